@@ -1,0 +1,13 @@
+#!/usr/bin/env bash
+# Runs shellcheck over every shell script of the repository; 77 (skipped) where it is not installed.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+if ! command -v shellcheck >/dev/null; then
+  echo "skipped: shellcheck is not installed"
+  exit 77
+fi
+shopt -s nullglob
+scripts=(scripts/*.sh tests/*.sh .ci/run)
+shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
+echo "${#scripts[@]} scripts are clean"

@@ -1,0 +1,83 @@
+// Runs the real binary as a user would.
+#pragma once
+
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <chrono>
+#include <filesystem>
+#include <fstream>
+#include <iterator>
+#include <string>
+#include <thread>
+#include <vector>
+
+namespace ddpm::testing {
+
+struct ProgramResult {
+  int code = -1;    // exit code, or 128 + signal
+  std::string out;  // standard output
+  std::string err;  // standard error
+};
+
+inline std::string slurp(const std::filesystem::path& path) {
+  std::ifstream file(path, std::ios::binary);
+  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+}
+
+// A started program, in `folder`, with its streams in files there.
+class Program {
+ public:
+  Program(const std::filesystem::path& folder, std::vector<std::string> arguments)
+      : folder_(folder) {
+    arguments.insert(arguments.begin(), DDPM_BINARY);
+    std::vector<char*> argv;
+    for (std::string& argument : arguments) argv.push_back(argument.data());
+    argv.push_back(nullptr);
+    pid_ = ::fork();
+    if (pid_ != 0) return;
+    const auto redirect = [&](const char* name, int target) {
+      const int file = ::open((folder_ / name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
+      ::dup2(file, target);
+    };
+    redirect(".stdout", STDOUT_FILENO);
+    redirect(".stderr", STDERR_FILENO);
+    if (::chdir(folder_.c_str()) != 0) ::_exit(126);
+    ::execv(argv[0], argv.data());
+    ::_exit(127);
+  }
+
+  void send(int signal) const { ::kill(pid_, signal); }
+
+  // Waits until the condition holds or the program ends or a minute passes.
+  template <class Condition>
+  void wait_until(const Condition& condition) const {
+    for (int i = 0; i < 6000 && !condition(); ++i) {
+      siginfo_t info{};
+      if (::waitid(P_PID, static_cast<id_t>(pid_), &info, WEXITED | WNOHANG | WNOWAIT) == 0 &&
+          info.si_pid == pid_)
+        return;
+      std::this_thread::sleep_for(std::chrono::milliseconds(10));
+    }
+  }
+
+  ProgramResult wait() {
+    int status = 0;
+    ::waitpid(pid_, &status, 0);
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+            slurp(folder_ / ".stdout"), slurp(folder_ / ".stderr")};
+  }
+
+ private:
+  std::filesystem::path folder_;
+  pid_t pid_ = -1;
+};
+
+inline ProgramResult run_program(const std::filesystem::path& folder,
+                                 std::vector<std::string> arguments) {
+  return Program(folder, std::move(arguments)).wait();
+}
+
+}  // namespace ddpm::testing
