@@ -1,0 +1,62 @@
+// The one exception family. Every error that a user can cause or must react to is a `ddpm::Error`;
+// its type decides the exit code of the program (docs/cli.md). The message says what failed, which
+// file or key, why, and what to do about it.
+#pragma once
+
+#include <stdexcept>
+#include <string>
+
+namespace ddpm {
+
+// Exit codes of the program; a contract with scripts.
+enum class ExitCode : int {
+  kSuccess = 0,
+  kFailure = 1,     // the machine or the program: out of memory, no device, I/O
+  kUsage = 2,       // command line or config
+  kData = 3,        // images and data sets
+  kCheckpoint = 4,  // checkpoints and model files
+  kNonFinite = 5,   // training diverged
+  kInterrupted = 130,
+  kTerminated = 143,
+};
+
+class Error : public std::runtime_error {
+ public:
+  Error(ExitCode code, const std::string& message) : std::runtime_error(message), code_(code) {}
+  ExitCode code() const noexcept { return code_; }
+
+ private:
+  ExitCode code_;
+};
+
+// A file could not be read, written, synced or renamed.
+struct IoError : Error {
+  explicit IoError(const std::string& message) : Error(ExitCode::kFailure, message) {}
+};
+
+// The requested device does not exist or ran out of memory.
+struct DeviceError : Error {
+  explicit DeviceError(const std::string& message) : Error(ExitCode::kFailure, message) {}
+};
+
+// Wrong command line, unknown config key, value out of range, contradictory settings.
+struct ConfigError : Error {
+  explicit ConfigError(const std::string& message) : Error(ExitCode::kUsage, message) {}
+};
+
+// Missing, empty, broken or hostile data files.
+struct DataError : Error {
+  explicit DataError(const std::string& message) : Error(ExitCode::kData, message) {}
+};
+
+// Missing, damaged or mismatching weights and checkpoints.
+struct CheckpointError : Error {
+  explicit CheckpointError(const std::string& message) : Error(ExitCode::kCheckpoint, message) {}
+};
+
+// The loss or a gradient became infinite or NaN.
+struct NonFiniteError : Error {
+  explicit NonFiniteError(const std::string& message) : Error(ExitCode::kNonFinite, message) {}
+};
+
+}  // namespace ddpm

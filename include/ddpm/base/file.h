@@ -1,0 +1,92 @@
+// Files. Everything the program writes goes through here, so that a reader never sees half a file:
+// written beside its final name, synced, renamed, folder synced (the order leveldb uses).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace ddpm {
+
+namespace fs = std::filesystem;
+
+// Whole file as bytes. Throws IoError if it cannot be read or is larger than `max_bytes`.
+std::string read_file(const fs::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+// Replaces `path` by `content` atomically and durably. Throws IoError; the old file then still
+// stands.
+void write_file_atomically(const fs::path& path, std::string_view content);
+
+// Creates the folder and its parents. Throws IoError with the reason.
+void make_directories(const fs::path& path);
+
+// Makes the entries of a folder durable (fsync).
+void sync_directory(const fs::path& path);
+
+// Renames within one file system and syncs the parent folder. Throws IoError.
+void rename_durably(const fs::path& from, const fs::path& to);
+
+// Appends whole lines to a text log (metrics.jsonl). Each line reaches the kernel at once, so a
+// crash of the program loses none; `sync` makes them survive a crash of the machine.
+class LineWriter {
+ public:
+  explicit LineWriter(const fs::path& path);
+  ~LineWriter();
+  LineWriter(const LineWriter&) = delete;
+  LineWriter& operator=(const LineWriter&) = delete;
+
+  void append(std::string_view line);
+  void sync();
+
+ private:
+  fs::path path_;
+  int descriptor_;
+};
+
+// Sequential writer of a new file, for large binary content. `finish` syncs; without it the file is
+// removed.
+class FileWriter {
+ public:
+  explicit FileWriter(const fs::path& path);
+  ~FileWriter();
+  FileWriter(const FileWriter&) = delete;
+  FileWriter& operator=(const FileWriter&) = delete;
+
+  void write(std::span<const std::byte> bytes);
+  void finish();
+
+ private:
+  fs::path path_;
+  int descriptor_;
+  bool finished_ = false;
+};
+
+// Read-only memory map of a whole file. Empty files give an empty span.
+class MappedFile {
+ public:
+  explicit MappedFile(const fs::path& path);
+  ~MappedFile();
+  MappedFile(MappedFile&& other) noexcept;
+  MappedFile& operator=(MappedFile&&) = delete;
+
+  std::span<const std::byte> bytes() const noexcept { return {data_, size_}; }
+
+ private:
+  const std::byte* data_ = nullptr;
+  std::size_t size_ = 0;
+};
+
+// Regular files below `folder`, relative, sorted bytewise, so the order is the same on every
+// machine. Links are followed once; hidden files and folders (leading dot) are left out. Throws
+// IoError.
+std::vector<fs::path> list_files_recursively(const fs::path& folder);
+
+// Bytes a user could write to the file system that holds `path` (or its nearest existing parent).
+std::uint64_t free_disk_bytes(const fs::path& path);
+
+}  // namespace ddpm

@@ -1,0 +1,44 @@
+// Text formatting with std::format's syntax, until every supported compiler has it. Only format.cpp
+// knows which library does the work: LibTorch's headers bring a version of {fmt} that does not mix
+// with the system's.
+#pragma once
+
+#include <array>
+#include <concepts>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+
+namespace ddpm {
+
+// One value to be formatted: whole number, floating point, truth value or text (not copied).
+class FormatArgument {
+ public:
+  FormatArgument(bool value) : value_(value) {}
+  FormatArgument(std::signed_integral auto value) : value_(static_cast<long long>(value)) {}
+  FormatArgument(std::unsigned_integral auto value)
+      : value_(static_cast<unsigned long long>(value)) {}
+  FormatArgument(double value) : value_(value) {}
+  FormatArgument(std::string_view value) : value_(value) {}
+  FormatArgument(const std::string& value) : value_(std::string_view(value)) {}
+  FormatArgument(const char* value) : value_(std::string_view(value)) {}
+
+  const auto& value() const { return value_; }
+
+ private:
+  std::variant<bool, long long, unsigned long long, double, std::string_view> value_;
+};
+
+// Throws std::runtime_error if the pattern does not fit the arguments, which is a mistake in the
+// program.
+std::string vformat_text(std::string_view pattern, std::span<const FormatArgument> arguments);
+
+// format_text("{} of {:.1f}", 3, 4.0) is "3 of 4.0".
+template <class... Arguments>
+std::string format_text(std::string_view pattern, const Arguments&... arguments) {
+  const std::array<FormatArgument, sizeof...(Arguments)> list = {FormatArgument(arguments)...};
+  return vformat_text(pattern, list);
+}
+
+}  // namespace ddpm

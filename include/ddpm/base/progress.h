@@ -1,0 +1,50 @@
+// Progress of a long task on standard error.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+namespace ddpm {
+
+enum class ProgressStyle {
+  kBar,    // one line that is redrawn; terminals only
+  kPlain,  // a line every ten seconds; logs
+  kJson,   // an object a line, every second; programs
+  kOff,
+};
+
+// "auto" is a bar on a terminal, else plain. Throws ConfigError for an unknown name.
+ProgressStyle parse_progress_style(const std::string& name);
+
+class Progress {
+ public:
+  // `task` names it ("training"), `unit` what is counted ("steps"). `start` were done by an earlier
+  // run.
+  Progress(ProgressStyle style, std::string task, std::string unit, std::int64_t total,
+           std::int64_t start = 0);
+  ~Progress();
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // `done` of `total`; `note` is a short text of the caller's ("loss 0.034, 1200 images/s").
+  void update(std::int64_t done, const std::string& note);
+
+  // Removes the bar from the terminal so that other lines can be written; the next update draws it
+  // again.
+  void clear();
+
+ private:
+  using Clock = std::chrono::steady_clock;
+
+  double seconds_left(std::int64_t done) const;
+  std::string render(std::int64_t done, const std::string& note) const;
+
+  ProgressStyle style_;
+  std::string task_, unit_;
+  std::int64_t total_, start_;
+  Clock::time_point began_, last_shown_;
+  bool bar_visible_ = false;
+};
+
+}  // namespace ddpm

@@ -1,0 +1,62 @@
+// Counter-based random numbers: every number is a pure function of (seed, stream, step, sample,
+// element). There is no generator state to save, and neither batch size nor thread count nor device
+// changes a draw.
+//
+// Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC
+// 2011).
+#pragma once
+
+#include <array>
+#include <cstdint>
+
+namespace ddpm {
+
+// Four 32-bit words of counter in, four words of random bits out.
+using PhiloxCounter = std::array<std::uint32_t, 4>;
+using PhiloxKey = std::array<std::uint32_t, 2>;
+
+PhiloxCounter philox4x32_10(PhiloxCounter counter, PhiloxKey key) noexcept;
+
+// What a draw is for. Values are part of the reproducibility promise: never renumber, only append.
+enum class RandomStream : std::uint16_t {
+  kTimestep = 0,        // training: t of each sample
+  kNoise = 1,           // training: epsilon
+  kFlip = 2,            // data: horizontal flip
+  kCrop = 3,            // data: crop position
+  kShuffle = 4,         // data: keys of the epoch's permutation
+  kInitialNoise = 5,    // sampling: x_T
+  kStepNoise = 6,       // sampling: z of each step
+  kInitialization = 7,  // network weights; sample = index of the parameter
+  kDropout = 256,       // dropout layer i uses stream kDropout + i
+};
+
+// Position of a draw, without the element. `sample` is global (it counts over micro-batches and
+// devices).
+struct RandomKey {
+  std::uint64_t seed = 0;
+  RandomStream stream = RandomStream::kTimestep;
+  std::uint64_t step = 0;    // < 2^40
+  std::uint64_t sample = 0;  // < 2^40
+
+  RandomKey with_stream(RandomStream s) const noexcept { return {seed, s, step, sample}; }
+  RandomKey with_sample(std::uint64_t s) const noexcept { return {seed, stream, step, s}; }
+};
+
+// Random words of elements 4*block .. 4*block+3 of the draw named by `key`.
+PhiloxCounter random_block(const RandomKey& key, std::uint32_t block) noexcept;
+
+// Word of one element.
+std::uint32_t random_word(const RandomKey& key, std::uint64_t element) noexcept;
+
+// Uniform integer in [0, bound), bound in [1, 2^32]: the high part of word * bound. The bias is
+// below bound/2^32.
+std::uint32_t random_below(const RandomKey& key, std::uint64_t element,
+                           std::uint64_t bound) noexcept;
+
+// Maps a word to the open interval (0, 1): its 23 high bits, centred. Exact in float, hence equal
+// on every device.
+inline float unit_float(std::uint32_t word) noexcept {
+  return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f;
+}
+
+}  // namespace ddpm

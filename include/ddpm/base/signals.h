@@ -1,0 +1,18 @@
+// SIGINT and SIGTERM ask the program to stop; loops look at the flag and wind down, so nothing is
+// lost.
+#pragma once
+
+#include "ddpm/base/error.h"
+
+namespace ddpm {
+
+// Installs the handlers. A second SIGINT ends the program at once, by the signal's default action.
+void install_signal_handlers();
+
+// Whether the program was asked to stop.
+bool stop_requested() noexcept;
+
+// kInterrupted or kTerminated after a request, else kSuccess.
+ExitCode stop_exit_code() noexcept;
+
+}  // namespace ddpm

@@ -1,0 +1,194 @@
+#include "ddpm/base/file.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <utility>
+
+#include "ddpm/base/error.h"
+
+namespace ddpm {
+namespace {
+
+[[noreturn]] void fail(const std::string& what, const fs::path& path, int error = errno) {
+  throw IoError(what + " '" + path.string() + "': " + std::strerror(error));
+}
+
+// write(2) may write less than asked or be interrupted by a signal.
+void write_all(int descriptor, const fs::path& path, const void* data, std::size_t size) {
+  const char* next = static_cast<const char*>(data);
+  while (size > 0) {
+    const ssize_t written = ::write(descriptor, next, size);
+    if (written < 0 && errno == EINTR) continue;
+    if (written < 0) fail("cannot write", path);
+    next += written;
+    size -= static_cast<std::size_t>(written);
+  }
+}
+
+}  // namespace
+
+std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("cannot open", path);
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    throw IoError("cannot read '" + path.string() + "': not a regular file");
+  }
+  const auto size = static_cast<std::uint64_t>(status.st_size);
+  if (size > max_bytes) {
+    ::close(descriptor);
+    throw IoError("cannot read '" + path.string() + "': " + std::to_string(size) +
+                  " bytes are more than the " + std::to_string(max_bytes) + " allowed here");
+  }
+  std::string content(size, '\0');
+  std::size_t done = 0;
+  while (done < size) {
+    const ssize_t got = ::read(descriptor, content.data() + done, size - done);
+    if (got < 0 && errno == EINTR) continue;
+    if (got <= 0) break;
+    done += static_cast<std::size_t>(got);
+  }
+  const int error = errno;
+  ::close(descriptor);
+  if (done < size) fail("cannot read", path, error != 0 ? error : EIO);
+  return content;
+}
+
+void write_file_atomically(const fs::path& path, std::string_view content) {
+  fs::path temporary = path;
+  temporary += ".tmp";
+  FileWriter writer(temporary);
+  writer.write(std::as_bytes(std::span(content)));
+  writer.finish();
+  rename_durably(temporary, path);
+}
+
+void make_directories(const fs::path& path) {
+  std::error_code error;
+  fs::create_directories(path, error);
+  if (error || !fs::is_directory(path, error))
+    throw IoError("cannot create folder '" + path.string() +
+                  "': " + (error ? error.message() : "a file of that name exists"));
+}
+
+void sync_directory(const fs::path& path) {
+  const fs::path folder = path.empty() ? fs::path(".") : path;
+  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (descriptor < 0) fail("cannot open folder", folder);
+  const int result = ::fsync(descriptor);
+  const int error = errno;
+  ::close(descriptor);
+  // Some file systems (network, FUSE) cannot sync folders; nothing better can be done there.
+  if (result != 0 && error != EINVAL) fail("cannot sync folder", folder, error);
+}
+
+void rename_durably(const fs::path& from, const fs::path& to) {
+  if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename '" + from.string() + "' to", to);
+  sync_directory(to.parent_path());
+}
+
+LineWriter::LineWriter(const fs::path& path)
+    : path_(path),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) fail("cannot open", path);
+}
+
+LineWriter::~LineWriter() { ::close(descriptor_); }
+
+void LineWriter::append(std::string_view line) {
+  std::string text(line);
+  text += '\n';
+  write_all(descriptor_, path_, text.data(), text.size());
+}
+
+void LineWriter::sync() {
+  if (::fdatasync(descriptor_) != 0) fail("cannot sync", path_);
+}
+
+FileWriter::FileWriter(const fs::path& path)
+    : path_(path),
+      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+  if (descriptor_ < 0) fail("cannot create", path);
+}
+
+FileWriter::~FileWriter() {
+  if (finished_) return;
+  ::close(descriptor_);
+  ::unlink(path_.c_str());
+}
+
+void FileWriter::write(std::span<const std::byte> bytes) {
+  write_all(descriptor_, path_, bytes.data(), bytes.size());
+}
+
+void FileWriter::finish() {
+  if (::fsync(descriptor_) != 0) fail("cannot sync", path_);
+  finished_ = true;
+  if (::close(descriptor_) != 0) fail("cannot close", path_);
+}
+
+MappedFile::MappedFile(const fs::path& path) {
+  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (descriptor < 0) fail("cannot open", path);
+  struct stat status {};
+  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
+    ::close(descriptor);
+    throw IoError("cannot read '" + path.string() + "': not a regular file");
+  }
+  size_ = static_cast<std::size_t>(status.st_size);
+  void* address =
+      size_ > 0 ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0) : nullptr;
+  const int error = errno;
+  ::close(descriptor);
+  if (address == MAP_FAILED) fail("cannot map", path, error);
+  data_ = static_cast<const std::byte*>(address);
+}
+
+MappedFile::~MappedFile() {
+  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
+}
+
+MappedFile::MappedFile(MappedFile&& other) noexcept
+    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
+
+std::vector<fs::path> list_files_recursively(const fs::path& folder) {
+  std::vector<fs::path> files;
+  std::error_code error;
+  fs::recursive_directory_iterator it(folder, fs::directory_options::follow_directory_symlink,
+                                      error);
+  if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
+  // A link to a parent folder would never end; no sane image folder is this deep.
+  constexpr int kMaxDepth = 32;
+  while (it != fs::recursive_directory_iterator()) {
+    const bool hidden = it->path().filename().string().starts_with('.');
+    if (it->is_directory(error)) {
+      if (hidden || it.depth() >= kMaxDepth) it.disable_recursion_pending();
+    } else if (!hidden && it->is_regular_file(error)) {
+      files.push_back(it->path().lexically_relative(folder));
+    }
+    it.increment(error);
+    if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
+  }
+  std::sort(files.begin(), files.end());
+  return files;
+}
+
+std::uint64_t free_disk_bytes(const fs::path& path) {
+  fs::path probe = fs::absolute(path);
+  std::error_code error;
+  while (!fs::exists(probe, error) && probe.has_parent_path() && probe != probe.parent_path())
+    probe = probe.parent_path();
+  const fs::space_info space = fs::space(probe, error);
+  if (error)
+    throw IoError("cannot read the free space at '" + probe.string() + "': " + error.message());
+  return space.available;
+}
+
+}  // namespace ddpm

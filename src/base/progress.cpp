@@ -1,0 +1,102 @@
+#include "ddpm/base/progress.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/log.h"
+
+namespace ddpm {
+namespace {
+
+double seconds_between_updates(ProgressStyle style) {
+  switch (style) {
+    case ProgressStyle::kBar:
+      return 0.1;
+    case ProgressStyle::kPlain:
+      return 10.0;
+    case ProgressStyle::kJson:
+      return 1.0;
+    case ProgressStyle::kOff:
+      break;
+  }
+  return 1e9;
+}
+
+std::string bar(double fraction) {
+  constexpr int kWidth = 24;
+  const int filled = static_cast<int>(fraction * kWidth);
+  return "[" + std::string(static_cast<std::size_t>(filled), '#') +
+         std::string(static_cast<std::size_t>(kWidth - filled), '.') + "]";
+}
+
+void write_stderr(const std::string& text) {
+  std::fwrite(text.data(), 1, text.size(), stderr);
+  std::fflush(stderr);
+}
+
+}  // namespace
+
+ProgressStyle parse_progress_style(const std::string& name) {
+  if (name == "auto")
+    return ::isatty(STDERR_FILENO) == 1 ? ProgressStyle::kBar : ProgressStyle::kPlain;
+  if (name == "bar") return ProgressStyle::kBar;
+  if (name == "plain") return ProgressStyle::kPlain;
+  if (name == "json") return ProgressStyle::kJson;
+  if (name == "off") return ProgressStyle::kOff;
+  throw ConfigError("--progress: '" + name + "' is none of auto, bar, plain, json, off");
+}
+
+Progress::Progress(ProgressStyle style, std::string task, std::string unit, std::int64_t total,
+                   std::int64_t start)
+    : style_(style),
+      task_(std::move(task)),
+      unit_(std::move(unit)),
+      total_(std::max<std::int64_t>(total, 1)),
+      start_(start),
+      began_(Clock::now()),
+      last_shown_(began_ - std::chrono::hours(1)) {}
+
+Progress::~Progress() { clear(); }
+
+double Progress::seconds_left(std::int64_t done) const {
+  const double elapsed = std::chrono::duration<double>(Clock::now() - began_).count();
+  return done > start_
+             ? elapsed * static_cast<double>(total_ - done) / static_cast<double>(done - start_)
+             : 0.0;
+}
+
+std::string Progress::render(std::int64_t done, const std::string& note) const {
+  const double fraction =
+      std::clamp(static_cast<double>(done) / static_cast<double>(total_), 0.0, 1.0);
+  if (style_ == ProgressStyle::kJson)
+    return format_text(
+        R"({{"task":"{}","done":{},"total":{},"unit":"{}","seconds_left":{:.1f},"note":"{}"}})",
+        task_, done, total_, unit_, seconds_left(done), note);
+  const std::string gauge = style_ == ProgressStyle::kBar ? " " + bar(fraction) : "";
+  return format_text("{}{} {}/{} {} ({:.0f} %), {}, {} left", task_, gauge, done, total_, unit_,
+                     100 * fraction, note, format_duration(seconds_left(done)));
+}
+
+void Progress::update(std::int64_t done, const std::string& note) {
+  const auto now = Clock::now();
+  const bool due =
+      std::chrono::duration<double>(now - last_shown_).count() >= seconds_between_updates(style_);
+  if (style_ == ProgressStyle::kOff || !(due || done >= total_)) return;
+  last_shown_ = now;
+  if (style_ == ProgressStyle::kBar) {
+    write_stderr("\r" + render(done, note) + "\x1b[K");
+    bar_visible_ = true;
+  } else {
+    write_stderr(render(done, note) + "\n");
+  }
+}
+
+void Progress::clear() {
+  if (bar_visible_) write_stderr("\r\x1b[K");
+  bar_visible_ = false;
+}
+
+}  // namespace ddpm

@@ -1,0 +1,76 @@
+#include "ddpm/base/text.h"
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace ddpm {
+
+std::size_t edit_distance(std::string_view a, std::string_view b) {
+  // Rows of the table of distances between prefixes: the last but one, the last, and the one being
+  // filled.
+  std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
+  for (std::size_t j = 0; j <= b.size(); ++j) now[j] = j;
+  for (std::size_t i = 1; i <= a.size(); ++i) {
+    std::swap(before, last);
+    std::swap(last, now);
+    now[0] = i;
+    for (std::size_t j = 1; j <= b.size(); ++j) {
+      const std::size_t replaced = last[j - 1] + (a[i - 1] == b[j - 1] ? 0 : 1);
+      now[j] = std::min({last[j] + 1, now[j - 1] + 1, replaced});
+      const bool swapped = i > 1 && j > 1 && a[i - 1] == b[j - 2] && a[i - 2] == b[j - 1];
+      if (swapped) now[j] = std::min(now[j], before[j - 2] + 1);
+    }
+  }
+  return now[b.size()];
+}
+
+std::string nearest(std::string_view word, std::span<const std::string> candidates) {
+  const std::string* best = nullptr;
+  std::size_t best_distance = 0;
+  for (const std::string& candidate : candidates) {
+    const std::size_t longer = std::max(word.size(), candidate.size());
+    const std::size_t shorter = std::min(word.size(), candidate.size());
+    const std::size_t limit = std::max<std::size_t>(candidate.size() / 3, 2);
+    if (longer - shorter > limit) continue;  // also what bounds the work for a long word
+    const std::size_t distance = edit_distance(word, candidate);
+    if (distance > limit || distance == longer) continue;
+    if (best == nullptr || distance < best_distance) {
+      best = &candidate;
+      best_distance = distance;
+    }
+  }
+  return best == nullptr ? std::string() : *best;
+}
+
+std::string join(std::span<const std::string> parts, std::string_view separator) {
+  return join(parts, separator, separator);
+}
+
+std::string join(std::span<const std::string> parts, std::string_view separator,
+                 std::string_view last_separator) {
+  std::string text;
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    if (i > 0) text += i + 1 == parts.size() ? last_separator : separator;
+    text += parts[i];
+  }
+  return text;
+}
+
+std::string shorten(std::string_view text, std::size_t max_bytes) {
+  constexpr std::string_view kMark = "...";
+  std::size_t end = text.size();
+  if (end > max_bytes) {
+    end = max_bytes > kMark.size() ? max_bytes - kMark.size() : 0;
+    // Bytes 10xxxxxx continue a character.
+    while (end > 0 && (static_cast<unsigned char>(text[end]) & 0xC0U) == 0x80U) --end;
+  }
+  std::string result(text.substr(0, end));
+  for (char& c : result) {
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  }
+  if (end < text.size()) result += kMark;
+  return result;
+}
+
+}  // namespace ddpm
