@@ -1,0 +1,118 @@
+// The configuration of a run: plain structs whose member initialisers are the defaults. Keys of the
+// JSON files equal the member names. Ranges, help texts and everything generated from them (schema,
+// docs, validation, --set) live in one table, src/config/fields.cpp.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ddpm {
+
+// The denoising network. One UNet covers the published families by these switches; docs/config.md
+// says which values reproduce which network.
+struct ModelConfig {
+  std::int64_t base_width = 128;  // C0: width of the first convolution and of the sinusoid
+  std::vector<std::int64_t> width_multipliers = {1, 2, 2,
+                                                 2};  // one per level, full resolution first
+  bool compounding_widths = false;                    // w_i = w_(i-1) * m_i instead of C0 * m_i
+  std::int64_t blocks_per_level = 2;  // residual blocks on the way down; one more on the way up
+  std::vector<bool> attention = {false, true, false, false};  // per level; the middle always has it
+  std::string attention_kind = "qkv";  // qkv: GN and three projections | fused: one linear, no norm
+  std::int64_t attention_head_width = 0;          // channels of a head; 0: one head of all channels
+  std::string downsample_padding = "asymmetric";  // asymmetric: right and bottom | symmetric
+  std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2
+  std::string width_change =
+      "first_block";  // where the width drops on the way up: first_block | last_block
+  std::string time_frequencies =
+      "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
+  std::string time_order = "sin_cos";  // sin_cos | cos_sin
+  std::int64_t groups = 32;            // of every group norm but the last
+  std::int64_t final_groups = 32;
+  double norm_epsilon = 1e-6;
+  double dropout = 0.1;
+  std::string initialization =
+      "ho";  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults
+  std::string names = "diffusers";  // names of the tensors in files: diffusers | labml
+};
+
+// The diffusion process.
+struct DiffusionConfig {
+  std::int64_t timesteps = 1000;    // T
+  std::string schedule = "linear";  // linear | cosine | quadratic | sigmoid
+  double beta_start = 1e-4;
+  double beta_end = 0.02;
+  std::string variance = "fixed_large";  // fixed_large | fixed_small: of the reverse process
+  bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
+};
+
+// Where images come from and how they become tensors.
+struct DataConfig {
+  std::string source = "embedded";  // embedded | folder | idx | cifar10
+  std::string path;                 // folder or file
+  std::int64_t height = 0;          // pixels; 0: as the data are
+  std::int64_t width = 0;
+  std::int64_t channels = 0;           // 1 grey, 3 RGB, 4 RGBA; 0: as the data are
+  std::string crop = "center";         // center | random: which square of a larger image is kept
+  bool horizontal_flip = false;        // mirror every second image at random
+  std::string range = "symmetric";     // symmetric: [-1,1] | unit: [0,1]
+  std::string on_bad_image = "error";  // error | skip
+  std::string cache = "auto";          // auto | off | a folder: where decoded images are kept
+};
+
+struct TrainingConfig {
+  std::int64_t steps = 100000;
+  std::int64_t batch_size = 128;   // images per optimiser step, all micro-batches together
+  std::int64_t micro_batches = 1;  // gradient accumulation: parts a batch is computed in
+  std::string optimizer = "adam";  // adam | adamw
+  double learning_rate = 2e-4;
+  std::string learning_rate_schedule = "constant";  // constant | cosine
+  std::int64_t warmup_steps = 5000;
+  double beta1 = 0.9;
+  double beta2 = 0.999;
+  double epsilon = 1e-8;
+  double weight_decay = 0.0;
+  double clip_norm = 1.0;                // 0: no clipping
+  double ema_decay = 0.9999;             // 0: no averaging
+  bool ema_warmup = true;                // decay min(ema_decay, (1+n)/(10+n))
+  std::int64_t log_every = 50;           // steps
+  std::int64_t sample_every = 1000;      // steps; 0: never
+  std::int64_t sample_count = 64;        // images of the periodic grid
+  std::int64_t sample_steps = 100;       // sampler steps of the periodic grid
+  std::int64_t checkpoint_every = 1000;  // steps; 0: only at the end
+  std::int64_t keep_checkpoints = 2;     // newest ones kept
+};
+
+// Defaults of `ddpm sample`.
+struct SamplingConfig {
+  std::string sampler = "ddpm";
+  std::int64_t steps = 0;  // 0: every timestep of the diffusion process
+  std::string spacing =
+      "linspace";  // linspace | leading | trailing: which timesteps fewer steps visit
+  std::string variance = "auto";  // auto | fixed_small | fixed_large; auto: the process's, but
+                                  // fixed_small for fewer steps
+  std::int64_t count = 64;
+  std::int64_t batch_size = 64;
+  std::string weights = "ema";  // ema | raw
+};
+
+struct RunConfig {
+  std::string name = "run";        // of the run directory
+  std::string directory = "runs";  // that holds the run directories
+  std::int64_t seed = 0;
+  std::string device = "auto";     // auto | cpu | cuda | cuda:N
+  std::string precision = "fp32";  // fp32 | tf32 | bf16
+  std::int64_t threads = 0;        // CPU threads; 0: all cores
+  bool deterministic = false;
+};
+
+struct Config {
+  RunConfig run;
+  ModelConfig model;
+  DiffusionConfig diffusion;
+  DataConfig data;
+  TrainingConfig training;
+  SamplingConfig sampling;
+};
+
+}  // namespace ddpm

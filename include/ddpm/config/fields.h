@@ -1,0 +1,89 @@
+// The table of all config keys: the only place that knows their names, types, ranges and help.
+// Loading, validation, --set, schema and documentation are generated from it; defaults come from
+// the member initialisers of config.h alone.
+#pragma once
+
+#include <cstdint>
+#include <limits>
+#include <span>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "ddpm/config/config.h"
+
+namespace ddpm {
+
+// Value of any field. A field's type is the index of its alternative.
+using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
+                                std::vector<bool>>;
+enum class FieldType { kBoolean, kInteger, kNumber, kString, kIntegerList, kBooleanList };
+
+// The member of a Config that a field describes.
+using FieldMember = std::variant<bool*, std::int64_t*, double*, std::string*,
+                                 std::vector<std::int64_t>*, std::vector<bool>*>;
+
+// What a single value may be. Lists: `minimum` and `maximum` hold for each element.
+struct FieldLimits {
+  double minimum = -std::numeric_limits<double>::infinity();
+  double maximum = std::numeric_limits<double>::infinity();
+  bool above_minimum = false;  // the minimum itself is excluded
+  bool below_maximum = false;  // the maximum itself is excluded
+  std::vector<std::string> choices =
+      {};                         // the only values allowed, integers in decimals; empty: any
+  std::string pattern = {};       // regular expression (ECMAScript) of the whole string; empty: any
+  std::string pattern_text = {};  // the pattern in words
+};
+
+// Whether a run may continue with another value of the key.
+enum class OnResume { kMayChange, kFrozen };
+
+struct Field {
+  std::string path;  // "training.batch_size": section, dot, name of the C++ member
+  FieldMember (*member)(Config&);
+  FieldLimits limits;
+  OnResume on_resume;
+  std::string help;  // one sentence without a full stop: the unit, and what 0 means
+
+  FieldType type() const;
+  std::string section() const;  // "training"
+  std::string name() const;     // "batch_size"
+  FieldValue value(const Config& config) const;
+  FieldValue default_value() const;
+  // Stores a value without checking its range. Throws std::bad_variant_access if it is not of the
+  // field's type, which is a mistake in the program.
+  void set(Config& config, const FieldValue& value) const;
+};
+
+struct Section {
+  std::string name;  // "training"; a member of Config
+  std::string help;
+};
+
+// Lists with one entry a level have at most this many.
+inline constexpr std::size_t kMaxLevels = 10;
+
+// All sections and fields, in the order in which they are shown.
+std::span<const Section> sections();
+std::span<const Field> fields();
+
+// The field of that path, or nullptr.
+const Field* find_field(std::string_view path);
+
+// "integer", "list of booleans".
+std::string type_text(FieldType type);
+
+// What the field allows, to complete "must be": "an integer >= 1", "one of ema, raw".
+std::string allowed_text(const Field& field);
+
+// Only range, choices or pattern, for tables: ">= 1", "[0, 1)", "ema | raw". Empty: anything.
+std::string range_text(const Field& field);
+
+// Whether the value has the field's type and is within its limits.
+bool allows(const Field& field, const FieldValue& value);
+
+// JSON on one line: [1, 2, 2], "linear", 0.0001. Bytes that are not UTF-8 become U+FFFD.
+std::string value_text(const FieldValue& value);
+
+}  // namespace ddpm

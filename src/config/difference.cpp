@@ -1,0 +1,29 @@
+#include "ddpm/config/difference.h"
+
+#include "ddpm/config/fields.h"
+
+namespace ddpm {
+namespace {
+
+std::vector<Difference> differences(const Config& before, const Config& after, OnResume kind) {
+  std::vector<Difference> list;
+  for (const Field& field : fields()) {
+    const FieldValue old_value = field.value(before);
+    const FieldValue new_value = field.value(after);
+    if (field.on_resume == kind && old_value != new_value)
+      list.push_back({field.path, value_text(old_value), value_text(new_value)});
+  }
+  return list;
+}
+
+}  // namespace
+
+std::vector<Difference> frozen_differences(const Config& before, const Config& after) {
+  return differences(before, after, OnResume::kFrozen);
+}
+
+std::vector<Difference> free_differences(const Config& before, const Config& after) {
+  return differences(before, after, OnResume::kMayChange);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,91 @@
+#include "field_json.h"
+
+#include <cmath>
+
+namespace ddpm {
+namespace {
+
+using nlohmann::json;
+using nlohmann::ordered_json;
+
+std::optional<std::int64_t> integer_from_json(const json& value) {
+  if (value.is_number_unsigned()) {
+    const auto number = value.get<std::uint64_t>();
+    if (number > std::uint64_t{INT64_MAX}) return std::nullopt;
+    return static_cast<std::int64_t>(number);
+  }
+  if (value.is_number_integer()) return value.get<std::int64_t>();
+  if (!value.is_number_float()) return std::nullopt;
+  const auto number = value.get<double>();
+  // Up to 2^53 a double tells all integers apart.
+  if (std::floor(number) != number || std::abs(number) > 0x1p53) return std::nullopt;
+  return static_cast<std::int64_t>(number);
+}
+
+std::optional<FieldValue> integers_from_json(const json& value) {
+  std::vector<std::int64_t> numbers;
+  for (const json& element : value) {
+    const std::optional<std::int64_t> number = integer_from_json(element);
+    if (!number) return std::nullopt;
+    numbers.push_back(*number);
+  }
+  return numbers;
+}
+
+std::optional<FieldValue> booleans_from_json(const json& value) {
+  std::vector<bool> flags;
+  for (const json& element : value) {
+    if (!element.is_boolean()) return std::nullopt;
+    flags.push_back(element.get<bool>());
+  }
+  return flags;
+}
+
+template <class T>
+std::optional<FieldValue> get_if(bool has_type, const json& value) {
+  if (!has_type) return std::nullopt;
+  return value.get<T>();
+}
+
+}  // namespace
+
+ordered_json field_to_json(const FieldValue& value) {
+  return std::visit([](const auto& alternative) { return ordered_json(alternative); }, value);
+}
+
+std::optional<FieldValue> field_from_json(FieldType type, const json& value) {
+  switch (type) {
+    case FieldType::kBoolean:
+      return get_if<bool>(value.is_boolean(), value);
+    case FieldType::kInteger:
+      return integer_from_json(value);
+    case FieldType::kNumber:
+      return get_if<double>(value.is_number(), value);
+    case FieldType::kString:
+      return get_if<std::string>(value.is_string(), value);
+    case FieldType::kIntegerList:
+      return value.is_array() ? integers_from_json(value) : std::nullopt;
+    case FieldType::kBooleanList:
+      return value.is_array() ? booleans_from_json(value) : std::nullopt;
+  }
+  return std::nullopt;
+}
+
+std::string json_text(const ordered_json& value) {
+  if (!value.is_array()) return value.dump(-1, ' ', false, json::error_handler_t::replace);
+  std::string text = "[";
+  for (const ordered_json& element : value)
+    text += (text.size() > 1 ? ", " : "") + json_text(element);
+  return text + "]";
+}
+
+bool is_utf8(const std::string& text) {
+  try {
+    static_cast<void>(json(text).dump());
+    return true;
+  } catch (const json::type_error&) {
+    return false;
+  }
+}
+
+}  // namespace ddpm

@@ -1,0 +1,238 @@
+#include "ddpm/config/fields.h"
+
+#include <utility>
+
+namespace ddpm {
+namespace {
+
+FieldLimits any() { return {}; }
+FieldLimits at_least(double minimum) { return {.minimum = minimum}; }
+FieldLimits between(double minimum, double maximum) {
+  return {.minimum = minimum, .maximum = maximum};
+}
+// (minimum, maximum]
+FieldLimits above(double minimum, double maximum) {
+  return {.minimum = minimum, .maximum = maximum, .above_minimum = true};
+}
+// [minimum, maximum)
+FieldLimits below(double minimum, double maximum) {
+  return {.minimum = minimum, .maximum = maximum, .below_maximum = true};
+}
+// (minimum, maximum)
+FieldLimits inside(double minimum, double maximum) {
+  return {.minimum = minimum, .maximum = maximum, .above_minimum = true, .below_maximum = true};
+}
+FieldLimits one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
+FieldLimits matching(std::string pattern, std::string in_words) {
+  return {.pattern = std::move(pattern), .pattern_text = std::move(in_words)};
+}
+
+// Path and accessor from one spelling, so that a key is always the name of its C++ member.
+// NOLINTNEXTLINE(bugprone-macro-parentheses): member names cannot be put in parentheses
+#define FIELD(section, name) \
+#section "." #name, [](Config & config) -> FieldMember { return &config.section.name; }
+
+constexpr OnResume kFrozen = OnResume::kFrozen;
+constexpr OnResume kMayChange = OnResume::kMayChange;
+
+// Positions of random numbers have 40 bits each for steps and samples (base/random.h).
+constexpr double kMaxSteps = 1e12;
+constexpr double kMaxImages = 1e9;
+constexpr double kMaxTimesteps = 1e6;
+
+std::vector<Section> make_sections() {
+  return {
+      {"run", "Where a run is kept and what it runs on"},
+      {"model", "The denoising network, a UNet"},
+      {"diffusion", "The diffusion process"},
+      {"data", "Where images come from and how they become tensors"},
+      {"training", "Optimisation, and what is logged and saved meanwhile"},
+      {"sampling", "Defaults of `ddpm sample`"},
+  };
+}
+
+std::vector<Field> run_fields() {
+  return {
+      {FIELD(run, name), any(), kMayChange, "Name of the run directory, a plain folder name"},
+      {FIELD(run, directory), any(), kMayChange, "Folder that holds the run directories"},
+      {FIELD(run, seed), at_least(0), kFrozen, "Seed of all random numbers"},
+      {FIELD(run, device),
+       matching("^(auto|cpu|cuda(:[0-9]{1,3})?)$", "auto | cpu | cuda | cuda:N"), kMayChange,
+       "Where to compute; auto: the first GPU, else the CPU"},
+      {FIELD(run, precision), one_of({"fp32", "tf32", "bf16"}), kMayChange,
+       "Arithmetic of the network; weights and optimiser stay in fp32"},
+      {FIELD(run, threads), between(0, 1024), kMayChange, "CPU threads; 0: all cores"},
+      {FIELD(run, deterministic), any(), kMayChange,
+       "Use only algorithms that give the same bits in every run; slower on a GPU"},
+  };
+}
+
+std::vector<Field> model_fields() {
+  return {
+      {FIELD(model, base_width), between(4, 8192), kFrozen,
+       "Channels of the first convolution and of the sinusoidal time embedding"},
+      {FIELD(model, width_multipliers), between(1, 64), kFrozen,
+       "Channels of each level as multiples of base_width, full resolution first; each level but "
+       "the last halves the image"},
+      {FIELD(model, compounding_widths), any(), kFrozen,
+       "Multiply the width of the level before instead of base_width"},
+      {FIELD(model, blocks_per_level), between(1, 16), kFrozen,
+       "Residual blocks of a level on the way down; the way up has one more"},
+      {FIELD(model, attention), any(), kFrozen,
+       "Which levels have self-attention, full resolution first; the middle always has it"},
+      {FIELD(model, attention_kind), one_of({"qkv", "fused"}), kFrozen,
+       "qkv: group norm and three projections; fused: one projection, no norm (labml)"},
+      {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
+       "Channels of an attention head; 0: one head of all channels"},
+      {FIELD(model, downsample_padding), one_of({"asymmetric", "symmetric"}), kFrozen,
+       "Zeros around the strided convolution; asymmetric: right and bottom only (Ho)"},
+      {FIELD(model, upsample), one_of({"nearest", "transposed"}), kFrozen,
+       "nearest: double, then a 3x3 convolution; transposed: a 4x4 transposed convolution"},
+      {FIELD(model, width_change), one_of({"first_block", "last_block"}), kFrozen,
+       "Where the width drops on the way up: first block of the next level, or last block of a "
+       "level"},
+      {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
+       "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
+      {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
+       "Order of the sinusoid's two halves"},
+      {FIELD(model, groups), between(1, 1024), kFrozen, "Groups of every group norm but the last"},
+      {FIELD(model, final_groups), between(1, 1024), kFrozen,
+       "Groups of the group norm before the output convolution"},
+      {FIELD(model, norm_epsilon), above(0, 1), kFrozen,
+       "Added to the variance in every group norm"},
+      {FIELD(model, dropout), below(0, 1), kFrozen,
+       "Probability of zeroing an element inside a residual block while training"},
+      {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
+       "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
+      {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
+       "Names of the tensors in weight files"},
+  };
+}
+
+std::vector<Field> diffusion_fields() {
+  return {
+      {FIELD(diffusion, timesteps), between(1, kMaxTimesteps), kFrozen, "Steps T of the process"},
+      {FIELD(diffusion, schedule), one_of({"linear", "cosine", "quadratic", "sigmoid"}), kFrozen,
+       "Shape of the noise schedule; cosine does not use beta_start and beta_end"},
+      {FIELD(diffusion, beta_start), inside(0, 1), kFrozen, "Variance added by the first step"},
+      {FIELD(diffusion, beta_end), inside(0, 1), kFrozen, "Variance added by the last step"},
+      {FIELD(diffusion, variance), one_of({"fixed_large", "fixed_small"}), kFrozen,
+       "Variance of the reverse process: beta_t, or that of the posterior"},
+      {FIELD(diffusion, clip_x0), any(), kFrozen,
+       "Clip the predicted image to the data range before the posterior mean"},
+  };
+}
+
+std::vector<Field> data_fields() {
+  return {
+      {FIELD(data, source), one_of({"embedded", "folder", "idx", "cifar10"}), kFrozen,
+       "embedded: inside the program; folder: image files; idx: MNIST's format; cifar10: binary "
+       "version"},
+      {FIELD(data, path), any(), kMayChange,
+       "Folder or file with the images; every source but embedded needs it"},
+      {FIELD(data, height), between(0, 16384), kFrozen,
+       "Pixels; 0: as many as data.width, or as the data have if that is 0 too"},
+      {FIELD(data, width), between(0, 16384), kFrozen,
+       "Pixels; 0: as many as data.height, or as the data have if that is 0 too"},
+      {FIELD(data, channels), one_of({"0", "1", "3", "4"}), kFrozen,
+       "1: grey, 3: RGB, 4: RGBA; 0: as the data are"},
+      {FIELD(data, crop), one_of({"center", "random"}), kFrozen,
+       "Which part of a larger image is kept; random needs a height or width"},
+      {FIELD(data, horizontal_flip), any(), kFrozen, "Mirror every second image at random"},
+      {FIELD(data, range), one_of({"symmetric", "unit"}), kFrozen,
+       "Range of pixel values in tensors; symmetric: [-1, 1], unit: [0, 1]"},
+      {FIELD(data, on_bad_image), one_of({"error", "skip"}), kMayChange,
+       "What to do about an image file that cannot be read"},
+      {FIELD(data, cache), any(), kMayChange,
+       "Folder for decoded images of source folder; auto: the user's cache folder; off: none"},
+  };
+}
+
+std::vector<Field> training_fields() {
+  return {
+      {FIELD(training, steps), between(1, kMaxSteps), kMayChange,
+       "Optimiser steps of the whole run"},
+      {FIELD(training, batch_size), between(1, 1e6), kMayChange,
+       "Images of an optimiser step, all micro-batches together"},
+      {FIELD(training, micro_batches), between(1, 1e6), kMayChange,
+       "Parts a batch is computed in, to save memory"},
+      {FIELD(training, optimizer), one_of({"adam", "adamw"}), kMayChange,
+       "adamw decays weights apart from the gradient"},
+      {FIELD(training, learning_rate), between(0, 10), kMayChange, "Peak learning rate"},
+      {FIELD(training, learning_rate_schedule), one_of({"constant", "cosine"}), kMayChange,
+       "Learning rate after the warm-up; cosine: falls to 0 at the last step"},
+      {FIELD(training, warmup_steps), between(0, kMaxSteps), kMayChange,
+       "Steps in which the learning rate rises linearly to its peak"},
+      {FIELD(training, beta1), below(0, 1), kMayChange, "Adam's decay of the gradient's mean"},
+      {FIELD(training, beta2), below(0, 1), kMayChange, "Adam's decay of the gradient's square"},
+      {FIELD(training, epsilon), above(0, 1), kMayChange, "Added to Adam's denominator"},
+      {FIELD(training, weight_decay), between(0, 10), kMayChange,
+       "Share of the weights taken away a step, times the learning rate"},
+      {FIELD(training, clip_norm), at_least(0), kMayChange,
+       "Largest norm of the gradient, longer ones are scaled down; 0: no clipping"},
+      {FIELD(training, ema_decay), below(0, 1), kMayChange,
+       "Decay a step of the averaged weights; 0: no averaging"},
+      {FIELD(training, ema_warmup), any(), kMayChange,
+       "Start averaging faster: decay min(ema_decay, (1 + n) / (10 + n)) at update n"},
+      {FIELD(training, log_every), between(1, kMaxSteps), kMayChange,
+       "Steps between lines of metrics.jsonl"},
+      {FIELD(training, sample_every), between(0, kMaxSteps), kMayChange,
+       "Steps between grids of sampled images; 0: never"},
+      {FIELD(training, sample_count), between(1, 4096), kMayChange, "Images of such a grid"},
+      {FIELD(training, sample_steps), between(1, kMaxTimesteps), kMayChange,
+       "Sampler steps for such a grid; at most those of the process are made"},
+      {FIELD(training, checkpoint_every), between(0, kMaxSteps), kMayChange,
+       "Steps between checkpoints; 0: only at the end"},
+      {FIELD(training, keep_checkpoints), between(1, 1e6), kMayChange,
+       "How many of the newest checkpoints are kept"},
+  };
+}
+
+std::vector<Field> sampling_fields() {
+  return {
+      {FIELD(sampling, sampler), one_of({"ddpm"}), kMayChange, "How images are drawn"},
+      {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
+       "Sampler steps; 0: every timestep of the diffusion process"},
+      {FIELD(sampling, spacing), one_of({"linspace", "leading", "trailing"}), kMayChange,
+       "Which timesteps fewer steps visit: both ends included, a grid from 0, or a grid from the "
+       "last"},
+      {FIELD(sampling, variance), one_of({"auto", "fixed_small", "fixed_large"}), kMayChange,
+       "Variance of the reverse process; auto: diffusion.variance, but fixed_small for fewer "
+       "steps"},
+      {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
+      {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
+       "Images drawn at a time; does not change them"},
+      {FIELD(sampling, weights), one_of({"ema", "raw"}), kMayChange,
+       "ema: averaged weights, where the run has them; raw: those of the last step"},
+  };
+}
+#undef FIELD
+
+std::vector<Field> make_fields() {
+  std::vector<Field> all;
+  for (std::vector<Field>& part :
+       std::vector<std::vector<Field>>{run_fields(), model_fields(), diffusion_fields(),
+                                       data_fields(), training_fields(), sampling_fields()})
+    std::move(part.begin(), part.end(), std::back_inserter(all));
+  return all;
+}
+
+}  // namespace
+
+std::span<const Section> sections() {
+  static const std::vector<Section> kSections = make_sections();
+  return kSections;
+}
+
+std::span<const Field> fields() {
+  static const std::vector<Field> kFields = make_fields();
+  return kFields;
+}
+
+const Field* find_field(std::string_view path) {
+  for (const Field& field : fields())
+    if (field.path == path) return &field;
+  return nullptr;
+}
+
+}  // namespace ddpm

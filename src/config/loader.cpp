@@ -1,0 +1,139 @@
+#include "ddpm/config/loader.h"
+
+#include <algorithm>
+#include <vector>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+#include "ddpm/config/validate.h"
+#include "parse.h"
+#include "unknown_key.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 20;
+// A file may be reached on several ways, and each way reads it again: files that extend each other
+// in pairs would take exponential time.
+constexpr int kMaxFiles = 64;
+
+ResolvedConfig defaults() {
+  ResolvedConfig resolved;
+  for (const Field& field : fields()) resolved.origins[field.path] = "default";
+  return resolved;
+}
+
+void apply(ResolvedConfig& resolved, const ParsedConfig& parsed, const std::string& origin) {
+  for (const Assignment& assignment : parsed.assignments) {
+    assignment.field->set(resolved.config, assignment.value);
+    resolved.origins[assignment.field->path] = format_text("{}:{}", origin, assignment.line);
+  }
+}
+
+void apply(ResolvedConfig& resolved, std::span<const Override> overrides) {
+  for (const Override& change : overrides) {
+    const Field* field = find_field(change.path);
+    if (field == nullptr) throw ConfigError(change.origin + ": " + unknown_key_text(change.path));
+    field->set(resolved.config, parse_option_value(*field, change.value, change.origin));
+    resolved.origins[field->path] = change.origin;
+  }
+}
+
+// Reads files into a config, the extended ones first.
+class FileLoader {
+ public:
+  explicit FileLoader(ResolvedConfig& resolved) : resolved_(resolved) {}
+
+  // `prefix` begins messages about the file itself: who asked for it.
+  void load(const fs::path& file, const std::string& prefix);
+
+ private:
+  static std::string read(const fs::path& file, const std::string& prefix);
+  void enter(const fs::path& file, const std::string& prefix);
+
+  ResolvedConfig& resolved_;
+  std::vector<fs::path> open_;  // files whose extensions are being read, outermost first
+  int files_ = 0;
+};
+
+std::string FileLoader::read(const fs::path& file, const std::string& prefix) {
+  std::error_code error;
+  const fs::file_status status = fs::status(file, error);
+  if (!fs::exists(status)) throw ConfigError(prefix + "there is no file '" + file.string() + "'");
+  // Asked before opening: a pipe would block.
+  if (!fs::is_regular_file(status))
+    throw ConfigError(prefix + "'" + file.string() + "' is not a file");
+  try {
+    return read_file(file, kMaxFileBytes);
+  } catch (const IoError& reason) {
+    throw ConfigError(prefix + reason.what());
+  }
+}
+
+void FileLoader::enter(const fs::path& file, const std::string& prefix) {
+  std::error_code error;
+  const auto is_same = [&](const fs::path& other) { return fs::equivalent(file, other, error); };
+  if (std::ranges::any_of(open_, is_same)) {
+    std::string circle;
+    for (const fs::path& name : open_) circle += name.string() + " -> ";
+    throw ConfigError(prefix + "files extend each other in a circle: " + circle + file.string());
+  }
+  if (++files_ > kMaxFiles)
+    throw ConfigError(format_text("{}more than {} files are extended", prefix, kMaxFiles));
+  open_.push_back(file);
+}
+
+void FileLoader::load(const fs::path& file, const std::string& prefix) {
+  enter(file, prefix);
+  const std::string name = shorten(file.string(), 1000);
+  const ParsedConfig parsed = parse_config(read(file, prefix), name);
+  for (const Extended& extended : parsed.extends)
+    load((file.parent_path() / extended.file).lexically_normal(),
+         format_text("{}:{}: extends: ", name, extended.line));
+  apply(resolved_, parsed, name);
+  open_.pop_back();
+}
+
+}  // namespace
+
+Override parse_set_option(std::string_view text) {
+  const std::size_t equals = text.find('=');
+  if (equals == std::string_view::npos || equals == 0)
+    throw ConfigError(
+        format_text("--set: '{}' is not of the form path=value, such as training.batch_size=64",
+                    shorten(text)));
+  return {std::string(text.substr(0, equals)), std::string(text.substr(equals + 1)), "--set"};
+}
+
+ResolvedConfig load_config(const std::optional<fs::path>& file,
+                           std::span<const Override> overrides) {
+  ResolvedConfig resolved = defaults();
+  if (file) FileLoader(resolved).load(*file, "config: ");
+  apply(resolved, overrides);
+  validate(resolved.config, resolved.origins);
+  return resolved;
+}
+
+Config config_from_json_text(std::string_view text, const std::string& origin) {
+  if (text.size() > kMaxFileBytes)
+    throw ConfigError(format_text("{}: {} bytes are too much for a config", origin, text.size()));
+  const ParsedConfig parsed = parse_config(text, origin);
+  if (!parsed.extends.empty())
+    throw ConfigError(format_text("{}:{}: extends: only a config file of its own can extend others",
+                                  origin, parsed.extends.front().line));
+  ResolvedConfig resolved = defaults();
+  apply(resolved, parsed, origin);
+  validate(resolved.config, resolved.origins);
+  return resolved.config;
+}
+
+Config apply_overrides(Config config, std::span<const Override> overrides) {
+  ResolvedConfig resolved{std::move(config), {}};
+  apply(resolved, overrides);
+  return resolved.config;
+}
+
+}  // namespace ddpm

@@ -1,0 +1,88 @@
+#include "unknown_key.h"
+
+#include <vector>
+
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+
+namespace ddpm {
+namespace {
+
+std::vector<std::string> section_names() {
+  std::vector<std::string> names;
+  for (const Section& section : sections()) names.push_back(section.name);
+  return names;
+}
+
+std::vector<std::string> names_in(std::string_view section) {
+  std::vector<std::string> names;
+  for (const Field& field : fields())
+    if (field.section() == section) names.push_back(field.name());
+  return names;
+}
+
+// 'training.batch_size', 'sampling.batch_size': where a name exists.
+std::vector<std::string> quoted_paths_named(std::string_view name) {
+  std::vector<std::string> paths;
+  for (const Field& field : fields())
+    if (field.name() == name) paths.push_back("'" + field.path + "'");
+  return paths;
+}
+
+std::string nearest_path(std::string_view path) {
+  std::vector<std::string> paths;
+  for (const Field& field : fields()) paths.push_back(field.path);
+  return nearest(path, paths);
+}
+
+std::string nearest_name_anywhere(std::string_view name) {
+  std::vector<std::string> names;
+  for (const Field& field : fields()) names.push_back(field.name());
+  return nearest(name, names);
+}
+
+std::string did_you_mean(const std::vector<std::string>& quoted) {
+  return "; did you mean " + join(quoted, ", ", " or ") + "?";
+}
+
+// The right name in the wrong place is a better guess than a similar name in the right place.
+std::string advice_in_section(std::string_view section, std::string_view name) {
+  if (const auto elsewhere = quoted_paths_named(name); !elsewhere.empty())
+    return did_you_mean(elsewhere);
+  const std::vector<std::string> siblings = names_in(section);
+  const std::string dotted = std::string(section) + ".";
+  if (const std::string near = nearest(name, siblings); !near.empty())
+    return did_you_mean({"'" + dotted + near + "'"});
+  if (const std::string near = nearest_name_anywhere(name); !near.empty())
+    return did_you_mean(quoted_paths_named(near));
+  return "; the keys of '" + std::string(section) + "' are " + join(siblings);
+}
+
+std::string advice_at_top(std::string_view name) {
+  if (const auto elsewhere = quoted_paths_named(name); !elsewhere.empty())
+    return did_you_mean(elsewhere);
+  if (const std::string near = nearest(name, section_names()); !near.empty())
+    return did_you_mean({"'" + near + "'"});
+  if (const std::string near = nearest_name_anywhere(name); !near.empty())
+    return did_you_mean(quoted_paths_named(near));
+  return "; the sections are " + join(section_names());
+}
+
+std::string advice(std::string_view path) {
+  const std::size_t dot = path.find('.');
+  if (dot == std::string_view::npos) return advice_at_top(path);
+  const std::string_view section = path.substr(0, dot);
+  const std::string_view name = path.substr(dot + 1);
+  if (!names_in(section).empty()) return advice_in_section(section, name);
+  if (const std::string near = nearest_path(path); !near.empty())
+    return did_you_mean({"'" + near + "'"});
+  return advice_at_top(name);
+}
+
+}  // namespace
+
+std::string unknown_key_text(std::string_view path) {
+  return "unknown key '" + shorten(path) + "'" + advice(path);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,101 @@
+#include "ddpm/config/validate.h"
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+#include "problems.h"
+
+namespace ddpm {
+namespace {
+
+void check_run(const RunConfig& run, Problems& problems) {
+  const bool is_plain = !run.name.empty() && run.name != "." && run.name != ".." &&
+                        run.name.find('/') == std::string::npos && run.name.size() <= 200;
+  if (!is_plain)
+    problems.add({"run.name"},
+                 "this must be a plain folder name, at most 200 bytes and without '/'; the folder "
+                 "around it is run.directory");
+  if (run.directory.empty())
+    problems.add({"run.directory"}, "this must name a folder; '.' is the current one");
+}
+
+void check_diffusion(const DiffusionConfig& diffusion, Problems& problems) {
+  if (diffusion.beta_start > diffusion.beta_end)
+    problems.add({"diffusion.beta_start", "diffusion.beta_end"},
+                 "noise must not shrink along the process; swap them");
+}
+
+void check_data(const Config& config, Problems& problems) {
+  const DataConfig& data = config.data;
+  // A side that is not given is like the other.
+  const std::int64_t height = data.height > 0 ? data.height : data.width;
+  const std::int64_t width = data.width > 0 ? data.width : data.height;
+  if (height == 0) {  // the data decide; check_image_size is asked once they are known
+    if (data.crop == "random")
+      problems.add({"data.crop", "data.height", "data.width"},
+                   "a random crop needs a size; set data.height or data.width");
+    return;
+  }
+  const std::string problem = image_size_problem(config.model, height, width);
+  if (!problem.empty())
+    problems.add({"data.height", "data.width", "model.width_multipliers"}, problem);
+}
+
+void check_training(const TrainingConfig& training, Problems& problems) {
+  if (training.batch_size % training.micro_batches != 0)
+    problems.add({"training.micro_batches", "training.batch_size"},
+                 format_text("a batch must split evenly; set training.micro_batches={}",
+                             largest_divisor(training.batch_size, training.micro_batches)));
+}
+
+void check_steps(const Config& config, Problems& problems) {
+  const std::int64_t timesteps = config.diffusion.timesteps;
+  if (config.sampling.steps > timesteps)
+    problems.add({"sampling.steps", "diffusion.timesteps"},
+                 format_text("sampling has at most as many steps as the diffusion process; set "
+                             "sampling.steps={}, or 0 for all",
+                             timesteps));
+}
+
+}  // namespace
+
+void Problems::add(const std::vector<std::string>& keys, const std::string& reason) {
+  std::vector<std::string> settings;
+  for (const std::string& key : keys) settings.push_back(setting(key));
+  problems_.push_back(join(settings, ", ", " and ") + ": " + reason);
+}
+
+void Problems::throw_if_any() const {
+  if (problems_.size() == 1) throw ConfigError("config: " + problems_.front());
+  if (!problems_.empty())
+    throw ConfigError("config: these settings do not fit together:\n  " + join(problems_, "\n  "));
+}
+
+// "model.groups = 32 (a.json:3)".
+std::string Problems::setting(const std::string& key) const {
+  const auto origin = origins_.find(key);
+  return format_text("{} = {}{}", key, shorten(value_text(find_field(key)->value(config_))),
+                     origin == origins_.end() ? "" : " (" + origin->second + ")");
+}
+
+void validate(const Config& config, const Origins& origins) {
+  Problems problems(config, origins);
+  check_run(config.run, problems);
+  check_model(config.model, problems);
+  check_diffusion(config.diffusion, problems);
+  check_data(config, problems);
+  check_training(config.training, problems);
+  check_steps(config, problems);
+  problems.throw_if_any();
+}
+
+void check_data_path(const DataConfig& data) {
+  if (data.source != "embedded" && data.path.empty())
+    throw ConfigError(
+        format_text("config: data.source = \"{}\" needs data.path, the file or folder "
+                    "with the images; give it with --set data.path=PATH",
+                    data.source));
+}
+
+}  // namespace ddpm

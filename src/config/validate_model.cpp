@@ -1,0 +1,151 @@
+#include <algorithm>
+#include <bit>
+#include <numeric>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/config/validate.h"
+#include "problems.h"
+
+namespace ddpm {
+namespace {
+
+// Wider than any published network, and far from overflow.
+constexpr std::int64_t kMaxWidth = 65536;
+
+struct LayerWidth {
+  std::int64_t channels;
+  std::string where;
+};
+
+// Full resolution first. Stops after a width beyond kMaxWidth.
+std::vector<std::int64_t> widths_of_levels(const ModelConfig& model) {
+  std::vector<std::int64_t> widths;
+  for (const std::int64_t multiplier : model.width_multipliers) {
+    const bool compounds = model.compounding_widths && !widths.empty();
+    widths.push_back(multiplier * (compounds ? widths.back() : model.base_width));
+    if (widths.back() > kMaxWidth) break;
+  }
+  return widths;
+}
+
+// Every group norm but the last gets one of these widths or, on the way up, the sum of two; what
+// divides all of them divides the sums.
+std::vector<LayerWidth> norm_widths(const ModelConfig& model,
+                                    const std::vector<std::int64_t>& levels) {
+  std::vector<LayerWidth> widths = {{model.base_width, "the first convolution"}};
+  for (std::size_t level = 0; level < levels.size(); ++level)
+    widths.push_back({levels[level], format_text("level {}", level)});
+  return widths;
+}
+
+std::vector<LayerWidth> attention_widths(const ModelConfig& model,
+                                         const std::vector<std::int64_t>& levels) {
+  std::vector<LayerWidth> widths = {{levels.back(), "the middle"}};
+  for (std::size_t level = 0; level < levels.size(); ++level) {
+    if (!model.attention[level]) continue;
+    widths.push_back({levels[level], format_text("level {}", level)});
+    // The block that narrows is followed by attention of the next level's width.
+    if (model.width_change == "last_block")
+      widths.push_back({level > 0 ? levels[level - 1] : model.base_width,
+                        format_text("the last block of level {}", level)});
+  }
+  return widths;
+}
+
+const LayerWidth* find_indivisible(const std::vector<LayerWidth>& widths, std::int64_t divisor) {
+  const auto found = std::ranges::find_if(
+      widths, [&](const LayerWidth& width) { return width.channels % divisor != 0; });
+  return found == widths.end() ? nullptr : &*found;
+}
+
+// The largest number up to `limit` that divides every width.
+std::int64_t common_divisor(const std::vector<LayerWidth>& widths, std::int64_t limit) {
+  std::int64_t common = 0;
+  for (const LayerWidth& width : widths) common = std::gcd(common, width.channels);
+  return largest_divisor(common, limit);
+}
+
+void check_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
+                  Problems& problems) {
+  const std::vector<LayerWidth> widths = norm_widths(model, levels);
+  if (const LayerWidth* width = find_indivisible(widths, model.groups))
+    problems.add({"model.groups", "model.base_width", "model.width_multipliers"},
+                 format_text("groups must divide the {} channels of {}; set model.groups={}, or "
+                             "change the widths",
+                             width->channels, width->where, common_divisor(widths, model.groups)));
+}
+
+void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
+                        Problems& problems) {
+  const std::int64_t last = model.width_change == "last_block" ? model.base_width : levels.front();
+  if (last % model.final_groups != 0)
+    problems.add({"model.final_groups", "model.base_width", "model.width_multipliers"},
+                 format_text("groups must divide the {} channels before the output convolution; "
+                             "set model.final_groups={}",
+                             last, largest_divisor(last, model.final_groups)));
+}
+
+void check_heads(const ModelConfig& model, const std::vector<std::int64_t>& levels,
+                 Problems& problems) {
+  if (model.attention_head_width == 0) return;
+  const std::vector<LayerWidth> widths = attention_widths(model, levels);
+  if (const LayerWidth* width = find_indivisible(widths, model.attention_head_width))
+    problems.add({"model.attention_head_width"},
+                 format_text("heads of that width do not fill the {} channels of the attention in "
+                             "{}; set it to {}, or to 0 for one head of all channels",
+                             width->channels, width->where,
+                             common_divisor(widths, model.attention_head_width)));
+}
+
+std::int64_t nearest_multiple(std::int64_t value, std::int64_t factor) {
+  return std::max((value + factor / 2) / factor, std::int64_t{1}) * factor;
+}
+
+}  // namespace
+
+std::int64_t largest_divisor(std::int64_t value, std::int64_t limit) {
+  std::int64_t divisor = std::min(limit, value);
+  while (value % divisor != 0) --divisor;
+  return divisor;
+}
+
+void check_model(const ModelConfig& model, Problems& problems) {
+  if (model.width_multipliers.size() != model.attention.size()) {
+    problems.add({"model.width_multipliers", "model.attention"},
+                 "both lists need one entry a level, as many as the other");
+    return;
+  }
+  const std::vector<std::int64_t> levels = widths_of_levels(model);
+  if (levels.back() > kMaxWidth) {
+    problems.add({"model.base_width", "model.width_multipliers", "model.compounding_widths"},
+                 format_text("level {} would have more than {} channels; use smaller numbers",
+                             levels.size() - 1, kMaxWidth));
+    return;
+  }
+  check_groups(model, levels, problems);
+  check_final_groups(model, levels, problems);
+  check_heads(model, levels, problems);
+}
+
+std::string image_size_problem(const ModelConfig& model, std::int64_t height, std::int64_t width) {
+  const std::size_t levels = model.width_multipliers.size();
+  const std::int64_t factor = std::int64_t{1} << (levels - 1);
+  if (height > 0 && width > 0 && height % factor == 0 && width % factor == 0) return "";
+  // The full resolution, and one more for each time that both sides can be halved.
+  const auto common = static_cast<std::uint64_t>(std::gcd(height, width));
+  const int possible_levels = 1 + std::countr_zero(std::max<std::uint64_t>(common, 1));
+  return format_text(
+      "images of {}x{} pixels (height x width) do not fit a network of {} levels, which needs "
+      "multiples of {}; set data.height={} and data.width={}, or use at most {} level{} in "
+      "model.width_multipliers and model.attention",
+      height, width, levels, factor, nearest_multiple(height, factor),
+      nearest_multiple(width, factor), possible_levels, possible_levels == 1 ? "" : "s");
+}
+
+void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width) {
+  const std::string problem = image_size_problem(model, height, width);
+  if (!problem.empty()) throw ConfigError("config: " + problem);
+}
+
+}  // namespace ddpm

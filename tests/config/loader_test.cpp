@@ -1,0 +1,168 @@
+#include "ddpm/config/loader.h"
+
+#include <gtest/gtest.h>
+
+#include "config_error.h"
+#include "support/files.h"
+
+namespace ddpm {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::TemporaryFolder;
+using Overrides = std::vector<Override>;
+
+TEST(Config, IsAllDefaultsWithoutAFile) {
+  const ResolvedConfig resolved = load_config(std::nullopt, {});
+  EXPECT_EQ(resolved.config.training.batch_size, 128);
+  EXPECT_EQ(resolved.config.model.width_multipliers, (std::vector<std::int64_t>{1, 2, 2, 2}));
+  EXPECT_EQ(resolved.origins.at("training.batch_size"), "default");
+}
+
+TEST(Config, ReadsEveryTypeFromNestedJsonWithComments) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.write("a.json", R"(// a recipe
+{
+  "run": {"name": "wide", /* two
+                             lines */ "deterministic": true},
+  "model": {
+    "width_multipliers": [1, 2],
+    "attention": [false, true], // per level
+    "dropout": 0
+  },
+  "training": {"batch_size": 64, "steps": 1e3, "learning_rate": 1e-3}
+})");
+  const ResolvedConfig resolved = load_config(file, {});
+  EXPECT_EQ(resolved.config.run.name, "wide");
+  EXPECT_TRUE(resolved.config.run.deterministic);
+  EXPECT_EQ(resolved.config.model.width_multipliers, (std::vector<std::int64_t>{1, 2}));
+  EXPECT_EQ(resolved.config.model.attention, (std::vector<bool>{false, true}));
+  EXPECT_EQ(resolved.config.model.dropout, 0.0);
+  EXPECT_EQ(resolved.config.training.batch_size, 64);
+  EXPECT_EQ(resolved.config.training.steps, 1000);
+  EXPECT_EQ(resolved.config.training.learning_rate, 0.001);
+}
+
+TEST(Config, RecordsFileAndLineOfEveryValue) {
+  const TemporaryFolder folder;
+  const std::string file = folder.write("a.json", R"({
+  "run": {"name": "wide", "seed":
+          3
+  },
+  /* a
+     comment */
+  "training":
+  { "batch_size": 64 }
+})");
+  const Origins origins = load_config(file, {}).origins;
+  EXPECT_EQ(origins.at("run.name"), file + ":2");
+  EXPECT_EQ(origins.at("run.seed"), file + ":2");  // the line of the key
+  EXPECT_EQ(origins.at("training.batch_size"), file + ":8");
+  EXPECT_EQ(origins.at("training.steps"), "default");
+}
+
+TEST(Config, ExtendsOtherFilesRelativeToItself) {
+  const TemporaryFolder folder;
+  folder.write("base.json", R"({"run": {"name": "base", "seed": 1, "threads": 1}})");
+  folder.write("parts/fast.json",
+               R"({"extends": "../base.json", "run": {"seed": 2, "threads": 2}})");
+  folder.write("parts/small.json", R"({"run": {"threads": 3}})");
+  const std::string main = folder.write("main.json", R"({
+  "run": {"precision": "bf16"},
+  "extends": ["parts/fast.json", "parts/small.json"]
+})");
+  const ResolvedConfig resolved = load_config(main, {});
+  EXPECT_EQ(resolved.config.run.name, "base");
+  EXPECT_EQ(resolved.config.run.seed, 2);
+  EXPECT_EQ(resolved.config.run.threads, 3);
+  EXPECT_EQ(resolved.config.run.precision, "bf16");
+  EXPECT_EQ(resolved.origins.at("run.name"), (folder.path() / "base.json").string() + ":1");
+  EXPECT_EQ(resolved.origins.at("run.precision"), main + ":2");
+}
+
+TEST(Config, MayReachAFileTwice) {
+  const TemporaryFolder folder;
+  folder.write("base.json", R"({"run": {"seed": 1}})");
+  folder.write("left.json", R"({"extends": "base.json", "run": {"seed": 2}})");
+  folder.write("right.json", R"({"extends": "base.json"})");
+  const fs::path main = folder.write("main.json", R"({"extends": ["left.json", "right.json"]})");
+  EXPECT_EQ(load_config(main, {}).config.run.seed, 1);
+}
+
+TEST(Config, LetsOverridesWinInTheirOrder) {
+  const TemporaryFolder folder;
+  const fs::path file = folder.write("a.json", R"({"run": {"seed": 1, "threads": 1}})");
+  const ResolvedConfig resolved =
+      load_config(file, Overrides{{"run.seed", "2", "--set"}, {"run.seed", "3", "--seed"}});
+  EXPECT_EQ(resolved.config.run.seed, 3);
+  EXPECT_EQ(resolved.origins.at("run.seed"), "--seed");
+  EXPECT_EQ(resolved.config.run.threads, 1);
+}
+
+TEST(Config, TakesOverridesAsJsonElseAsText) {
+  const auto with = [](const std::string& path, const std::string& value) {
+    return apply_overrides({}, Overrides{{path, value, "--set"}});
+  };
+  EXPECT_EQ(with("run.name", "wide").run.name, "wide");
+  EXPECT_EQ(with("run.name", "\"wide\"").run.name, "wide");
+  EXPECT_EQ(with("run.name", "123").run.name, "123");
+  EXPECT_EQ(with("run.name", "true").run.name, "true");
+  EXPECT_EQ(with("data.path", "").data.path, "");
+  EXPECT_EQ(with("run.deterministic", "true").run.deterministic, true);
+  EXPECT_EQ(with("training.learning_rate", "1").training.learning_rate, 1.0);
+  EXPECT_EQ(with("training.steps", "1e3").training.steps, 1000);
+  EXPECT_EQ(with("model.width_multipliers", "[1, 2, 4]").model.width_multipliers,
+            (std::vector<std::int64_t>{1, 2, 4}));
+  EXPECT_EQ(with("model.width_multipliers", "1,2,4").model.width_multipliers,
+            (std::vector<std::int64_t>{1, 2, 4}));
+  EXPECT_EQ(with("model.width_multipliers", "3").model.width_multipliers,
+            (std::vector<std::int64_t>{3}));
+  EXPECT_EQ(with("model.attention", "false,true").model.attention,
+            (std::vector<bool>{false, true}));
+}
+
+TEST(Config, AppliesOverridesWithoutCheckingTheWhole) {
+  const Config config = apply_overrides({}, Overrides{{"sampling.steps", "4000", "--steps"}});
+  EXPECT_EQ(config.sampling.steps, 4000);  // of a model with more timesteps, maybe
+}
+
+TEST(Config, SplitsASetOptionAtTheFirstEqualsSign) {
+  const Override change = parse_set_option("data.path=a=b");
+  EXPECT_EQ(change.path, "data.path");
+  EXPECT_EQ(change.value, "a=b");
+  EXPECT_EQ(change.origin, "--set");
+  const std::string message = config_error([] { parse_set_option("training.batch_size"); });
+  EXPECT_EQ(message,
+            "--set: 'training.batch_size' is not of the form path=value, such as "
+            "training.batch_size=64");
+  EXPECT_THROW(parse_set_option("=3"), ConfigError);
+}
+
+TEST(Config, SurvivesWritingAndReading) {
+  Config config;
+  config.run.name = "quotes \" and \\ and \xC3\xA4";
+  config.run.seed = 9007199254740993;  // 2^53 + 1, not a double
+  config.model.attention = {true, false, true, false};
+  config.training.learning_rate = 0.1 + 0.2;
+  config.data.path = "/a/b";
+  const Config read = config_from_json_text(to_json(config), "copy");
+  EXPECT_EQ(read.run.name, config.run.name);
+  EXPECT_EQ(read.run.seed, 9007199254740993);
+  EXPECT_EQ(read.model.attention, config.model.attention);
+  EXPECT_EQ(read.training.learning_rate, 0.30000000000000004);
+  EXPECT_EQ(read.data.path, "/a/b");
+  EXPECT_EQ(to_json(read), to_json(config));
+}
+
+TEST(Config, KeepsDefaultsForKeysThatASavedCopyLacks) {
+  const Config config = config_from_json_text(R"({"run": {"seed": 5}})", "copy");
+  EXPECT_EQ(config.run.seed, 5);
+  EXPECT_EQ(config.diffusion.timesteps, 1000);
+}
+
+TEST(Config, AllowsASchemaKeyForEditors) {
+  EXPECT_EQ(config_from_json_text(R"({"$schema": "x.json", "run": {"seed": 5}})", "t").run.seed, 5);
+}
+
+}  // namespace
+}  // namespace ddpm

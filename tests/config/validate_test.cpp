@@ -1,0 +1,217 @@
+#include "ddpm/config/validate.h"
+
+#include <gtest/gtest.h>
+
+#include "config_error.h"
+
+namespace ddpm {
+namespace {
+
+std::string error_of(const Config& config) {
+  return config_error([&] { validate(config); });
+}
+
+// The network of labml's experiment, whose widths compound and change in the last block of a level.
+ModelConfig labml() {
+  ModelConfig model;
+  model.base_width = 64;
+  model.width_multipliers = {1, 2, 2, 4};
+  model.compounding_widths = true;
+  model.attention = {false, false, false, true};
+  model.attention_kind = "fused";
+  model.width_change = "last_block";
+  model.final_groups = 8;
+  return model;
+}
+
+TEST(Validate, AcceptsTheDefaultsAndThePublishedNetworks) {
+  EXPECT_NO_THROW(validate(Config{}));
+  Config config;
+  config.model = labml();
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, WantsOneEntryALevel) {
+  Config config;
+  config.model.attention = {true};
+  EXPECT_EQ(error_of(config),
+            "config: model.width_multipliers = [1, 2, 2, 2] and model.attention = [true]: both "
+            "lists need one entry a level, as many as the other");
+}
+
+TEST(Validate, NamesGroupsThatDivideEveryWidth) {
+  Config config;
+  config.model.base_width = 48;
+  config.model.final_groups = 16;
+  EXPECT_EQ(error_of(config),
+            "config: model.groups = 32, model.base_width = 48 and model.width_multipliers = "
+            "[1, 2, 2, 2]: groups must divide the 48 channels of the first convolution; set "
+            "model.groups=24, or change the widths");
+  config.model.groups = 24;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, LooksAtTheFirstConvolutionToo) {
+  Config config;
+  config.model.base_width = 32;
+  config.model.width_multipliers = {2, 4};
+  config.model.attention = {false, false};
+  EXPECT_NO_THROW(validate(config));
+  config.model.groups = 64;
+  EXPECT_NE(error_of(config).find("groups must divide the 32 channels of the first convolution; "
+                                  "set model.groups=32"),
+            std::string::npos);
+}
+
+TEST(Validate, LooksAtTheLastNormAlone) {
+  Config config;
+  config.model = labml();
+  config.model.final_groups = 24;
+  EXPECT_EQ(error_of(config),
+            "config: model.final_groups = 24, model.base_width = 64 and model.width_multipliers = "
+            "[1, 2, 2, 4]: groups must divide the 64 channels before the output convolution; set "
+            "model.final_groups=16");
+  // With the change in the first block the output has level 0's width, 3 * 32, not the base width.
+  config.model = ModelConfig{};
+  config.model.base_width = 32;
+  config.model.width_multipliers = {3, 3};
+  config.model.attention = {false, false};
+  config.model.final_groups = 96;
+  EXPECT_NO_THROW(validate(config));
+  config.model.width_change = "last_block";
+  EXPECT_NE(error_of(config).find("the 32 channels before the output"), std::string::npos);
+}
+
+TEST(Validate, WantsHeadsThatFillTheAttentionWidths) {
+  Config config;
+  config.model.attention_head_width = 96;
+  EXPECT_EQ(error_of(config),
+            "config: model.attention_head_width = 96: heads of that width do not fill the 256 "
+            "channels of the attention in the middle; set it to 64, or to 0 for one "
+            "head of all channels");
+  config.model.attention_head_width = 256;
+  EXPECT_NO_THROW(validate(config));
+  // The last block of the way up narrows level 1's attention to level 0's 128 channels.
+  config.model.width_change = "last_block";
+  EXPECT_NE(error_of(config).find("the 128 channels of the attention in the last block of level 1"),
+            std::string::npos);
+}
+
+TEST(Validate, LimitsWidthsThatExplode) {
+  Config config;
+  config.model.base_width = 8192;
+  config.model.width_multipliers = std::vector<std::int64_t>(10, 64);
+  config.model.attention = std::vector<bool>(10, false);
+  config.model.compounding_widths = true;  // 2^73 channels
+  EXPECT_NE(error_of(config).find("more than 65536 channels"), std::string::npos);
+}
+
+TEST(Validate, WantsNoiseThatGrows) {
+  Config config;
+  config.diffusion.beta_start = 0.5;
+  EXPECT_EQ(error_of(config),
+            "config: diffusion.beta_start = 0.5 and diffusion.beta_end = 0.02: noise must not "
+            "shrink along the process; swap them");
+}
+
+TEST(Validate, WantsBatchesThatSplitEvenly) {
+  Config config;
+  config.training.batch_size = 10;
+  config.training.micro_batches = 4;
+  EXPECT_EQ(error_of(config),
+            "config: training.micro_batches = 4 and training.batch_size = 10: a batch must split "
+            "evenly; set training.micro_batches=2");
+  config.training.micro_batches = 20;
+  EXPECT_NE(error_of(config).find("training.micro_batches=10"), std::string::npos);
+}
+
+TEST(Validate, WantsNoMoreStepsThanTheProcessHas) {
+  Config config;
+  config.diffusion.timesteps = 50;
+  config.sampling.steps = 51;
+  EXPECT_EQ(error_of(config),
+            "config: sampling.steps = 51 and diffusion.timesteps = 50: sampling has at most as "
+            "many steps as the diffusion process; set sampling.steps=50, or 0 for all");
+}
+
+TEST(Validate, ListsEveryContradiction) {
+  Config config;
+  config.run.directory = "";
+  config.training.batch_size = 10;
+  config.training.micro_batches = 4;
+  EXPECT_EQ(error_of(config),
+            "config: these settings do not fit together:\n"
+            "  run.directory = \"\": this must name a folder; '.' is the current one\n"
+            "  training.micro_batches = 4 and training.batch_size = 10: a batch must split "
+            "evenly; set training.micro_batches=2");
+}
+
+TEST(Validate, WantsAPlainRunName) {
+  for (const char* name : {"", ".", "..", "a/b", "/"}) {
+    Config config;
+    config.run.name = name;
+    EXPECT_NE(error_of(config).find("must be a plain folder name"), std::string::npos) << name;
+  }
+  Config config;
+  config.run.name = "2024-01-01 my run.v2";
+  EXPECT_NO_THROW(validate(config));
+  config.run.directory = "";
+  EXPECT_NE(error_of(config).find("run.directory"), std::string::npos);
+}
+
+TEST(Validate, WantsASizeForRandomCrops) {
+  Config config;
+  config.data.crop = "random";
+  EXPECT_NE(error_of(config).find("set data.height or data.width"), std::string::npos);
+  config.data.height = 32;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, ChecksAGivenImageSize) {
+  Config config;
+  config.data.width = 28;
+  EXPECT_EQ(error_of(config),
+            "config: data.height = 0, data.width = 28 and model.width_multipliers = [1, 2, 2, 2]: "
+            "images of 28x28 pixels (height x width) do not fit a network of 4 levels, which needs "
+            "multiples of 8; set data.height=32 and data.width=32, or use at most 3 levels in "
+            "model.width_multipliers and model.attention");
+  config.data.width = 32;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, NamesWhereTheValuesCameFrom) {
+  const std::vector<Override> overrides = {{"training.micro_batches", "3", "--set"}};
+  EXPECT_EQ(config_error([&] { load_config(std::nullopt, overrides); }),
+            "config: training.micro_batches = 3 (--set) and training.batch_size = 128 (default): a "
+            "batch must split evenly; set training.micro_batches=2");
+}
+
+TEST(ImageSize, MustHalveOnceALevel) {
+  ModelConfig model;
+  EXPECT_NO_THROW(check_image_size(model, 32, 32));
+  EXPECT_NO_THROW(check_image_size(model, 8, 16));
+  model.width_multipliers = {1};
+  EXPECT_NO_THROW(check_image_size(model, 7, 5));
+  EXPECT_THROW(check_image_size(model, 0, 8), ConfigError);
+}
+
+TEST(ImageSize, ErrorNamesTheNearestSizesAndFewerLevels) {
+  EXPECT_EQ(config_error([] { check_image_size(ModelConfig{}, 5, 218); }),
+            "config: images of 5x218 pixels (height x width) do not fit a network of 4 levels, "
+            "which needs multiples of 8; set data.height=8 and data.width=216, or use at most 1 "
+            "level in model.width_multipliers and model.attention");
+}
+
+TEST(DataPath, IsNeededByEverySourceButTheEmbedded) {
+  DataConfig data;
+  EXPECT_NO_THROW(check_data_path(data));
+  data.source = "folder";
+  EXPECT_EQ(config_error([&] { check_data_path(data); }),
+            "config: data.source = \"folder\" needs data.path, the file or folder with the images; "
+            "give it with --set data.path=PATH");
+  data.path = "photos";
+  EXPECT_NO_THROW(check_data_path(data));
+}
+
+}  // namespace
+}  // namespace ddpm
