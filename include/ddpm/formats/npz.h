@@ -1,0 +1,23 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <filesystem>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ddpm {
+
+// One uint8 array of an .npz file.
+struct NpzArray {
+  std::string name;                 // "arr_0"
+  std::vector<std::int64_t> shape;  // row-major
+  std::span<const std::byte> bytes;
+};
+
+// Writes NumPy's .npz: a zip file of uncompressed .npy members, atomically and
+// byte-deterministically. The limit of the plain zip format, 4 GiB in all, is an IoError.
+void write_npz(const std::filesystem::path& path, std::span<const NpzArray> arrays);
+
+}  // namespace ddpm

@@ -1,0 +1,60 @@
+// Sequential reader of tar archives (ustar, pax and GNU long names). It never writes to disk,
+// yields regular members only, and trusts nothing: header checksums are verified, names that are
+// absolute or climb out with
+// ".." are refused, and sizes are limited before memory is spent.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ddpm/formats/byte_reader.h"
+
+namespace ddpm {
+
+struct TarLimits {
+  std::uint64_t max_members = 1'000'000;                    // headers of any kind
+  std::uint64_t max_member_bytes = std::uint64_t{1} << 30;  // of one member
+};
+
+struct TarMember {
+  std::string name;        // relative, '/'-separated, without a leading "./"
+  std::uint64_t size = 0;  // bytes
+};
+
+//   TarReader tar(*open_data_file("images.tar.gz"));
+//   while (auto member = tar.next()) use(member->name, tar.read());
+// Every function throws DataError "<archive>: ..." for damaged, hostile or oversized archives.
+class TarReader {
+ public:
+  // `source` must outlive this object.
+  explicit TarReader(ByteReader& source, TarLimits limits = {});
+
+  // The next regular file, or nothing at the end. Skips what was not read of the one before.
+  std::optional<TarMember> next();
+
+  // Content of the member that `next` returned last. Once per member.
+  std::vector<std::uint8_t> read();
+
+ private:
+  // What a long-name or pax header says about the member after it.
+  struct Overrides {
+    std::string name;
+    std::optional<std::uint64_t> size;
+  };
+
+  bool read_header(std::vector<std::uint8_t>& header);
+  void apply_extension(char type, std::uint64_t size, Overrides& overrides);
+  void skip_to_next_header();
+  void drain();
+  [[noreturn]] void fail(const std::string& reason) const;
+
+  ByteReader& source_;
+  TarLimits limits_;
+  std::uint64_t headers_ = 0;
+  std::uint64_t unread_ = 0;   // bytes of the current member still in the source
+  std::uint64_t padding_ = 0;  // after it, up to a multiple of 512
+};
+
+}  // namespace ddpm

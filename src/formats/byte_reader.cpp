@@ -1,0 +1,68 @@
+#include "ddpm/formats/byte_reader.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/formats/gzip.h"
+
+namespace ddpm {
+namespace {
+
+// A reader over a mapped file, which it keeps alive.
+class FileReader : public ByteReader {
+ public:
+  FileReader(MappedFile file, const std::string& name) : ByteReader(name), file_(std::move(file)) {
+    if (looks_like_gzip(file_.bytes()))
+      content_ = std::make_unique<GzipReader>(file_.bytes(), name);
+    else
+      content_ = std::make_unique<MemoryReader>(file_.bytes(), name);
+  }
+
+  std::size_t read(std::span<std::byte> out) override { return content_->read(out); }
+
+ private:
+  MappedFile file_;
+  std::unique_ptr<ByteReader> content_;
+};
+
+}  // namespace
+
+std::size_t MemoryReader::read(std::span<std::byte> out) {
+  const std::size_t size = std::min(out.size(), rest_.size());
+  std::copy_n(rest_.begin(), size, out.begin());
+  rest_ = rest_.subspan(size);
+  return size;
+}
+
+std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path) {
+  try {
+    return std::make_unique<FileReader>(MappedFile(path), path.string());
+  } catch (const IoError& error) {
+    throw DataError(error.what());
+  }
+}
+
+std::vector<std::uint8_t> read_exactly(ByteReader& reader, std::uint64_t size,
+                                       const std::string& what) {
+  constexpr std::uint64_t kChunk = 1 << 20;
+  std::vector<std::uint8_t> bytes;
+  while (bytes.size() < size) {
+    const std::size_t done = bytes.size();
+    const auto wanted = static_cast<std::size_t>(std::min(kChunk, size - done));
+    bytes.resize(done + wanted);
+    const std::size_t got = reader.read(std::as_writable_bytes(std::span(bytes).subspan(done)));
+    if (got < wanted)
+      throw DataError(reader.name() + ": truncated: " + std::to_string(size) + " bytes of " + what +
+                      " expected, " + std::to_string(done + got) + " found");
+  }
+  return bytes;
+}
+
+bool at_end(ByteReader& reader) {
+  std::byte byte{};
+  return reader.read({&byte, 1}) == 0;
+}
+
+}  // namespace ddpm
