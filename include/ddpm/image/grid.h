@@ -1,0 +1,22 @@
+// Many small images on one sheet.
+#pragma once
+
+#include <span>
+
+#include "ddpm/image/image.h"
+
+namespace ddpm {
+
+struct GridOptions {
+  int columns = 0;  // 0: as square as possible
+  int padding = 2;  // pixels around and between the images
+  int min_width =
+      512;  // images are enlarged by a whole factor (pixels repeated) until the sheet is this wide
+  int max_scale = 16;  // but by no more than this
+};
+
+// Row by row, on a dark background. All images have one shape (else std::invalid_argument, also for
+// none).
+Image make_grid(std::span<const Image> images, const GridOptions& options = {});
+
+}  // namespace ddpm

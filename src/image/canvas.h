@@ -1,0 +1,57 @@
+// A small drawing surface for plots: filled rectangles, antialiased lines, text. Private to image/.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ddpm/image/image.h"
+
+namespace ddpm {
+
+struct Color {
+  std::uint8_t red = 0;
+  std::uint8_t green = 0;
+  std::uint8_t blue = 0;
+};
+
+// In pixels; y grows downwards. Pixel (x, y) covers [x, x+1) x [y, y+1).
+struct Point {
+  double x = 0;
+  double y = 0;
+};
+
+struct Rectangle {
+  double left = 0;
+  double top = 0;
+  double right = 0;
+  double bottom = 0;
+};
+
+class Canvas {
+ public:
+  Canvas(int width, int height, Color background);
+
+  // Edges between pixels are antialiased.
+  void fill(const Rectangle& area, Color color, double opacity = 1.0);
+
+  // A line through the points, `width` pixels wide, cut off at `clip`. Where it crosses itself it
+  // is no darker.
+  void line(const std::vector<Point>& points, double width, Color color, double opacity,
+            const Rectangle& clip);
+
+  // ASCII text whose box begins at `origin`; vertical text runs upwards from it. `scale`: pixels
+  // per font unit (capital letters are 7 units high). Other characters appear as '?'.
+  void text(Point origin, const std::string& text, double scale, Color color,
+            bool vertical = false);
+  static double text_width(const std::string& text, double scale);
+
+  const Image& image() const { return image_; }
+
+ private:
+  void blend(int x, int y, Color color, double opacity);
+
+  Image image_;
+};
+
+}  // namespace ddpm

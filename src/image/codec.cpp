@@ -1,0 +1,158 @@
+#include "ddpm/image/codec.h"
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <new>
+#include <optional>
+#include <stdexcept>
+#include <string_view>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "file_structure.h"
+#include "stb_codecs.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
+
+[[noreturn]] void fail(const std::string& name, const std::string& reason) {
+  throw DataError(name.empty() ? reason : name + ": " + reason);
+}
+
+// stb has one idea of an error text for all formats, written for programmers.
+std::string decoder_reason() {
+  const char* reason = stbi_failure_reason();
+  return std::string("damaged or unsupported image (") +
+         (reason != nullptr ? reason : "no reason") + ")";
+}
+
+const stbi_uc* stb_bytes(std::span<const std::byte> file) {
+  return reinterpret_cast<const stbi_uc*>(file.data());
+}
+
+MappedFile map_image(const fs::path& path) {
+  try {
+    return MappedFile(path);
+  } catch (const IoError& error) {
+    throw DataError(error.what());
+  }
+}
+
+// Pixels as the decoder returns them; two channels (grey and alpha) become four.
+Image to_image(const stbi_uc* pixels, int height, int width, int channels) {
+  Image image(height, width, channels == 2 ? 4 : channels);
+  if (channels != 2) {
+    std::copy_n(pixels, image.pixels.size(), image.pixels.begin());
+    return image;
+  }
+  for (std::size_t i = 0; i < image.pixels.size() / 4; ++i) {
+    std::fill_n(&image.pixels[4 * i], 3, pixels[2 * i]);
+    image.pixels[4 * i + 3] = pixels[2 * i + 1];
+  }
+  return image;
+}
+
+void check_text(const std::string& keyword, const std::string& text) {
+  const bool edge_space = keyword.starts_with(' ') || keyword.ends_with(' ');
+  const auto printable = [](char c) {
+    const auto byte = static_cast<unsigned char>(c);
+    return (byte >= 32 && byte <= 126) || byte >= 161;
+  };
+  if (keyword.empty() || keyword.size() > 79 || edge_space ||
+      !std::all_of(keyword.begin(), keyword.end(), printable))
+    throw std::invalid_argument("'" + keyword + "' is no keyword for a PNG text");
+  if (text.find('\0') != std::string::npos)
+    throw std::invalid_argument("a PNG text cannot contain NUL");
+}
+
+}  // namespace
+
+ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name) {
+  if (file.empty()) fail(name, "empty file (0 bytes)");
+  if (image_format(file) == ImageFormat::kUnknown) fail(name, "not a PNG, JPEG or BMP file");
+  if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
+  ImageInfo info;
+  const int size = static_cast<int>(file.size());
+  if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
+    fail(name, decoder_reason());
+  const long long pixels = static_cast<long long>(info.width) * info.height;
+  if (info.width < 1 || info.height < 1) fail(name, "image without pixels");
+  if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)
+    fail(name, "claims " + std::to_string(info.width) + "x" + std::to_string(info.height) +
+                   " pixels, more than the " + std::to_string(kMaxImageSide) + " a side and " +
+                   std::to_string(kMaxImagePixels >> 20) + " Mi pixels allowed");
+  return info;
+}
+
+Image decode_image(std::span<const std::byte> file, const std::string& name) {
+  read_image_info(file, name);
+  if (const std::string damage = structural_damage(file); !damage.empty()) fail(name, damage);
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  const int size = static_cast<int>(file.size());
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(stb_bytes(file), size, &width, &height, &channels, 0), stbi_image_free);
+  if (pixels == nullptr) fail(name, decoder_reason());
+  return to_image(pixels.get(), height, width, channels);
+}
+
+Image read_image(const fs::path& path) {
+  const MappedFile file = map_image(path);
+  return decode_image(file.bytes(), path.string());
+}
+
+bool has_image_extension(const fs::path& path) {
+  std::string extension = path.extension().string();
+  std::transform(extension.begin(), extension.end(), extension.begin(), [](char c) {
+    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  });
+  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
+}
+
+std::string encode_png(const Image& image, const PngText& text) {
+  if (image.pixels.empty()) throw std::invalid_argument("cannot write an image without pixels");
+  int size = 0;
+  const std::unique_ptr<unsigned char, void (*)(void*)> bytes(
+      stbi_write_png_to_mem(image.pixels.data(), image.width * image.channels, image.width,
+                            image.height, image.channels, &size),
+      std::free);
+  if (bytes == nullptr) throw std::bad_alloc();
+  std::string png(reinterpret_cast<const char*>(bytes.get()), static_cast<std::size_t>(size));
+  std::string chunks;
+  for (const auto& [keyword, value] : text) {
+    check_text(keyword, value);
+    chunks += make_png_chunk("tEXt", keyword + '\0' + value);
+  }
+  // Texts go right behind the header, where readers find them without touching the pixels.
+  constexpr std::size_t kSignatureAndHeader = 8 + 12 + 13;
+  return png.insert(kSignatureAndHeader, chunks);
+}
+
+void write_png(const fs::path& path, const Image& image, const PngText& text) {
+  write_file_atomically(path, encode_png(image, text));
+}
+
+PngText read_png_text(std::span<const std::byte> file, const std::string& name) {
+  PngText text;
+  if (image_format(file) != ImageFormat::kPng) fail(name, "not a PNG file");
+  const std::string damage =
+      for_each_png_chunk(file, [&](std::string_view type, std::string_view data) {
+        const std::size_t end = data.find('\0');
+        if (type == "tEXt" && end != std::string_view::npos)
+          text.emplace_back(data.substr(0, end), data.substr(end + 1));
+      });
+  if (!damage.empty()) fail(name, damage);
+  return text;
+}
+
+PngText read_png_text(const fs::path& path) {
+  const MappedFile file = map_image(path);
+  return read_png_text(file.bytes(), path.string());
+}
+
+}  // namespace ddpm

@@ -1,0 +1,143 @@
+#include "file_structure.h"
+
+#include <zlib.h>
+
+#include <cstdint>
+#include <cstdlib>
+
+namespace ddpm {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+std::string_view as_text(Bytes bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+std::uint32_t byte_at(Bytes bytes, std::size_t i) {
+  return std::to_integer<std::uint32_t>(bytes[i]);
+}
+
+std::uint32_t big_endian_32(Bytes bytes, std::size_t i) {
+  return byte_at(bytes, i) << 24 | byte_at(bytes, i + 1) << 16 | byte_at(bytes, i + 2) << 8 |
+         byte_at(bytes, i + 3);
+}
+
+std::uint32_t little_endian(Bytes bytes, std::size_t i, std::size_t width) {
+  std::uint32_t value = 0;
+  for (std::size_t k = width; k-- > 0;) value = value << 8 | byte_at(bytes, i + k);
+  return value;
+}
+
+std::uint32_t checksum(std::string_view type_and_data) {
+  const auto* bytes = reinterpret_cast<const Bytef*>(type_and_data.data());
+  return static_cast<std::uint32_t>(crc32_z(0, bytes, type_and_data.size()));
+}
+
+// Position of the first marker byte pair FF xx in entropy-coded data; FF 00 is a stuffed FF and
+// D0..D7 restart it.
+std::size_t skip_entropy_coded(Bytes file, std::size_t i) {
+  for (; i + 1 < file.size(); ++i) {
+    if (file[i] != std::byte{0xff}) continue;
+    const std::uint32_t next = byte_at(file, i + 1);
+    if (next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7)) break;
+  }
+  return i;
+}
+
+// Walks from segment to segment until the end-of-image marker.
+std::string jpeg_damage(Bytes file) {
+  constexpr std::uint32_t kEndOfImage = 0xd9;
+  constexpr std::uint32_t kStartOfScan = 0xda;
+  std::size_t i = 2;
+  while (i + 1 < file.size()) {
+    const std::uint32_t marker = byte_at(file, i + 1);
+    // Bytes between segments and fill bytes are skipped, as decoders do.
+    if (file[i] != std::byte{0xff} || marker == 0xff || marker == 0) {
+      ++i;
+      continue;
+    }
+    i += 2;
+    if (marker == kEndOfImage) return "";
+    if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8))
+      continue;  // markers without a segment
+    if (i + 2 > file.size()) break;
+    i += byte_at(file, i) << 8 | byte_at(file, i + 1);
+    if (marker == kStartOfScan && i < file.size()) i = skip_entropy_coded(file, i);
+  }
+  return "truncated JPEG file";
+}
+
+std::string bmp_damage(Bytes file) {
+  constexpr std::size_t kSmallestHeader = 26;
+  if (file.size() < kSmallestHeader) return "truncated BMP file";
+  const std::uint64_t offset = little_endian(file, 10, 4);
+  const bool is_os2 = little_endian(file, 14, 4) == 12;
+  if (!is_os2 && file.size() < 54) return "truncated BMP file";
+  const auto signed_height =
+      static_cast<std::int32_t>(is_os2 ? little_endian(file, 20, 2) : little_endian(file, 22, 4));
+  const std::uint64_t width = is_os2 ? little_endian(file, 18, 2) : little_endian(file, 18, 4);
+  const auto height = static_cast<std::uint64_t>(std::abs(std::int64_t{signed_height}));
+  const std::uint64_t bits =
+      width * (is_os2 ? little_endian(file, 24, 2) : little_endian(file, 28, 2));
+  // Rows are padded to 32 bits; the padding of the last one is no loss.
+  const std::uint64_t stride = (bits + 31) / 32 * 4;
+  const std::uint64_t needed = offset + (height > 0 ? (height - 1) * stride + (bits + 7) / 8 : 0);
+  return needed > file.size() ? "truncated BMP file" : "";
+}
+
+}  // namespace
+
+ImageFormat image_format(Bytes file) noexcept {
+  const std::string_view text = as_text(file);
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return ImageFormat::kPng;
+  if (text.starts_with("\xff\xd8\xff")) return ImageFormat::kJpeg;
+  if (text.starts_with("BM")) return ImageFormat::kBmp;
+  return ImageFormat::kUnknown;
+}
+
+std::string structural_damage(Bytes file) {
+  switch (image_format(file)) {
+    case ImageFormat::kPng:
+      return for_each_png_chunk(file, [](std::string_view, std::string_view) {});
+    case ImageFormat::kJpeg:
+      return jpeg_damage(file);
+    case ImageFormat::kBmp:
+      return bmp_damage(file);
+    case ImageFormat::kUnknown:
+      break;
+  }
+  return "not a PNG, JPEG or BMP file";
+}
+
+std::string for_each_png_chunk(
+    Bytes file, const std::function<void(std::string_view, std::string_view)>& visit) {
+  constexpr std::size_t kOverhead = 12;  // length, type, checksum
+  Bytes rest = file.subspan(8);
+  while (rest.size() >= kOverhead) {
+    const std::uint32_t length = big_endian_32(rest, 0);
+    if (length > rest.size() - kOverhead) break;
+    const std::string_view type_and_data = as_text(rest.subspan(4, 4 + std::size_t{length}));
+    if (checksum(type_and_data) != big_endian_32(rest, 8 + std::size_t{length}))
+      return "damaged PNG file (wrong checksum)";
+    const std::string_view type = type_and_data.substr(0, 4);
+    visit(type, type_and_data.substr(4));
+    if (type == "IEND") return "";
+    rest = rest.subspan(kOverhead + length);
+  }
+  return "truncated PNG file";
+}
+
+std::string make_png_chunk(std::string_view type, std::string_view data) {
+  const auto append = [](std::string& text, std::size_t value) {
+    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 0xff);
+  };
+  std::string chunk;
+  append(chunk, data.size());
+  chunk += type;
+  chunk += data;
+  append(chunk, checksum(std::string_view(chunk).substr(4)));
+  return chunk;
+}
+
+}  // namespace ddpm
