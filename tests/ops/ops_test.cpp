@@ -1,0 +1,151 @@
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ddpm/ops/adam.h"
+#include "ddpm/ops/attention.h"
+#include "ddpm/ops/dropout.h"
+#include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/random.h"
+#include "ddpm/ops/timestep_embedding.h"
+#include "support/fill.h"
+
+namespace ddpm {
+namespace {
+
+using testing::hash_tensor;
+
+void expect_values(const torch::Tensor& actual, const std::vector<double>& expected,
+                   double tolerance) {
+  ASSERT_EQ(actual.numel(), static_cast<std::int64_t>(expected.size()));
+  const torch::Tensor flat = actual.flatten();
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(flat[static_cast<std::int64_t>(i)].item<double>(), expected[i], tolerance)
+        << "element " << i;
+}
+
+// Values of openai/guided-diffusion's and hojonathanho/diffusion's functions, 8 wide.
+TEST(TimestepEmbedding, AgreesWithOpenAi) {
+  const torch::Tensor y = ops::timestep_embedding(
+      torch::tensor({1, 999}), {.width = 8, .cosine_first = true, .half_minus_one = false});
+  expect_values(y[0], {.540302, .995004, .999950, 1.0, .841471, .099833, .010000, .001000}, 1e-6);
+  expect_values(y[1], {.999650, .807455, -.844470, .541144, -.026461, -.589929, -.535603, .840930},
+                1e-4);
+}
+
+TEST(TimestepEmbedding, AgreesWithHo) {
+  const torch::Tensor y = ops::timestep_embedding(torch::tensor({1, 999}), {.width = 8});
+  expect_values(y[0], {.841471, .046399, .002154, .000100, .540302, .998923, .999998, 1.0}, 1e-6);
+  expect_values(y[1], {-.026461, .684861, .835648, .099734, .999650, -.728673, -.549265, .995014},
+                1e-4);
+}
+
+TEST(TimestepEmbedding, PadsOddWidthsAndTakesFractions) {
+  const torch::Tensor y = ops::timestep_embedding(torch::tensor({0.5}), {.width = 5});
+  EXPECT_EQ(y.size(1), 5);
+  EXPECT_EQ(y[0][4].item<double>(), 0);
+  EXPECT_NEAR(y[0][0].item<double>(), std::sin(0.5), 1e-6);
+}
+
+TEST(TimestepEmbedding, TellsNeighbouringTimesApartWhateverTheNetworksPrecision) {
+  const torch::Tensor y = ops::timestep_embedding(torch::tensor({998, 999}), {.width = 128});
+  EXPECT_EQ(y.scalar_type(), torch::kFloat32);
+  EXPECT_GT((y[0] - y[1]).abs().max().item<double>(), 0.1);
+}
+
+// Against the definition, in float64, group by group.
+TEST(GroupNorm, NormalisesEachGroupOfEachImage) {
+  const torch::Tensor x = hash_tensor(1, {2, 6, 3, 5}, 4.0, 1.0)
+                              .to(torch::kFloat32)
+                              .contiguous(torch::MemoryFormat::ChannelsLast);
+  const torch::Tensor weight = hash_tensor(2, {6}, 1.0, 1.0), bias = hash_tensor(3, {6}, 1.0);
+  const torch::Tensor y = ops::group_norm(x, weight.to(torch::kFloat32), bias.to(torch::kFloat32),
+                                          {.groups = 3, .epsilon = 1e-3, .silu = true});
+  const torch::Tensor wide = x.to(torch::kFloat64).contiguous();
+  for (int n = 0; n < 2; ++n)
+    for (int c = 0; c < 6; ++c) {
+      const torch::Tensor group = wide[n].slice(0, c / 2 * 2, c / 2 * 2 + 2);
+      const double mean = group.mean().item<double>();
+      const double variance = (group - mean).pow(2).mean().item<double>();
+      const torch::Tensor z =
+          (wide[n][c] - mean) / std::sqrt(variance + 1e-3) * weight[c] + bias[c];
+      EXPECT_TRUE(torch::allclose(y[n][c].to(torch::kFloat64), z / (1 + (-z).exp()), 1e-5, 1e-5));
+    }
+  EXPECT_TRUE(y.is_contiguous(torch::MemoryFormat::ChannelsLast));
+}
+
+TEST(Attention, IsSoftmaxOfScaledProductsInEachHead) {
+  const std::int64_t heads = 2, tokens = 5, width = 3;
+  const torch::Tensor q = hash_tensor(1, {1, tokens, heads * width}, 3),
+                      k = hash_tensor(2, {1, tokens, heads * width}, 3),
+                      v = hash_tensor(3, {1, tokens, heads * width}, 3);
+  const torch::Tensor y = ops::attention(q, k, v, heads);
+  for (std::int64_t h = 0; h < heads; ++h) {
+    const auto part = [&](const torch::Tensor& x) {
+      return x[0].slice(1, h * width, (h + 1) * width);
+    };
+    for (std::int64_t i = 0; i < tokens; ++i) {
+      torch::Tensor weights = (part(k).matmul(part(q)[i]) / std::sqrt(3.0)).exp();
+      weights = weights / weights.sum();
+      EXPECT_TRUE(torch::allclose(part(y)[i], weights.matmul(part(v)), 1e-10, 1e-12));
+    }
+  }
+}
+
+TEST(Dropout, KeepsTheShareAndTheMean) {
+  const torch::Tensor x =
+      torch::ones({16, 8, 32, 32}).contiguous(torch::MemoryFormat::ChannelsLast);
+  const torch::Tensor y = ops::dropout(x, 0.3, {.seed = 5, .stream = RandomStream::kDropout});
+  const double kept = y.gt(0).to(torch::kFloat64).mean().item<double>();
+  EXPECT_NEAR(kept, 0.7, 5 * std::sqrt(0.21 / static_cast<double>(x.numel())));
+  EXPECT_NEAR(y.max().item<double>(), 1 / 0.7, 1e-6);
+}
+
+TEST(Dropout, NumbersElementsInChannelsLastOrder) {
+  const RandomKey key{.seed = 6, .stream = RandomStream::kDropout, .step = 9, .sample = 2};
+  const torch::Tensor y = ops::dropout(torch::ones({2, 3, 3, 5}), 0.25, key);
+  for (std::int64_t n = 0; n < 2; ++n)
+    for (std::int64_t c = 0; c < 3; ++c)
+      for (std::int64_t h = 0; h < 3; ++h)
+        for (std::int64_t w = 0; w < 5; ++w) {
+          const auto e = static_cast<std::uint64_t>((h * 5 + w) * 3 + c);
+          const std::uint32_t word =
+              random_word(key.with_sample(2 + static_cast<std::uint64_t>(n)), e / 2);
+          const std::uint32_t half = e % 2 == 0 ? word & 0xFFFF : word >> 16;
+          EXPECT_NEAR(y[n][c][h][w].item<double>(), half >= 0x4000u ? 4.0 / 3 : 0.0, 1e-6);
+        }
+}
+
+// Kingma and Ba's algorithm 1 in float64 over three steps.
+TEST(Adam, FollowsThePaper) {
+  for (const bool decoupled : {false, true}) {
+    torch::Tensor w = torch::tensor({1.0f, -2.0f, 0.5f}), m = torch::zeros(3), v = torch::zeros(3);
+    std::vector<double> ew = {1, -2, 0.5}, em(3), ev(3);
+    const double rate = 0.1, b1 = 0.9, b2 = 0.99, eps = 1e-8, decay = 0.05, divisor = 2;
+    for (int step = 1; step <= 3; ++step) {
+      const torch::Tensor g = torch::tensor({0.3f, -0.1f, 0.7f}) * step;
+      ops::adam_step(w, g.clone(), m, v, step, torch::tensor(2.0f),
+                     {.learning_rate = rate,
+                      .beta1 = b1,
+                      .beta2 = b2,
+                      .epsilon = eps,
+                      .weight_decay = decay,
+                      .decoupled = decoupled});
+      for (std::size_t i = 0; i < 3; ++i) {
+        double gradient = g[static_cast<std::int64_t>(i)].item<double>() / divisor;
+        if (decoupled)
+          ew[i] -= rate * decay * ew[i];
+        else
+          gradient += decay * ew[i];
+        em[i] = b1 * em[i] + (1 - b1) * gradient;
+        ev[i] = b2 * ev[i] + (1 - b2) * gradient * gradient;
+        ew[i] -= rate * (em[i] / (1 - std::pow(b1, step))) /
+                 (std::sqrt(ev[i] / (1 - std::pow(b2, step))) + eps);
+        EXPECT_NEAR(w[static_cast<std::int64_t>(i)].item<double>(), ew[i], 1e-5)
+            << "step " << step << (decoupled ? " adamw" : " adam");
+      }
+    }
+  }
+}
+
+}  // namespace
+}  // namespace ddpm
