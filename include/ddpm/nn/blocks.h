@@ -1,0 +1,130 @@
+// The parts a denoising UNet is made of. Feature maps are [N,C,H,W], time embeddings [N,T]; modules
+// are built with LibTorch's default parameters and filled by initialize_weights() (nn/initialize.h)
+// or from a file.
+#pragma once
+
+#include <torch/nn.h>
+
+#include <optional>
+
+#include "ddpm/base/random.h"
+#include "ddpm/nn/names.h"
+
+namespace ddpm {
+
+// Registers `child` below `root` under a dotted path; the modules between are created as needed.
+void register_at(torch::nn::Module& root, const std::string& path,
+                 std::shared_ptr<torch::nn::Module> child);
+
+// Group norm whose SiLU comes for free. Parameters `weight` and `bias` [channels].
+class NormImpl : public torch::nn::Module {
+ public:
+  NormImpl(std::int64_t channels, std::int64_t groups, double epsilon);
+  // silu(group_norm(x)) if `silu`, else group_norm(x).
+  torch::Tensor forward(const torch::Tensor& x, bool silu);
+
+  torch::Tensor weight, bias;
+
+ private:
+  std::int64_t groups_;
+  double epsilon_;
+};
+TORCH_MODULE(Norm);
+
+// Sinusoid of t [N] -> linear -> SiLU -> linear; [N, 4*width]. Ho et al. 2020, appendix B.
+class TimeEmbeddingImpl : public torch::nn::Module {
+ public:
+  TimeEmbeddingImpl(std::int64_t width, bool cosine_first, bool half_minus_one,
+                    const UNetNames& names);
+  torch::Tensor forward(const torch::Tensor& t);
+
+ private:
+  std::int64_t width_;
+  bool cosine_first_, half_minus_one_;
+  torch::nn::Linear linear1_{nullptr}, linear2_{nullptr};
+};
+TORCH_MODULE(TimeEmbedding);
+
+struct ResBlockOptions {
+  std::int64_t in_channels = 0;
+  std::int64_t out_channels = 0;
+  std::int64_t time_channels = 0;
+  std::int64_t groups = 32;
+  double epsilon = 1e-6;
+  double dropout = 0;
+  int dropout_layer = 0;  // which random stream its dropout draws from
+};
+
+// norm, SiLU, 3x3, + time; norm, SiLU, dropout, 3x3; + shortcut.
+class ResBlockImpl : public torch::nn::Module {
+ public:
+  ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
+
+  // `activated_time`: SiLU of the time embedding. Dropout acts only if a key is given; its row i is
+  // sample key.sample+i.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& activated_time,
+                        const std::optional<RandomKey>& dropout);
+
+  torch::nn::Conv2d& last_layer() { return conv2_; }
+
+ private:
+  double dropout_;
+  int dropout_layer_;
+  Norm norm1_{nullptr}, norm2_{nullptr};
+  torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr},
+      shortcut_{nullptr};  // shortcut_ empty: identity
+  torch::nn::Linear time_{nullptr};
+};
+TORCH_MODULE(ResBlock);
+
+struct AttentionOptions {
+  std::int64_t channels = 0;
+  std::int64_t heads = 1;
+  std::int64_t groups = 32;
+  double epsilon = 1e-6;
+  bool fused = false;  // labml: one linear layer for q, k, v, split inside each head, and a norm
+                       // that is never applied
+};
+
+// Self-attention over all positions, plus the input.
+class AttentionBlockImpl : public torch::nn::Module {
+ public:
+  AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names);
+  torch::Tensor forward(const torch::Tensor& x);
+
+  torch::nn::Linear& last_layer() { return out_; }
+
+ private:
+  AttentionOptions options_;
+  Norm norm_{nullptr};
+  torch::nn::Linear q_{nullptr}, k_{nullptr}, v_{nullptr}, qkv_{nullptr}, out_{nullptr};
+};
+TORCH_MODULE(AttentionBlock);
+
+// Halves height and width by a 3x3 convolution of stride 2. Asymmetric padding adds the zeros right
+// and bottom only (TensorFlow's SAME, hence Ho's), which shifts what an output sees by one pixel.
+class DownsampleImpl : public torch::nn::Module {
+ public:
+  DownsampleImpl(std::int64_t channels, bool asymmetric);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  bool asymmetric_;
+  torch::nn::Conv2d conv_{nullptr};
+};
+TORCH_MODULE(Downsample);
+
+// Doubles height and width: nearest neighbour, then 3x3; or a transposed 4x4 convolution of
+// stride 2.
+class UpsampleImpl : public torch::nn::Module {
+ public:
+  UpsampleImpl(std::int64_t channels, bool transposed);
+  torch::Tensor forward(const torch::Tensor& x);
+
+ private:
+  torch::nn::Conv2d conv_{nullptr};
+  torch::nn::ConvTranspose2d transposed_{nullptr};
+};
+TORCH_MODULE(Upsample);
+
+}  // namespace ddpm

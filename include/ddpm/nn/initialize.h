@@ -1,0 +1,18 @@
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "ddpm/nn/unet.h"
+
+namespace ddpm {
+
+// Fills all parameters from (seed, position of the parameter, element), on any device and with any
+// thread count alike.
+//   "ho":      Xavier uniform, biases 0; the last layer of every block and of the network times
+//   1e-5, so that a fresh
+//              network predicts nearly zero (Ho et al.'s code; variance scale 1e-10).
+//   "pytorch": the defaults of PyTorch's layers: weights and biases uniform in +-1/sqrt(fan_in).
+void initialize_weights(UNet& net, const std::string& method, std::uint64_t seed);
+
+}  // namespace ddpm

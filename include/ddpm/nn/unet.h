@@ -1,0 +1,94 @@
+// The denoising network: one UNet whose switches (config/config.h, ModelConfig) reproduce the
+// published ones. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", appendix B.
+#pragma once
+
+#include <torch/nn.h>
+
+#include <optional>
+#include <vector>
+
+#include "ddpm/base/random.h"
+#include "ddpm/config/config.h"
+#include "ddpm/nn/blocks.h"
+
+namespace ddpm {
+
+// Residual block with optional attention, on the way down.
+struct DownBlock {
+  ResBlock res{nullptr};
+  AttentionBlock attention{nullptr};  // empty: none
+
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
+                           const std::optional<RandomKey>& dropout);
+};
+
+// The same on the way up, where the features of the way down join: channels are [x, skip].
+struct UpBlock {
+  ResBlock res{nullptr};
+  AttentionBlock attention{nullptr};
+
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& skip,
+                           const torch::Tensor& time, const std::optional<RandomKey>& dropout);
+};
+
+// Residual block, attention, residual block at the lowest resolution.
+struct MiddleBlock {
+  ResBlock res1{nullptr};
+  AttentionBlock attention{nullptr};
+  ResBlock res2{nullptr};
+
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
+                           const std::optional<RandomKey>& dropout);
+};
+
+struct DownLevel {
+  std::vector<DownBlock> blocks;
+  Downsample downsample{nullptr};  // empty at the lowest resolution
+};
+
+struct UpLevel {
+  std::vector<UpBlock> blocks;
+  Upsample upsample{nullptr};  // empty at the full resolution
+};
+
+// Widths of all levels, full resolution first.
+std::vector<std::int64_t> level_widths(const ModelConfig& config);
+
+class UNetImpl : public torch::nn::Module {
+ public:
+  // `image_channels` in and out. The config must be valid (config/validate.h).
+  UNetImpl(const ModelConfig& config, std::int64_t image_channels);
+
+  // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
+  // Returns the prediction, [N,C,H,W] in the dtype of x. Dropout acts only if a key is given; row i
+  // is then sample dropout->sample + i.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
+                        const std::optional<RandomKey>& dropout = std::nullopt);
+
+  // Weights of the layers that Ho et al. start near zero: the last one of every block, and the
+  // output convolution.
+  std::vector<torch::Tensor> last_layer_weights();
+
+ private:
+  void build_down(const ModelConfig& config, const UNetNames& names,
+                  std::vector<std::int64_t>& skip_widths);
+  void build_middle(const ModelConfig& config, const UNetNames& names);
+  void build_up(const ModelConfig& config, const UNetNames& names,
+                std::vector<std::int64_t>& skip_widths);
+  ResBlock add_res(const std::string& path, const ModelConfig& config, const UNetNames& names,
+                   std::int64_t in, std::int64_t out);
+  AttentionBlock add_attention(const std::string& path, const ModelConfig& config,
+                               const UNetNames& names, std::int64_t channels);
+
+  torch::nn::Conv2d conv_in_{nullptr};
+  TimeEmbedding time_embedding_{nullptr};
+  std::vector<DownLevel> down_;  // full resolution first
+  MiddleBlock middle_;
+  std::vector<UpLevel> up_;  // lowest resolution first
+  Norm norm_out_{nullptr};
+  torch::nn::Conv2d conv_out_{nullptr};
+  int dropout_layers_ = 0;
+};
+TORCH_MODULE(UNet);
+
+}  // namespace ddpm

@@ -1,0 +1,56 @@
+#include "ddpm/nn/parameter_layout.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::int64_t kAlignment = 64;  // elements; 128 bytes in bf16, enough for any vector load
+
+std::vector<std::int64_t> storage_strides(const torch::Tensor& parameter) {
+  const bool is_convolution = parameter.dim() == 4;
+  // A meta tensor has the strides without the memory.
+  return torch::empty(
+             parameter.sizes(), torch::TensorOptions().device(torch::kMeta),
+             is_convolution ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous)
+      .strides()
+      .vec();
+}
+
+}  // namespace
+
+ParameterLayout::ParameterLayout(const torch::nn::Module& module) {
+  for (const auto& item : module.named_parameters()) {
+    entries_.push_back(
+        {item.key(), item.value().sizes().vec(), storage_strides(item.value()), buffer_size_});
+    parameter_count_ += item.value().numel();
+    buffer_size_ += (item.value().numel() + kAlignment - 1) / kAlignment * kAlignment;
+  }
+}
+
+torch::Tensor ParameterLayout::allocate(torch::Dtype dtype, torch::Device device) const {
+  return torch::zeros({buffer_size_}, torch::TensorOptions().dtype(dtype).device(device));
+}
+
+torch::Tensor ParameterLayout::view(const torch::Tensor& flat, const Entry& entry) const {
+  return flat.as_strided(entry.sizes, entry.strides, entry.offset);
+}
+
+void ParameterLayout::bind_parameters(torch::nn::Module& module, const torch::Tensor& flat) const {
+  torch::NoGradGuard no_grad;
+  std::size_t i = 0;
+  for (torch::Tensor& parameter : module.parameters())
+    parameter.set_data(view(flat, entries_[i++]));
+}
+
+void ParameterLayout::bind_gradients(torch::nn::Module& module, const torch::Tensor& flat) const {
+  std::size_t i = 0;
+  for (torch::Tensor& parameter : module.parameters())
+    parameter.mutable_grad() = view(flat, entries_[i++]);
+}
+
+std::vector<NamedTensor> ParameterLayout::views(const torch::Tensor& flat) const {
+  std::vector<NamedTensor> named;
+  for (const Entry& entry : entries_) named.push_back({entry.name, view(flat, entry)});
+  return named;
+}
+
+}  // namespace ddpm

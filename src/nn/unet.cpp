@@ -1,0 +1,186 @@
+#include "ddpm/nn/unet.h"
+
+namespace ddpm {
+namespace {
+
+torch::Tensor pop(std::vector<torch::Tensor>& stack) {
+  torch::Tensor top = std::move(stack.back());
+  stack.pop_back();
+  return top;
+}
+
+torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
+  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
+}
+
+}  // namespace
+
+torch::Tensor DownBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
+                                    const std::optional<RandomKey>& dropout) {
+  const torch::Tensor h = res(x, time, dropout);
+  return attention.is_empty() ? h : attention(h);
+}
+
+torch::Tensor UpBlock::operator()(const torch::Tensor& x, const torch::Tensor& skip,
+                                  const torch::Tensor& time,
+                                  const std::optional<RandomKey>& dropout) {
+  const torch::Tensor h = res(torch::cat({x, skip}, 1), time, dropout);
+  return attention.is_empty() ? h : attention(h);
+}
+
+torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
+                                      const std::optional<RandomKey>& dropout) {
+  return res2(attention(res1(x, time, dropout)), time, dropout);
+}
+
+std::vector<std::int64_t> level_widths(const ModelConfig& config) {
+  std::vector<std::int64_t> widths;
+  for (const std::int64_t multiplier : config.width_multipliers)
+    widths.push_back(multiplier * (config.compounding_widths && !widths.empty()
+                                       ? widths.back()
+                                       : config.base_width));
+  return widths;
+}
+
+UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels) {
+  const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
+  const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
+
+  conv_in_ = register_module(names.conv_in, conv3x3(image_channels, config.base_width));
+  time_embedding_ = register_module(
+      names.time_embedding, TimeEmbedding(config.base_width, config.time_order == "cos_sin",
+                                          config.time_frequencies == "half_minus_one", names));
+  std::vector<std::int64_t> skip_widths = {config.base_width};
+  build_down(config, names, skip_widths);
+  build_middle(config, names);
+  build_up(config, names, skip_widths);
+
+  const std::int64_t last_width =
+      config.width_change == "last_block" ? config.base_width : level_widths(config).front();
+  norm_out_ =
+      register_module(names.norm_out, Norm(last_width, config.final_groups, config.norm_epsilon));
+  conv_out_ = register_module(names.conv_out, conv3x3(last_width, image_channels));
+}
+
+void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
+                          std::vector<std::int64_t>& skip_widths) {
+  const std::vector<std::int64_t> widths = level_widths(config);
+  std::int64_t width = config.base_width;
+  for (std::int64_t level = 0; level < names.levels; ++level) {
+    const auto l = static_cast<std::size_t>(level);
+    DownLevel part;
+    for (std::int64_t block = 0; block < names.blocks; ++block) {
+      DownBlock down{add_res(names.down_res(level, block), config, names, width, widths[l])};
+      width = widths[l];
+      if (config.attention[l])
+        down.attention = add_attention(names.down_attention(level, block), config, names, width);
+      part.blocks.push_back(std::move(down));
+      skip_widths.push_back(width);
+    }
+    if (level + 1 < names.levels) {
+      part.downsample = Downsample(width, config.downsample_padding == "asymmetric");
+      register_at(*this, names.downsample(level), part.downsample.ptr());
+      skip_widths.push_back(width);
+    }
+    down_.push_back(std::move(part));
+  }
+}
+
+void UNetImpl::build_middle(const ModelConfig& config, const UNetNames& names) {
+  const std::int64_t width = level_widths(config).back();
+  middle_.res1 = add_res(names.middle_res1, config, names, width, width);
+  middle_.attention = add_attention(names.middle_attention, config, names, width);
+  middle_.res2 = add_res(names.middle_res2, config, names, width, width);
+}
+
+void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
+                        std::vector<std::int64_t>& skip_widths) {
+  const std::vector<std::int64_t> widths = level_widths(config);
+  std::int64_t width = widths.back();
+  for (std::int64_t level = names.levels - 1; level >= 0; --level) {
+    const auto l = static_cast<std::size_t>(level);
+    const std::int64_t next_width = level > 0 ? widths[l - 1] : config.base_width;
+    UpLevel part;
+    for (std::int64_t block = 0; block <= names.blocks; ++block) {
+      const bool narrows = config.width_change == "last_block" && block == names.blocks;
+      const std::int64_t out = narrows ? next_width : widths[l];
+      UpBlock up{
+          add_res(names.up_res(level, block), config, names, width + skip_widths.back(), out)};
+      skip_widths.pop_back();
+      width = out;
+      if (config.attention[l])
+        up.attention = add_attention(names.up_attention(level, block), config, names, width);
+      part.blocks.push_back(std::move(up));
+    }
+    if (level > 0) {
+      part.upsample = Upsample(width, config.upsample == "transposed");
+      register_at(*this, names.upsample(level), part.upsample.ptr());
+    }
+    up_.push_back(std::move(part));
+  }
+}
+
+ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
+                           const UNetNames& names, std::int64_t in, std::int64_t out) {
+  ResBlock res(ResBlockOptions{.in_channels = in,
+                               .out_channels = out,
+                               .time_channels = 4 * config.base_width,
+                               .groups = config.groups,
+                               .epsilon = config.norm_epsilon,
+                               .dropout = config.dropout,
+                               .dropout_layer = dropout_layers_++},
+               names.res);
+  register_at(*this, path, res.ptr());
+  return res;
+}
+
+AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfig& config,
+                                       const UNetNames& names, std::int64_t channels) {
+  const std::int64_t head_width =
+      config.attention_head_width == 0 ? channels : config.attention_head_width;
+  AttentionBlock attention(AttentionOptions{.channels = channels,
+                                            .heads = channels / head_width,
+                                            .groups = config.groups,
+                                            .epsilon = config.norm_epsilon,
+                                            .fused = config.attention_kind == "fused"},
+                           names.attention);
+  register_at(*this, path, attention.ptr());
+  return attention;
+}
+
+torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
+                                const std::optional<RandomKey>& dropout) {
+  // Every block applies SiLU to the embedding before its projection; once is enough.
+  const torch::Tensor time = torch::silu(time_embedding_(t));
+  torch::Tensor h =
+      conv_in_(x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast));
+
+  std::vector<torch::Tensor> skips = {h};
+  for (DownLevel& level : down_) {
+    for (DownBlock& block : level.blocks) skips.push_back(h = block(h, time, dropout));
+    if (!level.downsample.is_empty()) skips.push_back(h = level.downsample(h));
+  }
+  h = middle_(h, time, dropout);
+  for (UpLevel& level : up_) {
+    for (UpBlock& block : level.blocks) h = block(h, pop(skips), time, dropout);
+    if (!level.upsample.is_empty()) h = level.upsample(h);
+  }
+  return conv_out_(norm_out_(h, /*silu=*/true)).to(x.scalar_type());
+}
+
+std::vector<torch::Tensor> UNetImpl::last_layer_weights() {
+  std::vector<torch::Tensor> weights = {conv_out_->weight};
+  const auto add = [&](ResBlock& res, AttentionBlock& attention) {
+    weights.push_back(res->last_layer()->weight);
+    if (!attention.is_empty()) weights.push_back(attention->last_layer()->weight);
+  };
+  for (DownLevel& level : down_)
+    for (DownBlock& block : level.blocks) add(block.res, block.attention);
+  add(middle_.res1, middle_.attention);
+  weights.push_back(middle_.res2->last_layer()->weight);
+  for (UpLevel& level : up_)
+    for (UpBlock& block : level.blocks) add(block.res, block.attention);
+  return weights;
+}
+
+}  // namespace ddpm

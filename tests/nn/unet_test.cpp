@@ -1,0 +1,259 @@
+#include "ddpm/nn/unet.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ddpm/nn/cost.h"
+#include "ddpm/nn/initialize.h"
+#include "ddpm/nn/parameter_layout.h"
+#include "support/fill.h"
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+using testing::hash_fill;
+using testing::hash_tensor;
+
+std::int64_t parameter_count(const ModelConfig& config, std::int64_t channels) {
+  std::int64_t count = 0;
+  for (const torch::Tensor& p : UNet(config, channels)->parameters()) count += p.numel();
+  return count;
+}
+
+std::size_t tensor_count(const ModelConfig& config, std::int64_t channels) {
+  return UNet(config, channels)->parameters().size();
+}
+
+// Counts of the published networks, read off the originals.
+TEST(UNet, HasHosCifar10Parameters) {
+  EXPECT_EQ(parameter_count(testing::ho_cifar10(), 3), 35746307);
+  EXPECT_EQ(tensor_count(testing::ho_cifar10(), 3), 328u);
+}
+
+TEST(UNet, HasHos256Parameters) {
+  ModelConfig model;
+  model.width_multipliers = {1, 1, 2, 2, 4, 4};
+  model.attention = {false, false, false, false, true, false};
+  EXPECT_EQ(parameter_count(model, 3), 113673219);
+  EXPECT_EQ(tensor_count(model, 3), 450u);
+}
+
+TEST(UNet, HasLabmlsParameters) {
+  EXPECT_EQ(parameter_count(testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2), 3),
+            167777987);
+  EXPECT_EQ(parameter_count(testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2), 1),
+            167775681);
+  EXPECT_EQ(tensor_count(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3), 338u);
+}
+
+struct Reference {
+  double mean, mean_abs, first, last;
+};
+
+// The network in float64, filled by hash, at t = (3, 40), against figures computed with the
+// original in float64.
+void expect_reference(const ModelConfig& config, const Reference& expected) {
+  UNet net(config, 3);
+  net->to(torch::kFloat64);
+  hash_fill(*net);
+  const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor y = net->forward(x, torch::tensor({3.0, 40.0}, torch::kFloat64));
+  EXPECT_NEAR(y.mean().item<double>(), expected.mean, 2e-6);
+  EXPECT_NEAR(y.abs().mean().item<double>(), expected.mean_abs, 2e-6);
+  EXPECT_NEAR(y.flatten()[0].item<double>(), expected.first, 2e-6);
+  EXPECT_NEAR(y.flatten()[-1].item<double>(), expected.last, 2e-6);
+}
+
+ModelConfig small_ho() {
+  ModelConfig model;
+  model.base_width = 32;
+  model.width_multipliers = {1, 2, 3};
+  model.blocks_per_level = 1;
+  model.attention = {false, true, true};
+  return model;
+}
+
+TEST(UNet, ReproducesLabml) {
+  expect_reference(testing::labml(32, {1, 2, 2}, {false, false, true}, 1),
+                   {-0.111950, 0.448637, 0.111382, 0.014705});
+}
+
+TEST(UNet, ReproducesHo) {
+  expect_reference(small_ho(), {0.029972, 0.440582, -0.014508, 0.315214});
+}
+
+TEST(UNet, ReproducesDiffusersDefaults) {
+  ModelConfig model = small_ho();
+  model.attention_head_width = 8;
+  model.time_order = "cos_sin";
+  model.time_frequencies = "half";
+  model.downsample_padding = "symmetric";
+  model.norm_epsilon = 1e-5;
+  expect_reference(model, {0.041026, 0.439048, -0.606377, 0.508692});
+}
+
+TEST(UNet, RegistersTheReferencesNames) {
+  const auto labml =
+      UNet(testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2), 3)->named_parameters();
+  for (const char* name : {"image_proj.weight", "time_emb.lin1.bias", "down.9.res.time_emb.weight",
+                           "down.9.attn.projection.weight", "down.2.conv.weight",
+                           "middle.attn.norm.weight", "up.0.res.shortcut.weight",
+                           "up.3.conv.weight", "up.14.res.conv2.bias", "norm.weight", "final.bias"})
+    EXPECT_TRUE(labml.contains(name)) << name;
+  const auto ho = UNet(testing::ho_cifar10(), 3)->named_parameters();
+  for (const char* name :
+       {"conv_in.weight", "time_embedding.linear_2.weight",
+        "down_blocks.1.resnets.0.conv_shortcut.weight", "down_blocks.1.attentions.1.to_out.0.bias",
+        "down_blocks.0.downsamplers.0.conv.weight", "mid_block.attentions.0.group_norm.weight",
+        "mid_block.resnets.1.time_emb_proj.weight", "up_blocks.2.attentions.2.to_q.weight",
+        "up_blocks.0.upsamplers.0.conv.bias", "conv_norm_out.weight", "conv_out.weight"})
+    EXPECT_TRUE(ho.contains(name)) << name;
+}
+
+TEST(UNet, KeepsSpatialShapeAndChannels) {
+  for (const std::int64_t channels : {1, 3, 4}) {
+    UNet net(testing::tiny(), channels);
+    const torch::Tensor y =
+        net->forward(torch::randn({2, channels, 8, 20}), torch::tensor({0, 999}));
+    EXPECT_EQ(y.sizes(), torch::IntArrayRef({2, channels, 8, 20}));
+  }
+}
+
+TEST(UNet, DropsOutOnlyWithAKeyAndRepeatably) {
+  UNet net(testing::tiny(), 1);
+  const torch::Tensor x = torch::randn({2, 1, 8, 8}), t = torch::tensor({1, 2});
+  const RandomKey key{.seed = 1, .step = 2};
+  EXPECT_TRUE(torch::equal(net->forward(x, t), net->forward(x, t)));
+  EXPECT_TRUE(torch::equal(net->forward(x, t, key), net->forward(x, t, key)));
+  EXPECT_FALSE(torch::allclose(net->forward(x, t), net->forward(x, t, key)));
+}
+
+TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
+  UNet net(testing::tiny(), 3);
+  hash_fill(*net);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor x = hash_tensor(5, {5, 3, 16, 16}, 3.0).to(torch::kFloat32),
+                      t = torch::tensor({0, 10, 200, 500, 999});
+  const RandomKey key{.seed = 1, .sample = 100};
+  const torch::Tensor all = net->forward(x, t, key);
+  for (std::int64_t i = 0; i < 5; ++i) {
+    const torch::Tensor one = net->forward(x.narrow(0, i, 1), t.narrow(0, i, 1),
+                                           key.with_sample(100 + static_cast<std::uint64_t>(i)));
+    EXPECT_TRUE(torch::allclose(all.narrow(0, i, 1), one, 1e-4, 1e-5));
+  }
+}
+
+// Directional derivative of a random projection of the output, by central differences in float64.
+TEST(UNet, HasTheGradientsOfItsFunction) {
+  for (ModelConfig config : {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1)}) {
+    config.groups = config.final_groups = 4;
+    UNet net(config, 2);
+    net->to(torch::kFloat64);
+    hash_fill(*net);
+    const torch::Tensor x = hash_tensor(7, {1, 2, 8, 8}, 3.0),
+                        t = torch::tensor({12.0}, torch::kFloat64),
+                        projection = hash_tensor(8, {1, 2, 8, 8}, 1.0);
+    const auto value = [&] {
+      return (net->forward(x, t, RandomKey{.seed = 3}) * projection).sum();
+    };
+    value().backward();
+    double slope = 0;
+    std::vector<torch::Tensor> directions;
+    for (torch::Tensor& p : net->parameters()) {
+      directions.push_back(hash_tensor(100 + directions.size(), p.sizes(), 1.0));
+      if (p.grad().defined()) slope += (p.grad() * directions.back()).sum().item<double>();
+    }
+    const auto shifted = [&](double h) {
+      torch::NoGradGuard no_grad;
+      std::size_t i = 0;
+      for (torch::Tensor& p : net->parameters()) p.add_(directions[i++], h);
+      const double y = value().item<double>();
+      i = 0;
+      for (torch::Tensor& p : net->parameters()) p.add_(directions[i++], -h);
+      return y;
+    };
+    const double h = 1e-6;
+    EXPECT_NEAR((shifted(h) - shifted(-h)) / (2 * h), slope, 1e-5 * std::abs(slope));
+  }
+}
+
+TEST(Cost, CountsWhatThePaperNetworkComputes) {
+  const Cost ho = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
+  EXPECT_EQ(ho.parameters, 35746307);
+  EXPECT_NEAR(ho.forward_macs, 6.222e9, 0.01e9);  // counted by hand from the layer table
+  const Cost labml =
+      estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
+  EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
+}
+
+TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
+  UNet net(testing::tiny(), 3);
+  initialize_weights(net, "ho", 1);
+  torch::NoGradGuard no_grad;
+  EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
+            1e-3);
+  const auto parameters = net->named_parameters();
+  const torch::Tensor conv = parameters["conv_in.weight"];  // 8 x 3 x 3 x 3: fans 27 and 72
+  EXPECT_LE(conv.abs().max().item<double>(), std::sqrt(6.0 / 99));
+  EXPECT_NEAR(conv.pow(2).mean().item<double>(), 2.0 / 99, 0.005);
+  EXPECT_EQ(parameters["conv_in.bias"].abs().max().item<double>(), 0);
+}
+
+TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
+  UNet net(testing::tiny(), 3);
+  initialize_weights(net, "pytorch", 1);
+  const auto parameters = net->named_parameters();
+  EXPECT_NEAR(parameters["conv_in.weight"].pow(2).mean().item<double>(), 1.0 / 27 / 3, 0.003);
+  EXPECT_LE(parameters["conv_in.bias"].abs().max().item<double>(), std::sqrt(1.0 / 27));
+  EXPECT_GT(parameters["conv_in.bias"].abs().max().item<double>(), 0);
+  EXPECT_EQ(parameters["conv_norm_out.weight"].min().item<double>(), 1);
+}
+
+TEST(Initialize, DependsOnTheSeedAlone) {
+  UNet a(testing::tiny(), 3), b(testing::tiny(), 3), c(testing::tiny(), 3);
+  initialize_weights(a, "ho", 1);
+  initialize_weights(b, "ho", 1);
+  initialize_weights(c, "ho", 2);
+  EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
+  EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
+}
+
+TEST(ParameterLayout, ModulesViewOneBuffer) {
+  UNet net(testing::tiny(), 3);
+  hash_fill(*net);
+  const ParameterLayout layout(*net);
+  const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
+  torch::NoGradGuard no_grad;
+  const torch::Tensor before = net->forward(x, t);
+  torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
+  std::vector<NamedTensor> views = layout.views(flat);
+  for (const auto& item : net->named_parameters())
+    for (NamedTensor& view : views)
+      if (view.name == item.key()) view.tensor.copy_(item.value());
+  layout.bind_parameters(*net, flat);
+  EXPECT_TRUE(torch::allclose(net->forward(x, t), before, 1e-4, 1e-6));
+  flat.zero_();
+  EXPECT_EQ(net->forward(x, t).abs().max().item<double>(), 0);
+}
+
+TEST(ParameterLayout, BackwardAddsIntoTheGradientBuffer) {
+  UNet net(testing::tiny(), 3);
+  hash_fill(*net);
+  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 6});
+  net->forward(x, t).pow(2).sum().backward();
+  std::vector<torch::Tensor> expected;
+  for (const torch::Tensor& p : net->parameters()) expected.push_back(p.grad().clone());
+
+  const ParameterLayout layout(*net);
+  torch::Tensor gradients = layout.allocate(torch::kFloat32, torch::kCPU);
+  layout.bind_gradients(*net, gradients);
+  net->forward(x, t).pow(2).sum().backward();
+  const std::vector<NamedTensor> views = layout.views(gradients);
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_TRUE(torch::allclose(views[i].tensor, expected[i], 1e-4, 1e-3)) << views[i].name;
+}
+
+}  // namespace
+}  // namespace ddpm
