@@ -1,0 +1,37 @@
+// The training objective: a network that predicts the noise in a corrupted image.
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+
+#include "ddpm/diffusion/schedule.h"
+
+namespace ddpm {
+
+// (x_t [N,C,H,W], t [N] int64) -> predicted noise [N,C,H,W]. Any callable will do: a network, a
+// closed form in a test.
+using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
+
+// Couples a predictor with a diffusion process.
+class DenoiseModel {
+ public:
+  // Tables are kept in float32 on `device`.
+  DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device);
+
+  // q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise. t: [N] int64.
+  torch::Tensor corrupt(const torch::Tensor& x0, const torch::Tensor& t,
+                        const torch::Tensor& noise) const;
+
+  // The simple loss, equation 14: mean over all elements of (noise - prediction)^2. A scalar,
+  // float32.
+  torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t,
+                     const torch::Tensor& noise) const;
+
+ private:
+  Predictor predictor_;
+  torch::Tensor signal_;  // sqrt(alpha_bar), [T]
+  torch::Tensor sigma_;   // sqrt(1 - alpha_bar), [T]
+};
+
+}  // namespace ddpm

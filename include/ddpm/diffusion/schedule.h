@@ -1,0 +1,63 @@
+// Noise schedules and the closed forms of the forward process, in float64.
+// Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models" (equation numbers below are this
+// paper's).
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "ddpm/config/config.h"
+
+namespace ddpm {
+
+// beta_t and alpha_bar_t = prod_(i<=t) (1 - beta_i), t = 0 .. T-1; t = 0 already carries one step
+// of noise.
+class NoiseSchedule {
+ public:
+  // linear:    beta from beta_start to beta_end (Ho et al.)
+  // quadratic: sqrt(beta) linear between the roots of the ends
+  // sigmoid:   beta = sigmoid(-6 .. 6) scaled into [beta_start, beta_end] (GeoDiff)
+  // cosine:    Nichol and Dhariwal, "Improved DDPM", equation 17; beta clipped to 0.999; the ends
+  // are not used Throws ConfigError for an unknown name.
+  explicit NoiseSchedule(const DiffusionConfig& config);
+
+  std::int64_t timesteps() const { return static_cast<std::int64_t>(betas_.size()); }
+  const std::vector<double>& betas() const { return betas_; }
+  const std::vector<double>& alpha_bars() const { return alpha_bars_; }
+  double beta(std::int64_t t) const { return betas_.at(static_cast<std::size_t>(t)); }
+  // alpha_bar at t; 1 for t = -1, the clean image.
+  double alpha_bar(std::int64_t t) const {
+    return t < 0 ? 1.0 : alpha_bars_.at(static_cast<std::size_t>(t));
+  }
+
+ private:
+  std::vector<double> betas_;
+  std::vector<double> alpha_bars_;
+};
+
+enum class Variance { kFixedSmall, kFixedLarge };
+
+// Throws ConfigError for an unknown name.
+Variance parse_variance(const std::string& name);
+
+// q(x_s | x_t, x_0) = N(x0_coefficient * x_0 + xt_coefficient * x_t, variance), equations 6 and 7,
+// for a jump from t to an earlier step s, s = -1 being the clean image. For neighbours B = 1 -
+// alpha_bar_t / alpha_bar_s is beta_t.
+struct Posterior {
+  double x0_coefficient = 0;
+  double xt_coefficient = 0;
+  double variance = 0;   // "fixed small": B (1 - alpha_bar_s) / (1 - alpha_bar_t)
+  double jump_beta = 0;  // B, "fixed large"
+};
+Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s);
+
+// Timesteps that S sampling steps visit, descending, 1 <= S <= T:
+//   linspace: round(linspace(0, T-1, S)), half to even (OpenAI's respacing for one section); S = 1
+//   gives T-1 leading:  i * floor(T/S)                                     (diffusers' default)
+//   trailing: round(T - i * T/S) - 1                             (ends at T-1)
+// Throws ConfigError for an unknown name or S out of range.
+std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
+                                    const std::string& spacing);
+
+}  // namespace ddpm

@@ -1,0 +1,39 @@
+#include "ddpm/diffusion/denoise_model.h"
+
+#include <cmath>
+
+namespace ddpm {
+namespace {
+
+template <class Function>
+torch::Tensor table(const std::vector<double>& alpha_bars, torch::Device device,
+                    const Function& f) {
+  std::vector<double> values;
+  for (const double alpha_bar : alpha_bars) values.push_back(f(alpha_bar));
+  return torch::tensor(values, torch::kFloat64)
+      .to(torch::TensorOptions().dtype(torch::kFloat32).device(device));
+}
+
+torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
+  return table.index_select(0, t).view({-1, 1, 1, 1});
+}
+
+}  // namespace
+
+DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device)
+    : predictor_(std::move(predictor)),
+      signal_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(a); })),
+      sigma_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(1.0 - a); })) {}
+
+torch::Tensor DenoiseModel::corrupt(const torch::Tensor& x0, const torch::Tensor& t,
+                                    const torch::Tensor& noise) const {
+  return per_image(signal_, t) * x0 + per_image(sigma_, t) * noise;
+}
+
+torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,
+                                 const torch::Tensor& noise) const {
+  const torch::Tensor prediction = predictor_(corrupt(x0, t, noise), t);
+  return torch::mse_loss(prediction.to(torch::kFloat32), noise);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,115 @@
+#include "ddpm/diffusion/schedule.h"
+
+#include <algorithm>
+#include <cmath>
+#include <numbers>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+
+namespace ddpm {
+namespace {
+
+// count values from first to last, both included.
+std::vector<double> linspace(double first, double last, std::int64_t count) {
+  std::vector<double> values(static_cast<std::size_t>(count), first);
+  for (std::size_t i = 1; i < values.size(); ++i)
+    values[i] = first + (last - first) * static_cast<double>(i) / static_cast<double>(count - 1);
+  return values;
+}
+
+std::vector<double> quadratic_betas(const DiffusionConfig& config) {
+  std::vector<double> betas =
+      linspace(std::sqrt(config.beta_start), std::sqrt(config.beta_end), config.timesteps);
+  for (double& beta : betas) beta *= beta;
+  return betas;
+}
+
+std::vector<double> sigmoid_betas(const DiffusionConfig& config) {
+  std::vector<double> betas = linspace(-6.0, 6.0, config.timesteps);
+  for (double& beta : betas)
+    beta = config.beta_start + (config.beta_end - config.beta_start) / (1.0 + std::exp(-beta));
+  return betas;
+}
+
+std::vector<double> cosine_betas(const DiffusionConfig& config) {
+  const auto f = [](double u) {
+    const double c = std::cos((u + 0.008) / 1.008 * std::numbers::pi / 2);
+    return c * c;
+  };
+  std::vector<double> betas(static_cast<std::size_t>(config.timesteps));
+  const auto total = static_cast<double>(config.timesteps);
+  for (std::size_t i = 0; i < betas.size(); ++i) {
+    const auto t = static_cast<double>(i);
+    betas[i] = std::clamp(1.0 - f((t + 1) / total) / f(t / total), 0.0, 0.999);
+  }
+  return betas;
+}
+
+std::vector<double> make_betas(const DiffusionConfig& config) {
+  if (config.schedule == "linear")
+    return linspace(config.beta_start, config.beta_end, config.timesteps);
+  if (config.schedule == "quadratic") return quadratic_betas(config);
+  if (config.schedule == "sigmoid") return sigmoid_betas(config);
+  if (config.schedule == "cosine") return cosine_betas(config);
+  throw ConfigError("diffusion.schedule: unknown schedule '" + config.schedule +
+                    "'; known: linear, cosine, quadratic, sigmoid");
+}
+
+// std::nearbyint rounds half to even in the default rounding mode.
+std::int64_t round_to_even(double value) {
+  return static_cast<std::int64_t>(std::nearbyint(value));
+}
+
+}  // namespace
+
+NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(config)) {
+  double product = 1.0;
+  for (const double beta : betas_) alpha_bars_.push_back(product *= 1.0 - beta);
+}
+
+Variance parse_variance(const std::string& name) {
+  if (name == "fixed_small") return Variance::kFixedSmall;
+  if (name == "fixed_large") return Variance::kFixedLarge;
+  throw ConfigError("diffusion.variance: unknown variance '" + name +
+                    "'; known: fixed_small, fixed_large");
+}
+
+Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s) {
+  const double alpha_bar_t = schedule.alpha_bar(t);
+  const double alpha_bar_s = schedule.alpha_bar(s);
+  Posterior p;
+  p.jump_beta = t == s + 1 ? schedule.beta(t) : 1.0 - alpha_bar_t / alpha_bar_s;
+  p.x0_coefficient = std::sqrt(alpha_bar_s) * p.jump_beta / (1.0 - alpha_bar_t);
+  p.xt_coefficient = std::sqrt(1.0 - p.jump_beta) * (1.0 - alpha_bar_s) / (1.0 - alpha_bar_t);
+  p.variance = p.jump_beta * (1.0 - alpha_bar_s) / (1.0 - alpha_bar_t);
+  return p;
+}
+
+std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
+                                    const std::string& spacing) {
+  if (steps < 1 || steps > timesteps)
+    throw ConfigError(format_text(
+        "{} sampling steps: between 1 and the {} steps of the diffusion process are possible",
+        steps, timesteps));
+  const auto total = static_cast<double>(timesteps);
+  const auto count = static_cast<double>(steps);
+  std::vector<std::int64_t> grid;
+  for (std::int64_t i = 0; i < steps; ++i) {
+    const auto k = static_cast<double>(i);
+    const auto from_end = static_cast<double>(steps - 1 - i);
+    if (spacing == "linspace")
+      grid.push_back(steps == 1 ? timesteps - 1
+                                : round_to_even(from_end * ((total - 1) / (count - 1))));
+    else if (spacing == "leading")
+      grid.push_back((steps - 1 - i) * (timesteps / steps));
+    else if (spacing == "trailing")
+      grid.push_back(round_to_even(total - k * total / count) - 1);
+    else
+      throw ConfigError("sampling.spacing: unknown spacing '" + spacing +
+                        "'; known: linspace, leading, trailing");
+  }
+  return grid;
+}
+
+}  // namespace ddpm

@@ -1,0 +1,120 @@
+#include "ddpm/diffusion/sampler.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "ddpm/base/error.h"
+
+namespace ddpm {
+namespace {
+
+const NoiseSchedule& linear() {
+  static const NoiseSchedule schedule{DiffusionConfig{}};
+  return schedule;
+}
+
+// Two closed-form predictors: A, a sine of the time; G, the exact one for data N(0.3, 0.5^2).
+torch::Tensor predict_a(const torch::Tensor& x, const torch::Tensor& t) {
+  return 0.5 * x * t.to(torch::kFloat64).sin().view({-1, 1, 1, 1});
+}
+torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t) {
+  const double a = linear().alpha_bar(t[0].item<std::int64_t>());
+  return std::sqrt(1 - a) * (x - 0.3 * std::sqrt(a)) / (0.25 * a + 1 - a);
+}
+
+// From x = 1 with the noise cos(k) in step k = 0, 1, ...
+double run(const Predictor& predictor, const SamplerOptions& options) {
+  const auto sampler = make_sampler("ddpm", linear(), options);
+  torch::Tensor x = torch::ones({1, 1, 1, 1}, torch::kFloat64);
+  for (std::size_t k = 0; k < sampler->grid().size(); ++k)
+    x = sampler->step(predictor, x, k, [&](const torch::Tensor& like, std::int64_t) {
+      return torch::full_like(like, std::cos(static_cast<double>(k)));
+    });
+  return x.item<double>();
+}
+
+void expect_row(SamplerOptions options, double a10, double g10, double a25, double g25) {
+  const auto near = [](double actual, double expected) { EXPECT_NEAR(actual / expected, 1, 2e-9); };
+  options.steps = 10;
+  near(run(predict_a, options), a10);
+  near(run(predict_g, options), g10);
+  options.steps = 25;
+  near(run(predict_a, options), a25);
+  near(run(predict_g, options), g25);
+}
+
+// Rows of a table computed with diffusers' and OpenAI's schedulers in float64.
+TEST(DdpmSampler, FixedSmallWithoutClippingOnLeadingTimes) {
+  expect_row({.spacing = "leading", .variance = Variance::kFixedSmall, .clip_x0 = false},
+             68.59697211, 0.5639413714, 134.3164312, 0.2850208518);
+}
+TEST(DdpmSampler, FixedSmallOnLeadingTimes) {
+  expect_row({.spacing = "leading", .variance = Variance::kFixedSmall}, -0.3972944245, 0.5639413714,
+             0.1090065931, 0.2850208518);
+}
+TEST(DdpmSampler, FixedLargeOnLeadingTimes) {
+  expect_row({.spacing = "leading"}, -0.001678741068, 0.7035988122, -0.03739644702, 0.1299184895);
+}
+TEST(DdpmSampler, FixedLargeOnTrailingTimesAddsNoNoiseInTheLastStep) {
+  expect_row({.spacing = "trailing"}, 0.5748013347, 0.5463062479, -0.1353474673, 0.05441470949);
+}
+TEST(DdpmSampler, FixedLargeOnOpenAisTimes) {
+  expect_row({.spacing = "linspace"}, 0.2531475052, 0.7068142604, -0.1243572338, 0.1198876922);
+}
+
+TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
+  const auto sampler = make_sampler("ddpm", linear(), {.minimum = 0, .maximum = 1});
+  const Predictor wild = [](const torch::Tensor& x, const torch::Tensor&) { return x * 1000; };
+  const torch::Tensor x = torch::tensor({-3.0, 3.0}, torch::kFloat64).view({2, 1, 1, 1});
+  const torch::Tensor last =
+      sampler->step(wild, x, 999, [](const torch::Tensor& y, std::int64_t) { return y; });
+  EXPECT_NEAR(last.flatten()[0].item<double>(), 1, 1e-12);
+  EXPECT_NEAR(last.flatten()[1].item<double>(), 0, 1e-12);
+}
+
+TEST(SaneVariance, LeavesFixedLargeOnlyForAllSteps) {
+  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 0, 1000), Variance::kFixedLarge);
+  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 1000, 1000), Variance::kFixedLarge);
+  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 999, 1000), Variance::kFixedSmall);
+  EXPECT_EQ(sane_variance(Variance::kFixedSmall, 0, 1000), Variance::kFixedSmall);
+}
+
+TEST(MakeSampler, NamesTheKnownOnes) {
+  try {
+    make_sampler("ddim", linear(), {});
+    FAIL();
+  } catch (const ConfigError& error) {
+    EXPECT_NE(std::string(error.what()).find("ddpm"), std::string::npos);
+  }
+}
+
+TEST(DenoiseModel, CorruptsWithUnitVariance) {
+  const DenoiseModel model(predict_a, linear(), torch::kCPU);
+  torch::manual_seed(0);
+  for (const std::int64_t t : {0, 300, 999}) {
+    const torch::Tensor x0 = torch::randn({1, 1, 400, 400}), noise = torch::randn({1, 1, 400, 400});
+    EXPECT_NEAR(model.corrupt(x0, torch::tensor({t}), noise).var().item<double>(), 1, 0.02);
+  }
+  // x0 0.3, noise -0.7 at t = 300.
+  const torch::Tensor x =
+      model.corrupt(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
+                    torch::full({1, 1, 1, 1}, -0.7f));
+  EXPECT_NEAR(x.item<double>(), -0.3566060961, 1e-6);
+}
+
+TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
+  const DenoiseModel model(
+      [](const torch::Tensor& x, const torch::Tensor&) { return torch::zeros_like(x); }, linear(),
+      torch::kCPU);
+  const torch::Tensor noise = torch::tensor({1.0f, 2.0f, 3.0f, 0.0f}).view({2, 1, 1, 2});
+  EXPECT_NEAR(model
+                  .loss(torch::zeros({2, 1, 1, 2}),
+                        torch::tensor({std::int64_t{1}, std::int64_t{2}}), noise)
+                  .item<double>(),
+              14.0 / 4, 1e-6);
+}
+
+}  // namespace
+}  // namespace ddpm

@@ -1,0 +1,103 @@
+#include "ddpm/diffusion/schedule.h"
+
+#include <gtest/gtest.h>
+
+#include <cmath>
+
+#include "ddpm/base/error.h"
+
+namespace ddpm {
+namespace {
+
+NoiseSchedule make(const std::string& name, std::int64_t timesteps = 1000) {
+  DiffusionConfig config;
+  config.schedule = name;
+  config.timesteps = timesteps;
+  return NoiseSchedule(config);
+}
+
+// alpha_bar at t = 0, 1, 499, 999 in float64, checked against diffusers' schedulers.
+struct Golden {
+  const char* name;
+  double values[4];
+};
+
+TEST(NoiseSchedule, HasTheReferencesAlphaBars) {
+  const Golden goldens[] = {
+      {"linear", {0.9999, 0.9997800921, 0.07858724288, 4.035829765e-05}},
+      {"quadratic", {0.9999, 0.9997973619, 0.3331877674, 0.0007334124596}},
+      {"cosine", {0.9999587158, 0.9999125759, 0.4938435904, 2.428766907e-09}},
+      {"sigmoid", {0.9998507948, 0.9997010188, 0.3019310566, 3.968181991e-05}},
+  };
+  const std::int64_t times[] = {0, 1, 499, 999};
+  for (const Golden& golden : goldens) {
+    const NoiseSchedule schedule = make(golden.name);
+    for (int i = 0; i < 4; ++i)
+      EXPECT_NEAR(schedule.alpha_bar(times[i]) / golden.values[i], 1, 1e-9)
+          << golden.name << " at " << times[i];
+  }
+  EXPECT_NEAR(make("cosine", 4000).alpha_bar(3999) / 1.517980469e-10, 1, 1e-9);
+}
+
+TEST(NoiseSchedule, RefusesUnknownNames) { EXPECT_THROW(make("cosin"), ConfigError); }
+
+TEST(NoiseSchedule, WorksForOneStep) { EXPECT_NEAR(make("linear", 1).alpha_bar(0), 0.9999, 1e-12); }
+
+TEST(Posterior, HasTheReferencesCoefficients) {
+  const NoiseSchedule schedule = make("linear");
+  const auto expect = [&](std::int64_t t, double x0, double xt, double variance) {
+    const Posterior p = posterior(schedule, t, t - 1);
+    EXPECT_NEAR(p.x0_coefficient / x0, 1, 1e-9);
+    EXPECT_NEAR(p.xt_coefficient, xt, 1e-9);
+    EXPECT_NEAR(p.variance, variance, 1e-11);
+    EXPECT_DOUBLE_EQ(p.jump_beta, schedule.beta(t));
+  };
+  expect(0, 1, 0, 0);
+  expect(1, 0.5452914995, 0.454708499, 5.453187661e-05);
+  expect(500, 0.003058057076, 0.9941043508, 0.01005133578);
+  expect(999, 0.0001283514872, 0.9899486783, 0.01999998353);
+  EXPECT_NEAR(posterior(schedule, 2, 1).variance, 8.548911523e-05, 1e-13);
+}
+
+TEST(Posterior, OfAJumpUsesTheRatioOfAlphaBars) {
+  const NoiseSchedule schedule = make("linear");
+  const Posterior p = posterior(schedule, 500, 400);
+  const double b = 1 - schedule.alpha_bar(500) / schedule.alpha_bar(400);
+  EXPECT_NEAR(p.jump_beta, b, 1e-15);
+  EXPECT_NEAR(p.variance, b * (1 - schedule.alpha_bar(400)) / (1 - schedule.alpha_bar(500)), 1e-15);
+}
+
+using Grid = std::vector<std::int64_t>;
+
+TEST(TimeGrid, AgreesWithTheReferences) {
+  EXPECT_EQ(time_grid(1000, 10, "linspace"),
+            (Grid{999, 888, 777, 666, 555, 444, 333, 222, 111, 0}));
+  EXPECT_EQ(time_grid(1000, 10, "leading"), (Grid{900, 800, 700, 600, 500, 400, 300, 200, 100, 0}));
+  EXPECT_EQ(time_grid(1000, 10, "trailing"),
+            (Grid{999, 899, 799, 699, 599, 499, 399, 299, 199, 99}));
+  // openai/improved-diffusion's space_timesteps(1000, "25").
+  EXPECT_EQ(time_grid(1000, 25, "linspace"),
+            (Grid{999, 957, 916, 874, 832, 791, 749, 708, 666, 624, 583, 541, 500,
+                  458, 416, 375, 333, 291, 250, 208, 166, 125, 83,  42,  0}));
+}
+
+TEST(TimeGrid, IsStrictlyDescendingWithinRangeForEveryStepCount) {
+  for (const char* spacing : {"linspace", "leading", "trailing"})
+    for (std::int64_t steps = 1; steps <= 1000; ++steps) {
+      const Grid grid = time_grid(1000, steps, spacing);
+      ASSERT_EQ(static_cast<std::int64_t>(grid.size()), steps);
+      EXPECT_LE(grid.front(), 999);
+      EXPECT_GE(grid.back(), 0);
+      for (std::size_t i = 1; i < grid.size(); ++i)
+        ASSERT_LT(grid[i], grid[i - 1]) << spacing << " " << steps;
+    }
+}
+
+TEST(TimeGrid, RefusesImpossibleCounts) {
+  EXPECT_THROW(time_grid(1000, 0, "linspace"), ConfigError);
+  EXPECT_THROW(time_grid(1000, 1001, "linspace"), ConfigError);
+  EXPECT_THROW(time_grid(1000, 10, "even"), ConfigError);
+}
+
+}  // namespace
+}  // namespace ddpm
