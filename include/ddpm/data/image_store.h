@@ -1,0 +1,72 @@
+// All images of a data set, decoded, in memory (or in the mapped cache file): uint8, one shape.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ddpm {
+
+// What is true of every image of a store.
+struct ImageStoreInfo {
+  std::int64_t stored_height = 0;  // pixels of the images in the store
+  std::int64_t stored_width = 0;
+  std::int64_t channels = 0;  // 1 grey, 3 RGB, 4 RGBA
+  std::int64_t height =
+      0;                   // pixels of the images of a batch: at most the stored ones, which keep a
+  std::int64_t width = 0;  // margin when windows are cropped at random
+  std::vector<std::string> class_names = {};  // name of label i; may be empty
+  std::string source = {};                    // for people: "folder /data/cats", "embedded"
+};
+
+// Immutable, so any number of threads may read it.
+class ImageStore {
+ public:
+  // Owns its pixels, `labels.size()` images of the shape in `info`. Throws std::invalid_argument
+  // unless sizes agree.
+  ImageStore(ImageStoreInfo info, std::vector<std::uint8_t> pixels,
+             std::vector<std::int64_t> labels);
+  // Pixels live in something else (the mapped cache), which `owner` keeps alive.
+  ImageStore(ImageStoreInfo info, std::shared_ptr<const void> owner,
+             std::span<const std::uint8_t> pixels, std::vector<std::int64_t> labels);
+
+  std::int64_t count() const noexcept { return static_cast<std::int64_t>(labels_.size()); }
+  std::int64_t height() const noexcept { return info_.height; }
+  std::int64_t width() const noexcept { return info_.width; }
+  std::int64_t channels() const noexcept { return info_.channels; }
+  const ImageStoreInfo& info() const noexcept { return info_; }
+
+  // [stored_height,stored_width,channels] of image `index` in [0, count).
+  std::span<const std::uint8_t> image(std::int64_t index) const noexcept {
+    const auto size = static_cast<std::size_t>(image_bytes());
+    return pixels_.subspan(static_cast<std::size_t>(index) * size, size);
+  }
+  // Class of an image, -1 if there is none.
+  std::int64_t label(std::int64_t index) const noexcept {
+    return labels_[static_cast<std::size_t>(index)];
+  }
+  std::span<const std::uint8_t> pixels() const noexcept { return pixels_; }
+  const std::vector<std::int64_t>& labels() const noexcept { return labels_; }
+
+  // SHA-256 of shape, pixels and labels: equal content gives the same 64 digits on every machine,
+  // wherever it came from.
+  const std::string& fingerprint() const noexcept { return fingerprint_; }
+
+ private:
+  std::int64_t image_bytes() const noexcept {
+    return info_.stored_height * info_.stored_width * info_.channels;
+  }
+
+  void check_and_fingerprint();
+
+  ImageStoreInfo info_;
+  std::shared_ptr<const void> owner_;
+  std::span<const std::uint8_t> pixels_;
+  std::vector<std::int64_t> labels_;
+  std::string fingerprint_;
+};
+
+}  // namespace ddpm

@@ -1,0 +1,112 @@
+#include "ddpm/data/batch.h"
+
+#include <algorithm>
+#include <array>
+#include <stdexcept>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/random.h"
+#include "ddpm/data/order.h"
+
+namespace ddpm {
+namespace {
+
+// The model's value of every pixel value.
+std::array<float, 256> value_table(PixelRange range) {
+  std::array<float, 256> table{};
+  for (int u = 0; u < 256; ++u)
+    table[static_cast<std::size_t>(u)] =
+        static_cast<float>(range == PixelRange::kSymmetric ? u / 127.5 - 1.0 : u / 255.0);
+  return table;
+}
+
+// Part of a stored image that goes into the batch.
+struct Window {
+  std::int64_t top = 0;
+  std::int64_t left = 0;
+  bool mirrored = false;
+};
+
+Window choose_window(const ImageStoreInfo& info, const BatchRequest& request,
+                     std::uint64_t position) {
+  const std::int64_t free_rows = info.stored_height - info.height;
+  const std::int64_t free_columns = info.stored_width - info.width;
+  Window window{.top = free_rows / 2, .left = free_columns / 2};
+  const RandomKey key{
+      .seed = request.seed, .stream = RandomStream::kCrop, .step = 0, .sample = position};
+  if (request.random_crop) {
+    window.top = random_below(key, 0, static_cast<std::uint64_t>(free_rows + 1));
+    window.left = random_below(key, 1, static_cast<std::uint64_t>(free_columns + 1));
+  }
+  if (request.horizontal_flip)
+    window.mirrored = random_below(key.with_stream(RandomStream::kFlip), 0, 2) == 1;
+  return window;
+}
+
+// Writes [height,width,channels] values.
+void copy_window(std::span<const std::uint8_t> image, const ImageStoreInfo& info,
+                 const Window& window, const std::array<float, 256>& table, float* out) {
+  for (std::int64_t y = 0; y < info.height; ++y) {
+    const std::int64_t row = ((window.top + y) * info.stored_width + window.left) * info.channels;
+    for (std::int64_t x = 0; x < info.width; ++x) {
+      const std::int64_t column = window.mirrored ? info.width - 1 - x : x;
+      const std::uint8_t* pixel = &image[static_cast<std::size_t>(row + column * info.channels)];
+      for (std::int64_t c = 0; c < info.channels; ++c) *out++ = table[pixel[c]];
+    }
+  }
+}
+
+}  // namespace
+
+PixelRange parse_pixel_range(const std::string& name) {
+  if (name == "symmetric") return PixelRange::kSymmetric;
+  if (name == "unit") return PixelRange::kUnit;
+  throw ConfigError("data.range: '" + name + "' is neither \"symmetric\" nor \"unit\"");
+}
+
+Batch make_batch(const ImageStore& store, const BatchRequest& request) {
+  const ImageStoreInfo& info = store.info();
+  const std::array<float, 256> table = value_table(request.range);
+  // Channels last in memory, as the store has them; the permuted view gives the usual order of
+  // sizes.
+  torch::Tensor pixels =
+      torch::empty({request.count, info.height, info.width, info.channels}, torch::kFloat32);
+  torch::Tensor labels = torch::empty({request.count}, torch::kInt64);
+  float* out = pixels.data_ptr<float>();
+  for (std::int64_t i = 0; i < request.count; ++i) {
+    const std::uint64_t position = request.first_position + static_cast<std::uint64_t>(i);
+    const auto index = static_cast<std::int64_t>(
+        dataset_index(position, static_cast<std::uint64_t>(store.count()), request.seed));
+    copy_window(store.image(index), info, choose_window(info, request, position), table, out);
+    out += info.height * info.width * info.channels;
+    labels.data_ptr<std::int64_t>()[i] = store.label(index);
+  }
+  return {pixels.permute({0, 3, 1, 2}), labels};
+}
+
+std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range) {
+  if (images.dim() != 4 || images.size(2) < 1 || images.size(3) < 1)
+    throw std::invalid_argument("images are a tensor [N,C,H,W]");
+  const bool symmetric = range == PixelRange::kSymmetric;
+  const torch::Tensor values =
+      images.detach().to(torch::kCPU, torch::kFloat32).permute({0, 2, 3, 1});
+  const torch::Tensor scaled = symmetric ? values * 127.5 + 127.5 : values * 255.0;
+  const torch::Tensor bytes = scaled.nan_to_num(0.0, 255.0, 0.0)
+                                  .clamp(0, 255)
+                                  .add(0.5)
+                                  .floor()
+                                  .to(torch::kUInt8)
+                                  .contiguous();
+  std::vector<Image> result;
+  const std::uint8_t* next = bytes.data_ptr<std::uint8_t>();
+  for (std::int64_t i = 0; i < bytes.size(0); ++i) {
+    Image image(static_cast<int>(bytes.size(1)), static_cast<int>(bytes.size(2)),
+                static_cast<int>(bytes.size(3)));
+    std::copy_n(next, image.pixels.size(), image.pixels.begin());
+    next += image.pixels.size();
+    result.push_back(std::move(image));
+  }
+  return result;
+}
+
+}  // namespace ddpm

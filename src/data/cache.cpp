@@ -1,0 +1,139 @@
+#include "ddpm/data/cache.h"
+
+#include <cstdlib>
+#include <cstring>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/formats/sha256.h"
+
+namespace ddpm {
+namespace {
+
+constexpr const char* kVersion = "1";
+
+// A directory of the environment; relative ones are to be ignored (XDG Base Directory
+// Specification).
+std::optional<fs::path> environment_folder(const char* variable) {
+  const char* value = std::getenv(variable);
+  if (value == nullptr || *value != '/') return std::nullopt;
+  return fs::path(value);
+}
+
+[[noreturn]] void reject(const std::string& reason) { throw CheckpointError(reason); }
+
+std::string metadata_value(const SafetensorsFile& file, const std::string& key) {
+  const auto found = file.metadata().find(key);
+  if (found == file.metadata().end()) reject("metadata '" + key + "' are missing");
+  return found->second;
+}
+
+// Everything but the numbers, as text that a person can read in the file's header.
+std::string info_to_json(const ImageStoreInfo& info) {
+  const nlohmann::json json = {
+      {"height", info.height}, {"width", info.width}, {"class_names", info.class_names}};
+  // Folder names need not be UTF-8; they are only shown, so a replacement character will do.
+  return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+}
+
+ImageStoreInfo info_from_json(const std::string& text, const std::vector<std::int64_t>& shape,
+                              const std::string& source) {
+  const nlohmann::json json = nlohmann::json::parse(text);
+  return {.stored_height = shape[1],
+          .stored_width = shape[2],
+          .channels = shape[3],
+          .height = json.at("height"),
+          .width = json.at("width"),
+          .class_names = json.at("class_names"),
+          .source = source};
+}
+
+// Throws CheckpointError, nlohmann's exceptions or std::invalid_argument for whatever is wrong.
+ImageStore open_store(const fs::path& path, const std::string& key, const std::string& source) {
+  const auto file = std::make_shared<const SafetensorsFile>(path);
+  if (metadata_value(*file, "version") != kVersion) reject("unknown version");
+  if (metadata_value(*file, "key") != key) reject("made from other files or settings");
+  const TensorView& images = file->get("images");
+  const TensorView& labels = file->get("labels");
+  if (images.dtype != DType::kU8 || images.shape.size() != 4) reject("wrong kind of images");
+  if (images.bytes.empty() || images.shape[3] > 4) reject("images without pixels, or no images");
+  if (labels.dtype != DType::kI64 || labels.shape.size() != 1) reject("wrong kind of labels");
+  std::vector<std::int64_t> label_values(labels.bytes.size() / sizeof(std::int64_t));
+  std::memcpy(label_values.data(), labels.bytes.data(), labels.bytes.size());
+  const auto* pixels = reinterpret_cast<const std::uint8_t*>(images.bytes.data());
+  ImageStore store(info_from_json(metadata_value(*file, "info"), images.shape, source), file,
+                   {pixels, images.bytes.size()}, std::move(label_values));
+  // Hashes every pixel: a flipped bit on the disk is found here rather than in the samples.
+  if (store.fingerprint() != metadata_value(*file, "fingerprint")) reject("content is damaged");
+  return store;
+}
+
+}  // namespace
+
+std::optional<fs::path> cache_folder(const std::string& setting) {
+  if (setting == "off") return std::nullopt;
+  if (setting != "auto") return fs::path(setting);
+  if (const auto cache = environment_folder("XDG_CACHE_HOME")) return *cache / "ddpm";
+  if (const auto home = environment_folder("HOME")) return *home / ".cache" / "ddpm";
+  return std::nullopt;
+}
+
+std::string cache_key(const ImageFolder& folder, const DataConfig& config) {
+  Sha256 hash;
+  const auto add = [&hash](const std::string& text) { hash.update(text + '\n'); };
+  add(std::string("ddpm cache ") + kVersion);
+  for (const std::int64_t number : {config.height, config.width, config.channels})
+    add(std::to_string(number));
+  add(config.crop);
+  add(config.on_bad_image);
+  for (std::size_t i = 0; i < folder.images.size(); ++i) {
+    std::error_code
+        error;  // a file that vanished gets the error's values, and is reported when read
+    const fs::path path = folder.full_path(i);
+    add(folder.images[i].path.string() + '\0' + std::to_string(fs::file_size(path, error)) + ' ' +
+        std::to_string(fs::last_write_time(path, error).time_since_epoch().count()));
+  }
+  return hash.hex_digest();
+}
+
+std::optional<ImageStore> load_cache(const fs::path& file, const std::string& key,
+                                     const std::string& source) {
+  std::error_code error;
+  if (!fs::exists(file, error)) return std::nullopt;
+  try {
+    ImageStore store = open_store(file, key, source);
+    log_info("Images come from the cache {}", file.string());
+    return store;
+  } catch (const std::exception& problem) {
+    log_warning("The image cache is rebuilt: {}: {}", file.string(), problem.what());
+    return std::nullopt;
+  }
+}
+
+void save_cache(const fs::path& file, const std::string& key, const ImageStore& store) {
+  const ImageStoreInfo& info = store.info();
+  const std::vector<TensorView> tensors = {
+      {"images",
+       DType::kU8,
+       {store.count(), info.stored_height, info.stored_width, info.channels},
+       std::as_bytes(store.pixels())},
+      {"labels", DType::kI64, {store.count()}, std::as_bytes(std::span(store.labels()))}};
+  const SafetensorsMetadata metadata = {{"version", kVersion},
+                                        {"key", key},
+                                        {"fingerprint", store.fingerprint()},
+                                        {"info", info_to_json(info)}};
+  try {
+    make_directories(file.parent_path());
+    write_safetensors(file, tensors, metadata);
+    log_info("Decoded images are kept in the cache {}", file.string());
+  } catch (const Error& problem) {
+    log_warning("Decoded images are not cached: {}. Set data.cache to a folder or to \"off\".",
+                problem.what());
+  }
+}
+
+}  // namespace ddpm

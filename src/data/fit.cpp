@@ -1,0 +1,57 @@
+#include "ddpm/data/fit.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/log.h"
+#include "ddpm/image/resize.h"
+
+namespace ddpm {
+
+bool keeps_natural_size(const DataConfig& config) {
+  return config.height == 0 && config.width == 0;
+}
+
+StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
+                         int natural_channels) {
+  StoreShape shape;
+  shape.channels = config.channels > 0 ? static_cast<int>(config.channels) : natural_channels;
+  if (keeps_natural_size(config)) {
+    shape.height = natural_height;
+    shape.width = natural_width;
+  } else {
+    // One side alone means a square.
+    shape.height = static_cast<int>(config.height > 0 ? config.height : config.width);
+    shape.width = static_cast<int>(config.width > 0 ? config.width : config.height);
+  }
+  shape.stored_height = shape.height;
+  shape.stored_width = shape.width;
+  if (config.crop == "random") {
+    if (keeps_natural_size(config))
+      throw ConfigError("data.crop \"random\" needs a size: set data.height (and data.width)");
+    shape.stored_height = side_with_crop_margin(shape.height);
+    shape.stored_width = side_with_crop_margin(shape.width);
+  }
+  return shape;
+}
+
+void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out) {
+  const Image converted = convert_channels(image, shape.channels);
+  const Image fitted = resize_and_center_crop(converted, shape.stored_height, shape.stored_width);
+  std::copy(fitted.pixels.begin(), fitted.pixels.end(), out.begin());
+}
+
+void check_memory(std::size_t count, const StoreShape& shape) {
+  const double needed = static_cast<double>(count) * static_cast<double>(shape.image_bytes());
+  const double memory =
+      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
+  if (needed < memory) return;
+  throw DataError(with_thousands(static_cast<long long>(count)) + " images of " +
+                  std::to_string(shape.stored_height) + "x" + std::to_string(shape.stored_width) +
+                  " need " + format_bytes(needed) + ", but this machine has " +
+                  format_bytes(memory) + ": lower data.height and data.width");
+}
+
+}  // namespace ddpm

@@ -1,0 +1,156 @@
+#include "ddpm/data/folder.h"
+
+#include <algorithm>
+#include <atomic>
+#include <chrono>
+#include <exception>
+#include <mutex>
+#include <set>
+#include <thread>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/image/codec.h"
+
+namespace ddpm {
+namespace {
+
+// First part of "cats/young/1.png", or nothing for a file that lies directly in the root.
+std::string class_of(const fs::path& relative) {
+  return relative.has_parent_path() ? relative.begin()->string() : "";
+}
+
+template <typename Use>
+auto with_file(const fs::path& path, Use use) {
+  try {
+    return use(MappedFile(path).bytes());
+  } catch (const IoError& error) {
+    throw DataError(error.what());
+  }
+}
+
+// What the workers of one call share.
+struct Shared {
+  std::size_t count;
+  bool stop_at_first;
+  const std::function<void(std::size_t)>& work;
+  std::atomic<std::size_t> next = 0;
+  std::atomic<std::size_t> done = 0;
+  std::atomic<std::size_t> first_failure;  // lowest failed index so far, or count
+  std::atomic<bool> stopped = false;
+  std::mutex mutex;
+  std::exception_ptr fatal;  // guarded by mutex
+  std::vector<std::string> reasons;
+};
+
+void lower_to(std::atomic<std::size_t>& value, std::size_t candidate) {
+  std::size_t current = value;
+  while (candidate < current && !value.compare_exchange_weak(current, candidate)) {
+  }
+}
+
+// Indices are claimed in ascending order, so once one has failed, all lower ones are done or being
+// done by someone: that makes the first failure the same in every run.
+void run_worker(Shared& shared) {
+  while (!shared.stopped) {
+    const std::size_t i = shared.next++;
+    if (i >= shared.count || (shared.stop_at_first && i > shared.first_failure)) return;
+    try {
+      shared.work(i);
+    } catch (const DataError& error) {
+      shared.reasons[i] = error.what();
+      lower_to(shared.first_failure, i);
+    } catch (...) {
+      const std::lock_guard lock(shared.mutex);
+      if (!shared.fatal) shared.fatal = std::current_exception();
+      shared.stopped = true;
+    }
+    ++shared.done;
+  }
+}
+
+// Reports progress and listens for the wish to stop until the workers are through.
+void supervise(Shared& shared, const WorkOptions& options, const std::atomic<int>& running) {
+  while (running > 0) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    if (options.stop && options.stop()) shared.stopped = true;
+    if (options.progress) options.progress(shared.done, shared.count);
+  }
+}
+
+ExitCode interruption_code() {
+  const ExitCode code = stop_exit_code();
+  return code == ExitCode::kSuccess ? ExitCode::kInterrupted : code;
+}
+
+std::size_t thread_count(const WorkOptions& options, std::size_t count) {
+  const std::size_t wanted = options.threads > 0 ? static_cast<std::size_t>(options.threads)
+                                                 : std::thread::hardware_concurrency();
+  return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(count, 1));
+}
+
+}  // namespace
+
+ImageFolder list_image_folder(const fs::path& root) {
+  std::error_code error;
+  if (root.empty()) throw DataError("no image folder is given: set data.path");
+  if (!fs::exists(root, error))
+    throw DataError("image folder '" + root.string() + "' does not exist");
+  if (!fs::is_directory(root, error)) throw DataError("'" + root.string() + "' is not a folder");
+  ImageFolder folder{.root = root, .images = {}, .class_names = {}};
+  std::set<std::string> classes;
+  try {
+    for (fs::path& path : list_files_recursively(root))
+      if (has_image_extension(path)) folder.images.push_back({.path = std::move(path)});
+  } catch (const IoError& io_error) {
+    throw DataError(io_error.what());
+  }
+  if (folder.images.empty())
+    throw DataError("image folder '" + root.string() + "' holds no .png, .jpg, .jpeg or .bmp file");
+  for (const FolderImage& image : folder.images)
+    if (const std::string name = class_of(image.path); !name.empty()) classes.insert(name);
+  folder.class_names.assign(classes.begin(), classes.end());
+  for (FolderImage& image : folder.images)
+    if (const std::string name = class_of(image.path); !name.empty())
+      image.label = std::distance(classes.begin(), classes.find(name));
+  return folder;
+}
+
+ImageInfo read_folder_image_info(const ImageFolder& folder, std::size_t index) {
+  return with_file(folder.full_path(index), [](auto bytes) { return read_image_info(bytes, ""); });
+}
+
+Image read_folder_image(const ImageFolder& folder, std::size_t index) {
+  return with_file(folder.full_path(index), [](auto bytes) { return decode_image(bytes, ""); });
+}
+
+std::vector<std::string> for_each_index(std::size_t count, const WorkOptions& options,
+                                        bool stop_at_first,
+                                        const std::function<void(std::size_t)>& work) {
+  Shared shared{.count = count,
+                .stop_at_first = stop_at_first,
+                .work = work,
+                .first_failure = count,
+                .mutex = {},
+                .fatal = {},
+                .reasons = std::vector<std::string>(count)};
+  std::atomic<int> running = 0;
+  {
+    std::vector<std::jthread> threads;
+    for (std::size_t i = thread_count(options, count); i > 0; --i) {
+      ++running;
+      threads.emplace_back([&shared, &running] {
+        run_worker(shared);
+        --running;
+      });
+    }
+    supervise(shared, options, running);
+  }
+  if (shared.fatal) std::rethrow_exception(shared.fatal);
+  if (shared.stopped)
+    throw Error(interruption_code(), "interrupted while the images were being read");
+  return std::move(shared.reasons);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,138 @@
+#include "ddpm/data/cache.h"
+
+#include <gtest/gtest.h>
+#include <stdlib.h>
+
+#include <fstream>
+
+#include "ddpm/data/load.h"
+#include "ddpm/image/codec.h"
+#include "support/files.h"
+
+namespace ddpm {
+namespace {
+
+using testing::TemporaryFolder;
+
+// A folder of two images and a cache folder beside it.
+class CacheTest : public ::testing::Test {
+ protected:
+  CacheTest() {
+    write("cats/a.png", 10);
+    write("dogs/b.png", 20);
+    config_.source = "folder";
+    config_.path = (folder_ / "images").string();
+    config_.cache = (folder_ / "cache").string();
+  }
+
+  void write(const std::string& name, std::uint8_t value) {
+    folder_.write("images/" + name, encode_png(Image(4, 4, 3, value)));
+  }
+
+  std::vector<std::filesystem::path> cache_files() const {
+    std::vector<std::filesystem::path> files;
+    if (std::filesystem::exists(folder_ / "cache"))
+      for (const auto& entry : std::filesystem::directory_iterator(folder_ / "cache"))
+        files.push_back(entry.path());
+    return files;
+  }
+
+  std::string key() const { return cache_key(list_image_folder(config_.path), config_); }
+
+  TemporaryFolder folder_;
+  DataConfig config_;
+};
+
+TEST_F(CacheTest, GivesTheSameStore) {
+  const ImageStore fresh = load_images(config_);
+  ASSERT_EQ(cache_files().size(), 1U);
+  const auto cached = load_cache(cache_files()[0], key(), "here");
+  ASSERT_TRUE(cached.has_value());
+  EXPECT_EQ(cached->fingerprint(), fresh.fingerprint());
+  EXPECT_EQ(cached->labels(), fresh.labels());
+  EXPECT_EQ(cached->info().class_names, (std::vector<std::string>{"cats", "dogs"}));
+  EXPECT_EQ(cached->info().source, "here");
+  EXPECT_EQ(cached->image(1)[0], 20);
+}
+
+TEST_F(CacheTest, IsUsed) {
+  load_images(config_);
+  // Same names, sizes and times, other content: only a cache can still know the old pixels.
+  const auto path = folder_ / "images/cats/a.png";
+  const auto time = std::filesystem::last_write_time(path);
+  const auto size = std::filesystem::file_size(path);
+  folder_.write("images/cats/a.png", std::string(size, 'x'));
+  std::filesystem::last_write_time(path, time);
+  EXPECT_EQ(load_images(config_).image(0)[0], 10);
+}
+
+TEST_F(CacheTest, KeyFollowsFilesAndSettings) {
+  const std::string before = key();
+  EXPECT_EQ(before.size(), 64U);
+  EXPECT_EQ(before, key());
+  DataConfig resized = config_;
+  resized.height = 8;
+  EXPECT_NE(cache_key(list_image_folder(config_.path), resized), before);
+  DataConfig flipped = config_;
+  flipped.horizontal_flip = true;  // happens in the batch, not in the store
+  EXPECT_EQ(cache_key(list_image_folder(config_.path), flipped), before);
+  write("cats/c.png", 1);
+  EXPECT_NE(key(), before);
+}
+
+TEST_F(CacheTest, NoticesAChangedFile) {
+  load_images(config_);
+  write("cats/a.png", 99);
+  std::filesystem::last_write_time(
+      folder_ / "images/cats/a.png",
+      std::filesystem::file_time_type::clock::now() + std::chrono::seconds(5));
+  EXPECT_EQ(load_images(config_).image(0)[0], 99);
+}
+
+TEST_F(CacheTest, RebuildsADamagedFile) {
+  const ImageStore fresh = load_images(config_);
+  const auto file = cache_files()[0];
+  const std::string good = testing::content_of(file);
+  for (const std::size_t position :
+       {std::size_t{0}, std::size_t{40}, good.size() - 1, good.size() - 90}) {
+    std::string damaged = good;
+    damaged[position] ^= 1;
+    std::ofstream(file, std::ios::binary) << damaged;
+    EXPECT_FALSE(load_cache(file, key(), "").has_value()) << position;
+    EXPECT_EQ(load_images(config_).fingerprint(), fresh.fingerprint());
+    EXPECT_EQ(testing::content_of(file), good);
+  }
+  std::ofstream(file, std::ios::binary) << "";
+  EXPECT_EQ(load_images(config_).fingerprint(), fresh.fingerprint());
+}
+
+TEST_F(CacheTest, RefusesAForeignKey) {
+  load_images(config_);
+  EXPECT_FALSE(load_cache(cache_files()[0], std::string(64, '0'), "").has_value());
+}
+
+TEST_F(CacheTest, AnUnwritableFolderIsNoError) {
+  config_.cache = folder_.write("file", "x").string();
+  EXPECT_EQ(load_images(config_).count(), 2);
+  config_.cache = "off";
+  EXPECT_EQ(load_images(config_).count(), 2);
+  EXPECT_TRUE(cache_files().empty());
+}
+
+TEST(CacheFolder, FollowsTheEnvironment) {
+  const char* home = ::getenv("HOME");
+  const std::string saved = home != nullptr ? home : "/";
+  ::setenv("XDG_CACHE_HOME", "/caches", 1);
+  EXPECT_EQ(cache_folder("auto"), "/caches/ddpm");
+  ::unsetenv("XDG_CACHE_HOME");
+  ::setenv("HOME", "/home/someone", 1);
+  EXPECT_EQ(cache_folder("auto"), "/home/someone/.cache/ddpm");
+  ::unsetenv("HOME");
+  EXPECT_EQ(cache_folder("auto"), std::nullopt);
+  ::setenv("HOME", saved.c_str(), 1);
+  EXPECT_EQ(cache_folder("off"), std::nullopt);
+  EXPECT_EQ(cache_folder("some/where"), "some/where");
+}
+
+}  // namespace
+}  // namespace ddpm

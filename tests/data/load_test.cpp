@@ -1,0 +1,239 @@
+#include "ddpm/data/load.h"
+
+#include <gtest/gtest.h>
+
+#include "ddpm/base/error.h"
+#include "ddpm/data/embedded.h"
+#include "ddpm/image/codec.h"
+#include "support/files.h"
+#include "support/gzip.h"
+
+namespace ddpm {
+namespace {
+
+using testing::contains;
+using testing::from_hex;
+using testing::TemporaryFolder;
+
+DataConfig folder_config(const TemporaryFolder& folder) {
+  DataConfig config;
+  config.source = "folder";
+  config.path = folder.path().string();
+  config.cache = "off";
+  return config;
+}
+
+void write_image(const TemporaryFolder& folder, const std::string& name, int height, int width,
+                 int channels, std::uint8_t value) {
+  folder.write(name, encode_png(Image(height, width, channels, value)));
+}
+
+std::string error_of(const DataConfig& config) {
+  return testing::message_of<DataError>([&] { load_images(config); });
+}
+
+TEST(LoadFolder, TakesImagesAsTheyAre) {
+  const TemporaryFolder folder;
+  write_image(folder, "b/1.png", 4, 6, 1, 20);
+  write_image(folder, "a/1.png", 4, 6, 1, 10);
+  const ImageStore store = load_images(folder_config(folder));
+  EXPECT_EQ(store.count(), 2);
+  EXPECT_EQ(store.height(), 4);
+  EXPECT_EQ(store.width(), 6);
+  EXPECT_EQ(store.channels(), 1);
+  EXPECT_EQ(store.image(0)[0], 10);
+  EXPECT_EQ(store.image(1)[23], 20);
+  EXPECT_EQ(store.label(1), 1);
+  EXPECT_EQ(store.info().class_names, (std::vector<std::string>{"a", "b"}));
+}
+
+TEST(LoadFolder, IsColouredIfOneImageIs) {
+  const TemporaryFolder folder;
+  write_image(folder, "1.png", 4, 4, 1, 10);
+  write_image(folder, "2.png", 4, 4, 4, 255);
+  const ImageStore store = load_images(folder_config(folder));
+  EXPECT_EQ(store.channels(), 3);
+  EXPECT_EQ(store.image(0)[2], 10);
+  EXPECT_EQ(store.label(0), -1);
+  DataConfig config = folder_config(folder);
+  config.channels = 4;
+  EXPECT_EQ(load_images(config).image(0)[3], 255);
+}
+
+TEST(LoadFolder, NamesTwoImagesOfDifferentSize) {
+  const TemporaryFolder folder;
+  write_image(folder, "1.png", 4, 4, 1, 0);
+  write_image(folder, "2.png", 4, 5, 1, 0);
+  const std::string error = error_of(folder_config(folder));
+  for (const char* part : {"1.png' has 4x4", "2.png' has 4x5", "data.height"})
+    EXPECT_TRUE(contains(error, part)) << error;
+}
+
+TEST(LoadFolder, ResizesToASquareIfOneSideIsGiven) {
+  const TemporaryFolder folder;
+  write_image(folder, "1.png", 4, 4, 1, 7);
+  write_image(folder, "2.png", 20, 50, 3, 9);
+  DataConfig config = folder_config(folder);
+  config.width = 8;
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.height(), 8);
+  EXPECT_EQ(store.width(), 8);
+  EXPECT_EQ(store.image(0).front(), 7);
+  EXPECT_EQ(store.image(1).back(), 9);
+}
+
+TEST(LoadFolder, KeepsAMarginForRandomCrops) {
+  const TemporaryFolder folder;
+  write_image(folder, "1.png", 64, 64, 1, 7);
+  DataConfig config = folder_config(folder);
+  config.crop = "random";
+  EXPECT_TRUE(
+      contains(testing::message_of<ConfigError>([&] { load_images(config); }), "data.height"));
+  config.height = 32;
+  config.width = 16;
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.height(), 32);
+  EXPECT_EQ(store.info().stored_height, 36);
+  EXPECT_EQ(store.info().stored_width, 18);
+}
+
+TEST(LoadFolder, NamesTheFirstBrokenImage) {
+  const TemporaryFolder folder;
+  write_image(folder, "a.png", 4, 4, 1, 0);
+  folder.write("b.png", "");
+  folder.write("c.jpg", "not a picture");
+  const std::string error = error_of(folder_config(folder));
+  for (const char* part :
+       {"b.png' cannot be used: empty file", "ddpm inspect --data", "data.on_bad_image"})
+    EXPECT_TRUE(contains(error, part)) << error;
+}
+
+TEST(LoadFolder, SkipsBrokenImagesOnRequest) {
+  const TemporaryFolder folder;
+  folder.write("a.png", "");
+  write_image(folder, "b/b.png", 4, 4, 1, 1);
+  folder.write("b/c.jpg", "not a picture");
+  write_image(folder, "d/d.png", 4, 4, 1, 2);
+  DataConfig config = folder_config(folder);
+  config.on_bad_image = "skip";
+  const ImageStore store = load_images(config);
+  ASSERT_EQ(store.count(), 2);
+  EXPECT_EQ(store.image(0)[0], 1);
+  EXPECT_EQ(store.image(1)[0], 2);
+  EXPECT_EQ(store.label(1), 1);
+  std::filesystem::remove_all(folder / "b");
+  std::filesystem::remove_all(folder / "d");
+  EXPECT_TRUE(contains(error_of(config), "no image in"));
+}
+
+TEST(LoadFolder, StopsOnRequest) {
+  const TemporaryFolder folder;
+  write_image(folder, "a.png", 4, 4, 1, 0);
+  WorkOptions options;
+  options.stop = [] { return true; };
+  EXPECT_THROW(load_images(folder_config(folder), options), Error);
+}
+
+// Two images of 2x2 and their labels.
+const std::string kIdxImages = from_hex(
+    "00000803"
+    "00000002"
+    "00000002"
+    "00000002"
+    "0a0a0a0a"
+    "14141414");
+const std::string kIdxLabels = from_hex(
+    "00000801"
+    "00000002"
+    "0503");
+
+TEST(LoadIdx, FindsImagesAndLabelsInAFolder) {
+  const TemporaryFolder folder;
+  folder.write("train-images-idx3-ubyte.gz", testing::gzip(kIdxImages));
+  folder.write("train-labels-idx1-ubyte", kIdxLabels);
+  DataConfig config;
+  config.source = "idx";
+  config.path = folder.path().string();
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.labels(), (std::vector<std::int64_t>{5, 3}));
+  EXPECT_EQ(store.image(1)[0], 20);
+  EXPECT_EQ(store.channels(), 1);
+}
+
+TEST(LoadIdx, TakesAFileAndResizesIt) {
+  const TemporaryFolder folder;
+  DataConfig config;
+  config.source = "idx";
+  config.path = folder.write("digits.idx", kIdxImages).string();
+  config.height = 4;
+  config.channels = 3;
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.label(0), -1);
+  EXPECT_EQ(store.image(1).size(), 48U);
+  EXPECT_EQ(store.image(1)[47], 20);
+}
+
+TEST(LoadIdx, SaysWhatIsWrong) {
+  const TemporaryFolder folder;
+  DataConfig config;
+  config.source = "idx";
+  EXPECT_TRUE(contains(error_of(config), "needs data.path"));
+  config.path = folder.path().string();
+  EXPECT_TRUE(contains(error_of(config), "holds no train-images-idx3-ubyte"));
+  folder.write("train-images-idx3-ubyte", kIdxImages);
+  folder.write("train-labels-idx1-ubyte", from_hex("00000801"
+                                                   "00000001"
+                                                   "05"));
+  EXPECT_TRUE(contains(error_of(config), "1 labels for 2 images"));
+}
+
+TEST(LoadCifar10, ReadsItsFolder) {
+  const TemporaryFolder folder;
+  for (int i = 1; i <= 5; ++i)
+    folder.write("data_batch_" + std::to_string(i) + ".bin",
+                 std::string(1, static_cast<char>(i)) + std::string(3072, 'x'));
+  DataConfig config;
+  config.source = "cifar10";
+  config.path = folder.path().string();
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.count(), 5);
+  EXPECT_EQ(store.channels(), 3);
+  EXPECT_EQ(store.height(), 32);
+}
+
+TEST(LoadEmbedded, IsADataSet) {
+  if (embedded_images_gz().empty()) GTEST_SKIP() << "built without the embedded data set";
+  const ImageStore store = load_images({});
+  EXPECT_GT(store.count(), 100);
+  EXPECT_GE(store.label(0), 0);
+}
+
+TEST(LoadImages, RefusesAnUnknownSource) {
+  DataConfig config;
+  config.source = "tape";
+  config.path = "x";
+  EXPECT_THROW(load_images(config), ConfigError);
+}
+
+TEST(ImageStore, FingerprintDependsOnContentAlone) {
+  const ImageStoreInfo info = {.stored_height = 1,
+                               .stored_width = 2,
+                               .channels = 1,
+                               .height = 1,
+                               .width = 2,
+                               .class_names = {},
+                               .source = "a"};
+  ImageStoreInfo moved = info;
+  moved.source = "b";
+  EXPECT_EQ(ImageStore(info, {1, 2}, {0}).fingerprint(),
+            ImageStore(moved, {1, 2}, {0}).fingerprint());
+  EXPECT_NE(ImageStore(info, {1, 2}, {0}).fingerprint(),
+            ImageStore(info, {1, 3}, {0}).fingerprint());
+  EXPECT_NE(ImageStore(info, {1, 2}, {0}).fingerprint(),
+            ImageStore(info, {1, 2}, {1}).fingerprint());
+  EXPECT_THROW(ImageStore(info, {1}, {0}), std::invalid_argument);
+  EXPECT_THROW(ImageStore(info, {}, {}), std::invalid_argument);
+}
+
+}  // namespace
+}  // namespace ddpm
