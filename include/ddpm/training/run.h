@@ -1,0 +1,35 @@
+// One training run: the trainer with everything around it that a job of several days needs.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/progress.h"
+#include "ddpm/config/config.h"
+
+namespace ddpm {
+
+struct RunOptions {
+  // How an existing run directory is met. Neither: it must be empty or absent.
+  std::optional<std::string>
+      resume;  // "auto": continue if there is a checkpoint, else start; "latest"; or a path
+  bool overwrite = false;  // delete an earlier run of that name
+  ProgressStyle progress = ProgressStyle::kPlain;
+  std::string command_line;  // for environment.json
+};
+
+// Trains as `config` says and fills the run directory (docs/formats.md). Returns kSuccess, or
+// kInterrupted / kTerminated after a signal, with a checkpoint saved. Throws the errors of its
+// parts; NonFiniteError names the last good checkpoint. Prints the paths of what it made to
+// standard output.
+ExitCode run_training(Config config, const RunOptions& options);
+
+// What training would take, from one real step: parameters, memory, disk and time. Writes no file.
+void dry_run(Config config);
+
+// runs/NAME.
+std::filesystem::path run_directory(const Config& config);
+
+}  // namespace ddpm

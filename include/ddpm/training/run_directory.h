@@ -1,0 +1,50 @@
+// The directory of a run (docs/formats.md): where things lie, and how an existing one is met.
+#pragma once
+
+#include <filesystem>
+#include <optional>
+#include <string>
+
+#include "ddpm/config/config.h"
+#include "ddpm/training/prepare.h"
+
+namespace ddpm {
+
+class RunDirectory {
+ public:
+  // <run.directory>/<run.name>. Nothing is created.
+  explicit RunDirectory(const Config& config);
+
+  const std::filesystem::path& path() const { return path_; }
+  std::filesystem::path config() const { return path_ / "config.json"; }
+  std::filesystem::path metrics() const { return path_ / "metrics.jsonl"; }
+  std::filesystem::path log() const { return path_ / "train.log"; }
+  std::filesystem::path loss_plot() const { return path_ / "loss.png"; }
+  std::filesystem::path checkpoints() const { return path_ / "checkpoints"; }
+  // samples/step_00001000.png
+  std::filesystem::path samples(std::int64_t step) const;
+
+  // The checkpoint to continue from for --resume: "auto" (none if there is none), "latest" or a
+  // checkpoint folder. Throws CheckpointError if an explicit one is missing or damaged.
+  std::optional<std::filesystem::path> find_checkpoint(const std::string& wish) const;
+
+  // Throws ConfigError, naming the ways out, unless the directory is absent or empty.
+  void require_empty() const;
+
+  // Deletes what an earlier run left, and nothing else.
+  void clear() const;
+
+  // Creates the directory and writes config.json and environment.json (command line, versions,
+  // device, data).
+  void write_description(const Config& config, const Prepared& prepared,
+                         const std::string& command_line) const;
+
+ private:
+  std::filesystem::path path_;
+};
+
+// Throws ConfigError if `now` differs from the config saved in the checkpoint in a key that defines
+// the result; logs the others that differ.
+void check_resumable(const std::filesystem::path& checkpoint, const Config& now);
+
+}  // namespace ddpm

@@ -1,0 +1,22 @@
+// state.json of a checkpoint: what is not in a tensor.
+#pragma once
+
+#include <cstdint>
+#include <filesystem>
+
+#include "ddpm/config/config.h"
+
+namespace ddpm {
+
+struct TrainingState {
+  std::int64_t step = 0;         // optimiser steps done
+  std::int64_t images_seen = 0;  // position in the endless sequence of shuffled epochs
+  Config config;                 // resolved, as it was then
+};
+
+void write_training_state(const std::filesystem::path& checkpoint, const TrainingState& state);
+
+// Throws CheckpointError for anything but a state file of a known version, and IoError.
+TrainingState read_training_state(const std::filesystem::path& checkpoint);
+
+}  // namespace ddpm

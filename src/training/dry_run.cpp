@@ -1,0 +1,51 @@
+#include <chrono>
+#include <cstdio>
+
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/training/prepare.h"
+#include "ddpm/training/run.h"
+#include "ddpm/training/trainer.h"
+
+namespace ddpm {
+namespace {
+
+double seconds_of(const std::function<void()>& work) {
+  const auto start = std::chrono::steady_clock::now();
+  work();
+  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+}
+
+void print_row(const std::string& name, const std::string& value) {
+  std::printf("%-26s %s\n", name.c_str(), value.c_str());
+}
+
+}  // namespace
+
+void dry_run(Config config) {
+  const Prepared prepared = prepare(config);
+  const TrainingConfig& training = config.training;
+  Trainer trainer(config, prepared.images, prepared.runtime);
+  const std::int64_t micro_batch = training.batch_size / training.micro_batches;
+  StepResult result;
+  double seconds = 0;
+  explain_out_of_memory(prepared.runtime.device, micro_batch, [&] {
+    // The first step also pays for set-up; the second is like all others.
+    for (int i = 0; i < 2; ++i) seconds = seconds_of([&] { result = trainer.step(); });
+  });
+  const double checkpoint = 16.0 * static_cast<double>(prepared.cost.parameters);
+  print_row("parameters", with_thousands(prepared.cost.parameters));
+  print_row("GFLOP per training image", format_text("{:.2f}", 6e-9 * prepared.cost.forward_macs));
+  print_row("loss of one step", format_text("{:.4f}", result.loss));
+  print_row("seconds per step", format_text("{:.3f}", seconds));
+  print_row("images per second",
+            format_text("{:.1f}", static_cast<double>(training.batch_size) / seconds));
+  print_row("peak memory", format_bytes(peak_memory_bytes(prepared.runtime.device)));
+  print_row("checkpoint on disk", format_bytes(checkpoint));
+  print_row("checkpoints on disk",
+            format_bytes(checkpoint * static_cast<double>(training.keep_checkpoints + 1)));
+  print_row("free disk", format_bytes(static_cast<double>(free_disk_bytes(run_directory(config)))));
+  print_row("time for all steps", format_duration(seconds * static_cast<double>(training.steps)));
+}
+
+}  // namespace ddpm

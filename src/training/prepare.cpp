@@ -1,0 +1,48 @@
+#include "ddpm/training/prepare.h"
+
+#include <chrono>
+
+#include "ddpm/base/log.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/config/describe.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/data/load.h"
+
+namespace ddpm {
+namespace {
+
+ImageStore load_data(Config& config) {
+  const auto start = std::chrono::steady_clock::now();
+  ImageStore images = load_images(config.data, {.stop = stop_requested});
+  config.data.height = images.height();
+  config.data.width = images.width();
+  config.data.channels = images.channels();
+  check_image_size(config.model, images.height(), images.width());
+  const double seconds =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
+           with_thousands(images.count()), images.channels(), images.height(), images.width(),
+           images.info().source, seconds);
+  return images;
+}
+
+}  // namespace
+
+Prepared prepare(Config& config) {
+  check_data_path(config.data);
+  const RunConfig& run = config.run;
+  const Runtime runtime = set_up_runtime({.device = run.device,
+                                          .precision = run.precision,
+                                          .threads = run.threads,
+                                          .deterministic = run.deterministic});
+  log_info("device: {}", runtime.description);
+  ImageStore images = load_data(config);
+  const Cost cost =
+      estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
+  log_info("network: {} parameters, {:.2f} GFLOP an evaluation", with_thousands(cost.parameters),
+           2e-9 * cost.forward_macs);
+  for (const std::string& line : settings_table(config)) log_info("  {}", line);
+  return {runtime, std::move(images), cost};
+}
+
+}  // namespace ddpm

@@ -1,0 +1,224 @@
+#include "ddpm/training/run.h"
+
+#include <chrono>
+#include <cstdio>
+
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/data/batch.h"
+#include "ddpm/diffusion/generate.h"
+#include "ddpm/image/codec.h"
+#include "ddpm/image/grid.h"
+#include "ddpm/image/plot.h"
+#include "ddpm/io/checkpoint.h"
+#include "ddpm/metrics/jsonl.h"
+#include "ddpm/training/prepare.h"
+#include "ddpm/training/run_directory.h"
+#include "ddpm/training/schedules.h"
+#include "ddpm/training/trainer.h"
+
+namespace ddpm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// The running job: the loop and what happens around its steps.
+class Run {
+ public:
+  Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
+      ProgressStyle style)
+      : config_(config),
+        runtime_(prepared.runtime),
+        directory_(directory),
+        checkpoints_(directory.checkpoints()),
+        trainer_(config, prepared.images, prepared.runtime),
+        style_(style) {}
+
+  void continue_from(const fs::path& checkpoint);
+  ExitCode train();
+
+ private:
+  StepResult step();
+  void after_step(const StepResult& result);
+  void log_metrics(const StepResult& result);
+  void save_checkpoint();
+  void save_samples();
+  void save_loss_plot() const;
+  double images_per_second() const;
+  bool due(std::int64_t interval) const {
+    return interval > 0 && trainer_.steps_done() % interval == 0;
+  }
+
+  const Config& config_;
+  Runtime runtime_;
+  RunDirectory directory_;
+  CheckpointStore checkpoints_;
+  Trainer trainer_;
+  ProgressStyle style_;
+  std::unique_ptr<Progress> progress_;
+  std::unique_ptr<MetricsWriter> metrics_;
+  std::int64_t first_step_ = 0;   // where this process began
+  std::int64_t saved_step_ = -1;  // of the newest checkpoint
+  double loss_sum_ = 0;           // since the last metrics line
+  std::int64_t loss_count_ = 0;
+  double training_seconds_ = 0;  // without previews and checkpoints
+};
+
+void Run::continue_from(const fs::path& checkpoint) {
+  trainer_.load(checkpoint);
+  first_step_ = saved_step_ = trainer_.steps_done();
+  trim_metrics(directory_.metrics(), first_step_);
+  log_info("resumed from {} at step {}", checkpoint.string(), first_step_);
+}
+
+ExitCode Run::train() {
+  metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+  progress_ =
+      std::make_unique<Progress>(style_, "training", "steps", config_.training.steps, first_step_);
+  while (trainer_.steps_done() < config_.training.steps && !stop_requested()) after_step(step());
+  progress_->clear();
+  if (saved_step_ != trainer_.steps_done()) save_checkpoint();
+  if (stop_requested()) {
+    log_info("stopped at step {}; continue with --resume auto", trainer_.steps_done());
+    return stop_exit_code();
+  }
+  log_info("done: {} steps, {:.1f} images/s, peak memory {}", trainer_.steps_done(),
+           images_per_second(), format_bytes(peak_memory_bytes(runtime_.device)));
+  return ExitCode::kSuccess;
+}
+
+StepResult Run::step() {
+  const auto start = Clock::now();
+  StepResult result;
+  try {
+    explain_out_of_memory(runtime_.device,
+                          config_.training.batch_size / config_.training.micro_batches,
+                          [&] { result = trainer_.step(); });
+  } catch (const NonFiniteError& error) {
+    progress_->clear();
+    const std::optional<fs::path> good = checkpoints_.newest();
+    throw NonFiniteError(format_text(
+        "{} (learning rate {:.3g}). {}. A smaller training.learning_rate, more "
+        "training.warmup_steps or a smaller "
+        "training.clip_norm may help",
+        error.what(), learning_rate(config_.training, trainer_.steps_done() + 1),
+        good ? "The last good checkpoint is " + good->string() : "There is no checkpoint yet"));
+  }
+  training_seconds_ += seconds_since(start);
+  return result;
+}
+
+void Run::after_step(const StepResult& result) {
+  loss_sum_ += result.loss;
+  ++loss_count_;
+  progress_->update(trainer_.steps_done(),
+                    format_text("loss {:.4f}, {:.1f} images/s", result.loss, images_per_second()));
+  const bool last = trainer_.steps_done() == config_.training.steps;
+  if (due(config_.training.log_every) || last) log_metrics(result);
+  if (due(config_.training.sample_every) || (last && config_.training.sample_every > 0))
+    save_samples();
+  if (due(config_.training.checkpoint_every)) save_checkpoint();
+}
+
+double Run::images_per_second() const {
+  const auto images =
+      static_cast<double>((trainer_.steps_done() - first_step_) * config_.training.batch_size);
+  return training_seconds_ > 0 ? images / training_seconds_ : 0;
+}
+
+void Run::log_metrics(const StepResult& result) {
+  metrics_->append({{"step", trainer_.steps_done()},
+                    {"images", trainer_.images_seen()},
+                    {"loss", loss_sum_ / static_cast<double>(loss_count_)},
+                    {"grad_norm", result.gradient_norm},
+                    {"lr", result.learning_rate},
+                    {"images_per_second", images_per_second()},
+                    {"elapsed_s", training_seconds_}});
+  loss_sum_ = 0;
+  loss_count_ = 0;
+}
+
+void Run::save_checkpoint() {
+  progress_->clear();
+  const auto start = Clock::now();
+  metrics_->sync();
+  const fs::path saved = checkpoints_.save(trainer_.steps_done(),
+                                           [&](const fs::path& folder) { trainer_.save(folder); });
+  checkpoints_.prune(config_.training.keep_checkpoints);
+  saved_step_ = trainer_.steps_done();
+  save_loss_plot();
+  log_info("checkpoint {} ({:.1f} s)", saved.string(), seconds_since(start));
+}
+
+void Run::save_samples() {
+  progress_->clear();
+  const auto start = Clock::now();
+  const auto sampler = make_sampler_for(
+      config_, {.name = config_.sampling.sampler,
+                .steps = std::min(config_.training.sample_steps, config_.diffusion.timesteps)});
+  GenerateRequest request{.seed = static_cast<std::uint64_t>(config_.run.seed),
+                          .count = config_.training.sample_count,
+                          .shape = {config_.data.channels, config_.data.height, config_.data.width},
+                          .device = runtime_.device};
+  request.after_step = [](std::size_t, std::int64_t, const torch::Tensor&) {
+    return !stop_requested();
+  };
+  torch::Tensor images;
+  trainer_.with_average_weights([&](UNet& net) {
+    const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
+      return net->forward(x, t);
+    };
+    explain_out_of_memory(runtime_.device, request.count,
+                          [&] { images = generate(*sampler, predictor, request); });
+  });
+  if (!images.defined()) return;  // asked to stop
+  const fs::path path = directory_.samples(trainer_.steps_done());
+  make_directories(path.parent_path());
+  write_png(path, make_grid(tensor_to_images(images, parse_pixel_range(config_.data.range))),
+            {{"step", std::to_string(trainer_.steps_done())},
+             {"seed", std::to_string(config_.run.seed)}});
+  log_info("samples {} ({:.1f} s)", path.string(), seconds_since(start));
+}
+
+void Run::save_loss_plot() const {
+  PlotSeries series{.name = "loss", .xs = {}, .ys = {}};
+  for (const MetricRecord& record : read_metrics(directory_.metrics())) {
+    series.xs.push_back(metric_number(record, "step"));
+    series.ys.push_back(metric_number(record, "loss"));
+  }
+  PlotOptions options;
+  options.title = "training loss: " + config_.run.name;
+  options.x_label = "step";
+  options.y_label = "loss";
+  options.log_y = true;
+  write_line_plot(directory_.loss_plot(), {series}, options);
+}
+
+}  // namespace
+
+fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
+
+ExitCode run_training(Config config, const RunOptions& options) {
+  const RunDirectory directory(config);
+  if (!options.resume && !options.overwrite) directory.require_empty();
+  std::optional<fs::path> checkpoint;
+  if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
+  const Prepared prepared = prepare(config);
+  if (checkpoint) check_resumable(*checkpoint, config);
+
+  if (options.overwrite) directory.clear();
+  directory.write_description(config, prepared, options.command_line);
+  add_log_file(directory.log());
+  Run run(config, prepared, directory, options.progress);
+  if (checkpoint) run.continue_from(*checkpoint);
+  const ExitCode code = run.train();
+  std::puts(directory.path().c_str());
+  return code;
+}
+
+}  // namespace ddpm
