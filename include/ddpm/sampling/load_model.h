@@ -1,0 +1,31 @@
+// A trained network, ready to predict.
+#pragma once
+
+#include <filesystem>
+#include <span>
+#include <string>
+
+#include "ddpm/config/loader.h"
+#include "ddpm/diffusion/denoise_model.h"
+#include "ddpm/io/model_file.h"
+#include "ddpm/nn/unet.h"
+#include "ddpm/ops/runtime.h"
+
+namespace ddpm {
+
+struct LoadedModel {
+  Config
+      config;  // as trained, with the overrides; its `run` section is today's, not the training's
+  Runtime runtime;
+  UNet net{nullptr};
+  std::string sha256;  // of the weights file
+
+  // Without dropout and gradients. Refers to the network, which it keeps alive.
+  Predictor predictor() const;
+};
+
+// Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and
+// loads the weights that sampling.weights names. Throws CheckpointError, ConfigError, DeviceError.
+LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides);
+
+}  // namespace ddpm

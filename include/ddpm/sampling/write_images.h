@@ -1,0 +1,26 @@
+// Generated images into files.
+#pragma once
+
+#include <torch/types.h>
+
+#include <filesystem>
+#include <string>
+
+#include "ddpm/data/batch.h"
+#include "ddpm/image/codec.h"
+
+namespace ddpm {
+
+enum class ImageFormat { kPng, kSafetensors, kNpz };
+
+// "png", "safetensors" or "npz". Throws ConfigError.
+ImageFormat parse_image_format(const std::string& name);
+
+// images: [N,C,H,W] float32 in the model's range.
+//   safetensors: `images` as they are, unclipped; npz: `arr_0`, uint8 [N,H,W,C], as OpenAI's
+//   evaluation reads it.
+// Atomic. Throws IoError.
+void write_tensor_file(const std::filesystem::path& path, const torch::Tensor& images,
+                       PixelRange range, ImageFormat format);
+
+}  // namespace ddpm

@@ -1,0 +1,46 @@
+#include "ddpm/sampling/load_model.h"
+
+#include "ddpm/base/log.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/io/weights.h"
+#include "ddpm/nn/parameter_layout.h"
+
+namespace ddpm {
+
+Predictor LoadedModel::predictor() const {
+  return [net = net](const torch::Tensor& x, const torch::Tensor& t) mutable {
+    torch::NoGradGuard no_grad;
+    return net->forward(x, t);
+  };
+}
+
+LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides) {
+  // Which weights to open is itself an option; defaults tell it before the model's own config is
+  // known.
+  const WeightSet set = parse_weight_set(apply_overrides(Config{}, overrides).sampling.weights);
+  const ModelFile file = open_model(path, set);
+  LoadedModel model;
+  model.config = file.config;
+  // Where and how the model was trained says nothing about this machine.
+  model.config.run = RunConfig{};
+  model.config = apply_overrides(model.config, overrides);
+  validate(model.config);
+  model.sha256 = file.sha256;
+  const RunConfig& run = model.config.run;
+  model.runtime = set_up_runtime({.device = run.device,
+                                  .precision = run.precision,
+                                  .threads = run.threads,
+                                  .deterministic = run.deterministic});
+
+  model.net = UNet(model.config.model, model.config.data.channels);
+  const ParameterLayout layout(*model.net);
+  const torch::Tensor flat = layout.allocate(model.runtime.compute_dtype, model.runtime.device);
+  load_tensors(SafetensorsFile(file.weights), layout.views(flat));
+  layout.bind_parameters(*model.net, flat);
+  model.net->eval();
+  log_debug("weights: {}", file.weights.string());
+  return model;
+}
+
+}  // namespace ddpm
