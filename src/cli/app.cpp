@@ -1,0 +1,84 @@
+#include "ddpm/cli/app.h"
+
+#include <c10/util/Exception.h>
+
+#include <cstdio>
+#include <exception>
+
+#include "command.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/base/version.h"
+
+namespace ddpm {
+namespace {
+
+std::string version_text() {
+  const VersionInfo& version = version_info();
+  return format_text("ddpm {}\nLibTorch {}\nCUDA     {}\ngit      {}\ncompiler {}", version.program,
+                     version.libtorch, version.cuda, version.git_revision, version.compiler);
+}
+
+std::string join_arguments(int argc, char** argv) {
+  std::string line;
+  for (int i = 0; i < argc; ++i) line += (i > 0 ? " " : "") + std::string(argv[i]);
+  return line;
+}
+
+int fail(ExitCode code, const std::string& message) {
+  log_message(LogLevel::kError, "error: " + message);
+  return static_cast<int>(code);
+}
+
+// Runs the action; whatever goes wrong becomes one message and one exit code.
+int run_action(const cli::Action& action) {
+  try {
+    return static_cast<int>(action());
+  } catch (const Error& error) {
+    return fail(error.code(), error.what());
+  } catch (const c10::Error& error) {
+    return fail(ExitCode::kFailure, std::string("LibTorch: ") + error.what_without_backtrace());
+  } catch (const std::bad_alloc&) {
+    return fail(ExitCode::kFailure, "out of memory");
+  } catch (const std::exception& error) {
+    return fail(ExitCode::kFailure, error.what());
+  }
+}
+
+// CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
+// exit code 2.
+int report_parse_result(const CLI::App& program, const CLI::ParseError& result) {
+  const bool asked_for_text = result.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
+  program.exit(result);
+  return static_cast<int>(asked_for_text ? ExitCode::kSuccess : ExitCode::kUsage);
+}
+
+}  // namespace
+
+int run_command_line(int argc, char** argv) {
+  install_signal_handlers();
+  set_up_logging({});
+  CLI::App program("Trains denoising diffusion models and samples from them.", "ddpm");
+  program.set_version_flag("--version", version_text(),
+                           "Print the versions of program, LibTorch and CUDA");
+  program.require_subcommand(1);
+  program.get_formatter()->column_width(34);
+  program.footer(cli::examples({"ddpm train --config configs/cifar10.json",
+                                "ddpm sample --steps 1000", "ddpm COMMAND --help"}));
+
+  cli::Action action;
+  cli::add_train(program, action, join_arguments(argc, argv));
+  cli::add_sample(program, action);
+  cli::add_denoise(program, action);
+  cli::add_inspect(program, action);
+  cli::add_config(program, action);
+  cli::add_completion(program, action);
+  cli::add_docs(program, action);
+  try {
+    program.parse(argc, argv);
+  } catch (const CLI::ParseError& result) {
+    return report_parse_result(program, result);
+  }
+  return run_action(action);
+}
+
+}  // namespace ddpm

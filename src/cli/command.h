@@ -1,0 +1,63 @@
+// What the subcommands share.
+#pragma once
+
+#include <CLI/CLI.hpp>
+
+#include <filesystem>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/log.h"
+#include "ddpm/config/loader.h"
+
+namespace ddpm::cli {
+
+// What a subcommand does when it was chosen.
+using Action = std::function<ExitCode()>;
+
+// Each adds its subcommand to the program and stores its action, which runs after parsing.
+void add_train(CLI::App& program, Action& action, const std::string& command_line);
+void add_sample(CLI::App& program, Action& action);
+void add_denoise(CLI::App& program, Action& action);
+void add_inspect(CLI::App& program, Action& action);
+void add_config(CLI::App& program, Action& action);
+void add_completion(CLI::App& program, Action& action);
+void add_docs(CLI::App& program, Action& action);
+
+// Options of every command that computes.
+struct CommonOptions {
+  std::optional<std::string> device, precision;
+  std::optional<std::int64_t> seed, threads;
+  std::vector<std::string> set;  // path=value
+  LogOptions log;
+  std::string progress = "auto";
+
+  // These options as changes to the config, in the order they apply: --set first, named options
+  // last.
+  std::vector<Override> overrides() const;
+};
+void add_common_options(CLI::App& command, CommonOptions& options);
+void add_log_options(CLI::App& command, CommonOptions& options);
+void add_set_option(CLI::App& command, CommonOptions& options);
+
+// Appends an override if the option was given.
+template <class Value>
+void append_override(std::vector<Override>& overrides, const std::optional<Value>& value,
+                     const std::string& path, const std::string& option) {
+  if (!value) return;
+  if constexpr (std::is_same_v<Value, std::string>)
+    overrides.push_back({path, *value, option});
+  else
+    overrides.push_back({path, std::to_string(*value), option});
+}
+
+// The text below the options: examples, one a line.
+std::string examples(const std::vector<std::string>& lines);
+
+// Names and help of the program's options as one Markdown page (docs/cli.md).
+std::string cli_markdown(const CLI::App& program);
+
+}  // namespace ddpm::cli

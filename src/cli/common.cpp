@@ -1,0 +1,61 @@
+#include "command.h"
+
+namespace ddpm::cli {
+
+std::vector<Override> CommonOptions::overrides() const {
+  std::vector<Override> list;
+  for (const std::string& text : set) list.push_back(parse_set_option(text));
+  append_override(list, device, "run.device", "--device");
+  append_override(list, precision, "run.precision", "--precision");
+  append_override(list, seed, "run.seed", "--seed");
+  append_override(list, threads, "run.threads", "--threads");
+  return list;
+}
+
+void add_set_option(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option("--set", options.set,
+                  "Change one config key; repeatable; the value is JSON, else a string")
+      ->type_name("PATH=VALUE")
+      ->allow_extra_args(false)
+      ->group("Config");
+}
+
+void add_log_options(CLI::App& command, CommonOptions& options) {
+  command.add_flag("--quiet", options.log.quiet, "Warnings and errors only")->group("Messages");
+  command.add_flag("-v,--verbose", options.log.verbose, "Debug messages too")->group("Messages");
+  command.add_option("--log-file", options.log.file, "Append the messages to this file too")
+      ->type_name("FILE")
+      ->group("Messages");
+  command
+      .add_option("--progress", options.progress,
+                  "How progress is shown: auto, bar, plain, json, off")
+      ->capture_default_str()
+      ->type_name("STYLE")
+      ->group("Messages");
+}
+
+void add_common_options(CLI::App& command, CommonOptions& options) {
+  add_set_option(command, options);
+  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N [auto]")
+      ->type_name("NAME")
+      ->group("Machine");
+  command.add_option("--precision", options.precision, "fp32, tf32 or bf16 [fp32]")
+      ->type_name("NAME")
+      ->group("Machine");
+  command.add_option("--threads", options.threads, "CPU threads; 0: all cores [0]")
+      ->type_name("N")
+      ->group("Machine");
+  command.add_option("--seed", options.seed, "Seed of all random numbers [0]")
+      ->type_name("N")
+      ->group("Machine");
+  add_log_options(command, options);
+}
+
+std::string examples(const std::vector<std::string>& lines) {
+  std::string text = "\nExamples:";
+  for (const std::string& line : lines) text += "\n  " + line;
+  return text;
+}
+
+}  // namespace ddpm::cli

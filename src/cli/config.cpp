@@ -1,0 +1,67 @@
+#include <cstdio>
+
+#include "command.h"
+#include "ddpm/config/describe.h"
+
+namespace ddpm::cli {
+namespace {
+
+struct ConfigOptions {
+  CommonOptions common;
+  std::string config;
+  bool json = false;
+};
+
+ResolvedConfig load(const ConfigOptions& options) {
+  return load_config(options.config, options.common.overrides());
+}
+
+CLI::App* add_reader(CLI::App& parent, ConfigOptions& options, const std::string& name,
+                     const std::string& help) {
+  CLI::App* command = parent.add_subcommand(name, help);
+  command->add_option("--config", options.config, "The file [defaults only]")->type_name("FILE");
+  add_set_option(*command, options.common);
+  return command;
+}
+
+ExitCode print(const std::string& text) {
+  std::fputs(text.c_str(), stdout);
+  return ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void add_config(CLI::App& program, Action& action) {
+  auto options = std::make_shared<ConfigOptions>();
+  CLI::App* config = program.add_subcommand("config", "Show, check and describe configs");
+  config->require_subcommand(1);
+
+  CLI::App* show = add_reader(*config, *options, "show", "Every value and where it came from");
+  show->add_flag("--json", options->json, "For programs: value, default and origin of every key");
+  show->callback([&action, options] {
+    action = [options] {
+      const ResolvedConfig resolved = load(*options);
+      return print(options->json ? config_show_json(resolved)
+                                 : config_show(resolved, /*with_origins=*/true));
+    };
+  });
+
+  CLI::App* check = add_reader(*config, *options, "check",
+                               "Exit code 0 if the config is valid, else 2 and the reason");
+  check->callback([&action, options] {
+    action = [options] {
+      load(*options);
+      return ExitCode::kSuccess;
+    };
+  });
+
+  config->add_subcommand("schema", "A JSON Schema of config files, for editors")
+      ->callback([&action] { action = [] { return print(config_schema()); }; });
+  config->add_subcommand("keys", "One line a key: type, default, range, meaning")
+      ->callback([&action] { action = [] { return print(config_keys_text()); }; });
+  config->footer(
+      examples({"ddpm config show --config configs/cifar10.json --set training.batch_size=64",
+                "ddpm config keys | grep learning_rate", "ddpm config schema > ddpm.schema.json"}));
+}
+
+}  // namespace ddpm::cli

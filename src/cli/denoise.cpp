@@ -1,0 +1,81 @@
+#include <cstdio>
+
+#include "command.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/io/weights.h"
+#include "ddpm/sampling/load_model.h"
+
+namespace ddpm::cli {
+namespace {
+
+struct DenoiseOptions {
+  CommonOptions common;
+  std::string model, input, output;
+  std::optional<std::string> weights;
+};
+
+torch::Tensor read_sample(const SafetensorsFile& file, std::int64_t channels) {
+  torch::Tensor sample = to_tensor(file.get("sample"));
+  if (sample.scalar_type() != torch::kFloat32 || sample.dim() != 4 || sample.size(1) != channels)
+    throw DataError(
+        format_text("{}: 'sample' must be float32 [N,{},H,W]", file.path().string(), channels));
+  return sample;
+}
+
+torch::Tensor read_timesteps(const SafetensorsFile& file, std::int64_t count) {
+  torch::Tensor t = to_tensor(file.get("timestep"));
+  const bool known_type = t.scalar_type() == torch::kInt64 || t.scalar_type() == torch::kFloat32;
+  if (!known_type || t.dim() != 1 || t.size(0) != count)
+    throw DataError(
+        format_text("{}: 'timestep' must be int64 or float32 [{}]", file.path().string(), count));
+  return t;
+}
+
+ExitCode run_denoise(const DenoiseOptions& options) {
+  set_up_logging(options.common.log);
+  std::vector<Override> overrides = options.common.overrides();
+  append_override(overrides, options.weights, "sampling.weights", "--weights");
+  const LoadedModel model = load_model(options.model, overrides);
+  const SafetensorsFile input(options.input);
+  const torch::Tensor sample = read_sample(input, model.config.data.channels);
+  const torch::Tensor t = read_timesteps(input, sample.size(0));
+  check_image_size(model.config.model, sample.size(2), sample.size(3));
+  torch::Tensor prediction;
+  explain_out_of_memory(model.runtime.device, sample.size(0), [&] {
+    prediction = model.predictor()(sample.to(model.runtime.device), t.to(model.runtime.device));
+  });
+  save_tensors(options.output, {{"prediction", prediction}});
+  std::puts(options.output.c_str());
+  return ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void add_denoise(CLI::App& program, Action& action) {
+  auto options = std::make_shared<DenoiseOptions>();
+  CLI::App* command =
+      program.add_subcommand("denoise", "Evaluate the network once: tensors in, tensors out");
+  command->add_option("--model", options->model, "Run directory, checkpoint or .safetensors file")
+      ->type_name("PATH")
+      ->required()
+      ->group("Model");
+  command->add_option("--weights", options->weights, "ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Model");
+  command
+      ->add_option("--input", options->input,
+                   "Tensors 'sample' [N,C,H,W] float32 and 'timestep' [N] int64 or float32")
+      ->type_name("FILE.safetensors")
+      ->required();
+  command->add_option("--output", options->output, "Gets tensor 'prediction' [N,C,H,W] float32")
+      ->type_name("FILE.safetensors")
+      ->required();
+  add_common_options(*command, options->common);
+  command->footer(
+      examples({"ddpm denoise --model runs/cifar10 --input noisy.safetensors --output "
+                "prediction.safetensors"}));
+  command->callback([&action, options] { action = [options] { return run_denoise(*options); }; });
+}
+
+}  // namespace ddpm::cli

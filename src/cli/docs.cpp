@@ -1,0 +1,56 @@
+#include <cstdio>
+
+#include "command.h"
+#include "ddpm/config/describe.h"
+
+namespace ddpm::cli {
+namespace {
+
+// Help as --help prints it, in a code block, for a command and those below it.
+void append_help(std::string& page, const CLI::App& command, const std::string& name) {
+  page += "\n## `" + name + "`\n\n```text\n" + command.help(name) + "```\n";
+  for (const CLI::App* child : command.get_subcommands([](const CLI::App*) { return true; }))
+    if (!child->get_group().empty()) append_help(page, *child, name + " " + child->get_name());
+}
+
+}  // namespace
+
+std::string cli_markdown(const CLI::App& program) {
+  std::string page =
+      "# Command line\n\n"
+      "Made from the program by `ddpm docs cli`; a test fails when this page is stale.\n\n"
+      "Results go to standard output, everything else to standard error. A progress bar appears on "
+      "terminals only; `NO_COLOR` is "
+      "honoured.\n\n"
+      "| exit code | meaning |\n|---|---|\n"
+      "| 0 | done; every output named on standard output exists |\n"
+      "| 1 | failure of the machine or the program (out of memory, no device, I/O) |\n"
+      "| 2 | usage or config |\n"
+      "| 3 | data |\n"
+      "| 4 | checkpoint or model file |\n"
+      "| 5 | training became non-finite; the last good checkpoint is named |\n"
+      "| 130, 143 | stopped by SIGINT, SIGTERM; a checkpoint was saved |\n";
+  append_help(page, program, "ddpm");
+  return page;
+}
+
+// Hidden: makes the pages below docs/.
+void add_docs(CLI::App& program, Action& action) {
+  CLI::App* docs =
+      program.add_subcommand("docs", "Print a generated page: cli or config")->group("");
+  docs->require_subcommand(1);
+  docs->add_subcommand("cli", "docs/cli.md")->callback([&action, &program] {
+    action = [&program] {
+      std::fputs(cli_markdown(program).c_str(), stdout);
+      return ExitCode::kSuccess;
+    };
+  });
+  docs->add_subcommand("config", "docs/config.md")->callback([&action] {
+    action = [] {
+      std::fputs(config_markdown().c_str(), stdout);
+      return ExitCode::kSuccess;
+    };
+  });
+}
+
+}  // namespace ddpm::cli

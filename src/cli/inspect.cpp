@@ -1,0 +1,145 @@
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/data/scan.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/io/model_file.h"
+#include "ddpm/nn/cost.h"
+
+namespace ddpm::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct InspectOptions {
+  CommonOptions common;
+  std::string path, config, weights = "ema";
+  std::int64_t batch_size = 0;
+  bool data = false;
+  bool tensors = false;
+  bool json = false;
+};
+
+// "key: value" lines, or JSON.
+void print(const Json& result, bool json) {
+  if (json) {
+    std::puts(result.dump(2).c_str());
+    return;
+  }
+  for (const auto& [key, value] : result.items()) {
+    if (value.is_array()) {
+      std::printf("%s:\n", key.c_str());
+      for (const Json& row : value)
+        std::printf("  %s\n",
+                    row.is_string() ? row.get<std::string>().c_str() : row.dump().c_str());
+    } else {
+      std::printf("%-24s %s\n", key.c_str(),
+                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+    }
+  }
+}
+
+Json describe_data(const Config& config) {
+  const DataSummary summary = summarize_data(config.data, {.stop = stop_requested});
+  Json result = {
+      {"source", summary.source}, {"images", summary.count}, {"bad_files", summary.bad.size()}};
+  for (const auto& [size, count] : summary.sizes)
+    result["sizes"].push_back(format_text("{}x{}: {} images", size.first, size.second, count));
+  for (const auto& [channels, count] : summary.channels)
+    result["channels"].push_back(format_text("{}: {} images", channels, count));
+  for (const auto& [name, count] : summary.classes)
+    result["classes"].push_back(format_text("{}: {} images", name, count));
+  for (const BadFile& bad : summary.bad)
+    result["bad"].push_back(bad.path.string() + ": " + bad.reason);
+  return result;
+}
+
+void add_cost(Json& result, const Config& config, std::int64_t batch_size) {
+  const DataConfig& data = config.data;
+  if (data.height == 0 || data.width == 0 || data.channels == 0) {
+    result["note"] = "set data.height, data.width and data.channels to see what the network costs";
+    return;
+  }
+  const Cost cost = estimate_cost(config.model, data.channels, data.height, data.width);
+  const std::int64_t batch =
+      batch_size > 0 ? batch_size : config.training.batch_size / config.training.micro_batches;
+  const bool bf16 = config.run.precision == "bf16";
+  result["image"] = format_text("{}x{}x{}", data.channels, data.height, data.width);
+  result["parameters"] = cost.parameters;
+  result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
+  result["gflop_per_training_image"] = 6e-9 * cost.forward_macs;
+  result["batch_size"] = batch;
+  result["training_state_bytes"] = training_state_bytes(cost, bf16);
+  result["training_memory_bytes"] = training_memory_bytes(cost, batch, bf16);
+  result["checkpoint_bytes"] = 16.0 * static_cast<double>(cost.parameters);
+}
+
+Json describe_model(const InspectOptions& options) {
+  const ModelFile model = open_model(options.path, parse_weight_set(options.weights));
+  const SafetensorsFile file(model.weights);
+  Json result = {{"weights", model.weights.string()},
+                 {"sha256", model.sha256},
+                 {"tensors", file.tensors().size()}};
+  add_cost(result, model.config, options.batch_size);
+  if (options.tensors)
+    for (const TensorView& tensor : file.tensors())
+      result["tensor_list"].push_back(format_text("{} {} {}", tensor.name, dtype_name(tensor.dtype),
+                                                  Json(tensor.shape).dump()));
+  result["config"] = Json::parse(to_json(model.config));
+  return result;
+}
+
+ExitCode run_inspect(const InspectOptions& options) {
+  set_up_logging(options.common.log);
+  if (!options.path.empty() && !options.data) {
+    print(describe_model(options), options.json);
+    return ExitCode::kSuccess;
+  }
+  const Config config = load_config(options.config, options.common.overrides()).config;
+  Json result = Json::object();
+  if (options.data)
+    result = describe_data(config);
+  else
+    add_cost(result, config, options.batch_size);
+  print(result, options.json);
+  // Scripts can test a data set by the exit code.
+  return options.data && result["bad_files"] != 0 ? ExitCode::kData : ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void add_inspect(CLI::App& program, Action& action) {
+  auto options = std::make_shared<InspectOptions>();
+  CLI::App* command = program.add_subcommand(
+      "inspect", "What a model, a config's network or a data set consists of");
+  command->add_option("path", options->path, "Run directory, checkpoint or .safetensors file")
+      ->type_name("MODEL");
+  command
+      ->add_option("--config", options->config,
+                   "The network (or with --data the images) of this config")
+      ->type_name("FILE");
+  command->add_flag("--data", options->data,
+                    "Look at the images: sizes, classes, and every file that cannot be read (exit "
+                    "code 3 if any)");
+  command
+      ->add_option("--batch-size", options->batch_size,
+                   "Images at once, for the memory estimate [the config's]")
+      ->type_name("N");
+  command->add_option("--weights", options->weights, "ema or raw")
+      ->capture_default_str()
+      ->type_name("NAME");
+  command->add_flag("--tensors", options->tensors, "List every tensor");
+  command->add_flag("--json", options->json, "As JSON");
+  add_set_option(*command, options->common);
+  add_log_options(*command, options->common);
+  command->footer(
+      examples({"ddpm inspect runs/cifar10",
+                "ddpm inspect --config configs/cifar10.json --set data.path=images --data",
+                "ddpm inspect --config configs/labml.json --json"}));
+  command->callback([&action, options] { action = [options] { return run_inspect(*options); }; });
+}
+
+}  // namespace ddpm::cli

@@ -1,0 +1,274 @@
+#include <cstdio>
+
+#include "command.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/progress.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/diffusion/generate.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/image/grid.h"
+#include "ddpm/io/weights.h"
+#include "ddpm/sampling/load_model.h"
+#include "ddpm/sampling/write_images.h"
+#include "ddpm/training/run.h"
+
+namespace ddpm::cli {
+namespace {
+
+struct SampleOptions {
+  CommonOptions common;
+  std::string config, model, output, format = "png", noise;
+  std::optional<std::string> sampler, weights;
+  std::optional<std::int64_t> steps, count, batch_size;
+  bool grid = false;
+  bool trajectory = false;
+};
+
+std::vector<Override> overrides_of(const SampleOptions& options) {
+  std::vector<Override> list = options.common.overrides();
+  append_override(list, options.sampler, "sampling.sampler", "--sampler");
+  append_override(list, options.steps, "sampling.steps", "--steps");
+  append_override(list, options.count, "sampling.count", "--count");
+  append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
+  append_override(list, options.weights, "sampling.weights", "--weights");
+  return list;
+}
+
+// --model, else the run that --config names, else the newest below runs/.
+fs::path choose_model(const SampleOptions& options) {
+  if (!options.model.empty()) return options.model;
+  const fs::path run = options.config.empty()
+                           ? newest_run(RunConfig{}.directory)
+                           : run_directory(load_config(options.config, {}).config);
+  log_info("model: {}", run.string());
+  return run;
+}
+
+fs::path default_output(ImageFormat format, bool grid) {
+  if (format == ImageFormat::kSafetensors) return "samples.safetensors";
+  if (format == ImageFormat::kNpz) return "samples.npz";
+  return grid ? "samples.png" : "samples";
+}
+
+torch::Tensor read_noise(const fs::path& path, const ImageShape& shape) {
+  const SafetensorsFile file(path);
+  torch::Tensor noise = to_tensor(file.get("noise"));
+  if (noise.scalar_type() != torch::kFloat32 || noise.dim() != 4 || noise.size(0) < 1 ||
+      noise.size(1) != shape.channels || noise.size(2) != shape.height ||
+      noise.size(3) != shape.width)
+    throw DataError(format_text("{}: 'noise' must be float32 [N,{},{},{}]", path.string(),
+                                shape.channels, shape.height, shape.width));
+  return noise;
+}
+
+// Everything one call of `ddpm sample` works with.
+class SampleJob {
+ public:
+  explicit SampleJob(const SampleOptions& options)
+      : options_(options),
+        format_(parse_image_format(options.format)),
+        model_(load_model(choose_model(options), overrides_of(options))),
+        range_(parse_pixel_range(model_.config.data.range)),
+        shape_{model_.config.data.channels, model_.config.data.height, model_.config.data.width},
+        count_(model_.config.sampling.count),
+        output_(options.output.empty() ? default_output(format_, options.grid)
+                                       : fs::path(options.output)) {
+    if (options.noise.empty()) return;
+    noise_ = read_noise(options.noise, shape_);
+    count_ = noise_.size(0);
+  }
+
+  ExitCode run();
+
+ private:
+  void sample_batch(std::int64_t first, std::int64_t count);
+  bool writes_single_images() const {
+    return format_ == ImageFormat::kPng && !options_.grid && !options_.trajectory;
+  }
+  void write_single_images(const torch::Tensor& images, std::int64_t first) const;
+  void write_result() const;
+  PngText description(std::int64_t first) const;
+
+  const SampleOptions& options_;
+  ImageFormat format_;
+  LoadedModel model_;
+  PixelRange range_;
+  ImageShape shape_;
+  std::int64_t count_;
+  fs::path output_;
+  torch::Tensor noise_;
+  std::unique_ptr<Sampler> sampler_;
+  std::unique_ptr<Progress> progress_;
+  std::vector<torch::Tensor> finished_;             // batches, where one file holds all of them
+  std::vector<std::vector<torch::Tensor>> frames_;  // of each batch: x at the recorded steps
+};
+
+PngText SampleJob::description(std::int64_t index) const {
+  const SamplingConfig& sampling = model_.config.sampling;
+  return {{"Software", "ddpm"},
+          {"seed", std::to_string(model_.config.run.seed)},
+          {"index", std::to_string(index)},
+          {"sampler", sampling.sampler},
+          {"steps", std::to_string(sampler_->grid().size())},
+          {"weights", sampling.weights},
+          {"model_sha256", model_.sha256}};
+}
+
+void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
+  make_directories(output_);
+  const std::vector<Image> list = tensor_to_images(images, range_);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto index = first + static_cast<std::int64_t>(i);
+    const fs::path path = output_ / format_text("{:06}.png", index);
+    write_png(path, list[i], description(index));
+    std::puts(path.c_str());
+  }
+}
+
+void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
+  const std::size_t steps = sampler_->grid().size();
+  // PNG trajectories show ten moments; tensor files hold every step.
+  const std::size_t stride =
+      format_ == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
+  std::vector<torch::Tensor> frames;
+  const auto after_step = [&](std::size_t step, std::int64_t t, const torch::Tensor& x) {
+    if (options_.trajectory && ((steps - step) % stride == 0)) frames.push_back(x.cpu());
+    const auto done =
+        first * static_cast<std::int64_t>(steps) + static_cast<std::int64_t>(step) * count;
+    progress_->update(done / static_cast<std::int64_t>(steps), format_text("t = {}", t));
+    return !stop_requested();
+  };
+  torch::Tensor images;
+  explain_out_of_memory(model_.runtime.device, count, [&] {
+    images = generate(*sampler_, model_.predictor(),
+                      {.seed = static_cast<std::uint64_t>(model_.config.run.seed),
+                       .first = static_cast<std::uint64_t>(first),
+                       .count = count,
+                       .shape = shape_,
+                       .device = model_.runtime.device,
+                       .initial_noise = noise_.defined() ? noise_.narrow(0, first, count) : noise_,
+                       .after_step = after_step});
+  });
+  if (!images.defined()) return;
+  if (writes_single_images())
+    write_single_images(images.cpu(), first);
+  else
+    finished_.push_back(images.cpu());
+  frames_.push_back(std::move(frames));
+}
+
+void SampleJob::write_result() const {
+  if (writes_single_images() || finished_.empty()) return;
+  const torch::Tensor images = torch::cat(finished_);
+  if (output_.has_parent_path()) make_directories(output_.parent_path());
+  if (format_ == ImageFormat::kPng && options_.trajectory) {
+    // One row an image, time from left to right.
+    std::vector<torch::Tensor> batches;
+    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
+    const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
+    write_png(output_, make_grid(tensor_to_images(torch::cat(batches), range_), grid),
+              description(0));
+  } else if (format_ == ImageFormat::kPng) {
+    write_png(output_, make_grid(tensor_to_images(images, range_)), description(0));
+  } else if (options_.trajectory) {
+    std::vector<torch::Tensor> batches;
+    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 0));
+    save_tensors(output_, {{"images", images},
+                           {"trajectory", torch::cat(batches, 1)},
+                           {"timesteps", torch::tensor(sampler_->grid(), torch::kInt64)}});
+  } else {
+    write_tensor_file(output_, images, range_, format_);
+  }
+  std::puts(output_.c_str());
+}
+
+ExitCode SampleJob::run() {
+  const SamplingConfig& sampling = model_.config.sampling;
+  if (options_.trajectory && format_ == ImageFormat::kNpz)
+    throw ConfigError("--trajectory: works with --format png and safetensors");
+  sampler_ = make_sampler_for(model_.config, {.name = sampling.sampler,
+                                              .steps = sampling.steps,
+                                              .spacing = sampling.spacing,
+                                              .variance = sampling.variance});
+  log_info("sampling {} images of {}x{}x{} in {} steps on {}", count_, shape_.channels,
+           shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
+  const ProgressStyle style = options_.common.log.quiet
+                                  ? ProgressStyle::kOff
+                                  : parse_progress_style(options_.common.progress);
+  progress_ = std::make_unique<Progress>(style, "sampling", "images", count_);
+  for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)
+    sample_batch(first, std::min(sampling.batch_size, count_ - first));
+  progress_.reset();
+  write_result();
+  if (stop_requested())
+    log_warning("stopped: what was finished before is written, the rest is missing");
+  return stop_exit_code();
+}
+
+}  // namespace
+
+void add_sample(CLI::App& program, Action& action) {
+  auto options = std::make_shared<SampleOptions>();
+  CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
+  command
+      ->add_option("--model", options->model,
+                   "Run directory, checkpoint or .safetensors file [the newest run below runs/]")
+      ->type_name("PATH")
+      ->group("Model");
+  command->add_option("--config", options->config, "Take the run that this config names")
+      ->type_name("FILE")
+      ->group("Model");
+  command->add_option("--weights", options->weights, "ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Model");
+  command
+      ->add_option("--steps", options->steps,
+                   "Sampling steps, 1 to the timesteps of the model [all]")
+      ->type_name("N")
+      ->group("Sampling");
+  command->add_option("--sampler", options->sampler, "Sampler: ddpm [ddpm]")
+      ->type_name("NAME")
+      ->group("Sampling");
+  command->add_option("--count", options->count, "Number of images [64]")
+      ->type_name("N")
+      ->group("Sampling");
+  command
+      ->add_option("--batch-size", options->batch_size,
+                   "Images at once; changes speed and memory, not the images [64]")
+      ->type_name("N")
+      ->group("Sampling");
+  command
+      ->add_option("--noise", options->noise,
+                   "Tensor 'noise' [N,C,H,W] float32 as the start instead of drawn noise")
+      ->type_name("FILE.safetensors")
+      ->group("Sampling");
+  command
+      ->add_option("--output", options->output,
+                   "File, or folder for single PNG files [samples, samples.png, ...]")
+      ->type_name("PATH")
+      ->group("Output");
+  command->add_option("--format", options->format, "png, safetensors or npz")
+      ->capture_default_str()
+      ->type_name("NAME")
+      ->group("Output");
+  command->add_flag("--grid", options->grid, "One PNG with all images")->group("Output");
+  command
+      ->add_flag(
+          "--trajectory", options->trajectory,
+          "Also the way there: a PNG with one row an image, or tensor 'trajectory' [S,N,C,H,W]")
+      ->group("Output");
+  add_common_options(*command, options->common);
+  command->footer(
+      examples({"ddpm sample --steps 1000",
+                "ddpm sample --model runs/cifar10 --steps 250 --count 64 --grid --output grid.png",
+                "ddpm sample --model runs/cifar10 --count 50000 --format npz --output samples.npz "
+                "--device cuda"}));
+  command->callback([&action, options] {
+    action = [options] {
+      set_up_logging(options->common.log);
+      return SampleJob(*options).run();
+    };
+  });
+}
+
+}  // namespace ddpm::cli

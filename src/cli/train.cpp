@@ -1,0 +1,63 @@
+#include "command.h"
+#include "ddpm/training/run.h"
+
+namespace ddpm::cli {
+namespace {
+
+struct TrainOptions {
+  CommonOptions common;
+  std::string config;
+  std::optional<std::string> resume;
+  bool overwrite = false;
+  bool dry_run = false;
+};
+
+ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
+  set_up_logging(options.common.log);
+  const ProgressStyle progress = options.common.log.quiet
+                                     ? ProgressStyle::kOff
+                                     : parse_progress_style(options.common.progress);
+  const Config config = load_config(options.config, options.common.overrides()).config;
+  if (options.dry_run) {
+    dry_run(config);
+    return ExitCode::kSuccess;
+  }
+  return run_training(config, {.resume = options.resume,
+                               .overwrite = options.overwrite,
+                               .progress = progress,
+                               .command_line = command_line});
+}
+
+}  // namespace
+
+void add_train(CLI::App& program, Action& action, const std::string& command_line) {
+  auto options = std::make_shared<TrainOptions>();
+  CLI::App* command =
+      program.add_subcommand("train", "Train a noise-prediction model as a config says");
+  command->add_option("--config", options->config, "Recipe, see configs/ and docs/config.md")
+      ->type_name("FILE")
+      ->required()
+      ->group("Config");
+  CLI::Option* resume =
+      command
+          ->add_option(
+              "--resume", options->resume,
+              "Continue: auto (or start if there is nothing), latest, or a checkpoint folder")
+          ->type_name("auto|latest|PATH")
+          ->group("Run directory");
+  command->add_flag("--overwrite", options->overwrite, "Replace an earlier run of this name")
+      ->excludes(resume)
+      ->group("Run directory");
+  command->add_flag("--dry-run", options->dry_run,
+                    "Make one real step, print parameters, memory, disk and time; write nothing");
+  add_common_options(*command, options->common);
+  command->footer(
+      examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",
+                "ddpm train --config my.json --resume auto",
+                "ddpm train --config my.json --set training.batch_size=64 --dry-run"}));
+  command->callback([&action, options, command_line] {
+    action = [options, command_line] { return run_train(*options, command_line); };
+  });
+}
+
+}  // namespace ddpm::cli
