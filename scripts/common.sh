@@ -1,0 +1,35 @@
+# shellcheck shell=bash
+# Sourced by the other scripts: where things are, and how they speak.
+
+DDPM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+
+say() { echo "==> $*" >&2; }
+
+die() {
+  echo "error: $*" >&2
+  exit 1
+}
+
+# Prints the comment at the top of the calling script: that is its --help.
+print_help() {
+  sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
+}
+
+# Parallel compile jobs: one for each core, but no more than one for each 2 GB of memory.
+build_jobs() {
+  local cores memory_kb limit
+  cores=$(nproc)
+  memory_kb=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)  # of a container
+  if [[ $limit =~ ^[0-9]+$ ]] && ((limit / 1024 < memory_kb)); then
+    memory_kb=$((limit / 1024))
+  fi
+  local by_memory=$((memory_kb / 2000000))
+  local jobs=$((cores < by_memory ? cores : by_memory))
+  echo $((jobs > 0 ? jobs : 1))
+}
+
+# The program that scripts/build.sh builds, or the one that DDPM names.
+ddpm_program() {
+  echo "${DDPM:-$DDPM_ROOT/build/release/ddpm}"
+}

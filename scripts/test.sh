@@ -1,0 +1,16 @@
+#!/usr/bin/env bash
+# usage: scripts/test.sh [ctest options ...] [--help]
+#
+# Installs what is missing (scripts/setup.sh), builds everything with warnings as errors into build/test,
+# and runs every test. All arguments go to ctest, for example -R UNet (by name) or -L core (by label:
+# core, model, cli, repository).
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+case ${1:-} in
+  -h | --help) print_help && exit ;;
+esac
+
+"$DDPM_ROOT/scripts/setup.sh" --tests
+"$DDPM_ROOT/scripts/build.sh" --preset test >/dev/null
+ctest --test-dir "$DDPM_ROOT/build/test" -j2 --output-on-failure "$@"

@@ -1,0 +1,20 @@
+#!/usr/bin/env bash
+# usage: scripts/train_cifar10.sh DATA [ddpm train options ...] [--help]
+#
+# Trains the network of Ho et al. on CIFAR-10, for a machine with a GPU: sets up, builds, and keeps
+# training until done (scripts/resume_loop.sh); call it again to go on after an interruption. DATA is
+# cifar-10-binary.tar.gz, the folder inside it, or any folder of images.
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+
+case ${1:---help} in
+  -h | --help) print_help && exit ;;
+esac
+[[ -e $1 ]] || die "$1 does not exist (see --help for what DATA can be)"
+data=$(realpath "$1")
+shift
+
+"$DDPM_ROOT/scripts/setup.sh"
+"$DDPM_ROOT/scripts/build.sh" >/dev/null
+cd "$DDPM_ROOT"
+exec scripts/resume_loop.sh --config configs/cifar10.json --set data.path="$data" "$@"
