@@ -150,9 +150,9 @@ if(DDPM_WITH_CUDA)
 endif()
 target_link_libraries(ddpm_torch INTERFACE torch_cpu c10)
 
-# Own CUDA kernels (.cu) will be added here: a static library of ATen-free kernels (raw pointers and a
-# stream), built where a toolkit exists, linked into ddpm::torch's users. They need the toolkit's
-# headers, which nothing needs so far.
+# Where the wheel's NVIDIA packages lie, beside torch; may not exist.
+cmake_path(GET TORCH_INSTALL_PREFIX PARENT_PATH DDPM_TORCH_NVIDIA)
+file(GLOB DDPM_TORCH_NVIDIA "${DDPM_TORCH_NVIDIA}/nvidia/cu[0-9]*")
 
 if(DDPM_WITH_CUDA)
   set(DDPM_CUDA_VERSION "${libtorch_cuda_version}")

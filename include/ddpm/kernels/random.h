@@ -1,0 +1,27 @@
+// Random tensors. Every number is a pure function of (seed, stream, step, sample, element), the
+// same as base/random.h draws on the CPU; nothing depends on the launch shape. Streams are below
+// 2^16.
+#pragma once
+
+#include <cstdint>
+
+#include "ddpm/kernels/common.h"
+
+namespace ddpm::kernels {
+
+// out [samples,elements] float32: standard normal numbers. Words 2k and 2k+1 of a row give elements
+// 2k and 2k+1 (Box-Muller: cosine, sine).
+void random_normal(float* out, std::int64_t samples, std::int64_t elements,
+                   const RandomSource& source, Stream stream);
+
+// out [samples] int64: uniform in [0, bound), from word 0 of each row; bound in [1, 2^32].
+void random_integers(std::int64_t* out, std::int64_t samples, std::uint64_t bound,
+                     const RandomSource& source, Stream stream);
+
+// y = kept ? x * scale : 0 for x, y [samples,elements]; elements are in channels-last order, y may
+// be x. Element e is kept if its 16 random bits are >= threshold: the low (e even) or high (e odd)
+// half of word e/2 of the row. The gradient is the same function of the output's gradient.
+void dropout(const void* x, void* y, Type type, std::int64_t samples, std::int64_t elements,
+             std::uint32_t threshold, float scale, const RandomSource& source, Stream stream);
+
+}  // namespace ddpm::kernels

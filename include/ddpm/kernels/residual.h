@@ -1,0 +1,22 @@
+// Sums over and along feature maps seen as matrices [rows,channels], rows = N*H*W.
+#pragma once
+
+#include <cstdint>
+
+#include "ddpm/kernels/common.h"
+
+namespace ddpm::kernels {
+
+// out[r,c] = a[r,c] + bias[c] + b[r,c] in float32, rounded once. bias and b may be null; out may be
+// a or b.
+void add_bias(const void* a, const void* bias, const void* b, void* out, Type type,
+              std::int64_t rows, std::int64_t channels, Stream stream);
+
+// Floats of workspace that column_sums needs; 0 for few rows.
+std::int64_t column_sums_workspace(std::int64_t rows, std::int64_t channels);
+
+// out[c] = sum over r of x[r,c], in float32. The order of the sum depends on the sizes alone.
+void column_sums(const void* x, Type x_type, std::int64_t rows, std::int64_t channels,
+                 float* partials, void* out, Type out_type, Stream stream);
+
+}  // namespace ddpm::kernels

@@ -1,0 +1,20 @@
+// Softmax along the rows of a matrix, in place, in float32 arithmetic.
+#pragma once
+
+#include <cstdint>
+
+#include "ddpm/kernels/common.h"
+
+namespace ddpm::kernels {
+
+// scores [rows,cols] become softmax(scale * scores) along cols. Fast for cols a multiple of 8 up to
+// 1024.
+void softmax(void* scores, Type type, std::int64_t rows, std::int64_t cols, float scale,
+             Stream stream);
+
+// p is what softmax made. dp [rows,cols] holds the gradient of p and becomes that of the scores:
+// scale * p * (dp - sum of p * dp along cols).
+void softmax_backward(const void* p, void* dp, Type type, std::int64_t rows, std::int64_t cols,
+                      float scale, Stream stream);
+
+}  // namespace ddpm::kernels

@@ -1,0 +1,267 @@
+// What the kernels share: launches, vectors of elements, sums over threads, shared memory.
+#pragma once
+
+#include <cuda_bf16.h>
+#include <cuda_pipeline_primitives.h>
+#include <cuda_runtime.h>
+
+#include <array>
+#include <cstdint>
+#include <mutex>
+#include <stdexcept>
+#include <string>
+#include <type_traits>
+
+#include "ddpm/kernels/common.h"
+
+namespace ddpm::kernels {
+
+// --- Launches ------------------------------------------------------------------------------------
+
+// Threads of a block, in every kernel but those of group normalization.
+inline constexpr int kThreads = 256;
+
+// Throws if `error`, by default that of the last launch, is one.
+inline void check_launch(const char* name, cudaError_t error = cudaGetLastError()) {
+  if (error != cudaSuccess)
+    throw std::runtime_error(std::string(name) + ": " + cudaGetErrorString(error));
+}
+
+inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
+
+// Blocks of kThreads threads for `threads` > 0 threads.
+inline unsigned blocks_for(std::int64_t threads) {
+  const std::int64_t blocks = divide_up(threads, kThreads);
+  if (blocks > INT32_MAX) throw std::runtime_error("tensor too large for one kernel launch");
+  return static_cast<unsigned>(blocks);
+}
+
+// Calls function(T{}) with the C++ type of `type`.
+template <class Function>
+void dispatch(Type type, Function&& function) {
+  if (type == Type::kBFloat16)
+    function(__nv_bfloat16{});
+  else
+    function(float{});
+}
+
+// --- Vectors -------------------------------------------------------------------------------------
+
+// Elements of T in one 16-byte access.
+template <typename T>
+inline constexpr int kVectorWidth = 16 / static_cast<int>(sizeof(T));
+
+// Null counts as aligned: it is never read.
+__host__ __device__ inline bool is_aligned(const void* pointer) {
+  return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0;
+}
+
+__device__ inline float to_float(float value) { return value; }
+__device__ inline float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
+
+template <typename T>
+__device__ T from_float(float value) {
+  if constexpr (std::is_same_v<T, float>)
+    return value;
+  else
+    return __float2bfloat16_rn(value);
+}
+
+// N elements as float32, in registers.
+template <int N>
+struct Floats {
+  float values[N];
+  __device__ float& operator[](int i) { return values[i]; }
+  __device__ float operator[](int i) const { return values[i]; }
+};
+
+// The largest single access that `kBytes` bytes are made of.
+template <int kBytes>
+using AccessWord = std::conditional_t<
+    kBytes % 16 == 0, uint4,
+    std::conditional_t<kBytes == 8, uint2,
+                       std::conditional_t<kBytes == 4, unsigned, std::uint16_t>>>;
+
+// Reads N elements; `pointer` is aligned to their size, or to 16 bytes if they are larger.
+template <int N, typename T>
+__device__ Floats<N> load(const T* pointer) {
+  using Word = AccessWord<N* static_cast<int>(sizeof(T))>;
+  constexpr int kWords = N * static_cast<int>(sizeof(T)) / static_cast<int>(sizeof(Word));
+  alignas(16) T raw[N];
+#pragma unroll
+  for (int i = 0; i < kWords; ++i)
+    reinterpret_cast<Word*>(raw)[i] = reinterpret_cast<const Word*>(pointer)[i];
+  Floats<N> result;
+#pragma unroll
+  for (int i = 0; i < N; ++i) result[i] = to_float(raw[i]);
+  return result;
+}
+
+// Writes N elements, rounded to T.
+template <int N, typename T>
+__device__ void store(T* pointer, const Floats<N>& values) {
+  using Word = AccessWord<N* static_cast<int>(sizeof(T))>;
+  constexpr int kWords = N * static_cast<int>(sizeof(T)) / static_cast<int>(sizeof(Word));
+  alignas(16) T raw[N];
+#pragma unroll
+  for (int i = 0; i < N; ++i) raw[i] = from_float<T>(values[i]);
+#pragma unroll
+  for (int i = 0; i < kWords; ++i)
+    reinterpret_cast<Word*>(pointer)[i] = reinterpret_cast<const Word*>(raw)[i];
+}
+
+// Reads the first min(N, valid) elements, the others being 0; one by one unless all are there and
+// `aligned`.
+template <int N, typename T>
+__device__ Floats<N> load_some(const T* pointer, std::int64_t valid, bool aligned) {
+  if (aligned && valid >= N) return load<N>(pointer);
+  Floats<N> result;
+#pragma unroll
+  for (int i = 0; i < N; ++i) result[i] = i < valid ? to_float(pointer[i]) : 0.0f;
+  return result;
+}
+
+template <int N, typename T>
+__device__ void store_some(T* pointer, const Floats<N>& values, std::int64_t valid, bool aligned) {
+  if (aligned && valid >= N) {
+    store<N>(pointer, values);
+    return;
+  }
+#pragma unroll
+  for (int i = 0; i < N; ++i)
+    if (i < valid) pointer[i] = from_float<T>(values[i]);
+}
+
+// Number of this thread in the grid.
+__device__ inline std::int64_t thread_index() {
+  return static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
+}
+
+// --- Sums over threads ---------------------------------------------------------------------------
+
+// The order of the operands is fixed, so results repeat bit for bit.
+
+struct Add {
+  __device__ float operator()(float a, float b) const { return a + b; }
+};
+
+struct Max {
+  __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
+};
+
+// Over groups of kLanes neighbouring lanes; every lane gets its group's result. All 32 lanes must
+// call it.
+template <int kLanes, typename Operation>
+__device__ float reduce_lanes(float value, Operation operation) {
+#pragma unroll
+  for (int distance = kLanes / 2; distance > 0; distance /= 2)
+    value = operation(value, __shfl_xor_sync(0xFFFFFFFFu, value, distance));
+  return value;
+}
+
+// Over a block of kThreads threads, all of which get the result. `shared` holds kThreads / 32
+// floats.
+template <typename Operation>
+__device__ float reduce_block(float value, float* shared, Operation operation) {
+  value = reduce_lanes<32>(value, operation);
+  __syncthreads();  // the result of a call before this one may still be being read
+  if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
+  __syncthreads();
+  value = shared[0];
+  for (int i = 1; i < kThreads / 32; ++i) value = operation(value, shared[i]);
+  return value;
+}
+
+// --- Shared memory -------------------------------------------------------------------------------
+
+// The block's dynamic shared memory.
+__device__ inline unsigned char* dynamic_shared() {
+  extern __shared__ float4 shared_memory[];
+  return reinterpret_cast<unsigned char*>(shared_memory);
+}
+
+// Starts copying N elements to shared memory; __pipeline_commit() and __pipeline_wait_prior()
+// belong to it. The line around them is fetched to the L2 cache, where neighbouring blocks find it.
+template <int N, typename T>
+__device__ void copy_async(T* to_shared, const T* from_global) {
+  constexpr int kWidth = kVectorWidth<T>;  // the largest copy
+  static_assert(N % kWidth == 0);
+#pragma unroll
+  for (int i = 0; i < N; i += kWidth) {
+    const auto to = static_cast<unsigned>(__cvta_generic_to_shared(to_shared + i));
+    asm volatile("cp.async.cg.shared.global.L2::128B [%0], [%1], 16;" ::"r"(to),
+                 "l"(from_global + i)
+                 : "memory");
+  }
+}
+
+// --- Launches that use much shared memory --------------------------------------------------------
+
+// What the choice of block sizes depends on, in bytes and counts.
+struct DeviceLimits {
+  int processors = 0;
+  int shared_per_processor = 0;
+  int shared_per_block = 0;
+};
+
+constexpr int kMaxDevices = 64;
+
+inline int current_device() {
+  int device = 0;
+  check_launch("cudaGetDevice", cudaGetDevice(&device));
+  if (device >= kMaxDevices) throw std::runtime_error("too many CUDA devices");
+  return device;
+}
+
+// Asked of the driver once per device: the query is slow next to a launch.
+inline const DeviceLimits& device_limits() {
+  static std::array<DeviceLimits, kMaxDevices> limits;
+  static std::array<std::once_flag, kMaxDevices> once;
+  const int device = current_device();
+  std::call_once(once[device], [device] {
+    const auto query = [device](int& value, cudaDeviceAttr attribute) {
+      check_launch("cudaDeviceGetAttribute", cudaDeviceGetAttribute(&value, attribute, device));
+    };
+    DeviceLimits& d = limits[device];
+    query(d.processors, cudaDevAttrMultiProcessorCount);
+    query(d.shared_per_processor, cudaDevAttrMaxSharedMemoryPerMultiprocessor);
+    query(d.shared_per_block, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+  });
+  return limits[device];
+}
+
+// Lets a kernel use all shared memory of the current device, once per kernel and device.
+template <auto kKernel>
+void allow_large_shared() {
+  static std::array<std::once_flag, kMaxDevices> once;
+  std::call_once(once[current_device()], [] {
+    const auto* function = reinterpret_cast<const void*>(kKernel);
+    check_launch("cudaFuncSetAttribute",
+                 cudaFuncSetAttribute(function, cudaFuncAttributeMaxDynamicSharedMemorySize,
+                                      device_limits().shared_per_block));
+    check_launch("cudaFuncSetAttribute",
+                 cudaFuncSetAttribute(function, cudaFuncAttributePreferredSharedMemoryCarveout,
+                                      cudaSharedmemCarveoutMaxShared));
+  });
+}
+
+// Size of a launch.
+struct Launch {
+  dim3 blocks;
+  int threads = 0;
+  int shared_bytes = 0;
+  Stream stream = nullptr;
+};
+
+template <auto kKernel, class... Arguments>
+void launch(const char* name, const Launch& size, const Arguments&... arguments) {
+  allow_large_shared<kKernel>();
+  cudaLaunchConfig_t config = {};
+  config.gridDim = size.blocks;
+  config.blockDim = dim3(static_cast<unsigned>(size.threads));
+  config.dynamicSmemBytes = static_cast<std::size_t>(size.shared_bytes);
+  config.stream = size.stream;
+  check_launch(name, cudaLaunchKernelEx(&config, kKernel, arguments...));
+}
+
+}  // namespace ddpm::kernels

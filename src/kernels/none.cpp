@@ -1,0 +1,63 @@
+// A program without a CUDA compiler has no kernels. Operators ask available() first, so nothing
+// else here is ever called.
+#include <stdexcept>
+
+#include "ddpm/kernels/batch.h"
+#include "ddpm/kernels/device.h"
+#include "ddpm/kernels/group_norm.h"
+#include "ddpm/kernels/optimizer.h"
+#include "ddpm/kernels/random.h"
+#include "ddpm/kernels/resample.h"
+#include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/sampler.h"
+#include "ddpm/kernels/softmax.h"
+
+namespace ddpm::kernels {
+namespace {
+
+[[noreturn]] void none() { throw std::logic_error("this program has no kernels"); }
+
+}  // namespace
+
+using Int = std::int64_t;
+
+bool available(int) { return false; }
+double free_memory_bytes(int) { return 0; }
+
+void gather_batch(const std::uint8_t*, float*, const BatchShape&, const BatchOptions&, const Int*,
+                  Int, Stream) {
+  none();
+}
+
+bool group_norm_supported(const GroupNormShape&) { return false; }
+Int group_norm_forward_workspace(const GroupNormShape&) { none(); }
+Int group_norm_backward_workspace(const GroupNormShape&) { none(); }
+void group_norm_forward(const GroupNormShape&, const GroupNormForward&, Stream) { none(); }
+void group_norm_backward(const GroupNormShape&, const GroupNormBackward&, Stream) { none(); }
+
+void adam_step(const AdamBuffers&, const AdamOptions&, const float*, const float*, Stream) {
+  none();
+}
+void gradient_norm(const void*, Type, Int, float*, float*, Stream) { none(); }
+void gather_gradients(const GradientSource*, Int, void*, Type, bool, Stream) { none(); }
+
+void random_normal(float*, Int, Int, const RandomSource&, Stream) { none(); }
+void random_integers(Int*, Int, std::uint64_t, const RandomSource&, Stream) { none(); }
+void dropout(const void*, void*, Type, Int, Int, std::uint32_t, float, const RandomSource&,
+             Stream) {
+  none();
+}
+
+void upsample_nearest(const void*, void*, Type, Int, Int, Int, Int, Stream) { none(); }
+void upsample_nearest_backward(const void*, void*, Type, Int, Int, Int, Int, Stream) { none(); }
+
+void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stream) { none(); }
+Int column_sums_workspace(Int, Int) { none(); }
+void column_sums(const void*, Type, Int, Int, float*, void*, Type, Stream) { none(); }
+
+void ddpm_step(float*, const void*, Type, const float*, const float*, Int, Stream) { none(); }
+
+void softmax(void*, Type, Int, Int, float, Stream) { none(); }
+void softmax_backward(const void*, void*, Type, Int, Int, float, Stream) { none(); }
+
+}  // namespace ddpm::kernels
