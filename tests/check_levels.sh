@@ -7,11 +7,12 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 declare -A level=(
   [base]=1
-  [config]=2 [formats]=2 [image]=2 [metrics]=2
+  [config]=2 [formats]=2 [image]=2 [metrics]=2 [kernels]=2
   [ops]=3
   [nn]=4 [diffusion]=4 [data]=4 [io]=4
   [training]=5 [sampling]=5 [evaluation]=5
-  [cli]=6
+  [bench]=6
+  [cli]=7
 )
 failures=0
 complain() {
@@ -34,7 +35,7 @@ for path in include/ddpm/*/ src/*/; do
     if [[ $included != "$folder" && $other -ge $own ]]; then
       complain "$file:$line: $folder (level $own) includes $included (level $other)"
     fi
-  done < <(grep -rnE '^\s*#\s*include\s*"ddpm/[^/"]+/' "$path" --include='*.h' --include='*.cpp' --include='*.cu' || true)
+  done < <(grep -rnE '^\s*#\s*include\s*"ddpm/[^/"]+/' "$path" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' || true)
 
   if ((own <= 2)); then
     while IFS= read -r hit; do

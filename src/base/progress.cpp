@@ -80,12 +80,15 @@ std::string Progress::render(std::int64_t done, const std::string& note) const {
                      100 * fraction, note, format_duration(seconds_left(done)));
 }
 
+bool Progress::due(std::int64_t done) const {
+  if (style_ == ProgressStyle::kOff) return false;
+  const double waited = std::chrono::duration<double>(Clock::now() - last_shown_).count();
+  return waited >= seconds_between_updates(style_) || done >= total_;
+}
+
 void Progress::update(std::int64_t done, const std::string& note) {
-  const auto now = Clock::now();
-  const bool due =
-      std::chrono::duration<double>(now - last_shown_).count() >= seconds_between_updates(style_);
-  if (style_ == ProgressStyle::kOff || !(due || done >= total_)) return;
-  last_shown_ = now;
+  if (!due(done)) return;
+  last_shown_ = Clock::now();
   if (style_ == ProgressStyle::kBar) {
     write_stderr("\r" + render(done, note) + "\x1b[K");
     bar_visible_ = true;

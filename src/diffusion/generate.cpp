@@ -1,7 +1,11 @@
 #include "ddpm/diffusion/generate.h"
 
+#include <array>
+
 #include "ddpm/base/log.h"
+#include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/random.h"
+#include "ddpm/ops/replay.h"
 
 namespace ddpm {
 namespace {
@@ -29,16 +33,25 @@ torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
   const RandomKey key{
       .seed = request.seed, .stream = RandomStream::kInitialNoise, .sample = request.first};
   torch::Tensor x = request.initial_noise.defined()
-                        ? request.initial_noise.to(request.device)
+                        ? request.initial_noise.to(request.device, torch::kFloat32).clone()
                         : ops::random_normal(key, request.count, shape, request.device);
-  const StepNoise noise = [&](const torch::Tensor& like, std::int64_t t) {
+
+  // Timestep, which is also the step of the noise, and first sample; then the coefficients.
+  ops::StepInputs inputs(request.device, 2, 8);
+  const torch::Tensor times = inputs.integers().narrow(0, 0, 1).expand({x.size(0)});
+  ops::Replay replay(request.device);
+  for (std::size_t i = 0; i < sampler.grid().size(); ++i) {
+    const std::int64_t t = sampler.grid()[i];
+    const ops::StepCoefficients c = sampler.coefficients(i);
+    inputs.set(std::array{t, static_cast<std::int64_t>(request.first)}, ops::kernel_scalars(c));
     RandomKey step_key = key.with_stream(RandomStream::kStepNoise);
     step_key.step = static_cast<std::uint64_t>(t);
-    return ops::random_normal(step_key, like.size(0), shape, request.device);
-  };
-  for (std::size_t i = 0; i < sampler.grid().size(); ++i) {
-    x = sampler.step(predictor, x, i, noise);
-    if (request.after_step && !request.after_step(i + 1, sampler.grid()[i], x)) return {};
+    replay([&] {
+      const torch::Tensor z = ops::random_normal(ops::Draw(step_key, inputs.integers()), x.size(0),
+                                                 shape, request.device);
+      x = ops::diffusion_step(x, predictor(x, times), z, c, inputs.floats());
+    });
+    if (request.after_step && !request.after_step(i + 1, t, x)) return {};
   }
   return x;
 }

@@ -1,24 +1,21 @@
 #include "ddpm/nn/blocks.h"
 
 #include "ddpm/ops/attention.h"
-#include "ddpm/ops/dropout.h"
+#include "ddpm/ops/convolution.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/timestep_embedding.h"
 
 namespace ddpm {
 namespace {
 
-// torch::nn::Linear multiplies and adds in two operators where x has more than two dimensions.
-torch::Tensor project(const torch::nn::Linear& layer, const torch::Tensor& x) {
-  return torch::linear(x, layer->weight, layer->bias);
-}
-
 torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
   return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
 }
 
-RandomKey layer_key(const RandomKey& key, int layer) {
-  return key.with_stream(
+// Each layer draws its own numbers.
+std::optional<ops::Draw> draw_of_layer(const std::optional<ops::Draw>& draw, int layer) {
+  if (!draw) return std::nullopt;
+  return draw->with_stream(
       static_cast<RandomStream>(static_cast<int>(RandomStream::kDropout) + layer));
 }
 
@@ -45,8 +42,14 @@ NormImpl::NormImpl(std::int64_t channels, std::int64_t groups, double epsilon)
       groups_(groups),
       epsilon_(epsilon) {}
 
-torch::Tensor NormImpl::forward(const torch::Tensor& x, bool silu) {
-  return ops::group_norm(x, weight, bias, {.groups = groups_, .epsilon = epsilon_, .silu = silu});
+ops::GroupNormOutput NormImpl::forward(const ops::GroupNormInput& input, bool silu, double dropout,
+                                       const std::optional<ops::Draw>& draw) {
+  return ops::group_norm(input, weight, bias,
+                         {.groups = groups_,
+                          .epsilon = epsilon_,
+                          .silu = silu,
+                          .dropout = dropout,
+                          .draw = dropout > 0 ? draw : std::nullopt});
 }
 
 TimeEmbeddingImpl::TimeEmbeddingImpl(std::int64_t width, bool cosine_first, bool half_minus_one,
@@ -60,7 +63,9 @@ TimeEmbeddingImpl::TimeEmbeddingImpl(std::int64_t width, bool cosine_first, bool
 torch::Tensor TimeEmbeddingImpl::forward(const torch::Tensor& t) {
   const torch::Tensor sinusoid = ops::timestep_embedding(
       t, {.width = width_, .cosine_first = cosine_first_, .half_minus_one = half_minus_one_});
-  return linear2_(torch::silu(linear1_(sinusoid.to(linear1_->weight.scalar_type()))));
+  const torch::Tensor h = sinusoid.to(linear1_->weight.scalar_type());
+  return ops::linear(torch::silu(ops::linear(h, linear1_->weight, linear1_->bias)),
+                     linear2_->weight, linear2_->bias);
 }
 
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
@@ -77,13 +82,23 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
                                                     o.in_channels, o.out_channels, 1)));
 }
 
-torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& activated_time,
-                                    const std::optional<RandomKey>& dropout) {
-  torch::Tensor h = conv1_(norm1_(x, /*silu=*/true));
-  h = h + time_(activated_time).unsqueeze(2).unsqueeze(3);
-  h = norm2_(h, /*silu=*/true);
-  if (dropout) h = ops::dropout(h, dropout_, layer_key(*dropout, dropout_layer_));
-  return (shortcut_.is_empty() ? x : shortcut_(x)) + conv2_(h);
+torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip,
+                                    const torch::Tensor& activated_time,
+                                    const std::optional<ops::Draw>& dropout) {
+  const ops::GroupNormOutput in = norm1_->forward({.x = x, .skip = skip}, /*silu=*/true);
+  torch::Tensor h = ops::convolution(in.y, conv1_->weight);
+  // The convolution's bias and the time enter together, inside the second norm.
+  const torch::Tensor shift =
+      ops::linear(activated_time, time_->weight, time_->bias + conv1_->bias);
+  h = norm2_
+          ->forward({.x = h, .shift = shift}, /*silu=*/true, dropout_,
+                    draw_of_layer(dropout, dropout_layer_))
+          .y;
+  const torch::Tensor shortcut =
+      shortcut_.is_empty()
+          ? in.x
+          : ops::pointwise_convolution(in.x, in.skip, shortcut_->weight, shortcut_->bias);
+  return ops::convolution(h, conv2_->weight, conv2_->bias, {}, shortcut);
 }
 
 AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names)
@@ -101,25 +116,24 @@ AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const At
   register_at(*this, names.out, out_.ptr());
 }
 
+torch::Tensor AttentionBlockImpl::project(const torch::Tensor& tokens) {
+  if (options_.fused) return ops::linear(tokens, qkv_->weight, qkv_->bias);
+  // One product of three times the width is faster than three.
+  return ops::linear(tokens, torch::cat({q_->weight, k_->weight, v_->weight}),
+                     torch::cat({q_->bias, k_->bias, v_->bias}));
+}
+
 torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
-  const std::int64_t n = x.size(0);
-  const std::int64_t c = x.size(1);
+  const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
+  ops::GroupNormOutput in{.y = x, .x = x, .skip = {}};
+  if (!options_.fused) in = norm_->forward({.x = x}, /*silu=*/false);
   // [N,C,H,W] -> [N, H*W, C]; a free view of channels_last memory.
-  const auto tokens = [&](const torch::Tensor& y) {
-    return y.permute({0, 2, 3, 1}).reshape({n, -1, c});
-  };
-  torch::Tensor q, k, v;
-  if (options_.fused) {
-    const torch::Tensor heads =
-        project(qkv_, tokens(x)).view({n, -1, options_.heads, 3, c / options_.heads});
-    const auto part = [&](std::int64_t i) { return heads.select(3, i).reshape({n, -1, c}); };
-    q = part(0), k = part(1), v = part(2);
-  } else {
-    const torch::Tensor h = tokens(norm_(x, /*silu=*/false));
-    q = project(q_, h), k = project(k_, h), v = project(v_, h);
-  }
-  const torch::Tensor out = project(out_, ops::attention(q, k, v, options_.heads));
-  return x + out.view({n, x.size(2), x.size(3), c}).permute({0, 3, 1, 2});
+  const torch::Tensor tokens = in.y.permute({0, 2, 3, 1}).reshape({n, h * w, c});
+  const torch::Tensor mixed =
+      ops::attention(project(tokens), options_.heads,
+                     options_.fused ? ops::HeadOrder::kInterleaved : ops::HeadOrder::kBlocks);
+  const torch::Tensor image = mixed.view({n, h, w, c}).permute({0, 3, 1, 2});
+  return ops::pointwise_convolution(image, {}, out_->weight.view({c, c, 1, 1}), out_->bias, in.x);
 }
 
 DownsampleImpl::DownsampleImpl(std::int64_t channels, bool asymmetric) : asymmetric_(asymmetric) {
@@ -129,7 +143,8 @@ DownsampleImpl::DownsampleImpl(std::int64_t channels, bool asymmetric) : asymmet
 }
 
 torch::Tensor DownsampleImpl::forward(const torch::Tensor& x) {
-  return conv_(asymmetric_ ? torch::constant_pad_nd(x, {0, 1, 0, 1}) : x);
+  return ops::convolution(asymmetric_ ? torch::constant_pad_nd(x, {0, 1, 0, 1}) : x, conv_->weight,
+                          conv_->bias, {.stride = 2, .padding = asymmetric_ ? 0 : 1});
 }
 
 UpsampleImpl::UpsampleImpl(std::int64_t channels, bool transposed) {
@@ -143,7 +158,7 @@ UpsampleImpl::UpsampleImpl(std::int64_t channels, bool transposed) {
 
 torch::Tensor UpsampleImpl::forward(const torch::Tensor& x) {
   if (!transposed_.is_empty()) return transposed_(x);
-  return conv_(torch::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2}));
+  return ops::convolution(ops::upsample_nearest(x), conv_->weight, conv_->bias);
 }
 
 }  // namespace ddpm

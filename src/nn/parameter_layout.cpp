@@ -1,5 +1,7 @@
 #include "ddpm/nn/parameter_layout.h"
 
+#include "ddpm/ops/gradients.h"
+
 namespace ddpm {
 namespace {
 
@@ -41,10 +43,11 @@ void ParameterLayout::bind_parameters(torch::nn::Module& module, const torch::Te
     parameter.set_data(view(flat, entries_[i++]));
 }
 
-void ParameterLayout::bind_gradients(torch::nn::Module& module, const torch::Tensor& flat) const {
-  std::size_t i = 0;
-  for (torch::Tensor& parameter : module.parameters())
-    parameter.mutable_grad() = view(flat, entries_[i++]);
+void ParameterLayout::gather(const std::vector<torch::Tensor>& gradients, const torch::Tensor& flat,
+                             bool accumulate) const {
+  std::vector<torch::Tensor> targets;
+  for (const Entry& entry : entries_) targets.push_back(view(flat, entry));
+  ops::gather(gradients, targets, accumulate);
 }
 
 std::vector<NamedTensor> ParameterLayout::views(const torch::Tensor& flat) const {

@@ -1,5 +1,7 @@
 #include "ddpm/nn/unet.h"
 
+#include "ddpm/ops/convolution.h"
+
 namespace ddpm {
 namespace {
 
@@ -16,21 +18,22 @@ torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
 }  // namespace
 
 torch::Tensor DownBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
-                                    const std::optional<RandomKey>& dropout) {
-  const torch::Tensor h = res(x, time, dropout);
+                                    const std::optional<ops::Draw>& dropout) {
+  const torch::Tensor h = res(x, torch::Tensor(), time, dropout);
   return attention.is_empty() ? h : attention(h);
 }
 
 torch::Tensor UpBlock::operator()(const torch::Tensor& x, const torch::Tensor& skip,
                                   const torch::Tensor& time,
-                                  const std::optional<RandomKey>& dropout) {
-  const torch::Tensor h = res(torch::cat({x, skip}, 1), time, dropout);
+                                  const std::optional<ops::Draw>& dropout) {
+  const torch::Tensor h = res(x, skip, time, dropout);
   return attention.is_empty() ? h : attention(h);
 }
 
 torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
-                                      const std::optional<RandomKey>& dropout) {
-  return res2(attention(res1(x, time, dropout)), time, dropout);
+                                      const std::optional<ops::Draw>& dropout) {
+  const torch::Tensor h = attention(res1(x, torch::Tensor(), time, dropout));
+  return res2(h, torch::Tensor(), time, dropout);
 }
 
 std::vector<std::int64_t> level_widths(const ModelConfig& config) {
@@ -149,11 +152,12 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
 }
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
-                                const std::optional<RandomKey>& dropout) {
+                                const std::optional<ops::Draw>& dropout) {
   // Every block applies SiLU to the embedding before its projection; once is enough.
   const torch::Tensor time = torch::silu(time_embedding_(t));
-  torch::Tensor h =
-      conv_in_(x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast));
+  const torch::Tensor image =
+      x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
+  torch::Tensor h = ops::convolution(image, conv_in_->weight, conv_in_->bias);
 
   std::vector<torch::Tensor> skips = {h};
   for (DownLevel& level : down_) {
@@ -165,7 +169,8 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     for (UpBlock& block : level.blocks) h = block(h, pop(skips), time, dropout);
     if (!level.upsample.is_empty()) h = level.upsample(h);
   }
-  return conv_out_(norm_out_(h, /*silu=*/true)).to(x.scalar_type());
+  h = norm_out_->forward({.x = h}, /*silu=*/true).y;
+  return ops::convolution(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
 }
 
 std::vector<torch::Tensor> UNetImpl::last_layer_weights() {

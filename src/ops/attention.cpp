@@ -1,14 +1,95 @@
 #include "ddpm/ops/attention.h"
 
-namespace ddpm::ops {
+#include <torch/csrc/autograd/custom_function.h>
 
-torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                        std::int64_t heads) {
-  const auto split = [&](const torch::Tensor& x) {
-    return x.view({x.size(0), x.size(1), heads, x.size(2) / heads}).transpose(1, 2);
+#include <cmath>
+
+#include "ddpm/kernels/softmax.h"
+#include "kernels.h"
+
+namespace ddpm::ops {
+namespace {
+
+using torch::autograd::AutogradContext;
+using torch::autograd::variable_list;
+
+// Above this many tokens the matrix of weights, tokens x tokens an image, is no longer cheap.
+constexpr std::int64_t kMaxTokens = 1024;
+
+struct Rows {
+  std::int64_t count, length;
+  explicit Rows(const torch::Tensor& scores)
+      : count(scores.size(0) * scores.size(1)), length(scores.size(2)) {}
+};
+
+torch::Tensor softmax_in_place(const torch::Tensor& scores, double scale) {
+  const Rows rows(scores);
+  kernels::softmax(scores.data_ptr(), type_of(scores), rows.count, rows.length,
+                   static_cast<float>(scale), stream_of(scores));
+  return scores;
+}
+
+struct QueryKeyValue {
+  torch::Tensor q, k, v;
+};
+
+QueryKeyValue split(const torch::Tensor& qkv) {
+  const std::vector<torch::Tensor> parts = qkv.chunk(3, 2);
+  return {parts[0], parts[1], parts[2]};
+}
+
+// One head of all channels: the products are large enough for plain matrix multiplications, which
+// beat the fused attention operators at this width, above all backwards. Gradients go straight into
+// their third of the joint one.
+class SingleHeadFunction : public torch::autograd::Function<SingleHeadFunction> {
+ public:
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& qkv) {
+    const auto [q, k, v] = split(qkv);
+    const torch::Tensor weights = softmax_in_place(torch::bmm(q, k.transpose(1, 2)), scale_of(q));
+    context->save_for_backward({qkv, weights});
+    return torch::bmm(weights, v);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const auto [q, k, v] = split(saved[0]);
+    const torch::Tensor& weights = saved[1];
+    const torch::Tensor& dy = gradients[0];
+    const torch::Tensor dqkv = torch::empty_like(saved[0]);
+    auto [dq, dk, dv] = split(dqkv);
+    torch::bmm_out(dv, weights.transpose(1, 2), dy);
+    const torch::Tensor dscores = torch::bmm(dy, v.transpose(1, 2));
+    const Rows rows(weights);
+    kernels::softmax_backward(weights.const_data_ptr(), dscores.data_ptr(), type_of(weights),
+                              rows.count, rows.length, static_cast<float>(scale_of(q)),
+                              stream_of(weights));
+    torch::bmm_out(dq, dscores, k);
+    torch::bmm_out(dk, dscores.transpose(1, 2), q);
+    return {dqkv};
+  }
+
+ private:
+  static double scale_of(const torch::Tensor& q) {
+    return 1.0 / std::sqrt(static_cast<double>(q.size(2)));
+  }
+};
+
+}  // namespace
+
+torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder order) {
+  if (heads == 1 && use_kernels(qkv) && qkv.size(1) <= kMaxTokens)
+    return SingleHeadFunction::apply(qkv);
+  const std::int64_t n = qkv.size(0), tokens = qkv.size(1), width = qkv.size(2) / 3;
+  // [N,heads,tokens,d] of q, k or v.
+  const auto part = [&](std::int64_t i) {
+    const std::int64_t d = width / heads;
+    const torch::Tensor x = order == HeadOrder::kBlocks
+                                ? qkv.view({n, tokens, 3, heads, d}).select(2, i)
+                                : qkv.view({n, tokens, heads, 3, d}).select(3, i);
+    return x.transpose(1, 2);
   };
-  const torch::Tensor out = torch::scaled_dot_product_attention(split(q), split(k), split(v));
-  return out.transpose(1, 2).reshape(q.sizes());
+  const torch::Tensor out = torch::scaled_dot_product_attention(part(0), part(1), part(2));
+  return out.transpose(1, 2).reshape({n, tokens, width});
 }
 
 }  // namespace ddpm::ops

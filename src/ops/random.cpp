@@ -5,6 +5,9 @@
 #include <cmath>
 #include <numbers>
 
+#include "ddpm/kernels/random.h"
+#include "kernels.h"
+
 namespace ddpm::ops {
 namespace {
 
@@ -90,18 +93,32 @@ torch::Tensor random_words(const RandomKey& key, std::int64_t samples, std::int6
   return out;
 }
 
-torch::Tensor random_integers(const RandomKey& key, std::int64_t samples, std::int64_t bound,
+torch::Tensor random_integers(const Draw& draw, std::int64_t samples, std::int64_t bound,
                               torch::Device device) {
+  if (draw.position.defined() && use_kernels(device)) {
+    torch::Tensor out = torch::empty({samples}, draw.position.options());
+    kernels::random_integers(out.data_ptr<std::int64_t>(), samples,
+                             static_cast<std::uint64_t>(bound), source_of(draw), stream_of(out));
+    return out;
+  }
   // word * bound < 2^64 may wrap the sign of int64; the mask after the shift undoes that.
-  const torch::Tensor words = random_words(key, samples, 1, device).view({samples});
+  const torch::Tensor words = random_words(draw.key, samples, 1, device).view({samples});
   return (words * bound).bitwise_right_shift(32).bitwise_and(0xFFFFFFFFLL);
 }
 
-torch::Tensor random_normal(const RandomKey& key, std::int64_t samples, torch::IntArrayRef shape,
+torch::Tensor random_normal(const Draw& draw, std::int64_t samples, torch::IntArrayRef shape,
                             torch::Device device) {
   const std::int64_t elements = element_count(shape);
-  const torch::Tensor flat = device.is_cpu() ? normal_on_cpu(key, samples, elements)
-                                             : normal_by_tensor_ops(key, samples, elements, device);
+  if (draw.position.defined() && use_kernels(device)) {
+    torch::Tensor out = torch::empty(with_samples(samples, shape),
+                                     torch::TensorOptions().dtype(torch::kFloat32).device(device));
+    kernels::random_normal(out.data_ptr<float>(), samples, elements, source_of(draw),
+                           stream_of(out));
+    return out;
+  }
+  const torch::Tensor flat = device.is_cpu()
+                                 ? normal_on_cpu(draw.key, samples, elements)
+                                 : normal_by_tensor_ops(draw.key, samples, elements, device);
   return flat.view(with_samples(samples, shape));
 }
 

@@ -6,6 +6,11 @@
 #include <sys/resource.h>
 #include <torch/cuda.h>
 
+#if DDPM_WITH_KERNELS
+#include <c10/cuda/CUDAFunctions.h>
+#include <c10/cuda/CUDAStream.h>
+#endif
+
 #include <cstdlib>
 #include <new>
 
@@ -56,8 +61,19 @@ void apply_determinism(bool deterministic) {
   context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
   context.setDeterministicCuDNN(deterministic);
   context.setBenchmarkCuDNN(!deterministic);
+  // The heuristic's first few algorithms hold a good one; trying all takes half a minute at start.
+  context.setBenchmarkLimitCuDNN(4);
   // Read by cuBLAS at its first use.
   if (deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+}
+
+// Makes the GPU the current one, and works on a stream of its own: the default one cannot be
+// recorded into graphs.
+void select_gpu([[maybe_unused]] torch::Device device) {
+#if DDPM_WITH_KERNELS
+  c10::cuda::set_device(device.index());
+  c10::cuda::setCurrentCUDAStream(c10::cuda::getStreamFromPool(false, device.index()));
+#endif
 }
 
 bool is_out_of_memory(const c10::Error& error) {
@@ -91,6 +107,7 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
   apply_determinism(options.deterministic);
+  if (runtime.device.is_cuda()) select_gpu(runtime.device);
   runtime.description = runtime.device.is_cpu()
                             ? format_text("cpu, {} threads", at::get_num_threads())
                             : runtime.device.str();

@@ -27,16 +27,21 @@ void dry_run(Config config) {
   const TrainingConfig& training = config.training;
   Trainer trainer(config, prepared.images, prepared.runtime);
   const std::int64_t micro_batch = training.batch_size / training.micro_batches;
-  StepResult result;
+  TrainingTotals totals;
   double seconds = 0;
   explain_out_of_memory(prepared.runtime.device, micro_batch, [&] {
     // The first step also pays for set-up; the second is like all others.
-    for (int i = 0; i < 2; ++i) seconds = seconds_of([&] { result = trainer.step(); });
+    for (int i = 0; i < 2; ++i)
+      seconds = seconds_of([&] {
+        trainer.step();
+        totals = trainer.totals();
+      });
   });
   const double checkpoint = 16.0 * static_cast<double>(prepared.cost.parameters);
   print_row("parameters", with_thousands(prepared.cost.parameters));
   print_row("GFLOP per training image", format_text("{:.2f}", 6e-9 * prepared.cost.forward_macs));
-  print_row("loss of one step", format_text("{:.4f}", result.loss));
+  print_row("loss of one step",
+            format_text("{:.4f}", totals.loss_sum / static_cast<double>(totals.steps)));
   print_row("seconds per step", format_text("{:.3f}", seconds));
   print_row("images per second",
             format_text("{:.1f}", static_cast<double>(training.batch_size) / seconds));

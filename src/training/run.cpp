@@ -2,6 +2,7 @@
 
 #include <chrono>
 #include <cstdio>
+#include <utility>
 
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
@@ -27,6 +28,23 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
+// Time spent on steps: pauses during previews and checkpoints.
+class Stopwatch {
+ public:
+  void resume() {
+    if (!std::exchange(running_, true)) started_ = Clock::now();
+  }
+  void pause() {
+    if (std::exchange(running_, false)) seconds_ += seconds_since(started_);
+  }
+  double seconds() const { return seconds_ + (running_ ? seconds_since(started_) : 0); }
+
+ private:
+  Clock::time_point started_;
+  double seconds_ = 0;
+  bool running_ = false;
+};
+
 // The running job: the loop and what happens around its steps.
 class Run {
  public:
@@ -43,12 +61,13 @@ class Run {
   ExitCode train();
 
  private:
-  StepResult step();
-  void after_step(const StepResult& result);
-  void log_metrics(const StepResult& result);
+  void step();
+  void after_step();
+  void log_metrics();
   void save_checkpoint();
   void save_samples();
   void save_loss_plot() const;
+  TrainingTotals totals() const;
   double images_per_second() const;
   bool due(std::int64_t interval) const {
     return interval > 0 && trainer_.steps_done() % interval == 0;
@@ -64,9 +83,9 @@ class Run {
   std::unique_ptr<MetricsWriter> metrics_;
   std::int64_t first_step_ = 0;   // where this process began
   std::int64_t saved_step_ = -1;  // of the newest checkpoint
-  double loss_sum_ = 0;           // since the last metrics line
-  std::int64_t loss_count_ = 0;
-  double training_seconds_ = 0;  // without previews and checkpoints
+  TrainingTotals logged_;         // by the last metrics line
+  double recent_loss_ = 0;
+  Stopwatch watch_;
 };
 
 void Run::continue_from(const fs::path& checkpoint) {
@@ -80,7 +99,10 @@ ExitCode Run::train() {
   metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
   progress_ =
       std::make_unique<Progress>(style_, "training", "steps", config_.training.steps, first_step_);
-  while (trainer_.steps_done() < config_.training.steps && !stop_requested()) after_step(step());
+  while (trainer_.steps_done() < config_.training.steps && !stop_requested()) {
+    step();
+    after_step();
+  }
   progress_->clear();
   if (saved_step_ != trainer_.steps_done()) save_checkpoint();
   if (stop_requested()) {
@@ -92,34 +114,39 @@ ExitCode Run::train() {
   return ExitCode::kSuccess;
 }
 
-StepResult Run::step() {
-  const auto start = Clock::now();
-  StepResult result;
+void Run::step() {
+  watch_.resume();
+  explain_out_of_memory(runtime_.device,
+                        config_.training.batch_size / config_.training.micro_batches,
+                        [&] { trainer_.step(); });
+}
+
+// Waits for the device, so that the clock is right whenever somebody looks at it.
+TrainingTotals Run::totals() const {
   try {
-    explain_out_of_memory(runtime_.device,
-                          config_.training.batch_size / config_.training.micro_batches,
-                          [&] { result = trainer_.step(); });
+    return trainer_.totals();
   } catch (const NonFiniteError& error) {
-    progress_->clear();
     const std::optional<fs::path> good = checkpoints_.newest();
     throw NonFiniteError(format_text(
         "{} (learning rate {:.3g}). {}. A smaller training.learning_rate, more "
         "training.warmup_steps or a smaller "
         "training.clip_norm may help",
-        error.what(), learning_rate(config_.training, trainer_.steps_done() + 1),
+        error.what(), learning_rate(config_.training, trainer_.steps_done()),
         good ? "The last good checkpoint is " + good->string() : "There is no checkpoint yet"));
   }
-  training_seconds_ += seconds_since(start);
-  return result;
 }
 
-void Run::after_step(const StepResult& result) {
-  loss_sum_ += result.loss;
-  ++loss_count_;
-  progress_->update(trainer_.steps_done(),
-                    format_text("loss {:.4f}, {:.1f} images/s", result.loss, images_per_second()));
+void Run::after_step() {
   const bool last = trainer_.steps_done() == config_.training.steps;
-  if (due(config_.training.log_every) || last) log_metrics(result);
+  if (due(config_.training.log_every) || last) log_metrics();
+  if (progress_->due(trainer_.steps_done())) {
+    const TrainingTotals now = totals();
+    // Of the steps since the last line, or of the line itself if there is none yet.
+    const std::int64_t steps = now.steps - logged_.steps;
+    if (steps > 0) recent_loss_ = (now.loss_sum - logged_.loss_sum) / static_cast<double>(steps);
+    progress_->update(trainer_.steps_done(), format_text("loss {:.4f}, {:.1f} images/s",
+                                                         recent_loss_, images_per_second()));
+  }
   if (due(config_.training.sample_every) || (last && config_.training.sample_every > 0))
     save_samples();
   if (due(config_.training.checkpoint_every)) save_checkpoint();
@@ -128,23 +155,26 @@ void Run::after_step(const StepResult& result) {
 double Run::images_per_second() const {
   const auto images =
       static_cast<double>((trainer_.steps_done() - first_step_) * config_.training.batch_size);
-  return training_seconds_ > 0 ? images / training_seconds_ : 0;
+  return watch_.seconds() > 0 ? images / watch_.seconds() : 0;
 }
 
-void Run::log_metrics(const StepResult& result) {
+void Run::log_metrics() {
+  const TrainingTotals now = totals();
+  recent_loss_ = (now.loss_sum - logged_.loss_sum) / static_cast<double>(now.steps - logged_.steps);
   metrics_->append({{"step", trainer_.steps_done()},
                     {"images", trainer_.images_seen()},
-                    {"loss", loss_sum_ / static_cast<double>(loss_count_)},
-                    {"grad_norm", result.gradient_norm},
-                    {"lr", result.learning_rate},
+                    {"loss", recent_loss_},
+                    {"grad_norm", now.gradient_norm},
+                    {"lr", learning_rate(config_.training, trainer_.steps_done())},
                     {"images_per_second", images_per_second()},
-                    {"elapsed_s", training_seconds_}});
-  loss_sum_ = 0;
-  loss_count_ = 0;
+                    {"elapsed_s", watch_.seconds()}});
+  logged_ = now;
 }
 
 void Run::save_checkpoint() {
   progress_->clear();
+  static_cast<void>(totals());
+  watch_.pause();
   const auto start = Clock::now();
   metrics_->sync();
   const fs::path saved = checkpoints_.save(trainer_.steps_done(),
@@ -157,6 +187,8 @@ void Run::save_checkpoint() {
 
 void Run::save_samples() {
   progress_->clear();
+  static_cast<void>(totals());
+  watch_.pause();
   const auto start = Clock::now();
   const auto sampler = make_sampler_for(
       config_, {.name = config_.sampling.sampler,

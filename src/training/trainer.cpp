@@ -1,6 +1,6 @@
 #include "ddpm/training/trainer.h"
 
-#include <cmath>
+#include <array>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -28,131 +28,156 @@ std::vector<NamedTensor> optimizer_tensors(const ParameterLayout& layout, const 
   return tensors;
 }
 
+BatchRequest batch_request(const Config& config) {
+  return {.count = config.training.batch_size / config.training.micro_batches,
+          .seed = static_cast<std::uint64_t>(config.run.seed),
+          .horizontal_flip = config.data.horizontal_flip,
+          .random_crop = config.data.crop == "random",
+          .range = parse_pixel_range(config.data.range)};
+}
+
 }  // namespace
 
 Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime)
     : config_(config),
-      images_(images),
       device_(runtime.device),
       net_(config.model, images.channels()),
+      parameters_(net_->parameters()),
       layout_(*net_),
       model_([this](const torch::Tensor& x,
-                    const torch::Tensor& t) { return net_->forward(x, t, dropout_key_); },
-             NoiseSchedule(config.diffusion), device_) {
-  master_ = layout_.allocate(torch::kFloat32, device_);
-  gradients_ = layout_.allocate(runtime.compute_dtype, device_);
-  first_moment_ = layout_.allocate(torch::kFloat32, device_);
-  second_moment_ = layout_.allocate(torch::kFloat32, device_);
-
-  bind_network(master_);
+                    const torch::Tensor& t) { return net_->forward(x, t, dropout_); },
+             NoiseSchedule(config.diffusion), device_),
+      batches_(images, batch_request(config), device_),
+      inputs_(device_, 3, 4),
+      first_backward_(device_),
+      next_backward_(device_),
+      update_(device_) {
+  const auto buffer = [&](torch::Dtype dtype) { return layout_.allocate(dtype, device_); };
+  state_ = {.weights = buffer(torch::kFloat32),
+            .exp_avg = buffer(torch::kFloat32),
+            .exp_avg_sq = buffer(torch::kFloat32)};
+  gradients_ = buffer(runtime.compute_dtype);
+  bind_network(state_.weights);
   initialize_weights(net_, config.model.initialization,
                      static_cast<std::uint64_t>(config.run.seed));
-  weights_ = master_.to(runtime.compute_dtype);  // the same tensor if it is float32
+  if (runtime.compute_dtype != torch::kFloat32)
+    state_.copy = state_.weights.to(runtime.compute_dtype);
+  weights_ = state_.copy.defined() ? state_.copy : state_.weights;
   bind_network(weights_);
-  layout_.bind_gradients(*net_, gradients_);
-  if (averages()) average_ = master_.clone();
+  if (averages()) state_.average = state_.weights.clone();
+
+  const auto scalar = [&](torch::Dtype dtype) {
+    return torch::zeros({}, torch::TensorOptions().dtype(dtype).device(device_));
+  };
+  loss_sum_ = scalar(torch::kFloat64);
+  finite_steps_ = scalar(torch::kInt64);
+  norm_ = scalar(torch::kFloat32);
+  poison_ = scalar(torch::kFloat32);
 }
 
-torch::Tensor Trainer::micro_batch_loss(const MicroBatch& micro) {
-  const auto seed = static_cast<std::uint64_t>(config_.run.seed);
-  const Batch batch = make_batch(images_, {.first_position = micro.first_position,
-                                           .count = micro.count,
-                                           .seed = seed,
-                                           .horizontal_flip = config_.data.horizontal_flip,
-                                           .random_crop = config_.data.crop == "random",
-                                           .range = parse_pixel_range(config_.data.range)});
-  const torch::Tensor x0 = batch.images.to(device_);
-  const RandomKey key{
-      .seed = seed, .step = static_cast<std::uint64_t>(steps_done_), .sample = micro.first_row};
-  const torch::Tensor t = ops::random_integers(key.with_stream(RandomStream::kTimestep),
-                                               micro.count, config_.diffusion.timesteps, device_);
-  const torch::Tensor noise = ops::random_normal(key.with_stream(RandomStream::kNoise), micro.count,
-                                                 x0.sizes().slice(1), device_);
-  if (config_.model.dropout > 0) dropout_key_ = key;
-  return model_.loss(x0, t, noise);
-}
-
-double Trainer::backward_through_batch() {
-  const std::int64_t parts = config_.training.micro_batches;
-  const std::int64_t count = config_.training.batch_size / parts;
-  gradients_.zero_();
-  torch::Tensor total = torch::zeros({}, torch::TensorOptions().device(device_));
-  for (std::int64_t part = 0; part < parts; ++part) {
-    const std::int64_t first = part * count;
-    torch::Tensor loss =
-        micro_batch_loss({.first_position = static_cast<std::uint64_t>(images_seen_ + first),
-                          .first_row = static_cast<std::uint64_t>(first),
-                          .count = count}) /
-        static_cast<double>(parts);
-    loss.backward();
-    total += loss.detach();
-  }
-  return total.item<double>();
-}
-
-StepResult Trainer::step() {
-  StepResult result;
-  result.loss = backward_through_batch();
-
-  const torch::Tensor gradients = gradients_.to(torch::kFloat32);
-  const torch::Tensor norm = gradients.norm();
-  result.gradient_norm = norm.item<double>();
-  if (!std::isfinite(result.loss) || !std::isfinite(result.gradient_norm))
-    throw NonFiniteError(format_text(
-        "step {}: loss {} and gradient norm {} are not finite; the weights were not changed",
-        steps_done_ + 1, result.loss, result.gradient_norm));
-  result.learning_rate = learning_rate(config_.training, steps_done_ + 1);
-  update_weights(gradients, norm);
-
-  ++steps_done_;
-  images_seen_ += config_.training.batch_size;
-  return result;
-}
-
-void Trainer::update_weights(const torch::Tensor& gradients, const torch::Tensor& norm) {
-  torch::NoGradGuard no_grad;
+void Trainer::step() {
   const TrainingConfig& training = config_.training;
-  // Clipping divides by max(1, norm / clip_norm); 1e-6 as in PyTorch's clip_grad_norm_.
-  const torch::Tensor divisor = training.clip_norm > 0
-                                    ? ((norm + 1e-6) / training.clip_norm).clamp_min(1.0)
-                                    : torch::ones_like(norm);
-  ops::adam_step(master_, gradients, first_moment_, second_moment_, steps_done_ + 1, divisor,
-                 {.learning_rate = learning_rate(training, steps_done_ + 1),
-                  .beta1 = training.beta1,
-                  .beta2 = training.beta2,
-                  .epsilon = training.epsilon,
-                  .weight_decay = training.weight_decay,
-                  .decoupled = training.optimizer == "adamw"});
-  if (!weights_.is_same(master_)) weights_.copy_(master_);
-  if (averages()) average_.lerp_(master_, 1.0 - ema_decay(training, steps_done_));
+  const std::int64_t rows = training.batch_size / training.micro_batches;
+  const ops::AdamSchedule schedule = schedule_of_next_step();
+  for (std::int64_t first_row = 0; first_row < training.batch_size; first_row += rows) {
+    set_inputs(first_row, schedule);
+    batches_.prepare(static_cast<std::uint64_t>(images_seen_ + first_row));
+    const ops::Draw draw(RandomKey{.seed = static_cast<std::uint64_t>(config_.run.seed),
+                                   .step = static_cast<std::uint64_t>(steps_done_),
+                                   .sample = static_cast<std::uint64_t>(first_row)},
+                         inputs_.integers().narrow(0, 0, 2));
+    const bool accumulate = first_row > 0;
+    (accumulate ? next_backward_ : first_backward_)([&] { backward(draw, accumulate); });
+  }
+  update_([&] { update_weights(schedule); });
+  ++steps_done_;
+  images_seen_ += training.batch_size;
+}
+
+void Trainer::set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedule) {
+  inputs_.set(std::array{steps_done_, first_row, images_seen_ + first_row},
+              ops::adam_scalars(schedule, adam_options()));
+}
+
+void Trainer::backward(const ops::Draw& draw, bool accumulate) {
+  const torch::Tensor& x0 = batches_.images(inputs_.integers().narrow(0, 2, 1));
+  const torch::Tensor t = ops::random_integers(draw.with_stream(RandomStream::kTimestep),
+                                               x0.size(0), config_.diffusion.timesteps, device_);
+  const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
+                                                 x0.sizes().slice(1), device_);
+  dropout_ = draw;
+  const torch::Tensor loss =
+      model_.loss(x0, t, noise) / static_cast<double>(config_.training.micro_batches);
+  layout_.gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
+                                       /*create_graph=*/false, /*allow_unused=*/true),
+                 gradients_, accumulate);
+  loss_sum_.add_(loss.detach());
+}
+
+void Trainer::update_weights(const ops::AdamSchedule& schedule) {
+  const torch::Tensor norm = ops::gradient_norm(gradients_);
+  poison_.add_(norm - norm);  // nothing, or NaN for good
+  norm_.copy_(norm + poison_);
+  ops::adam_step(state_, gradients_, norm_, schedule, adam_options());
+  finite_steps_.add_(norm_.isfinite());
+}
+
+ops::AdamOptions Trainer::adam_options() const {
+  const TrainingConfig& training = config_.training;
+  return {.beta1 = training.beta1,
+          .beta2 = training.beta2,
+          .epsilon = training.epsilon,
+          .weight_decay = training.weight_decay,
+          .clip_norm = training.clip_norm,
+          .decoupled = training.optimizer == "adamw"};
+}
+
+ops::AdamSchedule Trainer::schedule_of_next_step() const {
+  const TrainingConfig& training = config_.training;
+  return {.step = steps_done_ + 1,
+          .learning_rate = learning_rate(training, steps_done_ + 1),
+          .average_share = 1.0 - ema_decay(training, steps_done_),
+          .on_device = inputs_.floats()};
+}
+
+TrainingTotals Trainer::totals() const {
+  const std::int64_t queued = steps_done_ - first_step_;
+  const auto finite = finite_steps_.item<std::int64_t>();
+  if (finite < queued)
+    throw NonFiniteError(format_text(
+        "step {}: the gradient is not finite; the weights were not changed by it nor after it",
+        first_step_ + finite + 1));
+  return {
+      .steps = queued, .loss_sum = loss_sum_.item<double>(), .gradient_norm = norm_.item<double>()};
 }
 
 void Trainer::save(const std::filesystem::path& folder) const {
+  static_cast<void>(totals());
   const SafetensorsMetadata metadata = model_metadata(config_);
-  save_tensors(folder / "model.safetensors", layout_.views(master_), metadata);
-  if (averages()) save_tensors(folder / "ema.safetensors", layout_.views(average_), metadata);
+  save_tensors(folder / "model.safetensors", layout_.views(state_.weights), metadata);
+  if (averages()) save_tensors(folder / "ema.safetensors", layout_.views(state_.average), metadata);
   save_tensors(folder / "optimizer.safetensors",
-               optimizer_tensors(layout_, first_moment_, second_moment_), {{"format", "pt"}});
+               optimizer_tensors(layout_, state_.exp_avg, state_.exp_avg_sq), {{"format", "pt"}});
   write_training_state(folder,
                        {.step = steps_done_, .images_seen = images_seen_, .config = config_});
 }
 
 void Trainer::load(const std::filesystem::path& folder) {
-  load_tensors(SafetensorsFile(folder / "model.safetensors"), layout_.views(master_));
+  load_tensors(SafetensorsFile(folder / "model.safetensors"), layout_.views(state_.weights));
   load_tensors(SafetensorsFile(folder / "optimizer.safetensors"),
-               optimizer_tensors(layout_, first_moment_, second_moment_));
+               optimizer_tensors(layout_, state_.exp_avg, state_.exp_avg_sq));
   if (averages()) {
     const std::filesystem::path ema = folder / "ema.safetensors";
     // Averaging may be switched on later; it then starts from the weights.
     if (std::filesystem::exists(ema))
-      load_tensors(SafetensorsFile(ema), layout_.views(average_));
+      load_tensors(SafetensorsFile(ema), layout_.views(state_.average));
     else
-      average_.copy_(master_);
+      state_.average.copy_(state_.weights);
   }
   torch::NoGradGuard no_grad;
-  if (!weights_.is_same(master_)) weights_.copy_(master_);
+  if (state_.copy.defined()) state_.copy.copy_(state_.weights);
   const TrainingState state = read_training_state(folder);
-  steps_done_ = state.step;
+  first_step_ = steps_done_ = state.step;
   images_seen_ = state.images_seen;
 }
 

@@ -179,9 +179,8 @@ TEST_F(Training, DryRunWritesNothing) {
 TEST_F(Training, ADivergingRunStopsWithCodeFive) {
   const ProgramResult result =
       train("a", {"--set", "training.learning_rate=10", "--set", "training.warmup_steps=0", "--set",
-                  "training.clip_norm=0", "--set",
-                  "training.optimizer=adamw", "--set", "training.weight_decay=10", "--set",
-                  "training.steps=200"});
+                  "training.clip_norm=0", "--set", "training.optimizer=adamw", "--set",
+                  "training.weight_decay=10", "--set", "training.steps=200"});
   EXPECT_EQ(result.code, 5) << result.err;
   EXPECT_NE(result.err.find("not finite"), std::string::npos);
 }

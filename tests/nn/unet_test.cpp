@@ -124,7 +124,7 @@ TEST(UNet, KeepsSpatialShapeAndChannels) {
 TEST(UNet, DropsOutOnlyWithAKeyAndRepeatably) {
   UNet net(testing::tiny(), 1);
   const torch::Tensor x = torch::randn({2, 1, 8, 8}), t = torch::tensor({1, 2});
-  const RandomKey key{.seed = 1, .step = 2};
+  const ops::Draw key(RandomKey{.seed = 1, .step = 2});
   EXPECT_TRUE(torch::equal(net->forward(x, t), net->forward(x, t)));
   EXPECT_TRUE(torch::equal(net->forward(x, t, key), net->forward(x, t, key)));
   EXPECT_FALSE(torch::allclose(net->forward(x, t), net->forward(x, t, key)));
@@ -136,11 +136,12 @@ TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
   torch::NoGradGuard no_grad;
   const torch::Tensor x = hash_tensor(5, {5, 3, 16, 16}, 3.0).to(torch::kFloat32),
                       t = torch::tensor({0, 10, 200, 500, 999});
-  const RandomKey key{.seed = 1, .sample = 100};
+  const ops::Draw key(RandomKey{.seed = 1, .sample = 100});
   const torch::Tensor all = net->forward(x, t, key);
   for (std::int64_t i = 0; i < 5; ++i) {
-    const torch::Tensor one = net->forward(x.narrow(0, i, 1), t.narrow(0, i, 1),
-                                           key.with_sample(100 + static_cast<std::uint64_t>(i)));
+    const torch::Tensor one =
+        net->forward(x.narrow(0, i, 1), t.narrow(0, i, 1),
+                     ops::Draw(key.key.with_sample(100 + static_cast<std::uint64_t>(i))));
     EXPECT_TRUE(torch::allclose(all.narrow(0, i, 1), one, 1e-4, 1e-5));
   }
 }
@@ -156,7 +157,7 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
                         t = torch::tensor({12.0}, torch::kFloat64),
                         projection = hash_tensor(8, {1, 2, 8, 8}, 1.0);
     const auto value = [&] {
-      return (net->forward(x, t, RandomKey{.seed = 3}) * projection).sum();
+      return (net->forward(x, t, ops::Draw(RandomKey{.seed = 3})) * projection).sum();
     };
     value().backward();
     double slope = 0;
@@ -238,21 +239,20 @@ TEST(ParameterLayout, ModulesViewOneBuffer) {
   EXPECT_EQ(net->forward(x, t).abs().max().item<double>(), 0);
 }
 
-TEST(ParameterLayout, BackwardAddsIntoTheGradientBuffer) {
+TEST(ParameterLayout, GathersGradientsInOneBuffer) {
   UNet net(testing::tiny(), 3);
   hash_fill(*net);
-  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 6});
-  net->forward(x, t).pow(2).sum().backward();
-  std::vector<torch::Tensor> expected;
-  for (const torch::Tensor& p : net->parameters()) expected.push_back(p.grad().clone());
-
   const ParameterLayout layout(*net);
-  torch::Tensor gradients = layout.allocate(torch::kFloat32, torch::kCPU);
-  layout.bind_gradients(*net, gradients);
-  net->forward(x, t).pow(2).sum().backward();
-  const std::vector<NamedTensor> views = layout.views(gradients);
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_TRUE(torch::allclose(views[i].tensor, expected[i], 1e-4, 1e-3)) << views[i].name;
+  const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
+  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 6});
+  const std::vector<torch::Tensor> gradients =
+      torch::autograd::grad({net->forward(x, t).pow(2).sum()}, net->parameters());
+  layout.gather(gradients, flat, /*accumulate=*/false);
+  layout.gather(gradients, flat, /*accumulate=*/true);
+  const std::vector<NamedTensor> views = layout.views(flat);
+  ASSERT_EQ(views.size(), gradients.size());
+  for (std::size_t i = 0; i < views.size(); ++i)
+    EXPECT_TRUE(torch::equal(views[i].tensor, 2 * gradients[i])) << views[i].name;
 }
 
 }  // namespace

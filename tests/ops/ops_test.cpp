@@ -3,7 +3,9 @@
 
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/attention.h"
+#include "ddpm/ops/convolution.h"
 #include "ddpm/ops/dropout.h"
+#include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/random.h"
 #include "ddpm/ops/timestep_embedding.h"
@@ -58,8 +60,10 @@ TEST(GroupNorm, NormalisesEachGroupOfEachImage) {
                               .to(torch::kFloat32)
                               .contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor weight = hash_tensor(2, {6}, 1.0, 1.0), bias = hash_tensor(3, {6}, 1.0);
-  const torch::Tensor y = ops::group_norm(x, weight.to(torch::kFloat32), bias.to(torch::kFloat32),
-                                          {.groups = 3, .epsilon = 1e-3, .silu = true});
+  const torch::Tensor y =
+      ops::group_norm({.x = x}, weight.to(torch::kFloat32), bias.to(torch::kFloat32),
+                      {.groups = 3, .epsilon = 1e-3, .silu = true})
+          .y;
   const torch::Tensor wide = x.to(torch::kFloat64).contiguous();
   for (int n = 0; n < 2; ++n)
     for (int c = 0; c < 6; ++c) {
@@ -73,28 +77,49 @@ TEST(GroupNorm, NormalisesEachGroupOfEachImage) {
   EXPECT_TRUE(y.is_contiguous(torch::MemoryFormat::ChannelsLast));
 }
 
+TEST(GroupNorm, TakesSkipShiftAndDropout) {
+  const torch::Tensor x = hash_tensor(1, {2, 4, 3, 3}, 4.0),
+                      skip = hash_tensor(2, {2, 2, 3, 3}, 4.0);
+  const torch::Tensor shift = hash_tensor(3, {2, 6}, 1.0);
+  const torch::Tensor weight = hash_tensor(4, {6}, 1.0, 1.0), bias = hash_tensor(5, {6}, 1.0);
+  const ops::Draw draw(RandomKey{.seed = 9, .stream = RandomStream::kDropout});
+  const ops::GroupNormOutput out =
+      ops::group_norm({.x = x, .skip = skip, .shift = shift}, weight, bias,
+                      {.groups = 3, .dropout = 0.5, .draw = draw});
+  const torch::Tensor joined = torch::cat({x, skip}, 1);
+  const torch::Tensor plain =
+      ops::group_norm({.x = joined + shift.view({2, 6, 1, 1})}, weight, bias, {.groups = 3}).y;
+  EXPECT_TRUE(torch::allclose(out.y, ops::dropout(plain, 0.5, draw)));
+  const torch::Tensor passed = out.skip.defined() ? torch::cat({out.x, out.skip}, 1) : out.x;
+  EXPECT_TRUE(torch::equal(passed, joined));
+}
+
 TEST(Attention, IsSoftmaxOfScaledProductsInEachHead) {
   const std::int64_t heads = 2, tokens = 5, width = 3;
-  const torch::Tensor q = hash_tensor(1, {1, tokens, heads * width}, 3),
-                      k = hash_tensor(2, {1, tokens, heads * width}, 3),
-                      v = hash_tensor(3, {1, tokens, heads * width}, 3);
-  const torch::Tensor y = ops::attention(q, k, v, heads);
-  for (std::int64_t h = 0; h < heads; ++h) {
-    const auto part = [&](const torch::Tensor& x) {
-      return x[0].slice(1, h * width, (h + 1) * width);
+  const torch::Tensor qkv = hash_tensor(1, {1, tokens, 3 * heads * width}, 3);
+  for (const ops::HeadOrder order : {ops::HeadOrder::kBlocks, ops::HeadOrder::kInterleaved}) {
+    const torch::Tensor y = ops::attention(qkv, heads, order);
+    // Channels of q (0), k (1) or v (2) of one head.
+    const auto part = [&](std::int64_t which, std::int64_t head) {
+      const std::int64_t group =
+          order == ops::HeadOrder::kBlocks ? which * heads + head : head * 3 + which;
+      return qkv[0].slice(1, group * width, (group + 1) * width);
     };
-    for (std::int64_t i = 0; i < tokens; ++i) {
-      torch::Tensor weights = (part(k).matmul(part(q)[i]) / std::sqrt(3.0)).exp();
-      weights = weights / weights.sum();
-      EXPECT_TRUE(torch::allclose(part(y)[i], weights.matmul(part(v)), 1e-10, 1e-12));
-    }
+    for (std::int64_t h = 0; h < heads; ++h)
+      for (std::int64_t i = 0; i < tokens; ++i) {
+        torch::Tensor weights = (part(1, h).matmul(part(0, h)[i]) / std::sqrt(3.0)).exp();
+        weights = weights / weights.sum();
+        EXPECT_TRUE(torch::allclose(y[0][i].slice(0, h * width, (h + 1) * width),
+                                    weights.matmul(part(2, h)), 1e-10, 1e-12));
+      }
   }
 }
 
 TEST(Dropout, KeepsTheShareAndTheMean) {
   const torch::Tensor x =
       torch::ones({16, 8, 32, 32}).contiguous(torch::MemoryFormat::ChannelsLast);
-  const torch::Tensor y = ops::dropout(x, 0.3, {.seed = 5, .stream = RandomStream::kDropout});
+  const torch::Tensor y =
+      ops::dropout(x, 0.3, RandomKey{.seed = 5, .stream = RandomStream::kDropout});
   const double kept = y.gt(0).to(torch::kFloat64).mean().item<double>();
   EXPECT_NEAR(kept, 0.7, 5 * std::sqrt(0.21 / static_cast<double>(x.numel())));
   EXPECT_NEAR(y.max().item<double>(), 1 / 0.7, 1e-6);
@@ -115,23 +140,30 @@ TEST(Dropout, NumbersElementsInChannelsLastOrder) {
         }
 }
 
-// Kingma and Ba's algorithm 1 in float64 over three steps.
+// Kingma and Ba's algorithm 1 in float64 over three steps, clipped to half the gradient's length.
 TEST(Adam, FollowsThePaper) {
   for (const bool decoupled : {false, true}) {
-    torch::Tensor w = torch::tensor({1.0f, -2.0f, 0.5f}), m = torch::zeros(3), v = torch::zeros(3);
-    std::vector<double> ew = {1, -2, 0.5}, em(3), ev(3);
-    const double rate = 0.1, b1 = 0.9, b2 = 0.99, eps = 1e-8, decay = 0.05, divisor = 2;
+    const ops::AdamState state{.weights = torch::tensor({1.0f, -2.0f, 0.5f}),
+                               .exp_avg = torch::zeros(3),
+                               .exp_avg_sq = torch::zeros(3),
+                               .average = torch::tensor({1.0f, -2.0f, 0.5f}),
+                               .copy = torch::zeros(3, torch::kBFloat16)};
+    std::vector<double> ew = {1, -2, 0.5}, em(3), ev(3), ea = ew;
+    const double rate = 0.1, b1 = 0.9, b2 = 0.99, eps = 1e-8, decay = 0.05, share = 0.25;
     for (int step = 1; step <= 3; ++step) {
       const torch::Tensor g = torch::tensor({0.3f, -0.1f, 0.7f}) * step;
-      ops::adam_step(w, g.clone(), m, v, step, torch::tensor(2.0f),
-                     {.learning_rate = rate,
-                      .beta1 = b1,
-                      .beta2 = b2,
-                      .epsilon = eps,
-                      .weight_decay = decay,
-                      .decoupled = decoupled});
+      const double length = std::sqrt(0.59) * step;
+      const ops::AdamOptions options{.beta1 = b1,
+                                     .beta2 = b2,
+                                     .epsilon = eps,
+                                     .weight_decay = decay,
+                                     .clip_norm = length / 2,
+                                     .decoupled = decoupled};
+      ops::adam_step(state, g.clone(), ops::gradient_norm(g),
+                     {.step = step, .learning_rate = rate, .average_share = share}, options);
       for (std::size_t i = 0; i < 3; ++i) {
-        double gradient = g[static_cast<std::int64_t>(i)].item<double>() / divisor;
+        const auto at = static_cast<std::int64_t>(i);
+        double gradient = g[at].item<double>() / 2;
         if (decoupled)
           ew[i] -= rate * decay * ew[i];
         else
@@ -140,11 +172,55 @@ TEST(Adam, FollowsThePaper) {
         ev[i] = b2 * ev[i] + (1 - b2) * gradient * gradient;
         ew[i] -= rate * (em[i] / (1 - std::pow(b1, step))) /
                  (std::sqrt(ev[i] / (1 - std::pow(b2, step))) + eps);
-        EXPECT_NEAR(w[static_cast<std::int64_t>(i)].item<double>(), ew[i], 1e-5)
-            << "step " << step << (decoupled ? " adamw" : " adam");
+        ea[i] += share * (ew[i] - ea[i]);
+        EXPECT_NEAR(state.weights[at].item<double>(), ew[i], 1e-5) << "step " << step;
+        EXPECT_NEAR(state.average[at].item<double>(), ea[i], 1e-5) << "step " << step;
+        EXPECT_NEAR(state.copy[at].item<double>(), ew[i], 0.005 * std::abs(ew[i]));
       }
     }
   }
+}
+
+TEST(Adam, ChangesNothingForAnInfiniteGradient) {
+  const ops::AdamState state{.weights = torch::ones(2),
+                             .exp_avg = torch::ones(2),
+                             .exp_avg_sq = torch::ones(2),
+                             .average = torch::ones(2)};
+  const torch::Tensor g = torch::tensor({1.0f, std::numeric_limits<float>::infinity()});
+  ops::adam_step(state, g, ops::gradient_norm(g), {.learning_rate = 1, .average_share = 1}, {});
+  for (const torch::Tensor& x : {state.weights, state.exp_avg, state.exp_avg_sq, state.average})
+    EXPECT_TRUE(torch::equal(x, torch::ones(2)));
+}
+
+// Against LibTorch's own operators, which say the same in another way.
+TEST(Convolution, AddsBiasAndResidual) {
+  const torch::Tensor x = hash_tensor(1, {2, 3, 5, 6}, 1), weight = hash_tensor(2, {4, 3, 3, 3}, 1);
+  const torch::Tensor bias = hash_tensor(3, {4}, 1), residual = hash_tensor(4, {2, 4, 5, 6}, 1);
+  const torch::Tensor expected =
+      torch::conv2d(x, weight, {}, 1, 1) + bias.view({1, 4, 1, 1}) + residual;
+  EXPECT_TRUE(torch::allclose(ops::convolution(x, weight, bias, {}, residual), expected));
+  EXPECT_EQ(ops::convolution(x, weight, {}, {.stride = 2, .padding = 0}).sizes(),
+            torch::IntArrayRef({2, 4, 2, 2}));
+}
+
+TEST(PointwiseConvolution, IsAMatrixProductForEachPixel) {
+  const torch::Tensor x = hash_tensor(1, {2, 3, 4, 5}, 1), skip = hash_tensor(2, {2, 2, 4, 5}, 1);
+  const torch::Tensor weight = hash_tensor(3, {4, 5, 1, 1}, 1), bias = hash_tensor(4, {4}, 1);
+  const torch::Tensor y = ops::pointwise_convolution(x, skip, weight, bias);
+  const torch::Tensor pixel = torch::cat({x, skip}, 1).select(2, 3).select(2, 1);  // [2,5]
+  EXPECT_TRUE(
+      torch::allclose(y.select(2, 3).select(2, 1), pixel.matmul(weight.view({4, 5}).t()) + bias));
+}
+
+TEST(Gather, CopiesOrAddsWhatIsDefined) {
+  torch::Tensor flat = torch::full({128}, 5.0f);
+  const std::vector<torch::Tensor> targets = {flat.narrow(0, 0, 4).view({2, 2}),
+                                              flat.narrow(0, 64, 3)};
+  const std::vector<torch::Tensor> sources = {torch::tensor({{1.0f, 2.0f}, {3.0f, 4.0f}}), {}};
+  ops::gather(sources, targets, /*accumulate=*/false);
+  ops::gather(sources, targets, /*accumulate=*/true);
+  EXPECT_TRUE(torch::equal(flat.narrow(0, 0, 5), torch::tensor({2.0f, 4.0f, 6.0f, 8.0f, 5.0f})));
+  EXPECT_EQ(flat[64].item<float>(), 5);
 }
 
 }  // namespace

@@ -35,9 +35,9 @@ TEST(RandomWords, AreTheSameOnTheGpu) {
 }
 
 TEST(RandomNormal, HasTheMomentsOfAStandardNormal) {
-  const torch::Tensor z =
-      ops::random_normal({.seed = 3, .stream = RandomStream::kNoise}, 64, {3, 64, 64}, torch::kCPU)
-          .to(torch::kFloat64);
+  const torch::Tensor z = ops::random_normal(RandomKey{.seed = 3, .stream = RandomStream::kNoise},
+                                             64, {3, 64, 64}, torch::kCPU)
+                              .to(torch::kFloat64);
   const double n = static_cast<double>(z.numel());
   EXPECT_NEAR(z.mean().item<double>(), 0, 5 / std::sqrt(n));
   EXPECT_NEAR(z.pow(2).mean().item<double>(), 1, 5 * std::sqrt(2 / n));
@@ -50,7 +50,7 @@ TEST(RandomNormal, HasTheMomentsOfAStandardNormal) {
 
 TEST(RandomNormal, NeighboursAreUncorrelated) {
   const torch::Tensor z =
-      ops::random_normal({.seed = 4}, 256, {1024}, torch::kCPU).to(torch::kFloat64);
+      ops::random_normal(RandomKey{.seed = 4}, 256, {1024}, torch::kCPU).to(torch::kFloat64);
   const double n = static_cast<double>(z.numel());
   EXPECT_NEAR((z.slice(1, 1) * z.slice(1, 0, -1)).mean().item<double>(), 0,
               5 / std::sqrt(n));  // elements

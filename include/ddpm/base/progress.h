@@ -27,6 +27,9 @@ class Progress {
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
+  // Whether an update now would show: those in between come too fast for people.
+  bool due(std::int64_t done) const;
+
   // `done` of `total`; `note` is a short text of the caller's ("loss 0.034, 1200 images/s").
   void update(std::int64_t done, const std::string& note);
 

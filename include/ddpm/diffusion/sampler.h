@@ -10,6 +10,7 @@
 
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/diffusion/schedule.h"
+#include "ddpm/ops/diffusion_step.h"
 
 namespace ddpm {
 
@@ -25,15 +26,19 @@ struct SamplerOptions {
 // most once a step.
 using StepNoise = std::function<torch::Tensor(const torch::Tensor& x, std::int64_t t)>;
 
+// Samplers that go from time to time by one evaluation each.
 class Sampler {
  public:
   virtual ~Sampler() = default;
   // Timesteps visited, descending.
   virtual const std::vector<std::int64_t>& grid() const = 0;
-  // One transition: from x at grid()[i] to x at grid()[i+1], or to the finished image after the
-  // last.
-  virtual torch::Tensor step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
-                             const StepNoise& noise) const = 0;
+  // The transition from x at grid()[i] to x at grid()[i+1], or to the finished image after the
+  // last; its noise_std is 0 where none is added.
+  virtual ops::StepCoefficients coefficients(std::size_t i) const = 0;
+
+  // Makes that transition.
+  torch::Tensor step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
+                     const StepNoise& noise) const;
 };
 
 // Ancestral sampling, algorithm 2 of Ho et al., on any grid: x0 from the predicted noise, clipped,
@@ -42,8 +47,7 @@ class DdpmSampler : public Sampler {
  public:
   DdpmSampler(NoiseSchedule schedule, const SamplerOptions& options);
   const std::vector<std::int64_t>& grid() const override { return grid_; }
-  torch::Tensor step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
-                     const StepNoise& noise) const override;
+  ops::StepCoefficients coefficients(std::size_t i) const override;
 
  private:
   NoiseSchedule schedule_;

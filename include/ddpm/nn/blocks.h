@@ -7,8 +7,9 @@
 
 #include <optional>
 
-#include "ddpm/base/random.h"
 #include "ddpm/nn/names.h"
+#include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/random.h"
 
 namespace ddpm {
 
@@ -16,12 +17,14 @@ namespace ddpm {
 void register_at(torch::nn::Module& root, const std::string& path,
                  std::shared_ptr<torch::nn::Module> child);
 
-// Group norm whose SiLU comes for free. Parameters `weight` and `bias` [channels].
+// Group norm with what follows it in these networks. Parameters `weight` and `bias` [channels].
 class NormImpl : public torch::nn::Module {
  public:
   NormImpl(std::int64_t channels, std::int64_t groups, double epsilon);
-  // silu(group_norm(x)) if `silu`, else group_norm(x).
-  torch::Tensor forward(const torch::Tensor& x, bool silu);
+
+  // Then SiLU if `silu`, and dropout if a draw is given; see ops/group_norm.h.
+  ops::GroupNormOutput forward(const ops::GroupNormInput& input, bool silu, double dropout = 0,
+                               const std::optional<ops::Draw>& draw = std::nullopt);
 
   torch::Tensor weight, bias;
 
@@ -60,10 +63,11 @@ class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
 
-  // `activated_time`: SiLU of the time embedding. Dropout acts only if a key is given; its row i is
-  // sample key.sample+i.
-  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& activated_time,
-                        const std::optional<RandomKey>& dropout);
+  // `skip`: further channels of the input, or undefined. `activated_time`: SiLU of the time
+  // embedding. Dropout acts only if a draw is given; its row i is sample draw->key.sample + i.
+  torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip,
+                        const torch::Tensor& activated_time,
+                        const std::optional<ops::Draw>& dropout);
 
   torch::nn::Conv2d& last_layer() { return conv2_; }
 
@@ -95,6 +99,8 @@ class AttentionBlockImpl : public torch::nn::Module {
   torch::nn::Linear& last_layer() { return out_; }
 
  private:
+  torch::Tensor project(const torch::Tensor& tokens);  // q, k and v of [N,tokens,C]
+
   AttentionOptions options_;
   Norm norm_{nullptr};
   torch::nn::Linear q_{nullptr}, k_{nullptr}, v_{nullptr}, qkv_{nullptr}, out_{nullptr};

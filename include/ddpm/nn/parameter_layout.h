@@ -28,8 +28,10 @@ class ParameterLayout {
   // must have the layout.
   void bind_parameters(torch::nn::Module& module, const torch::Tensor& flat) const;
 
-  // Makes the parameters' gradients views of `flat`, which backward passes then add to.
-  void bind_gradients(torch::nn::Module& module, const torch::Tensor& flat) const;
+  // Copies gradients, one a parameter in order, to their places in `flat`, or adds them there.
+  // Undefined ones count as zero and leave their places as they are.
+  void gather(const std::vector<torch::Tensor>& gradients, const torch::Tensor& flat,
+              bool accumulate) const;
 
   // Views of `flat` under the parameters' names and shapes.
   std::vector<NamedTensor> views(const torch::Tensor& flat) const;

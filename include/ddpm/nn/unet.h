@@ -7,7 +7,6 @@
 #include <optional>
 #include <vector>
 
-#include "ddpm/base/random.h"
 #include "ddpm/config/config.h"
 #include "ddpm/nn/blocks.h"
 
@@ -19,7 +18,7 @@ struct DownBlock {
   AttentionBlock attention{nullptr};  // empty: none
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
-                           const std::optional<RandomKey>& dropout);
+                           const std::optional<ops::Draw>& dropout);
 };
 
 // The same on the way up, where the features of the way down join: channels are [x, skip].
@@ -28,7 +27,7 @@ struct UpBlock {
   AttentionBlock attention{nullptr};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& skip,
-                           const torch::Tensor& time, const std::optional<RandomKey>& dropout);
+                           const torch::Tensor& time, const std::optional<ops::Draw>& dropout);
 };
 
 // Residual block, attention, residual block at the lowest resolution.
@@ -38,7 +37,7 @@ struct MiddleBlock {
   ResBlock res2{nullptr};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
-                           const std::optional<RandomKey>& dropout);
+                           const std::optional<ops::Draw>& dropout);
 };
 
 struct DownLevel {
@@ -61,9 +60,9 @@ class UNetImpl : public torch::nn::Module {
 
   // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
   // Returns the prediction, [N,C,H,W] in the dtype of x. Dropout acts only if a key is given; row i
-  // is then sample dropout->sample + i.
+  // is then sample dropout->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
-                        const std::optional<RandomKey>& dropout = std::nullopt);
+                        const std::optional<ops::Draw>& dropout = std::nullopt);
 
   // Weights of the layers that Ho et al. start near zero: the last one of every block, and the
   // output convolution.

@@ -4,9 +4,14 @@
 
 namespace ddpm::ops {
 
-// softmax(q k^T / sqrt(d)) v over all tokens, each head on its own. q, k, v: [N, tokens, heads*d];
-// so is the result. Vaswani et al., "Attention is all you need", equation 1.
-torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
-                        std::int64_t heads);
+// How the channels of a joint projection are shared out.
+enum class HeadOrder {
+  kBlocks,       // q of all heads, k of all heads, v of all heads
+  kInterleaved,  // q, k, v of the first head, then of the second, ... (labml)
+};
+
+// softmax(q k^T / sqrt(d)) v over all tokens, each head on its own. qkv: [N,tokens,3*heads*d];
+// result: [N,tokens,heads*d]. Vaswani et al., "Attention is all you need", equation 1.
+torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder order);
 
 }  // namespace ddpm::ops

@@ -9,17 +9,27 @@
 
 namespace ddpm::ops {
 
+// Which numbers to draw. The host knows step and first sample; on a GPU they lie in device memory
+// too, where kernels read them, so that a recorded graph draws new numbers at each replay.
+struct Draw {
+  RandomKey key;
+  torch::Tensor position;  // int64 [2] on the device, {step, sample} of the key; or undefined
+
+  Draw(const RandomKey& k, torch::Tensor p = {}) : key(k), position(std::move(p)) {}
+  Draw with_stream(RandomStream stream) const { return {key.with_stream(stream), position}; }
+};
+
 // Words in [0, 2^32) as int64, [samples, elements].
 torch::Tensor random_words(const RandomKey& key, std::int64_t samples, std::int64_t elements,
                            torch::Device device);
 
 // Uniform integers in [0, bound), int64 [samples]. Equal to random_below(key of the row, 0, bound).
-torch::Tensor random_integers(const RandomKey& key, std::int64_t samples, std::int64_t bound,
+torch::Tensor random_integers(const Draw& draw, std::int64_t samples, std::int64_t bound,
                               torch::Device device);
 
 // Standard normal float32, [samples, shape...], by Box and Muller: words (2k, 2k+1) give elements
 // (2k, 2k+1). |z| <= 5.8. Devices agree up to their log, sin and cos.
-torch::Tensor random_normal(const RandomKey& key, std::int64_t samples, torch::IntArrayRef shape,
+torch::Tensor random_normal(const Draw& draw, std::int64_t samples, torch::IntArrayRef shape,
                             torch::Device device);
 
 // Uniform float32 in (0, 1), [samples, elements].
@@ -27,8 +37,7 @@ torch::Tensor random_uniform(const RandomKey& key, std::int64_t samples, std::in
                              torch::Device device);
 
 namespace reference {
-// The same words by tensor operations; runs on any device. Exists beside the CPU loop as the GPU's
-// body and as a check.
+// The same by tensor operations, on any device: the body where there is no kernel, and a check.
 torch::Tensor random_words(const RandomKey& key, std::int64_t samples, std::int64_t elements,
                            torch::Device device);
 }  // namespace reference

@@ -5,21 +5,26 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
 #include "ddpm/config/config.h"
-#include "ddpm/data/batch.h"
+#include "ddpm/data/batch_source.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/nn/parameter_layout.h"
 #include "ddpm/nn/unet.h"
+#include "ddpm/ops/adam.h"
+#include "ddpm/ops/replay.h"
 #include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 
-struct StepResult {
-  double loss = 0;           // mean over the batch
-  double gradient_norm = 0;  // Euclidean, before clipping
-  double learning_rate = 0;
+// What this process has trained so far.
+struct TrainingTotals {
+  std::int64_t steps = 0;
+  double loss_sum = 0;       // over the steps, of the mean loss of each batch
+  double gradient_norm = 0;  // of the last step: Euclidean, before clipping
 };
 
 // Owns network, optimiser state and moving average. Everything random is a function of (seed, step,
@@ -30,17 +35,21 @@ class Trainer {
   // the trainer.
   Trainer(const Config& config, const ImageStore& images, const Runtime& runtime);
 
-  // One optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam, average.
-  // Throws NonFiniteError before any weight changes if loss or gradient are not finite.
-  StepResult step();
+  // One optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam, average. On
+  // a GPU the step is queued and may still be under way when this returns.
+  void step();
+
+  // Waits for all steps. Throws NonFiniteError if the gradient of one was not finite; from that
+  // step on no weight has changed.
+  TrainingTotals totals() const;
 
   std::int64_t steps_done() const { return steps_done_; }
   std::int64_t images_seen() const { return images_seen_; }
   const ParameterLayout& layout() const { return layout_; }
 
   // Writes model, ema and optimizer .safetensors and state.json into an existing folder / restores
-  // exactly that state. Loading throws CheckpointError if anything is missing or does not fit, and
-  // IoError.
+  // exactly that state. Saving throws as totals() does, so what is not finite is never saved.
+  // Loading throws CheckpointError if anything is missing or does not fit, and IoError.
   void save(const std::filesystem::path& folder) const;
   void load(const std::filesystem::path& folder);
 
@@ -49,29 +58,37 @@ class Trainer {
   void with_average_weights(const Use& use);
 
  private:
-  struct MicroBatch {
-    std::uint64_t first_position;  // in the whole training
-    std::uint64_t first_row;       // in the step's batch
-    std::int64_t count;
-  };
-  torch::Tensor micro_batch_loss(const MicroBatch& micro);
-  double backward_through_batch();
-  void update_weights(const torch::Tensor& gradients, const torch::Tensor& norm);
+  void backward(const ops::Draw& draw, bool accumulate);
+  void update_weights(const ops::AdamSchedule& schedule);
+  ops::AdamOptions adam_options() const;
+  ops::AdamSchedule schedule_of_next_step() const;
+  void set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedule);
   void bind_network(const torch::Tensor& flat) { layout_.bind_parameters(*net_, flat); }
   bool averages() const { return config_.training.ema_decay > 0; }
 
   Config config_;
-  const ImageStore& images_;
   torch::Device device_;
   UNet net_;
+  std::vector<torch::Tensor> parameters_;  // of net_
   ParameterLayout layout_;
   DenoiseModel model_;
+  BatchSource batches_;
 
-  // Flat buffers of layout_. master_ is float32; weights_ is what the network computes with:
-  // master_ itself in float32, a rounded copy in bf16.
-  torch::Tensor master_, weights_, gradients_, first_moment_, second_moment_, average_;
-  std::optional<RandomKey> dropout_key_;  // of the micro-batch in progress
+  // Flat buffers of layout_. state_.weights is float32; weights_ is what the network computes with:
+  // the same buffer in float32, state_.copy in bf16.
+  ops::AdamState state_;
+  torch::Tensor weights_, gradients_;
+  std::optional<ops::Draw> dropout_;  // of the micro-batch in progress
 
+  // What changes from step to step, and the parts of a step, which a GPU records and replays.
+  ops::StepInputs inputs_;
+  ops::Replay first_backward_, next_backward_, update_;
+
+  // On the device, so that no step waits for the host: the totals, and the gradient's norm, which
+  // stays NaN once it was not finite.
+  torch::Tensor loss_sum_, finite_steps_, norm_, poison_;
+
+  std::int64_t first_step_ = 0;  // where this process began
   std::int64_t steps_done_ = 0;
   std::int64_t images_seen_ = 0;
 };
@@ -83,7 +100,7 @@ void Trainer::with_average_weights(const Use& use) {
     ~Restore() { trainer->bind_network(trainer->weights_); }
   };
   const Restore restore{this};
-  if (averages()) bind_network(average_.to(weights_.scalar_type()));
+  if (averages()) bind_network(state_.average.to(weights_.scalar_type()));
   use(net_);
 }
 

@@ -1,0 +1,34 @@
+// Where training takes its images from, on the device that computes.
+#pragma once
+
+#include <torch/types.h>
+
+#include "ddpm/data/batch.h"
+#include "ddpm/data/image_store.h"
+
+namespace ddpm {
+
+// Batches of one size in a fixed tensor. On a GPU with kernels all images move into its memory, if
+// they take at most half of what is free, and batches are put together there, as part of recorded
+// work; otherwise on the CPU.
+class BatchSource {
+ public:
+  // `request` with count; its first_position does not matter. The store must outlive this object.
+  BatchSource(const ImageStore& store, const BatchRequest& request, torch::Device device);
+
+  // Ahead of the work on batch `first_position`: makes it, unless the device will.
+  void prepare(std::uint64_t first_position);
+
+  // Within the work: the batch [count,C,H,W] float32, channels_last. `first_position` is an int64
+  // on the device, the number given to prepare.
+  const torch::Tensor& images(const torch::Tensor& first_position);
+
+ private:
+  const ImageStore& store_;
+  BatchRequest request_;
+  torch::Tensor resident_;  // uint8 [count,H,W,C] on the device; undefined: made on the CPU
+  torch::Tensor pixels_;    // [count,H,W,C] float32 on the device
+  torch::Tensor images_;    // the same as [count,C,H,W]
+};
+
+}  // namespace ddpm

@@ -1,0 +1,55 @@
+#include "ddpm/ops/gradients.h"
+
+#include <vector>
+
+#include "ddpm/kernels/optimizer.h"
+#include "kernels.h"
+
+namespace ddpm::ops {
+namespace {
+
+// Whether equal indices lie at equal places; strides of dimensions of size one say nothing.
+bool lies_like(const torch::Tensor& a, const torch::Tensor& b) {
+  for (std::int64_t d = 0; d < a.dim(); ++d)
+    if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;
+  return true;
+}
+
+// One launch for hundreds of small tensors.
+void gather_by_kernel(std::span<const torch::Tensor> sources,
+                      std::span<const torch::Tensor> targets, bool accumulate) {
+  std::vector<torch::Tensor> kept;  // copies of the few that lie otherwise than their target
+  std::vector<kernels::GradientSource> list;
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!sources[i].defined()) continue;
+    torch::Tensor source = sources[i].to(targets[i].scalar_type());
+    if (!lies_like(source, targets[i]))
+      source = torch::empty_strided(source.sizes(), targets[i].strides(), source.options())
+                   .copy_(source);
+    kept.push_back(source);
+    list.push_back({.source = source.const_data_ptr(),
+                    .offset = targets[i].storage_offset(),
+                    .count = source.numel()});
+  }
+  const torch::Tensor& any = targets.front();
+  kernels::gather_gradients(list.data(), static_cast<std::int64_t>(list.size()),
+                            any.storage().mutable_data(), type_of(any), accumulate, stream_of(any));
+}
+
+}  // namespace
+
+void gather(std::span<const torch::Tensor> sources, std::span<const torch::Tensor> targets,
+            bool accumulate) {
+  torch::NoGradGuard no_grad;
+  if (use_kernels(targets.front())) return gather_by_kernel(sources, targets, accumulate);
+  for (std::size_t i = 0; i < sources.size(); ++i) {
+    if (!sources[i].defined()) continue;
+    torch::Tensor target = targets[i];
+    if (accumulate)
+      target.add_(sources[i]);
+    else
+      target.copy_(sources[i]);
+  }
+}
+
+}  // namespace ddpm::ops

@@ -1,0 +1,40 @@
+// How operators see tensors when they call kernels. Private to ops.
+#pragma once
+
+#include <torch/types.h>
+
+#include <optional>
+
+#include "ddpm/kernels/common.h"
+#include "ddpm/ops/random.h"
+
+namespace ddpm::ops {
+
+// Whether kernels take tensors like this: on a GPU they have code for, float32 or bfloat16. Where
+// they do not, the reference computes; the log says so once. DDPM_KERNELS=0 in the environment
+// switches all of them off, to compare.
+bool use_kernels(const torch::Tensor& x);
+bool use_kernels(torch::Device device);
+
+kernels::Type type_of(const torch::Tensor& x);
+
+// The stream that LibTorch works on, on the tensor's device.
+kernels::Stream stream_of(const torch::Tensor& x);
+
+kernels::RandomSource source_of(const Draw& draw);
+
+// The tensor with channels last in memory. A copy costs a pass over it and should never be needed:
+// debug builds stop there.
+torch::Tensor channels_last(const torch::Tensor& x);
+
+// Functions of autograd take a tensor that may be missing as an optional one; here it is undefined.
+using OptionalTensor = std::optional<torch::Tensor>;
+inline OptionalTensor maybe(const torch::Tensor& x) {
+  return x.defined() ? OptionalTensor(x) : std::nullopt;
+}
+inline torch::Tensor value_of(const OptionalTensor& x) { return x.value_or(torch::Tensor()); }
+
+// Uninitialised float32 elements on the device of `like`, for sums and statistics.
+torch::Tensor workspace(std::int64_t elements, const torch::Tensor& like);
+
+}  // namespace ddpm::ops
