@@ -23,6 +23,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
 void add_sample(CLI::App& program, Action& action);
 void add_denoise(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
+void add_bench(CLI::App& program, Action& action);
 void add_config(CLI::App& program, Action& action);
 void add_completion(CLI::App& program, Action& action);
 void add_docs(CLI::App& program, Action& action);

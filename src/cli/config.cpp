@@ -8,7 +8,7 @@ namespace {
 
 struct ConfigOptions {
   CommonOptions common;
-  std::string config;
+  std::optional<std::string> config;
   bool json = false;
 };
 

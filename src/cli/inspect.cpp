@@ -16,7 +16,8 @@ using Json = nlohmann::ordered_json;
 
 struct InspectOptions {
   CommonOptions common;
-  std::string path, config, weights = "ema";
+  std::string path, weights = "ema";
+  std::optional<std::string> config;
   std::int64_t batch_size = 0;
   bool data = false;
   bool tensors = false;

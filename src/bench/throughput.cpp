@@ -1,0 +1,155 @@
+#include "ddpm/bench/throughput.h"
+
+#include <torch/torch.h>
+
+#include <algorithm>
+#include <chrono>
+#include <functional>
+
+#include "ddpm/base/random.h"
+#include "ddpm/data/image_store.h"
+#include "ddpm/diffusion/generate.h"
+#include "ddpm/nn/initialize.h"
+#include "ddpm/nn/parameter_layout.h"
+#include "ddpm/training/trainer.h"
+
+namespace ddpm {
+namespace {
+
+using Clock = std::chrono::steady_clock;
+
+double seconds_since(Clock::time_point start) {
+  return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+double median(std::vector<double> values) {
+  std::ranges::sort(values);
+  return values[values.size() / 2];
+}
+
+// Median seconds of one call, over windows that together last `seconds`.
+double time_calls(torch::Device device, double seconds, const std::function<void()>& work) {
+  constexpr int kWindows = 8;
+  const auto timed = [&](int calls) {
+    synchronize(device);
+    const auto start = Clock::now();
+    for (int i = 0; i < calls; ++i) work();
+    synchronize(device);
+    return seconds_since(start) / calls;
+  };
+  const double once = timed(1);
+  const int calls = std::max(1, static_cast<int>(seconds / kWindows / std::max(once, 1e-6)));
+  std::vector<double> windows;
+  for (int i = 0; i < kWindows && (i < 2 || calls > 1 || once * i < seconds); ++i)
+    windows.push_back(timed(calls));
+  return median(windows);
+}
+
+// Pixels do not matter for speed, except that they must not be equal.
+ImageStore random_images(const DataConfig& data) {
+  constexpr std::int64_t kCount = 4096;
+  ImageStoreInfo info{.stored_height = data.height,
+                      .stored_width = data.width,
+                      .channels = data.channels,
+                      .height = data.height,
+                      .width = data.width,
+                      .source = "random"};
+  std::vector<std::uint8_t> pixels(
+      static_cast<std::size_t>(kCount * data.height * data.width * data.channels));
+  for (std::size_t i = 0; i < pixels.size(); ++i)
+    pixels[i] = static_cast<std::uint8_t>(random_word({}, i) >> 24);
+  return ImageStore(std::move(info), std::move(pixels), std::vector<std::int64_t>(kCount, -1));
+}
+
+Config with_image_size(Config config) {
+  DataConfig& data = config.data;
+  if (data.height == 0 && data.width == 0) data.height = data.width = 32;
+  if (data.height == 0) data.height = data.width;
+  if (data.width == 0) data.width = data.height;
+  if (data.channels == 0) data.channels = 3;
+  data.crop = "center";
+  return config;
+}
+
+}  // namespace
+
+Ceilings measure_ceilings(const Runtime& runtime) {
+  const bool cpu = runtime.device.is_cpu();
+  const std::int64_t n = cpu ? 1024 : 8192;
+  const std::int64_t floats = cpu ? 1 << 26 : 1 << 28;
+  const auto options = torch::TensorOptions().device(runtime.device);
+  const torch::Tensor a = torch::randn({n, n}, options).to(runtime.compute_dtype);
+  const torch::Tensor b = torch::randn({n, n}, options).to(runtime.compute_dtype);
+  torch::Tensor product = torch::mm(a, b);
+  const double matmul = time_calls(runtime.device, 0.5, [&] { torch::mm_out(product, a, b); });
+  const torch::Tensor from = torch::randn({floats}, options);
+  torch::Tensor to = torch::empty_like(from);
+  const double copy = time_calls(runtime.device, 0.5, [&] { to.copy_(from); });
+  const auto side = static_cast<double>(n);
+  return {.matmul_tflops = 2 * side * side * side / matmul * 1e-12,
+          .copy_gbps = 8 * static_cast<double>(floats) / copy * 1e-9};
+}
+
+TrainingSpeed bench_training(const Config& wanted, const Runtime& runtime,
+                             const BenchOptions& options) {
+  const Config config = with_image_size(wanted);
+  const ImageStore images = random_images(config.data);
+  TrainingSpeed speed;
+  const auto start = Clock::now();
+  Trainer trainer(config, images, runtime);
+  // The third step is recorded, the fourth is the first at full speed.
+  const int warm_up = runtime.device.is_cpu() ? 1 : 4;
+  for (int i = 0; i < warm_up; ++i) trainer.step();
+  static_cast<void>(trainer.totals());
+  speed.seconds_to_steady_step = seconds_since(start);
+
+  const double seconds = time_calls(runtime.device, options.seconds, [&] { trainer.step(); });
+  speed.step_milliseconds = 1e3 * seconds;
+  speed.images_per_second = static_cast<double>(config.training.batch_size) / seconds;
+  speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
+  if (options.kernels)
+    speed.kernels = ops::profile_kernels(runtime.device, [&] { trainer.step(); });
+  static_cast<void>(trainer.totals());  // throws if what was timed is not a number
+  return speed;
+}
+
+SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
+                             const BenchOptions& options) {
+  const Config config = with_image_size(wanted);
+  torch::NoGradGuard no_grad;
+  UNet net(config.model, config.data.channels);
+  const ParameterLayout layout(*net);
+  const torch::Tensor flat = layout.allocate(torch::kFloat32, runtime.device);
+  layout.bind_parameters(*net, flat);
+  initialize_weights(net, config.model.initialization, 0);
+  layout.bind_parameters(*net, flat.to(runtime.compute_dtype));
+
+  const std::int64_t count = config.sampling.batch_size;
+  const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
+    return net->forward(x, t);
+  };
+  GenerateRequest request{.count = count,
+                          .shape = {config.data.channels, config.data.height, config.data.width},
+                          .device = runtime.device};
+  // Steps are timed in windows, so that start-up counts for nothing.
+  const std::size_t window = runtime.device.is_cpu() ? 1 : 25;
+  std::vector<double> windows;
+  auto began = Clock::now();
+  auto last = began;
+  request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
+    if (step % window != 0) return true;
+    synchronize(runtime.device);
+    const auto now = Clock::now();
+    if (step > window) windows.push_back(std::chrono::duration<double>(now - last).count());
+    last = now;
+    return windows.size() < 3 || seconds_since(began) < options.seconds;
+  };
+  while (windows.size() < 3 || seconds_since(began) < options.seconds)
+    static_cast<void>(generate(*make_sampler_for(config, {}), predictor, request));
+  const double seconds = median(windows) / static_cast<double>(window);
+  return {.evaluations_per_second = static_cast<double>(count) / seconds,
+          .step_milliseconds = 1e3 * seconds,
+          .peak_memory_bytes = peak_memory_bytes(runtime.device)};
+}
+
+}  // namespace ddpm

@@ -1,0 +1,149 @@
+#include "ddpm/bench/throughput.h"
+
+#include <cstdio>
+
+#include <nlohmann/json.hpp>
+
+#include "command.h"
+#include "ddpm/nn/cost.h"
+
+namespace ddpm::cli {
+namespace {
+
+using Json = nlohmann::ordered_json;
+
+struct BenchCommandOptions {
+  CommonOptions common;
+  std::optional<std::string> config;
+  std::optional<std::int64_t> batch_size;
+  bool train = false, sample = false, kernels = false, json = false;
+  double seconds = 5;
+};
+
+std::vector<Override> overrides_of(const BenchCommandOptions& options) {
+  std::vector<Override> list = options.common.overrides();
+  append_override(list, options.batch_size, "training.batch_size", "--batch-size");
+  append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
+  return list;
+}
+
+// Achieved TFLOP/s and its share of what a matrix product reaches.
+void add_arithmetic(Json& row, double flops_per_second, const Ceilings& ceilings) {
+  row["tflops"] = flops_per_second * 1e-12;
+  row["share_of_matmul"] = flops_per_second * 1e-12 / ceilings.matmul_tflops;
+}
+
+Json describe(const TrainingSpeed& speed, const Cost& cost, const Ceilings& ceilings,
+              std::int64_t batch) {
+  Json row = {{"batch_size", batch},
+              {"images_per_second", speed.images_per_second},
+              {"step_ms", speed.step_milliseconds},
+              {"seconds_to_steady_step", speed.seconds_to_steady_step},
+              {"peak_memory_bytes", speed.peak_memory_bytes}};
+  // The backward pass computes twice what the forward pass does.
+  add_arithmetic(row, speed.images_per_second * 6 * cost.forward_macs, ceilings);
+  for (const ops::KernelTime& kernel : speed.kernels)
+    row["kernels"].push_back(
+        {{"ms", kernel.milliseconds}, {"calls", kernel.calls}, {"name", kernel.name}});
+  return row;
+}
+
+Json describe(const SamplingSpeed& speed, const Cost& cost, const Ceilings& ceilings,
+              std::int64_t batch) {
+  Json row = {{"batch_size", batch},
+              {"evaluations_per_second", speed.evaluations_per_second},
+              {"step_ms", speed.step_milliseconds},
+              {"peak_memory_bytes", speed.peak_memory_bytes}};
+  add_arithmetic(row, speed.evaluations_per_second * 2 * cost.forward_macs, ceilings);
+  return row;
+}
+
+void print_value(const std::string& name, const Json& value) {
+  if (value.is_string())
+    std::printf("  %-24s %s\n", name.c_str(), value.get<std::string>().c_str());
+  else if (name.ends_with("_bytes"))
+    std::printf("  %-24s %s\n", name.c_str(), format_bytes(value.get<double>()).c_str());
+  else
+    std::printf("  %-24s %s\n", name.c_str(), format_text("{:.5g}", value.get<double>()).c_str());
+}
+
+void print_table(const Json& result) {
+  for (const auto& [section, values] : result.items()) {
+    std::printf("%s\n", section.c_str());
+    for (const auto& [name, value] : values.items()) {
+      if (!value.is_array()) {
+        print_value(name, value);
+        continue;
+      }
+      std::printf("  %s of one step\n", name.c_str());
+      for (const Json& kernel : value)
+        std::printf("    %8.3f ms %5lld x  %.100s\n", kernel["ms"].get<double>(),
+                    kernel["calls"].get<long long>(), kernel["name"].get<std::string>().c_str());
+    }
+  }
+}
+
+ExitCode run_bench(const BenchCommandOptions& options) {
+  set_up_logging(options.common.log);
+  const Config config = load_config(options.config, overrides_of(options)).config;
+  const RunConfig& run = config.run;
+  const Runtime runtime = set_up_runtime({.device = run.device,
+                                          .precision = run.precision,
+                                          .threads = run.threads,
+                                          .deterministic = run.deterministic});
+  const DataConfig& data = config.data;
+  const auto or_default = [](std::int64_t value, std::int64_t other) {
+    return value > 0 ? value : other;
+  };
+  const Cost cost = estimate_cost(config.model, or_default(data.channels, 3),
+                                  or_default(data.height, or_default(data.width, 32)),
+                                  or_default(data.width, or_default(data.height, 32)));
+  const Ceilings ceilings = measure_ceilings(runtime);
+  Json result = {{"machine",
+                  {{"device", runtime.description},
+                   {"matmul_tflops", ceilings.matmul_tflops},
+                   {"copy_gb_per_second", ceilings.copy_gbps}}}};
+  const BenchOptions bench{.seconds = options.seconds, .kernels = options.kernels};
+  const bool both = options.train == options.sample;
+  if (both || options.train)
+    result["training"] = describe(bench_training(config, runtime, bench), cost, ceilings,
+                                  config.training.batch_size);
+  if (both || options.sample)
+    result["sampling"] = describe(bench_sampling(config, runtime, bench), cost, ceilings,
+                                  config.sampling.batch_size);
+  if (options.json)
+    std::puts(result.dump(2).c_str());
+  else
+    print_table(result);
+  return ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void add_bench(CLI::App& program, Action& action) {
+  auto options = std::make_shared<BenchCommandOptions>();
+  CLI::App* command =
+      program.add_subcommand("bench", "How fast this machine trains and samples a network");
+  command
+      ->add_option("--config", options->config,
+                   "The network, its image size and the training recipe [Ho et al.'s CIFAR-10]")
+      ->type_name("FILE");
+  command
+      ->add_option("--batch-size", options->batch_size,
+                   "Images at once, in training and sampling [the config's]")
+      ->type_name("N");
+  command->add_flag("--train", options->train, "Training only");
+  command->add_flag("--sample", options->sample, "Sampling only");
+  command->add_option("--seconds", options->seconds, "Seconds to measure each, after warm-up")
+      ->capture_default_str()
+      ->type_name("S");
+  command->add_flag("--kernels", options->kernels,
+                    "Also where a GPU spends the time of one training step");
+  command->add_flag("--json", options->json, "As JSON");
+  add_common_options(*command, options->common);
+  command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",
+                            "ddpm bench --config configs/labml.json --train --json"}));
+  command->callback([&action, options] { action = [options] { return run_bench(*options); }; });
+}
+
+}  // namespace ddpm::cli
