@@ -67,7 +67,12 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
   FileWriter writer(temporary);
   writer.write(std::as_bytes(std::span(content)));
   writer.finish();
-  rename_durably(temporary, path);
+  try {
+    rename_durably(temporary, path);
+  } catch (const IoError&) {
+    ::unlink(temporary.c_str());
+    throw;
+  }
 }
 
 void make_directories(const fs::path& path) {
@@ -164,12 +169,17 @@ std::vector<fs::path> list_files_recursively(const fs::path& folder) {
   fs::recursive_directory_iterator it(folder, fs::directory_options::follow_directory_symlink,
                                       error);
   if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
-  // A link to a parent folder would never end; no sane image folder is this deep.
-  constexpr int kMaxDepth = 32;
+  constexpr int kMaxDepth = 32;  // no sane image folder is this deep
+  // The folders from `folder` down to the one being listed; a link back to one of them is a loop.
+  std::vector<fs::path> above = {fs::canonical(folder, error)};
   while (it != fs::recursive_directory_iterator()) {
     const bool hidden = it->path().filename().string().starts_with('.');
     if (it->is_directory(error)) {
-      if (hidden || it.depth() >= kMaxDepth) it.disable_recursion_pending();
+      above.resize(static_cast<std::size_t>(it.depth()) + 1);
+      const fs::path target = fs::canonical(it->path(), error);
+      const bool loop = std::find(above.begin(), above.end(), target) != above.end();
+      if (hidden || loop || it.depth() >= kMaxDepth) it.disable_recursion_pending();
+      above.push_back(target);
     } else if (!hidden && it->is_regular_file(error)) {
       files.push_back(it->path().lexically_relative(folder));
     }
