@@ -56,6 +56,19 @@ bool is_checkpoint_name(const std::string& name) {
          std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
+// The name in `latest`; empty if there is none or it cannot be read.
+std::string read_pointer(const fs::path& pointer) {
+  if (!fs::exists(pointer)) return "";
+  try {
+    std::string name = read_file(pointer, 4096);
+    while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
+    return name;
+  } catch (const IoError& error) {
+    log_warning("ignored: {}", error.what());
+    return "";
+  }
+}
+
 bool verifies(const fs::path& checkpoint) {
   try {
     verify_checkpoint(checkpoint);
@@ -133,13 +146,9 @@ std::vector<fs::path> CheckpointStore::list() const {
 }
 
 std::optional<fs::path> CheckpointStore::newest() const {
-  const fs::path pointer = folder_ / kLatest;
-  if (fs::exists(pointer)) {
-    std::string name = read_file(pointer, 4096);
-    while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
-    if (is_checkpoint_name(name) && fs::exists(folder_ / name) && verifies(folder_ / name))
-      return folder_ / name;
-  }
+  const std::string name = read_pointer(folder_ / kLatest);
+  if (is_checkpoint_name(name) && fs::exists(folder_ / name) && verifies(folder_ / name))
+    return folder_ / name;
   const std::vector<fs::path> checkpoints = list();
   for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it)
     if (verifies(*it)) return *it;
