@@ -1,0 +1,75 @@
+#include "ddpm/nn/initialize.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <cmath>
+
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::uint64_t kSeed = 20000000011;
+
+double value(const UNet& net, const std::string& name, std::int64_t i) {
+  return net->named_parameters()[name].detach().contiguous().flatten()[i].item<double>();
+}
+
+// Philox and the limits, computed by tests/golden/definitions.py in float64.
+TEST(InitializeValues, AreAFunctionOfSeedParameterAndElement) {
+  UNet ho(testing::tiny(), 1);
+  initialize_weights(ho, "ho", kSeed);
+  EXPECT_NEAR(value(ho, "conv_in.weight", 0), 0.0630881529714763, 1e-7);
+  EXPECT_NEAR(value(ho, "conv_in.weight", 1), 0.1350798017408556, 1e-7);
+  EXPECT_NEAR(value(ho, "conv_in.weight", 71), 0.0723402666315271, 1e-7);
+  EXPECT_NEAR(value(ho, "time_embedding.linear_1.weight", 0), 0.3541164108502039, 1e-7);
+  EXPECT_NEAR(value(ho, "time_embedding.linear_1.weight", 255), 0.3809166196396257, 1e-7);
+  UNet pytorch(testing::tiny(), 1);
+  initialize_weights(pytorch, "pytorch", kSeed);
+  EXPECT_NEAR(value(pytorch, "conv_in.weight", 71), 0.0885983705520629, 1e-7);
+  EXPECT_NEAR(value(pytorch, "conv_in.bias", 0), -0.0051796833674112, 1e-7);
+  EXPECT_NEAR(value(pytorch, "conv_in.bias", 7), 0.1103879213333129, 1e-7);
+}
+
+// Ho et al.'s code: conv2 of a residual block, the output of attention and of the network have
+// scale 1e-10 of the variance; everything else has Xavier's.
+TEST(InitializeValues, OnlyLastLayersStartNearZero) {
+  UNet net(testing::tiny(), 3);
+  initialize_weights(net, "ho", 1);
+  int last_layers = 0;
+  for (const auto& item : net->named_parameters()) {
+    const std::string& name = item.key();
+    const torch::Tensor w = item.value().detach();
+    const double largest = w.abs().max().item<double>();
+    if (w.dim() < 2) {
+      EXPECT_EQ(largest, name.ends_with("bias") ? 0.0 : 1.0) << name;
+      continue;
+    }
+    const auto field = static_cast<double>(w.numel() / (w.size(0) * w.size(1)));
+    const double limit = std::sqrt(6 / (field * static_cast<double>(w.size(0) + w.size(1))));
+    const bool last = name.find("conv2.") != std::string::npos ||
+                      name.find("to_out.") != std::string::npos || name == "conv_out.weight";
+    last_layers += last;
+    EXPECT_LE(largest, limit * (last ? 1e-5 : 1) * (1 + 1e-6)) << name;
+    EXPECT_GE(largest, limit * (last ? 1e-5 : 1) * 0.9) << name;
+  }
+  // Two levels of one block down and two up, two in the middle; attention at three and the middle.
+  EXPECT_EQ(last_layers, 2 + 4 + 2 + 4 + 1);
+}
+
+TEST(InitializeValues, DoNotDependOnThreads) {
+  const auto weights = [](std::int64_t threads) {
+    torch::set_num_threads(static_cast<int>(threads));
+    UNet net(testing::tiny(), 3);
+    initialize_weights(net, "ho", 1);
+    return net->named_parameters()["up_blocks.0.resnets.0.conv1.weight"].detach().clone();
+  };
+  const int before = torch::get_num_threads();
+  const torch::Tensor one = weights(1), two = weights(2);
+  torch::set_num_threads(before);
+  EXPECT_TRUE(torch::equal(one, two));
+}
+
+}  // namespace
+}  // namespace ddpm

@@ -1,0 +1,86 @@
+#include "ddpm/nn/names.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include <algorithm>
+
+#include "ddpm/base/error.h"
+#include "ddpm/nn/unet.h"
+#include "support/files.h"
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+// diffusers: by level and kind, up from the lowest resolution. Four levels, two blocks.
+TEST(Names, OfDiffusers) {
+  const UNetNames names = UNetNames::make("diffusers", 4, 2);
+  EXPECT_EQ(names.down_res(1, 0), "down_blocks.1.resnets.0");
+  EXPECT_EQ(names.down_attention(1, 1), "down_blocks.1.attentions.1");
+  EXPECT_EQ(names.downsample(2), "down_blocks.2.downsamplers.0");
+  EXPECT_EQ(names.up_res(3, 2), "up_blocks.0.resnets.2");
+  EXPECT_EQ(names.up_res(0, 0), "up_blocks.3.resnets.0");
+  EXPECT_EQ(names.up_attention(2, 1), "up_blocks.1.attentions.1");
+  EXPECT_EQ(names.upsample(1), "up_blocks.2.upsamplers.0");
+}
+
+// labml: one list of blocks and resampling steps; two blocks and a downsample down, three and an
+// upsample up.
+TEST(Names, OfLabml) {
+  const UNetNames names = UNetNames::make("labml", 4, 2);
+  EXPECT_EQ(names.down_res(0, 0), "down.0.res");
+  EXPECT_EQ(names.downsample(0), "down.2");
+  EXPECT_EQ(names.down_res(1, 0), "down.3.res");
+  EXPECT_EQ(names.down_attention(3, 1), "down.10.attn");
+  EXPECT_EQ(names.up_res(3, 0), "up.0.res");
+  EXPECT_EQ(names.upsample(3), "up.3");
+  EXPECT_EQ(names.up_res(2, 0), "up.4.res");
+  EXPECT_EQ(names.up_attention(0, 2), "up.14.attn");
+}
+
+TEST(Names, AnUnknownSchemeIsRefusedWithTheKnownOnes) {
+  const std::string message =
+      testing::message_of<ConfigError>([] { UNetNames::make("openai", 4, 2); });
+  EXPECT_TRUE(testing::contains(message, "openai")) << message;
+  EXPECT_TRUE(testing::contains(message, "diffusers, labml")) << message;
+}
+
+// Both schemes name the same tensors.
+TEST(Names, SchemesNameTheSameTensors) {
+  ModelConfig model = testing::tiny();
+  model.width_multipliers = {1, 2, 2};
+  model.attention = {false, true, true};
+  model.blocks_per_level = 2;
+  const auto shapes = [&](const std::string& scheme) {
+    model.names = scheme;
+    std::vector<std::vector<std::int64_t>> sizes;
+    for (const auto& item : UNet(model, 3)->named_parameters())
+      sizes.push_back(item.value().sizes().vec());
+    std::sort(sizes.begin(), sizes.end());
+    return sizes;
+  };
+  EXPECT_EQ(shapes("diffusers"), shapes("labml"));
+}
+
+TEST(Names, AreUnique) {
+  for (const char* scheme : {"diffusers", "labml"}) {
+    ModelConfig model = testing::tiny();
+    model.names = scheme;
+    std::vector<std::string> names = UNet(model, 3)->named_parameters().keys();
+    std::sort(names.begin(), names.end());
+    EXPECT_EQ(std::adjacent_find(names.begin(), names.end()), names.end());
+  }
+}
+
+TEST(LevelWidths, MultiplyTheBaseOrTheLevelBefore) {
+  ModelConfig model;
+  model.base_width = 64;
+  model.width_multipliers = {1, 2, 2, 4};
+  EXPECT_EQ(level_widths(model), (std::vector<std::int64_t>{64, 128, 128, 256}));
+  model.compounding_widths = true;
+  EXPECT_EQ(level_widths(model), (std::vector<std::int64_t>{64, 128, 256, 1024}));
+}
+
+}  // namespace
+}  // namespace ddpm

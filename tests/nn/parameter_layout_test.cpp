@@ -1,0 +1,82 @@
+#include "ddpm/nn/parameter_layout.h"
+
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ddpm/nn/unet.h"
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+std::int64_t offset_of(const torch::Tensor& view, const torch::Tensor& flat) {
+  return view.storage_offset() - flat.storage_offset();
+}
+
+class LayoutTest : public ::testing::Test {
+ protected:
+  UNet net_{testing::tiny(), 3};
+  ParameterLayout layout_{*net_};
+};
+
+TEST_F(LayoutTest, NamesAndShapesAreTheModules) {
+  const auto views = layout_.views(layout_.allocate(torch::kFloat32, torch::kCPU));
+  const auto parameters = net_->named_parameters();
+  ASSERT_EQ(views.size(), parameters.size());
+  std::int64_t count = 0;
+  for (std::size_t i = 0; i < views.size(); ++i) {
+    EXPECT_EQ(views[i].name, parameters[i].key());
+    EXPECT_EQ(views[i].tensor.sizes(), parameters[i].value().sizes());
+    count += views[i].tensor.numel();
+  }
+  EXPECT_EQ(layout_.parameter_count(), count);
+}
+
+TEST_F(LayoutTest, PlacesAreAlignedAndDoNotOverlap) {
+  const torch::Tensor flat = layout_.allocate(torch::kFloat32, torch::kCPU);
+  std::int64_t end = 0;
+  for (const NamedTensor& view : layout_.views(flat)) {
+    EXPECT_EQ(offset_of(view.tensor, flat) % 64, 0) << view.name;
+    EXPECT_GE(offset_of(view.tensor, flat), end) << view.name;
+    EXPECT_LT(offset_of(view.tensor, flat), end + 64) << view.name;
+    end = offset_of(view.tensor, flat) + view.tensor.numel();
+    view.tensor.fill_(1);
+  }
+  EXPECT_LE(end, flat.numel());
+  EXPECT_EQ(flat.sum().item<double>(), static_cast<double>(layout_.parameter_count()));
+}
+
+TEST_F(LayoutTest, ConvolutionsLieChannelsLast) {
+  for (const NamedTensor& view : layout_.views(layout_.allocate(torch::kFloat32, torch::kCPU))) {
+    if (view.tensor.dim() == 4)
+      EXPECT_TRUE(view.tensor.is_contiguous(torch::MemoryFormat::ChannelsLast)) << view.name;
+    else
+      EXPECT_TRUE(view.tensor.is_contiguous()) << view.name;
+  }
+}
+
+TEST_F(LayoutTest, BindingTakesTheValuesOfTheBuffer) {
+  const torch::Tensor flat = layout_.allocate(torch::kBFloat16, torch::kCPU);
+  flat.fill_(0.5);
+  layout_.bind_parameters(*net_, flat);
+  for (const torch::Tensor& parameter : net_->parameters()) {
+    EXPECT_EQ(parameter.scalar_type(), torch::kBFloat16);
+    EXPECT_TRUE(parameter.requires_grad());
+    EXPECT_EQ(parameter.min().item<float>(), 0.5f);
+  }
+}
+
+TEST_F(LayoutTest, UndefinedGradientsLeaveTheirPlaces) {
+  const torch::Tensor flat = layout_.allocate(torch::kFloat32, torch::kCPU);
+  flat.fill_(3);
+  std::vector<torch::Tensor> gradients(net_->parameters().size());
+  gradients[1] = torch::full_like(net_->parameters()[1], 2.0f).detach();
+  layout_.gather(gradients, flat, /*accumulate=*/true);
+  const auto views = layout_.views(flat);
+  EXPECT_EQ(views[0].tensor.max().item<float>(), 3.0f);
+  EXPECT_EQ(views[1].tensor.min().item<float>(), 5.0f);
+  EXPECT_EQ(views[2].tensor.max().item<float>(), 3.0f);
+}
+
+}  // namespace
+}  // namespace ddpm
