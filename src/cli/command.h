@@ -55,6 +55,17 @@ void append_override(std::vector<Override>& overrides, const std::optional<Value
     overrides.push_back({path, std::to_string(*value), option});
 }
 
+// What `read` returns, which opens a file of tensors to compute with. What is wrong with such a
+// file is the data's fault, not a model's.
+template <class Read>
+auto read_tensor_data(const Read& read) {
+  try {
+    return read();
+  } catch (const CheckpointError& error) {
+    throw DataError(error.what());
+  }
+}
+
 // The text below the options: examples, one a line.
 std::string examples(const std::vector<std::string>& lines);
 

@@ -32,14 +32,24 @@ torch::Tensor read_timesteps(const SafetensorsFile& file, std::int64_t count) {
   return t;
 }
 
+struct DenoiseInput {
+  torch::Tensor sample, t;
+};
+
+DenoiseInput read_input(const std::string& path, std::int64_t channels) {
+  const SafetensorsFile file(path);
+  const torch::Tensor sample = read_sample(file, channels);
+  return {sample, read_timesteps(file, sample.size(0))};
+}
+
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
   std::vector<Override> overrides = options.common.overrides();
   append_override(overrides, options.weights, "sampling.weights", "--weights");
   const LoadedModel model = load_model(options.model, overrides);
-  const SafetensorsFile input(options.input);
-  const torch::Tensor sample = read_sample(input, model.config.data.channels);
-  const torch::Tensor t = read_timesteps(input, sample.size(0));
+  const DenoiseInput input =
+      read_tensor_data([&] { return read_input(options.input, model.config.data.channels); });
+  const torch::Tensor &sample = input.sample, &t = input.t;
   check_image_size(model.config.model, sample.size(2), sample.size(3));
   torch::Tensor prediction;
   explain_out_of_memory(model.runtime.device, sample.size(0), [&] {

@@ -74,7 +74,7 @@ class SampleJob {
         output_(options.output.empty() ? default_output(format_, options.grid)
                                        : fs::path(options.output)) {
     if (options.noise.empty()) return;
-    noise_ = read_noise(options.noise, shape_);
+    noise_ = read_tensor_data([&] { return read_noise(options.noise, shape_); });
     count_ = noise_.size(0);
   }
 

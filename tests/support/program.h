@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -17,9 +18,10 @@
 namespace ddpm::testing {
 
 struct ProgramResult {
-  int code = -1;    // exit code, or 128 + signal
-  std::string out;  // standard output
-  std::string err;  // standard error
+  int code = -1;      // exit code, or 128 + signal
+  std::string out;    // standard output
+  std::string err;    // standard error
+  long peak_kib = 0;  // most memory it held at once
 };
 
 inline std::string slurp(const std::filesystem::path& path) {
@@ -65,9 +67,10 @@ class Program {
 
   ProgramResult wait() {
     int status = 0;
-    ::waitpid(pid_, &status, 0);
+    struct rusage usage {};
+    ::wait4(pid_, &status, 0, &usage);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            slurp(folder_ / ".stdout"), slurp(folder_ / ".stderr")};
+            slurp(folder_ / ".stdout"), slurp(folder_ / ".stderr"), usage.ru_maxrss};
   }
 
  private:

@@ -1,0 +1,378 @@
+// What a user can get wrong, and what broken or hostile files can do: one exit code and one message
+// each, and nothing written.
+#include <gtest/gtest.h>
+#include <zlib.h>
+
+#include <array>
+#include <utility>
+
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/image/codec.h"
+#include "support/gzip.h"
+#include "support/tar.h"
+#include "support/tiny_run.h"
+
+namespace ddpm {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::contains;
+using testing::ProgramResult;
+
+class BadInput : public testing::TinyRun {
+ protected:
+  // One failure: its code, every part in the message, nothing on standard output, no run.
+  void expect_failure(const ProgramResult& result, int code,
+                      const std::vector<std::string>& parts) const {
+    EXPECT_EQ(result.code, code) << result.err;
+    for (const std::string& part : parts)
+      EXPECT_TRUE(contains(result.err, part)) << "'" << part << "' is not in: " << result.err;
+    EXPECT_EQ(result.out, "");
+    for (const char* internal : {"terminate called", "what():", ".cpp:", "Exception raised from"})
+      EXPECT_FALSE(contains(result.err, internal)) << result.err;
+    EXPECT_FALSE(trained());
+  }
+};
+
+// --- Config: 2
+// -------------------------------------------------------------------------------------
+
+TEST_F(BadInput, ConfigFilesNameFileLineAndKey) {
+  const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
+      {"{\n\"training\": {\n\"bach_size\": 3}}",
+       {"bad.json:3", "training.bach_size", "training.batch_size"}},
+      {"{\"trainig\": {}}", {"bad.json:1", "'trainig'", "'training'"}},
+      {"{\n\"training\": {\"steps\": \"many\"}}", {"bad.json:2", "training.steps", "integer"}},
+      {"{\"model\": {\"dropout\": 1.5}}", {"bad.json:1", "model.dropout", "[0, 1)"}},
+      {"{\"model\": {\"attention\": [true]}}", {"model.attention"}},
+      {"{\"model\": {\"groups\": 7}}", {"model.groups"}},
+      {"{\"training\": {\"batch_size\": 4, \"micro_batches\": 3}}", {"training.micro_batches"}},
+      {"{\n\"run\": {\"seed\": 1,}}", {"bad.json:2:", "JSON"}},
+      {"", {"bad.json:1", "JSON"}},
+      {"\x7f"
+       "ELF\x02\x01",
+       {"bad.json:1", "JSON"}},
+      {"[]", {"bad.json:1", "object"}},
+      {"{\"extends\": \"nowhere.json\"}", {"bad.json:1", "extends", "nowhere.json"}},
+      {"{\"extends\": \"bad.json\"}", {"bad.json:1", "circle"}},
+      {"{\"run\": {\"device\": \"gpu\"}}", {"run.device", "cuda"}},
+  };
+  for (const auto& [text, parts] : cases) {
+    folder_.write("bad.json", text);
+    expect_failure(run({"train", "--config", "bad.json"}), 2, parts);
+  }
+  expect_failure(run({"config", "check", "--config", "bad.json"}), 2, cases.back().second);
+}
+
+TEST_F(BadInput, OptionsNameThemselves) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--set", "training.stesp=3"}, "training.steps"},
+      {{"--set", "training.steps=0"}, "training.steps"},
+      {{"--set", "training.steps"}, "--set"},
+      {{"--set", "=3"}, "--set"},
+      {{"--precision", "fp16"}, "--precision"},
+      {{"--device", "tpu"}, "--device"},
+      {{"--threads", "-1"}, "--threads"},
+      {{"--threads", "two"}, "--threads"},
+      {{"--seed", "-1"}, "--seed"},
+      {{"--progress", "fancy"}, "--progress"},
+      {{"--resume", "auto", "--overwrite"}, "--overwrite"},
+      {{"--stesp", "3"}, "--stesp"},
+  };
+  for (const auto& [options, part] : cases) expect_failure(train(options), 2, {part});
+}
+
+TEST_F(BadInput, ASizeThatTheLevelsDoNotDivideIsNamed) {
+  const ProgramResult result =
+      train({"--set", "model.width_multipliers=[1,1,1]", "--set",
+             "model.attention=[false,false,false]", "--set", "data.height=18"});
+  expect_failure(result, 2, {"18x18", "multiples of 4", "data.height=20"});
+}
+
+TEST_F(BadInput, AMissingConfigIsNamed) {
+  expect_failure(run({"train", "--config", "nowhere.json"}), 2, {"nowhere.json"});
+  expect_failure(run({"train", "--config", "."}), 2, {"'.'"});
+}
+
+// --- Data: 3
+// ---------------------------------------------------------------------------------------
+
+std::string big_endian(std::uint32_t value) {
+  std::string bytes;
+  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(value >> shift & 0xFF);
+  return bytes;
+}
+
+std::string png_chunk(const std::string& type, const std::string& data) {
+  const std::string body = type + data;
+  const uLong crc =
+      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
+  return big_endian(static_cast<std::uint32_t>(data.size())) + body +
+         big_endian(static_cast<std::uint32_t>(crc));
+}
+
+// Well-formed chunks that claim a huge grey image and hold one line of nothing.
+std::string png_claiming(std::uint32_t width, std::uint32_t height) {
+  return "\x89PNG\r\n\x1a\n" +
+         png_chunk("IHDR",
+                   big_endian(width) + big_endian(height) + std::string("\x08\0\0\0\0", 5)) +
+         png_chunk("IDAT", testing::from_hex("789c030000000001")) + png_chunk("IEND", "");
+}
+
+std::string small_png(std::uint8_t value) { return encode_png(Image(8, 8, 1, value)); }
+
+TEST_F(BadInput, FoldersWithoutImages) {
+  expect_failure(train_on("folder", "nowhere"), 3, {"nowhere", "does not exist"});
+  fs::create_directory(folder_ / "empty");
+  expect_failure(train_on("folder", "empty"), 3, {"empty", ".png"});
+  folder_.write("texts/a.txt", "no image");
+  expect_failure(train_on("folder", "texts"), 3, {"texts"});
+  expect_failure(train_on("folder", "tiny.json"), 3, {"tiny.json"});
+  expect_failure(train_on("folder", ""), 2, {"data.path"});
+}
+
+TEST_F(BadInput, BrokenImagesAreNamed) {
+  const std::string png = small_png(7);
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"empty.png", ""},
+      {"text.png", "this is no image"},
+      {"cut.png", png.substr(0, png.size() / 2)},
+      {"empty.jpg", ""},
+      {"cut.jpg", testing::from_hex("ffd8ffe000104a46494600010100000100010000")},
+      {"cut.bmp", "BM"},
+  };
+  for (const auto& [name, content] : files) {
+    fs::remove_all(folder_ / "images");
+    folder_.write("images/good.png", png);
+    folder_.write("images/" + name, content);
+    expect_failure(train_on("folder", "images"), 3, {"images/" + name, "on_bad_image"});
+  }
+}
+
+TEST_F(BadInput, AHugeClaimCostsNoMemory) {
+  const ProgramResult small = train_on("folder", "nowhere");
+  for (const auto& [width, height] : {std::pair{100000u, 100000u}, {1u, 4000000000u}}) {
+    folder_.write("images/bomb.png", png_claiming(width, height));
+    const ProgramResult result = train_on("folder", "images");
+    expect_failure(result, 3, {"images/bomb.png"});
+    EXPECT_LT(result.peak_kib, small.peak_kib + 200 * 1024);
+  }
+}
+
+TEST_F(BadInput, BrokenIdxFilesAreNamed) {
+  const auto idx = [](std::uint32_t count, const std::string& pixels) {
+    return big_endian(0x803) + big_endian(count) + big_endian(8) + big_endian(8) + pixels;
+  };
+  const std::string two(128, 'x');
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"empty", ""},
+      {"magic", "\x01\x02\x03\x04" + idx(2, two).substr(4)},
+      {"header", idx(2, two).substr(0, 10)},
+      {"cut", idx(2, two.substr(1))},
+      {"none", idx(0, "")},
+      {"claim", idx(0xFFFFFFFF, two)},
+      {"labels", big_endian(0x801) + big_endian(2) + "ab"},
+      {"cut.gz", testing::gzip(idx(2, two)).substr(0, 30)},
+      {"damaged.gz", testing::gzip(idx(2, two)).replace(12, 2, "??")},
+      {"bomb.gz", testing::gzip(idx(2, two) + std::string(1 << 20, '\0'))},
+  };
+  for (const auto& [name, content] : files) {
+    folder_.write(name, content);
+    const ProgramResult result = train_on("idx", name);
+    expect_failure(result, 3, {name});
+    EXPECT_LT(result.peak_kib, 1500 * 1024) << name;
+  }
+  folder_.write("good", idx(2, two));
+  EXPECT_EQ(train_on("idx", "good").code, 0);
+}
+
+TEST_F(BadInput, BrokenArchivesAreNamed) {
+  using testing::tar_end;
+  using testing::tar_member;
+  std::string batches;
+  for (int i = 1; i <= 5; ++i)
+    batches += tar_member("cifar-10-batches-bin/data_batch_" + std::to_string(i) + ".bin",
+                          std::string(3073, '\1'));
+  const std::vector<std::pair<std::string, std::string>> files = {
+      {"cut.tar.gz", testing::gzip(batches + tar_end()).substr(0, 100)},
+      {"cut.tar", batches.substr(0, 8000)},
+      {"climbs.tar",
+       tar_member("../data_batch_1.bin", std::string(3073, '\1')) + batches + tar_end()},
+      {"absolute.tar", tar_member("/tmp/data_batch_1.bin", "x") + batches + tar_end()},
+      {"claim.tar", testing::tar_header("data_batch_1.bin", 07777777777)},
+      {"other.tar", tar_member("readme", "hello") + tar_end()},
+      {"empty.tar", ""},
+      {"text.tar", std::string(2000, 'x')},
+  };
+  for (const auto& [name, content] : files) {
+    folder_.write(name, content);
+    const ProgramResult result = train_on("cifar10", name);
+    expect_failure(result, 3, {name});
+    EXPECT_LT(result.peak_kib, 1500 * 1024) << name;
+  }
+  EXPECT_FALSE(fs::exists(folder_.path().parent_path() / "data_batch_1.bin"));
+  folder_.write("good.tar.gz", testing::gzip(batches + tar_end()));
+  EXPECT_EQ(train_on("cifar10", "good.tar.gz").code, 0);
+}
+
+TEST_F(BadInput, BadImagesCanBeSkipped) {
+  folder_.write("images/a.png", small_png(1));
+  folder_.write("images/b.png", "");
+  folder_.write("images/c.png", png_claiming(100000, 100000));
+  const ProgramResult result = train_on("folder", "images", {"--set", "data.on_bad_image=skip"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(contains(result.err, "b.png")) << result.err;
+  EXPECT_TRUE(contains(result.err, "1 images")) << result.err;
+}
+
+TEST_F(BadInput, SkippingEveryImageIsAnError) {
+  folder_.write("images/b.png", "");
+  expect_failure(train_on("folder", "images", {"--set", "data.on_bad_image=skip"}), 3, {"images"});
+}
+
+TEST_F(BadInput, InspectListsEveryBadImage) {
+  folder_.write("images/x/a.png", small_png(1));
+  folder_.write("images/x/b.png", "");
+  folder_.write("images/y/c.jpg", "not a jpeg");
+  folder_.write("images/y/d.png", png_claiming(100000, 100000));
+  const std::vector<std::string> arguments = {
+      "inspect", "--data", "--set", "data.source=folder", "--set", "data.path=images"};
+  ProgramResult result = run(arguments);
+  EXPECT_EQ(result.code, 3) << result.err;
+  for (const char* part : {"x/b.png", "y/c.jpg", "y/d.png", "8x8: 1 images"})
+    EXPECT_TRUE(contains(result.out, part)) << result.out;
+  EXPECT_FALSE(contains(result.out, "a.png")) << result.out;
+  for (const char* bad : {"x/b.png", "y/c.jpg", "y/d.png"}) fs::remove(folder_ / "images" / bad);
+  folder_.write("images/y/e.png", small_png(2));
+  EXPECT_EQ(run(arguments).code, 0);
+}
+
+// --- Machine: 1
+// ------------------------------------------------------------------------------------
+
+TEST_F(BadInput, AGpuThatIsNotThere) {
+  if (fs::exists("/dev/nvidia0")) GTEST_SKIP() << "there is a GPU";
+  expect_failure(train({"--device", "cuda"}), 1, {"cuda"});
+  const ProgramResult automatic = train();  // says what it took and why
+  EXPECT_EQ(automatic.code, 0);
+  EXPECT_TRUE(contains(automatic.err, "device: cpu")) << automatic.err;
+}
+
+// --- Models: 4
+// -------------------------------------------------------------------------------------
+
+TEST_F(BadInput, NoModelAnywhere) {
+  expect_failure(run({"sample"}), 4, {"runs", "ddpm train", "--model"});
+  expect_failure(run({"sample", "--config", "tiny.json"}), 4, {"runs/run"});
+  expect_failure(run({"sample", "--model", "nowhere"}), 4, {"nowhere"});
+  expect_failure(run({"inspect", "nowhere"}), 4, {"nowhere"});
+  expect_failure(train({"--resume", "latest"}), 4, {"runs/a/checkpoints"});
+  expect_failure(train({"--resume", "tiny.json"}), 4, {"tiny.json"});
+}
+
+class BadModel : public testing::TinyRun {
+ protected:
+  BadModel() { EXPECT_EQ(train().code, 0); }
+
+  // Writes the trained weights after `change`.
+  template <class Change>
+  void write_changed(const Change& change) const {
+    const SafetensorsFile file(folder_ / "runs/a/checkpoints/step_00000002/ema.safetensors");
+    std::vector<TensorView> tensors = file.tensors();
+    change(tensors);
+    write_safetensors(folder_ / "bad.safetensors", tensors, file.metadata());
+  }
+  void expect_refused(const std::string& part) const {
+    const ProgramResult result = run({"sample", "--model", "bad.safetensors"});
+    EXPECT_EQ(result.code, 4) << result.err;
+    EXPECT_EQ(result.out, "");
+    EXPECT_TRUE(contains(result.err, "bad.safetensors")) << result.err;
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+    EXPECT_FALSE(fs::exists(folder_ / "samples"));
+  }
+};
+
+TEST_F(BadModel, MissingUnexpectedAndMisshapenTensors) {
+  write_changed([](std::vector<TensorView>& tensors) {
+    std::erase_if(tensors, [](const TensorView& t) { return t.name == "conv_in.bias"; });
+  });
+  expect_refused("missing: conv_in.bias");
+  write_changed([](std::vector<TensorView>& tensors) {
+    tensors.push_back(tensors.front());
+    tensors.back().name = "extra";
+  });
+  expect_refused("unexpected: extra");
+  write_changed([](std::vector<TensorView>& tensors) {
+    for (TensorView& t : tensors)
+      if (t.name == "conv_in.weight") t.shape = {8, 3, 3, 1};
+  });
+  expect_refused("conv_in.weight is [8,3,3,1], expected [8,1,3,3]");
+}
+
+TEST_F(BadModel, CutFiles) {
+  write_changed([](std::vector<TensorView>&) {});
+  const fs::path file = folder_ / "bad.safetensors";
+  const std::string bytes = testing::content_of(file);
+  for (const std::size_t size : {bytes.size() - 1, bytes.size() / 2, std::size_t{100},
+                                 std::size_t{8}, std::size_t{3}, std::size_t{0}}) {
+    fs::resize_file(file, size);
+    expect_refused("bad.safetensors");
+  }
+}
+
+TEST_F(BadModel, ADamagedCheckpointIsNeverUsedWhenNamed) {
+  const fs::path checkpoint = "runs/a/checkpoints/step_00000002";
+  std::string bytes = testing::content_of(folder_ / checkpoint / "ema.safetensors");
+  bytes.back() = static_cast<char>(bytes.back() ^ 1);
+  folder_.write(checkpoint / "ema.safetensors", bytes);
+  const ProgramResult sampled = run({"sample", "--model", checkpoint.string()});
+  EXPECT_EQ(sampled.code, 4);
+  EXPECT_TRUE(contains(sampled.err, "ema.safetensors")) << sampled.err;
+  const ProgramResult resumed = train({"--resume", checkpoint.string()});
+  EXPECT_EQ(resumed.code, 4);
+  EXPECT_TRUE(contains(resumed.err, "ema.safetensors")) << resumed.err;
+}
+
+TEST_F(BadModel, BadRequests) {
+  const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--steps", "21"}, "21"},
+      {{"--steps", "-1"}, "--steps"},
+      {{"--count", "0"}, "--count"},
+      {{"--sampler", "ddim"}, "--sampler"},
+      {{"--weights", "best"}, "--weights"},
+      {{"--format", "gif"}, "--format"},
+      {{"--format", "npz", "--trajectory"}, "--trajectory"},
+  };
+  for (const auto& [options, part] : cases) {
+    std::vector<std::string> arguments = {"sample", "--model", "runs/a"};
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.code, 2) << part << ": " << result.err;
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+    EXPECT_EQ(result.out, "");
+  }
+}
+
+// Tensors to compute with are data, not models.
+TEST_F(BadModel, BadTensorsToComputeWith) {
+  const std::array<float, 256> x{};
+  const std::vector<TensorView> only_sample = {
+      {"sample", DType::kF32, {1, 1, 16, 16}, std::as_bytes(std::span(x))}};
+  write_safetensors(folder_ / "half.safetensors", only_sample);
+  folder_.write("text.safetensors", "no tensors");
+  for (const char* file : {"nowhere.safetensors", "text.safetensors", "half.safetensors"}) {
+    const ProgramResult denoised =
+        run({"denoise", "--model", "runs/a", "--input", file, "--output", "out.safetensors"});
+    EXPECT_EQ(denoised.code, 3) << denoised.err;
+    EXPECT_TRUE(contains(denoised.err, file)) << denoised.err;
+    EXPECT_EQ(denoised.out, "");
+    EXPECT_FALSE(fs::exists(folder_ / "out.safetensors"));
+    const ProgramResult sampled = run({"sample", "--model", "runs/a", "--noise", file});
+    EXPECT_EQ(sampled.code, 3) << sampled.err;
+    EXPECT_TRUE(contains(sampled.err, file)) << sampled.err;
+    EXPECT_FALSE(fs::exists(folder_ / "samples"));
+  }
+}
+
+}  // namespace
+}  // namespace ddpm

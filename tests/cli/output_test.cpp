@@ -1,0 +1,180 @@
+// What goes to standard output, what to standard error, and what programs can read.
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+#include <sstream>
+
+#include "ddpm/formats/safetensors.h"
+#include "support/tiny_run.h"
+
+namespace ddpm {
+namespace {
+
+namespace fs = std::filesystem;
+using nlohmann::json;
+using testing::contains;
+using testing::ProgramResult;
+
+class Output : public testing::TinyRun {
+ protected:
+  // Every line of standard output is a path that exists.
+  void expect_paths(const ProgramResult& result, std::size_t count) const {
+    EXPECT_EQ(result.code, 0) << result.err;
+    std::istringstream lines(result.out);
+    std::size_t found = 0;
+    for (std::string line; std::getline(lines, line); ++found)
+      EXPECT_TRUE(fs::exists(folder_ / line)) << line;
+    EXPECT_EQ(found, count) << result.out;
+  }
+};
+
+TEST_F(Output, IsThePathsThatWereWritten) {
+  expect_paths(train(), 1);
+  expect_paths(run({"sample", "--count", "3"}), 3);
+  expect_paths(run({"sample", "--grid", "--count", "3", "--output", "new/folder/grid.png"}), 1);
+  expect_paths(run({"sample", "--count", "3", "--format", "npz"}), 1);
+  expect_paths(run({"sample", "--count", "3", "--format", "safetensors"}), 1);
+  EXPECT_TRUE(fs::exists(folder_ / "samples.npz"));
+  const SafetensorsFile images(folder_ / "samples.safetensors");
+  EXPECT_EQ(images.get("images").shape[0], 3);
+  EXPECT_EQ(testing::content_of(folder_ / "samples.npz").substr(0, 4), "PK\x03\x04");
+}
+
+TEST_F(Output, QuietIsSilentOnSuccessButNotOnFailure) {
+  const ProgramResult trained = train({"--quiet"});
+  EXPECT_EQ(trained.code, 0);
+  EXPECT_EQ(trained.err, "");
+  EXPECT_EQ(trained.out, "runs/a\n");
+  EXPECT_TRUE(fs::exists(folder_ / "runs/a/train.log"));
+  EXPECT_EQ(run({"sample", "--quiet", "--count", "1", "--steps", "20"}).err, "");
+  EXPECT_NE(train({"--quiet"}).err, "");  // the run exists
+}
+
+TEST_F(Output, ARedirectedStandardErrorHasNoControlCharacters) {
+  const ProgramResult result = train();
+  EXPECT_EQ(result.err.find('\x1b'), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find('\r'), std::string::npos) << result.err;
+}
+
+TEST_F(Output, NoColorIsHonoured) {
+  ::setenv("NO_COLOR", "1", 1);
+  ::setenv("CLICOLOR_FORCE", "1", 1);
+  const ProgramResult result = run({"sample", "--model", "nowhere"});
+  ::unsetenv("NO_COLOR");
+  ::unsetenv("CLICOLOR_FORCE");
+  EXPECT_EQ(result.err.find('\x1b'), std::string::npos) << result.err;
+}
+
+TEST_F(Output, JsonProgressIsAnObjectALine) {
+  const ProgramResult result = train({"--progress", "json", "--set", "run.name=b"});
+  ASSERT_EQ(result.code, 0);
+  std::istringstream lines(result.err);
+  int objects = 0;
+  for (std::string line; std::getline(lines, line);) {
+    if (!line.starts_with("{")) continue;
+    const json object = json::parse(line);
+    EXPECT_EQ(object.at("total"), 2);
+    ++objects;
+  }
+  EXPECT_GE(objects, 1);
+}
+
+TEST_F(Output, LogFileGetsTheMessages) {
+  ASSERT_EQ(train({"--log-file", "my.log"}).code, 0);
+  EXPECT_TRUE(contains(testing::content_of(folder_ / "my.log"), "device: "));
+}
+
+TEST_F(Output, InspectIsJsonForPrograms) {
+  const ProgramResult network =
+      run({"inspect", "--config", "tiny.json", "--json", "--set", "data.height=16", "--set",
+           "data.width=16", "--set", "data.channels=1"});
+  ASSERT_EQ(network.code, 0) << network.err;
+  EXPECT_EQ(network.err, "");
+  const std::int64_t parameters = json::parse(network.out).at("parameters");
+  ASSERT_EQ(train().code, 0);
+  const json model = json::parse(run({"inspect", "runs/a", "--json", "--tensors"}).out);
+  EXPECT_EQ(model.at("parameters"), parameters);
+  EXPECT_EQ(model.at("tensors"), model.at("tensor_list").size());
+  EXPECT_EQ(model.at("config").at("model").at("base_width"), 8);
+  // The parameters are those in the file.
+  const SafetensorsFile file(folder_ / model.at("weights").get<std::string>());
+  std::int64_t count = 0;
+  for (const TensorView& tensor : file.tensors())
+    count += static_cast<std::int64_t>(tensor.bytes.size() / 4);
+  EXPECT_EQ(count, parameters);
+  const json data = json::parse(run({"inspect", "--data", "--json"}).out);
+  EXPECT_EQ(data.at("bad_files"), 0);
+  EXPECT_GT(data.at("images"), 0);
+}
+
+TEST_F(Output, ConfigShowsValuesAndOrigins) {
+  const ProgramResult text =
+      run({"config", "show", "--config", "tiny.json", "--set", "training.batch_size=8"});
+  ASSERT_EQ(text.code, 0);
+  EXPECT_TRUE(contains(text.out, "--set")) << text.out;
+  EXPECT_TRUE(contains(text.out, "tiny.json")) << text.out;
+  const json shown = json::parse(
+      run({"config", "show", "--json", "--config", "tiny.json", "--set", "training.batch_size=8"})
+          .out);
+  EXPECT_TRUE(contains(shown.dump(), "training.batch_size")) << shown.dump();
+  const ProgramResult checked = run({"config", "check", "--config", "tiny.json"});
+  EXPECT_EQ(checked.code, 0);
+  EXPECT_EQ(checked.out + checked.err, "");
+}
+
+TEST_F(Output, SchemaAndKeysNameEveryKeyOfARun) {
+  ASSERT_EQ(train().code, 0);
+  const json config = json::parse(testing::content_of(folder_ / "runs/a/config.json"));
+  const json schema = json::parse(run({"config", "schema"}).out);
+  const std::string keys = run({"config", "keys"}).out;
+  for (const auto& [section, values] : config.items())
+    for (const auto& [key, value] : values.items()) {
+      EXPECT_TRUE(schema.at("properties").at(section).at("properties").contains(key)) << key;
+      EXPECT_TRUE(contains(keys, section + "." + key)) << key;
+    }
+}
+
+TEST_F(Output, CompletionsNameEveryCommand) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const ProgramResult result = run({"completion", shell});
+    EXPECT_EQ(result.code, 0);
+    for (const char* command : {"train", "sample", "denoise", "inspect", "config", "completion"})
+      EXPECT_TRUE(contains(result.out, command)) << shell << " " << command;
+  }
+  EXPECT_EQ(run({"completion", "tcsh"}).code, 2);
+}
+
+class Denoise : public Output {
+ protected:
+  Denoise() { EXPECT_EQ(train({"--set", "training.learning_rate=0.1"}).code, 0); }
+
+  template <class Time>
+  std::vector<float> prediction(DType type, Time t) const {
+    std::vector<float> x(256);
+    for (std::size_t i = 0; i < x.size(); ++i) x[i] = static_cast<float>(i % 7) / 7 - 0.5f;
+    const std::vector<TensorView> input = {
+        {"sample", DType::kF32, {1, 1, 16, 16}, std::as_bytes(std::span(x))},
+        {"timestep", type, {1}, std::as_bytes(std::span(&t, 1))}};
+    write_safetensors(folder_ / "in.safetensors", input);
+    expect_paths(run({"denoise", "--model", "runs/a", "--weights", "raw", "--input",
+                      "in.safetensors", "--output", "out.safetensors", "--threads", "1"}),
+                 1);
+    const SafetensorsFile file(folder_ / "out.safetensors");
+    const TensorView& view = file.get("prediction");
+    EXPECT_EQ(view.dtype, DType::kF32);
+    const auto* data = reinterpret_cast<const float*>(view.bytes.data());
+    return {data, data + view.bytes.size() / sizeof(float)};
+  }
+};
+
+TEST_F(Denoise, TakesFractionalTimes) {
+  const std::vector<float> two = prediction(DType::kI64, std::int64_t{2});
+  ASSERT_EQ(two.size(), 256u);
+  EXPECT_EQ(prediction(DType::kF32, 2.0f), two);
+  const std::vector<float> between = prediction(DType::kF32, 2.5f);
+  EXPECT_NE(between, two);
+  EXPECT_NE(between, prediction(DType::kI64, std::int64_t{3}));
+}
+
+}  // namespace
+}  // namespace ddpm
