@@ -157,7 +157,11 @@ std::optional<fs::path> CheckpointStore::newest() const {
 
 void CheckpointStore::prune(std::int64_t keep) {
   std::error_code error;
-  const std::vector<fs::path> checkpoints = list();
+  std::vector<fs::path> checkpoints = list();
+  // What was saved last counts as newest, even if a damaged or abandoned one has a later step.
+  const auto last =
+      std::find(checkpoints.begin(), checkpoints.end(), folder_ / read_pointer(folder_ / kLatest));
+  if (last != checkpoints.end()) std::rotate(last, last + 1, checkpoints.end());
   const auto surplus =
       static_cast<std::int64_t>(checkpoints.size()) - std::max<std::int64_t>(keep, 1);
   for (std::int64_t i = 0; i < surplus; ++i)

@@ -121,6 +121,19 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
   EXPECT_TRUE(store_.newest());
 }
 
+// A run that fell back from a damaged checkpoint and keeps one must not delete what it then saves.
+TEST_F(CheckpointTest, NeverPrunesWhatWasSavedLast) {
+  save(1);
+  const fs::path damaged = save(3);
+  write(damaged / "model.safetensors", "weightz");
+  const fs::path last = save(2);
+  store_.prune(2);
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_00000002", "step_00000003"}));
+  store_.prune(1);
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_00000002"}));
+  EXPECT_EQ(store_.newest(), last);
+}
+
 TEST_F(CheckpointTest, ReplacesOneOfTheSameStep) {
   save(3, "first");
   const fs::path saved = save(3, "second");
