@@ -7,6 +7,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/nn/unet.h"
+#include "ddpm/ops/runtime.h"
 #include "support/fill.h"
 #include "support/models.h"
 
@@ -17,6 +18,7 @@ using testing::hash_tensor;
 
 // A frozen network with hash-filled weights.
 Predictor frozen_network() {
+  set_up_runtime({.device = "cpu", .threads = 1});
   UNet net(testing::tiny(), 3);
   testing::hash_fill(*net);
   return [net](const torch::Tensor& x, const torch::Tensor& t) mutable {

@@ -24,7 +24,7 @@ using testing::message_of;
 using testing::TemporaryFolder;
 
 const Runtime& cpu() {
-  static const Runtime runtime = set_up_runtime({.device = "cpu", .threads = 2});
+  static const Runtime runtime = set_up_runtime({.device = "cpu", .threads = 1});
   return runtime;
 }
 
