@@ -46,6 +46,18 @@ TEST_F(Output, IsThePathsThatWereWritten) {
   EXPECT_EQ(testing::content_of(folder_ / "samples.npz").substr(0, 4), "PK\x03\x04");
 }
 
+TEST_F(Output, AFinishedRunResumesToItself) {
+  ASSERT_EQ(train().code, 0);
+  const fs::path manifest = folder_ / "runs/a/checkpoints/step_00000002/MANIFEST.json";
+  const std::string before = testing::content_of(manifest);
+  const std::string metrics = testing::content_of(folder_ / "runs/a/metrics.jsonl");
+  const ProgramResult again = train({"--resume", "auto"});
+  EXPECT_EQ(again.code, 0) << again.err;
+  EXPECT_EQ(again.out, "runs/a\n");
+  EXPECT_EQ(testing::content_of(manifest), before);
+  EXPECT_EQ(testing::content_of(folder_ / "runs/a/metrics.jsonl"), metrics);
+}
+
 TEST_F(Output, QuietIsSilentOnSuccessButNotOnFailure) {
   const ProgramResult trained = train({"--quiet"});
   EXPECT_EQ(trained.code, 0);
