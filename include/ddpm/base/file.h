@@ -82,8 +82,8 @@ class MappedFile {
 };
 
 // Regular files below `folder`, relative, sorted bytewise, so the order is the same on every
-// machine. Links are followed once; hidden files and folders (leading dot) are left out. Throws
-// IoError.
+// machine. Links are followed, except back to a folder above; hidden files and folders (leading
+// dot) are left out. Throws IoError.
 std::vector<fs::path> list_files_recursively(const fs::path& folder);
 
 // Bytes a user could write to the file system that holds `path` (or its nearest existing parent).
