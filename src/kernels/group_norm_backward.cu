@@ -51,7 +51,7 @@ __device__ void make_rows(const Backward& a, const Lane& lane, float* rows) {
   for_each_channel(a.geometry, a.tiling, lane, [&](int c, int channel) {
     const std::int64_t group = group_of(a.geometry, lane, channel);
     const float rstd = a.t.rstd[group];
-    const float offset = shift_of<T>(a.t.shift, a.geometry, lane, channel) - a.t.mean[group];
+    const float offset = shift_of<T>(a.t.shift, a.t.shift_stride, lane, channel) - a.t.mean[group];
     const float scale = rstd * to_float(typed<T>(a.t.gamma)[channel]);
     rows[kOffset * width + c] = offset;
     rows[kScale * width + c] = scale;

@@ -281,9 +281,9 @@ __device__ const T* typed(const void* p) {
 
 // shift of one channel, 0 if there is none.
 template <class T>
-__device__ float shift_of(const void* shift, const Geometry& g, const Lane& lane, int channel) {
+__device__ float shift_of(const void* shift, std::int64_t stride, const Lane& lane, int channel) {
   if (shift == nullptr) return 0.0f;
-  return to_float(typed<T>(shift)[lane.sample * g.channels + channel]);
+  return to_float(typed<T>(shift)[lane.sample * stride + channel]);
 }
 
 // --- Streaming a slab ----------------------------------------------------------------------------

@@ -23,7 +23,7 @@ template <class T>
 __device__ void load_parameters(const Forward& a, const Lane& lane, float* rows) {
   const int width = a.tiling.width();
   for_each_channel(a.geometry, a.tiling, lane, [&](int c, int channel) {
-    rows[kShift * width + c] = shift_of<T>(a.t.shift, a.geometry, lane, channel);
+    rows[kShift * width + c] = shift_of<T>(a.t.shift, a.t.shift_stride, lane, channel);
     rows[kGamma * width + c] = to_float(typed<T>(a.t.gamma)[channel]);
     rows[kBeta * width + c] = to_float(typed<T>(a.t.beta)[channel]);
   });
@@ -194,7 +194,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_moments(Forward a) {
         find_column(typed<T>(a.t.x1), typed<T>(a.t.x2), g, lane.sample, channel);
     const float pivot = to_float(*column.at(lane.chunk_begin));
     const Moments channel_sums = channel_moments(lane, c, t.width(), pivot, totals);
-    out[channel] = channel_sums.mean + shift_of<T>(a.t.shift, g, lane, channel);
+    out[channel] = channel_sums.mean + shift_of<T>(a.t.shift, a.t.shift_stride, lane, channel);
     out[g.channels + channel] = channel_sums.square;
   });
 }

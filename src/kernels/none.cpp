@@ -48,8 +48,10 @@ void dropout(const void*, void*, Type, Int, Int, std::uint32_t, float, const Ran
   none();
 }
 
-void upsample_nearest(const void*, void*, Type, Int, Int, Int, Int, Stream) { none(); }
-void upsample_nearest_backward(const void*, void*, Type, Int, Int, Int, Int, Stream) { none(); }
+void fold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
+void unfold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
+void join_phases(const void*, const void*, void*, Type, const PhaseShape&, Stream) { none(); }
+void split_phases(const void*, void*, Type, const PhaseShape&, Stream) { none(); }
 
 void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stream) { none(); }
 Int column_sums_workspace(Int, Int) { none(); }

@@ -3,100 +3,181 @@
 #include "device.cuh"
 
 namespace ddpm::kernels {
-
 namespace {
 
-// Sizes of the small map in vectors of kWidth channels: rows = n * height.
-struct MapShape {
-  std::int64_t rows;
-  std::int64_t width;
-  std::int64_t pixel_vectors;
+// --- Filters -------------------------------------------------------------------------------------
 
-  __host__ __device__ std::int64_t vectors() const { return rows * width * pixel_vectors; }
+// Along one side, tap s of phase a sums the taps r of the 3-tap filter that meet its pixel:
+//   phase 0: {0}, {1, 2}     phase 1: {0, 1}, {2}
+__device__ bool meets(int phase, int tap, int r) { return (r > phase) == (tap == 1); }
+
+// A thread owns kWidth input channels of one filter. `folded` strides: tap c_in, filter 4 c_in,
+// phase c_out * 4 c_in.
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    fold_kernel(const T* __restrict__ filters, T* __restrict__ folded, std::int64_t c_out,
+                std::int64_t c_in) {
+  const std::int64_t vectors = c_in / kWidth;
+  const std::int64_t thread = thread_index();
+  if (thread >= c_out * vectors) return;
+  const std::int64_t filter = thread / vectors, channel = thread % vectors * kWidth;
+  Floats<kWidth> taps[9];
+#pragma unroll
+  for (int i = 0; i < 9; ++i) taps[i] = load<kWidth>(filters + (filter * 9 + i) * c_in + channel);
+#pragma unroll
+  for (int i = 0; i < 16; ++i) {
+    const int phase = i / 4, a = phase / 2, b = phase % 2, s = i / 2 % 2, t = i % 2;
+    Floats<kWidth> sum{};
+#pragma unroll
+    for (int r = 0; r < 3; ++r)
+#pragma unroll
+      for (int q = 0; q < 3; ++q)
+        if (meets(a, s, r) && meets(b, t, q))
+#pragma unroll
+          for (int k = 0; k < kWidth; ++k) sum[k] += taps[3 * r + q][k];
+    store(folded + ((phase * c_out + filter) * 4 + 2 * s + t) * c_in + channel, sum);
+  }
+}
+
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    unfold_kernel(const T* __restrict__ folded, T* __restrict__ filters, std::int64_t c_out,
+                  std::int64_t c_in) {
+  const std::int64_t vectors = c_in / kWidth;
+  const std::int64_t thread = thread_index();
+  if (thread >= c_out * vectors) return;
+  const std::int64_t filter = thread / vectors, channel = thread % vectors * kWidth;
+  Floats<kWidth> sums[9] = {};
+#pragma unroll
+  for (int i = 0; i < 16; ++i) {
+    const int phase = i / 4, a = phase / 2, b = phase % 2, s = i / 2 % 2, t = i % 2;
+    const auto value =
+        load<kWidth>(folded + ((phase * c_out + filter) * 4 + 2 * s + t) * c_in + channel);
+#pragma unroll
+    for (int r = 0; r < 3; ++r)
+#pragma unroll
+      for (int q = 0; q < 3; ++q)
+        if (meets(a, s, r) && meets(b, t, q))
+#pragma unroll
+          for (int k = 0; k < kWidth; ++k) sums[3 * r + q][k] += value[k];
+  }
+#pragma unroll
+  for (int i = 0; i < 9; ++i) store(filters + (filter * 9 + i) * c_in + channel, sums[i]);
+}
+
+// --- Phases --------------------------------------------------------------------------------------
+
+// A vector of the large map: its number, and where its phase lies.
+struct PhasePlace {
+  std::int64_t channel_vector, phase_vector;
 };
 
-// Number of the large map's first vector among the four that belong to a vector of the small map.
-// The others follow pixel_vectors and 2 * width * pixel_vectors later. Row r of the small map, over
-// all images, is rows 2r and 2r+1 of the large one.
-__device__ std::int64_t large_vector(const MapShape& shape, std::int64_t vector) {
-  const std::int64_t pixel = vector / shape.pixel_vectors;
-  const std::int64_t channel_vector = vector % shape.pixel_vectors;
-  const std::int64_t row = pixel / shape.width;
-  const std::int64_t column = pixel % shape.width;
-  return (2 * row * 2 * shape.width + 2 * column) * shape.pixel_vectors + channel_vector;
+// `vectors`: of a pixel.
+__device__ PhasePlace place_of(const PhaseShape& s, std::int64_t vectors, std::int64_t thread) {
+  const std::int64_t channel_vector = thread % vectors;
+  std::int64_t rest = thread / vectors;
+  const std::int64_t x = rest % (2 * s.width);
+  rest /= 2 * s.width;
+  const std::int64_t y = rest % (2 * s.height), n = rest / (2 * s.height);
+  const std::int64_t a = y % 2, b = x % 2;
+  const std::int64_t position = (n * (s.height + 1) + y / 2 + a) * (s.width + 1) + x / 2 + b;
+  return {channel_vector, (position * 4 + 2 * a + b) * vectors + channel_vector};
 }
 
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
-    upsample_kernel(const T* __restrict__ x, T* __restrict__ y, MapShape shape) {
-  const std::int64_t vector = thread_index();
-  if (vector >= shape.vectors()) return;
-  const auto values = load<kWidth>(x + vector * kWidth);
-  T* corner = y + large_vector(shape, vector) * kWidth;
-  const std::int64_t right = shape.pixel_vectors * kWidth;
-  const std::int64_t down = 2 * shape.width * right;
-  store(corner, values);
-  store(corner + right, values);
-  store(corner + down, values);
-  store(corner + down + right, values);
-}
-
-template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    upsample_backward_kernel(const T* __restrict__ dy, T* __restrict__ dx, MapShape shape) {
-  const std::int64_t vector = thread_index();
-  if (vector >= shape.vectors()) return;
-  const T* corner = dy + large_vector(shape, vector) * kWidth;
-  const std::int64_t right = shape.pixel_vectors * kWidth;
-  const std::int64_t down = 2 * shape.width * right;
-  const auto a = load<kWidth>(corner);
-  const auto b = load<kWidth>(corner + right);
-  const auto c = load<kWidth>(corner + down);
-  const auto d = load<kWidth>(corner + down + right);
-  Floats<kWidth> sum;
+    join_kernel(const T* __restrict__ phases, const T* __restrict__ bias, T* __restrict__ image,
+                PhaseShape s) {
+  const std::int64_t vectors = s.channels / kWidth;
+  const std::int64_t thread = thread_index();
+  if (thread >= s.n * 4 * s.height * s.width * vectors) return;
+  const PhasePlace place = place_of(s, vectors, thread);
+  auto values = load<kWidth>(phases + place.phase_vector * kWidth);
+  const auto shift = load<kWidth>(bias + place.channel_vector * kWidth);
 #pragma unroll
-  for (int i = 0; i < kWidth; ++i) sum[i] = (a[i] + b[i]) + (c[i] + d[i]);
-  store(dx + vector * kWidth, sum);
+  for (int i = 0; i < kWidth; ++i) values[i] += shift[i];
+  store(image + thread * kWidth, values);
 }
 
-template <typename T, int kWidth, bool kBackward>
-void launch_resample(const void* in, void* out, std::int64_t rows, std::int64_t width,
-                     std::int64_t channels, Stream stream) {
-  const MapShape shape{rows, width, channels / kWidth};
-  const unsigned blocks = blocks_for(shape.vectors());
-  const T* input = static_cast<const T*>(in);
-  T* output = static_cast<T*>(out);
-  if constexpr (kBackward)
-    upsample_backward_kernel<T, kWidth><<<blocks, kThreads, 0, stream>>>(input, output, shape);
-  else
-    upsample_kernel<T, kWidth><<<blocks, kThreads, 0, stream>>>(input, output, shape);
-  check_launch(kBackward ? "upsample_nearest_backward" : "upsample_nearest");
+// A thread owns a vector of `phases`, so that every one is written.
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    split_kernel(const T* __restrict__ image, T* __restrict__ phases, PhaseShape s) {
+  const std::int64_t vectors = s.channels / kWidth;
+  const std::int64_t thread = thread_index();
+  if (thread >= s.n * (s.height + 1) * (s.width + 1) * 4 * vectors) return;
+  const std::int64_t channel_vector = thread % vectors;
+  std::int64_t rest = thread / vectors;
+  const std::int64_t a = rest / 2 % 2, b = rest % 2;
+  rest /= 4;
+  const std::int64_t j = rest % (s.width + 1) - b;
+  rest /= s.width + 1;
+  const std::int64_t i = rest % (s.height + 1) - a, n = rest / (s.height + 1);
+  Floats<kWidth> values{};
+  if (i >= 0 && i < s.height && j >= 0 && j < s.width) {
+    const std::int64_t pixel = (n * 2 * s.height + 2 * i + a) * 2 * s.width + 2 * j + b;
+    values = load<kWidth>(image + (pixel * vectors + channel_vector) * kWidth);
+  }
+  store(phases + thread * kWidth, values);
 }
 
-template <bool kBackward>
-void resample(const void* in, void* out, Type type, std::int64_t rows, std::int64_t width,
-              std::int64_t channels, Stream stream) {
-  if (rows * width * channels == 0) return;
+// Calls run(T{}, width) with the widest vectors that `channels` and the pointers allow.
+template <typename Run>
+void dispatch_width(Type type, std::int64_t channels, bool aligned, const Run& run) {
   dispatch(type, [&](auto element) {
-    using T = decltype(element);
-    if (channels % kVectorWidth<T> == 0 && is_aligned(in) && is_aligned(out))
-      launch_resample<T, kVectorWidth<T>, kBackward>(in, out, rows, width, channels, stream);
+    constexpr int kWidth = kVectorWidth<decltype(element)>;
+    if (channels % kWidth == 0 && aligned)
+      run(element, std::integral_constant<int, kWidth>{});
     else
-      launch_resample<T, 1, kBackward>(in, out, rows, width, channels, stream);
+      run(element, std::integral_constant<int, 1>{});
   });
 }
 
 }  // namespace
 
-void upsample_nearest(const void* x, void* y, Type type, std::int64_t n, std::int64_t height,
-                      std::int64_t width, std::int64_t channels, Stream stream) {
-  resample<false>(x, y, type, n * height, width, channels, stream);
+void fold_filters(const void* filters, void* folded, Type type, std::int64_t c_out,
+                  std::int64_t c_in, Stream stream) {
+  const bool aligned = is_aligned(filters) && is_aligned(folded);
+  dispatch_width(type, c_in, aligned, [&](auto element, auto width) {
+    using T = decltype(element);
+    fold_kernel<T, width><<<blocks_for(c_out * c_in / width), kThreads, 0, stream>>>(
+        static_cast<const T*>(filters), static_cast<T*>(folded), c_out, c_in);
+  });
+  check_launch("fold_filters");
 }
 
-void upsample_nearest_backward(const void* dy, void* dx, Type type, std::int64_t n,
-                               std::int64_t height, std::int64_t width, std::int64_t channels,
-                               Stream stream) {
-  resample<true>(dy, dx, type, n * height, width, channels, stream);
+void unfold_filters(const void* folded, void* filters, Type type, std::int64_t c_out,
+                    std::int64_t c_in, Stream stream) {
+  const bool aligned = is_aligned(filters) && is_aligned(folded);
+  dispatch_width(type, c_in, aligned, [&](auto element, auto width) {
+    using T = decltype(element);
+    unfold_kernel<T, width><<<blocks_for(c_out * c_in / width), kThreads, 0, stream>>>(
+        static_cast<const T*>(folded), static_cast<T*>(filters), c_out, c_in);
+  });
+  check_launch("unfold_filters");
+}
+
+void join_phases(const void* phases, const void* bias, void* image, Type type, const PhaseShape& s,
+                 Stream stream) {
+  const bool aligned = is_aligned(phases) && is_aligned(bias) && is_aligned(image);
+  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+    using T = decltype(element);
+    const std::int64_t threads = s.n * 4 * s.height * s.width * (s.channels / width);
+    join_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
+        static_cast<const T*>(phases), static_cast<const T*>(bias), static_cast<T*>(image), s);
+  });
+  check_launch("join_phases");
+}
+
+void split_phases(const void* image, void* phases, Type type, const PhaseShape& s, Stream stream) {
+  const bool aligned = is_aligned(phases) && is_aligned(image);
+  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+    using T = decltype(element);
+    const std::int64_t threads = s.n * (s.height + 1) * (s.width + 1) * 4 * (s.channels / width);
+    split_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
+        static_cast<const T*>(image), static_cast<T*>(phases), s);
+  });
+  check_launch("split_phases");
 }
 
 }  // namespace ddpm::kernels

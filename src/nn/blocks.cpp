@@ -83,22 +83,34 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
 }
 
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip,
-                                    const torch::Tensor& activated_time,
+                                    const torch::Tensor& shift,
                                     const std::optional<ops::Draw>& dropout) {
   const ops::GroupNormOutput in = norm1_->forward({.x = x, .skip = skip}, /*silu=*/true);
   torch::Tensor h = ops::convolution(in.y, conv1_->weight);
   // The convolution's bias and the time enter together, inside the second norm.
-  const torch::Tensor shift =
-      ops::linear(activated_time, time_->weight, time_->bias + conv1_->bias);
   h = norm2_
           ->forward({.x = h, .shift = shift}, /*silu=*/true, dropout_,
                     draw_of_layer(dropout, dropout_layer_))
           .y;
+  if (shortcut_.is_empty()) return ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x);
+  // Both biases are added once, and so have one gradient to sum.
   const torch::Tensor shortcut =
-      shortcut_.is_empty()
-          ? in.x
-          : ops::pointwise_convolution(in.x, in.skip, shortcut_->weight, shortcut_->bias);
-  return ops::convolution(h, conv2_->weight, conv2_->bias, {}, shortcut);
+      ops::pointwise_convolution(in.x, in.skip, shortcut_->weight, torch::Tensor());
+  return ops::convolution(h, conv2_->weight, conv2_->bias + shortcut_->bias, {}, shortcut);
+}
+
+std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
+                                         const torch::Tensor& activated_time) {
+  std::vector<torch::Tensor> weights, biases, convolution_biases;
+  std::vector<std::int64_t> widths;
+  for (const ResBlock& block : blocks) {
+    weights.push_back(block->time_->weight);
+    biases.push_back(block->time_->bias);
+    convolution_biases.push_back(block->conv1_->bias);
+    widths.push_back(block->conv1_->bias.size(0));
+  }
+  const torch::Tensor bias = torch::cat(biases) + torch::cat(convolution_biases);
+  return ops::linear(activated_time, torch::cat(weights), bias).split_with_sizes(widths, 1);
 }
 
 AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names)
@@ -158,7 +170,7 @@ UpsampleImpl::UpsampleImpl(std::int64_t channels, bool transposed) {
 
 torch::Tensor UpsampleImpl::forward(const torch::Tensor& x) {
   if (!transposed_.is_empty()) return transposed_(x);
-  return ops::convolution(ops::upsample_nearest(x), conv_->weight, conv_->bias);
+  return ops::upsample_convolution(x, conv_->weight, conv_->bias);
 }
 
 }  // namespace ddpm

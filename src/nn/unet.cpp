@@ -17,23 +17,24 @@ torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
 
 }  // namespace
 
-torch::Tensor DownBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
+torch::Tensor DownBlock::operator()(const torch::Tensor& x, const torch::Tensor& shift,
                                     const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = res(x, torch::Tensor(), time, dropout);
+  const torch::Tensor h = res(x, torch::Tensor(), shift, dropout);
   return attention.is_empty() ? h : attention(h);
 }
 
 torch::Tensor UpBlock::operator()(const torch::Tensor& x, const torch::Tensor& skip,
-                                  const torch::Tensor& time,
+                                  const torch::Tensor& shift,
                                   const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = res(x, skip, time, dropout);
+  const torch::Tensor h = res(x, skip, shift, dropout);
   return attention.is_empty() ? h : attention(h);
 }
 
-torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& time,
+torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& shift1,
+                                      const torch::Tensor& shift2,
                                       const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = attention(res1(x, torch::Tensor(), time, dropout));
-  return res2(h, torch::Tensor(), time, dropout);
+  const torch::Tensor h = attention(res1(x, torch::Tensor(), shift1, dropout));
+  return res2(h, torch::Tensor(), shift2, dropout);
 }
 
 std::vector<std::int64_t> level_widths(const ModelConfig& config) {
@@ -131,9 +132,10 @@ ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
                                .groups = config.groups,
                                .epsilon = config.norm_epsilon,
                                .dropout = config.dropout,
-                               .dropout_layer = dropout_layers_++},
+                               .dropout_layer = static_cast<int>(res_blocks_.size())},
                names.res);
   register_at(*this, path, res.ptr());
+  res_blocks_.push_back(res);
   return res;
 }
 
@@ -154,19 +156,22 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const std::optional<ops::Draw>& dropout) {
   // Every block applies SiLU to the embedding before its projection; once is enough.
-  const torch::Tensor time = torch::silu(time_embedding_(t));
+  const std::vector<torch::Tensor> shifts =
+      project_times(res_blocks_, torch::silu(time_embedding_(t)));
+  auto shift = shifts.begin();
   const torch::Tensor image =
       x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
   torch::Tensor h = ops::convolution(image, conv_in_->weight, conv_in_->bias);
 
   std::vector<torch::Tensor> skips = {h};
   for (DownLevel& level : down_) {
-    for (DownBlock& block : level.blocks) skips.push_back(h = block(h, time, dropout));
+    for (DownBlock& block : level.blocks) skips.push_back(h = block(h, *shift++, dropout));
     if (!level.downsample.is_empty()) skips.push_back(h = level.downsample(h));
   }
-  h = middle_(h, time, dropout);
+  const torch::Tensor &shift1 = *shift++, &shift2 = *shift++;
+  h = middle_(h, shift1, shift2, dropout);
   for (UpLevel& level : up_) {
-    for (UpBlock& block : level.blocks) h = block(h, pop(skips), time, dropout);
+    for (UpBlock& block : level.blocks) h = block(h, pop(skips), *shift++, dropout);
     if (!level.upsample.is_empty()) h = level.upsample(h);
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;

@@ -5,6 +5,7 @@
 #include "ddpm/kernels/resample.h"
 #include "ddpm/kernels/residual.h"
 #include "kernels.h"
+#include "side_stream.h"
 
 namespace ddpm::ops {
 namespace {
@@ -75,12 +76,66 @@ torch::Tensor pad_to_vector(const torch::Tensor& x, std::int64_t dimension) {
   return torch::constant_pad_nd(x, pad);
 }
 
-torch::Tensor padded_convolution(const torch::Tensor& x, const torch::Tensor& weight,
-                                 const ConvolutionOptions& o) {
+// One of the two gradients of a convolution without bias.
+enum class Gradient { kInput, kWeight };
+torch::Tensor convolution_gradient(Gradient which, const torch::Tensor& dy, const torch::Tensor& x,
+                                   const torch::Tensor& weight, std::int64_t stride,
+                                   std::int64_t padding) {
+  const bool input = which == Gradient::kInput;
+  const auto gradients = at::convolution_backward(
+      dy, x, weight, std::nullopt, {stride, stride}, {padding, padding}, {1, 1},
+      /*transposed=*/false, {0, 0}, /*groups=*/1, {input, !input, false});
+  return input ? std::get<0>(gradients) : std::get<1>(gradients);
+}
+
+// Computes a weight's gradient beside what follows, if it goes straight to the optimiser.
+template <class Compute>
+torch::Tensor weight_gradient(bool goes_to_optimizer, const torch::Tensor& dy,
+                              const torch::Tensor& x, const Compute& compute) {
+  torch::Tensor gradient;
+  if (goes_to_optimizer)
+    run_aside({dy, x}, [&] { gradient = compute(); });
+  else
+    gradient = compute();
+  return gradient;
+}
+
+class ConvolutionFunction : public Function<ConvolutionFunction> {
+ public:
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, std::int64_t stride,
+                               std::int64_t padding) {
+    context->save_for_backward({x, weight});
+    context->saved_data["stride"] = stride;
+    context->saved_data["padding"] = padding;
+    context->saved_data["is_leaf"] = weight.is_leaf();
+    return torch::conv2d(x, weight, {}, stride, padding);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const torch::Tensor &x = saved[0], &weight = saved[1];
+    const torch::Tensor dy = channels_last(gradients[0]);
+    const auto gradient = [&](Gradient which) {
+      return convolution_gradient(which, dy, x, weight, context->saved_data["stride"].toInt(),
+                                  context->saved_data["padding"].toInt());
+    };
+    torch::Tensor dweight = weight_gradient(context->saved_data["is_leaf"].toBool(), dy, x,
+                                            [&] { return gradient(Gradient::kWeight); });
+    torch::Tensor dx;
+    if (context->needs_input_grad(0)) dx = gradient(Gradient::kInput);
+    return {dx, dweight, torch::Tensor(), torch::Tensor()};
+  }
+};
+
+torch::Tensor convolution_by_kernels(const torch::Tensor& x, const torch::Tensor& weight,
+                                     const ConvolutionOptions& o) {
   const torch::Tensor padded = pad_to_vector(x, 1).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor filters =
       pad_to_vector(pad_to_vector(weight, 1), 0).contiguous(torch::MemoryFormat::ChannelsLast);
-  const torch::Tensor y = torch::conv2d(padded, filters, {}, o.stride, o.padding);
+  const torch::Tensor y = torch::GradMode::is_enabled()
+                              ? ConvolutionFunction::apply(padded, filters, o.stride, o.padding)
+                              : torch::conv2d(padded, filters, {}, o.stride, o.padding);
   if (y.size(1) == weight.size(0)) return y;
   return y.narrow(1, 0, weight.size(0)).contiguous(torch::MemoryFormat::ChannelsLast);
 }
@@ -90,7 +145,8 @@ torch::Tensor pixels_of(const torch::Tensor& x) {
   return x.permute({0, 2, 3, 1}).reshape({-1, x.size(1)});
 }
 
-// x W1^T + skip W2^T + bias, W = [W1 W2]; skip and bias may be undefined.
+// x W1^T + skip W2^T + bias, W = [W1 W2]; skip and bias may be undefined. `weight` may have further
+// dimensions of size one, like that of a 1x1 convolution.
 class LinearFunction : public Function<LinearFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
@@ -98,34 +154,41 @@ class LinearFunction : public Function<LinearFunction> {
                                const OptionalTensor& bias) {
     context->save_for_backward({x, value_of(skip), weight});
     context->saved_data["has_bias"] = bias.has_value();
+    context->saved_data["is_leaf"] = weight.is_leaf();
     return multiply(x, value_of(skip), weight, value_of(bias));
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
-    const torch::Tensor &x = saved[0], &skip = saved[1], &weight = saved[2];
+    const torch::Tensor &x = saved[0], &skip = saved[1];
+    const torch::Tensor weight = saved[2].flatten(1);
     const torch::Tensor dy = gradients[0].contiguous();
     const std::int64_t split = x.size(1);
-    torch::Tensor dweight = torch::empty_like(weight);
-    torch::Tensor dweight1 = dweight.narrow(1, 0, split);
-    torch::mm_out(dweight1, dy.t(), x);
+    const torch::Tensor dweight =
+        weight_gradient(context->saved_data["is_leaf"].toBool(), dy, x, [&] {
+          torch::Tensor joint = torch::empty_like(weight);
+          torch::Tensor first = joint.narrow(1, 0, split);
+          torch::mm_out(first, dy.t(), x);
+          if (skip.defined()) {
+            torch::Tensor second = joint.narrow(1, split, skip.size(1));
+            torch::mm_out(second, dy.t(), skip);
+          }
+          return joint;
+        });
     torch::Tensor dskip;
-    if (skip.defined()) {
-      torch::Tensor dweight2 = dweight.narrow(1, split, skip.size(1));
-      torch::mm_out(dweight2, dy.t(), skip);
-      dskip = torch::mm(dy, weight.narrow(1, split, skip.size(1)));
-    }
+    if (skip.defined()) dskip = torch::mm(dy, weight.narrow(1, split, skip.size(1)));
     const bool has_bias = context->saved_data["has_bias"].toBool();
-    return {torch::mm(dy, weight.narrow(1, 0, split)), dskip, dweight,
+    return {torch::mm(dy, weight.narrow(1, 0, split)), dskip, dweight.view_as(saved[2]),
             has_bias ? sums_by_channel(dy) : torch::Tensor()};
   }
 
   static torch::Tensor multiply(const torch::Tensor& x, const torch::Tensor& skip,
                                 const torch::Tensor& weight, const torch::Tensor& bias) {
     const std::int64_t split = x.size(1);
-    const torch::Tensor weight1 = weight.narrow(1, 0, split).t();
-    torch::Tensor y = bias.defined() ? torch::addmm(bias, x, weight1) : torch::mm(x, weight1);
-    if (skip.defined()) y.addmm_(skip, weight.narrow(1, split, skip.size(1)).t());
+    const torch::Tensor matrix = weight.flatten(1);
+    const torch::Tensor first = matrix.narrow(1, 0, split).t();
+    torch::Tensor y = bias.defined() ? torch::addmm(bias, x, first) : torch::mm(x, first);
+    if (skip.defined()) y.addmm_(skip, matrix.narrow(1, split, skip.size(1)).t());
     return y;
   }
 };
@@ -136,24 +199,61 @@ torch::Tensor linear_by_kernels(const torch::Tensor& x, const torch::Tensor& ski
                                        : LinearFunction::multiply(x, skip, weight, bias);
 }
 
+// Keeps the folded filters for the way back: folding them again costs more than their memory.
 class UpsampleFunction : public Function<UpsampleFunction> {
  public:
-  static torch::Tensor forward(AutogradContext*, const torch::Tensor& x) {
-    const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
-    torch::Tensor y =
-        torch::empty({n, c, 2 * h, 2 * w}, x.options(), torch::MemoryFormat::ChannelsLast);
-    kernels::upsample_nearest(x.const_data_ptr(), y.data_ptr(), type_of(x), n, h, w, c,
-                              stream_of(x));
+  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
+                               const torch::Tensor& weight, const torch::Tensor& bias) {
+    const torch::Tensor folded = fold(weight);
+    context->save_for_backward({x, weight, folded});
+    return convolve(x, folded, bias);
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const variable_list saved = context->get_saved_variables();
+    const torch::Tensor &x = saved[0], &weight = saved[1], &folded = saved[2];
+    const torch::Tensor dy = channels_last(gradients[0]);
+    const torch::Tensor dphases =
+        torch::empty({x.size(0), folded.size(0), x.size(2) + 1, x.size(3) + 1}, x.options(),
+                     torch::MemoryFormat::ChannelsLast);
+    kernels::split_phases(dy.const_data_ptr(), dphases.data_ptr(), type_of(dy), shape_of(x, dy),
+                          stream_of(dy));
+    const torch::Tensor dweight = weight_gradient(/*goes_to_optimizer=*/true, dphases, x, [&] {
+      const torch::Tensor dfolded =
+          convolution_gradient(Gradient::kWeight, dphases, x, folded, 1, 1)
+              .contiguous(torch::MemoryFormat::ChannelsLast);
+      torch::Tensor filters = torch::empty_like(weight, torch::MemoryFormat::ChannelsLast);
+      kernels::unfold_filters(dfolded.const_data_ptr(), filters.data_ptr(), type_of(filters),
+                              weight.size(0), weight.size(1), stream_of(filters));
+      return filters;
+    });
+    return {convolution_gradient(Gradient::kInput, dphases, x, folded, 1, 1), dweight,
+            sums_by_channel(dy)};
+  }
+
+  // [4*C_out,C,2,2]
+  static torch::Tensor fold(const torch::Tensor& weight) {
+    const torch::Tensor filters = weight.contiguous(torch::MemoryFormat::ChannelsLast);
+    torch::Tensor folded = torch::empty({4 * weight.size(0), weight.size(1), 2, 2},
+                                        weight.options(), torch::MemoryFormat::ChannelsLast);
+    kernels::fold_filters(filters.const_data_ptr(), folded.data_ptr(), type_of(weight),
+                          weight.size(0), weight.size(1), stream_of(weight));
+    return folded;
+  }
+
+  static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& folded,
+                                const torch::Tensor& bias) {
+    const torch::Tensor phases = channels_last(torch::conv2d(x, folded, {}, 1, 1));
+    const torch::Tensor y = torch::empty({x.size(0), bias.size(0), 2 * x.size(2), 2 * x.size(3)},
+                                         x.options(), torch::MemoryFormat::ChannelsLast);
+    kernels::join_phases(phases.const_data_ptr(), bias.const_data_ptr(), y.data_ptr(), type_of(y),
+                         shape_of(x, y), stream_of(y));
     return y;
   }
 
-  static variable_list backward(AutogradContext*, variable_list gradients) {
-    const torch::Tensor dy = channels_last(gradients[0]);
-    const std::int64_t n = dy.size(0), c = dy.size(1), h = dy.size(2) / 2, w = dy.size(3) / 2;
-    torch::Tensor dx = torch::empty({n, c, h, w}, dy.options(), torch::MemoryFormat::ChannelsLast);
-    kernels::upsample_nearest_backward(dy.const_data_ptr(), dx.data_ptr(), type_of(dy), n, h, w, c,
-                                       stream_of(dy));
-    return {dx};
+ private:
+  static kernels::PhaseShape shape_of(const torch::Tensor& x, const torch::Tensor& y) {
+    return {.n = x.size(0), .height = x.size(2), .width = x.size(3), .channels = y.size(1)};
   }
 };
 
@@ -162,7 +262,7 @@ class UpsampleFunction : public Function<UpsampleFunction> {
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
                           const torch::Tensor& bias, const ConvolutionOptions& options,
                           const torch::Tensor& residual) {
-  if (use_kernels(x)) return add(padded_convolution(x, weight, options), bias, residual);
+  if (use_kernels(x)) return add(convolution_by_kernels(x, weight, options), bias, residual);
   const torch::Tensor y = torch::conv2d(x, weight, bias, options.stride, options.padding);
   return residual.defined() ? residual + y : y;
 }
@@ -178,10 +278,9 @@ torch::Tensor pointwise_convolution(const torch::Tensor& x, const torch::Tensor&
   const torch::Tensor skip_pixels = skip.defined() ? pixels_of(skip) : skip;
   torch::Tensor y;
   if (residual.defined())
-    y = add(linear_by_kernels(pixels_of(x), skip_pixels, weight.flatten(1), {}), bias,
-            pixels_of(residual));
+    y = add(linear_by_kernels(pixels_of(x), skip_pixels, weight, {}), bias, pixels_of(residual));
   else
-    y = linear_by_kernels(pixels_of(x), skip_pixels, weight.flatten(1), bias);
+    y = linear_by_kernels(pixels_of(x), skip_pixels, weight, bias);
   return y.view({x.size(0), x.size(2), x.size(3), -1}).permute({0, 3, 1, 2});
 }
 
@@ -193,9 +292,16 @@ torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
   return linear_by_kernels(x.reshape({-1, x.size(-1)}), {}, weight, bias).view(sizes);
 }
 
-torch::Tensor upsample_nearest(const torch::Tensor& x) {
-  if (use_kernels(x)) return UpsampleFunction::apply(channels_last(x));
-  return torch::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
+torch::Tensor upsample_convolution(const torch::Tensor& x, const torch::Tensor& weight,
+                                   const torch::Tensor& bias) {
+  if (!use_kernels(x)) {
+    const torch::Tensor doubled = torch::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
+    return torch::conv2d(doubled, weight, bias, 1, 1);
+  }
+  const torch::Tensor small = channels_last(x);
+  return torch::GradMode::is_enabled()
+             ? UpsampleFunction::apply(small, weight, bias)
+             : UpsampleFunction::convolve(small, UpsampleFunction::fold(weight), bias);
 }
 
 }  // namespace ddpm::ops

@@ -4,6 +4,7 @@
 
 #include "ddpm/kernels/optimizer.h"
 #include "kernels.h"
+#include "side_stream.h"
 
 namespace ddpm::ops {
 namespace {
@@ -18,6 +19,7 @@ bool lies_like(const torch::Tensor& a, const torch::Tensor& b) {
 // One launch for hundreds of small tensors.
 void gather_by_kernel(std::span<const torch::Tensor> sources,
                       std::span<const torch::Tensor> targets, bool accumulate) {
+  join_side_stream(targets.front().device());
   std::vector<torch::Tensor> kept;  // copies of the few that lie otherwise than their target
   std::vector<kernels::GradientSource> list;
   for (std::size_t i = 0; i < sources.size(); ++i) {

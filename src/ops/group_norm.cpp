@@ -56,6 +56,7 @@ torch::Tensor forward_by_kernel(const GroupNormInput& input, const torch::Tensor
                               {.x1 = data(x),
                                .x2 = data(input.skip),
                                .shift = data(input.shift),
+                               .shift_stride = input.shift.defined() ? input.shift.stride(0) : 0,
                                .gamma = data(weight),
                                .beta = data(bias),
                                .y = mutable_data(y),
@@ -108,7 +109,8 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
     const torch::Tensor residual1 = residual(1), residual2 = residual(2);
     const torch::Tensor dx = new_like(input.x), dskip = new_like(input.skip);
     const torch::Tensor dshift =
-        input.shift.defined() ? torch::empty_like(input.shift) : torch::Tensor();
+        input.shift.defined() ? torch::empty_like(input.shift, torch::MemoryFormat::Contiguous)
+                              : torch::Tensor();
     const torch::Tensor dweight = torch::empty_like(weight), dbias = torch::empty_like(bias);
     const torch::Tensor scratch = workspace(kernels::group_norm_backward_workspace(shape), input.x);
     kernels::group_norm_backward(shape,
@@ -116,6 +118,7 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
                                   .x1 = data(input.x),
                                   .x2 = data(input.skip),
                                   .shift = data(input.shift),
+                                  .shift_stride = input.shift.defined() ? input.shift.stride(0) : 0,
                                   .gamma = data(weight),
                                   .beta = data(bias),
                                   .mean = saved[5].const_data_ptr<float>(),

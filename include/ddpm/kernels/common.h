@@ -1,6 +1,7 @@
-// What all kernels share. Kernels know raw device pointers and a stream and nothing of LibTorch, so they compile in
-// seconds and build before LibTorch is found. Every function queues work on the stream and returns; it throws
-// std::runtime_error if a launch is refused. Feature maps are [N,H,W,C] in memory (channels last).
+// What all kernels share. Kernels know raw device pointers and a stream and nothing of LibTorch, so
+// they compile in seconds and build before LibTorch is found. Every function queues work on the
+// stream and returns; it throws std::runtime_error if a launch is refused. Feature maps are
+// [N,H,W,C] in memory (channels last).
 #pragma once
 
 #include <cstdint>
@@ -14,8 +15,9 @@ using Stream = CUstream_st*;
 // Element type of weights and activations. Sums and statistics are float32 always.
 enum class Type { kFloat32, kBFloat16 };
 
-// A stream of random numbers (base/random.h) whose step and first sample lie in device memory, so that a recorded
-// CUDA graph draws new numbers at each replay. Row i of a tensor is sample position[1] + i of step position[0].
+// A stream of random numbers (base/random.h) whose step and first sample lie in device memory, so
+// that a recorded CUDA graph draws new numbers at each replay. Row i of a tensor is sample
+// position[1] + i of step position[0].
 struct RandomSource {
   std::uint64_t seed = 0;
   std::uint32_t stream = 0;

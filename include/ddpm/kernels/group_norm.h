@@ -33,15 +33,16 @@ struct Dropout {
 
 // Device pointers, 16-byte aligned. void*: elements of the shape's type.
 struct GroupNormForward {
-  const void* x1 = nullptr;     // [samples, positions, first_channels]
-  const void* x2 = nullptr;     // [samples, positions, channels - first_channels] or null
-  const void* shift = nullptr;  // [samples, channels] or null
-  const void* gamma = nullptr;  // [channels]
-  const void* beta = nullptr;   // [channels]
-  void* y = nullptr;            // [samples, positions, channels]
-  float* mean = nullptr;        // out, [samples, groups]
-  float* rstd = nullptr;        // out, [samples, groups]
-  float* workspace = nullptr;   // group_norm_forward_workspace() floats
+  const void* x1 = nullptr;       // [samples, positions, first_channels]
+  const void* x2 = nullptr;       // [samples, positions, channels - first_channels] or null
+  const void* shift = nullptr;    // [samples, channels] or null
+  std::int64_t shift_stride = 0;  // elements from one row of it to the next; dshift is dense
+  const void* gamma = nullptr;    // [channels]
+  const void* beta = nullptr;     // [channels]
+  void* y = nullptr;              // [samples, positions, channels]
+  float* mean = nullptr;          // out, [samples, groups]
+  float* rstd = nullptr;          // out, [samples, groups]
+  float* workspace = nullptr;     // group_norm_forward_workspace() floats
   float epsilon = 1e-5f;
   bool silu = true;
   Dropout dropout;
@@ -50,9 +51,10 @@ struct GroupNormForward {
 // The inputs of the forward call, its mean and rstd, and the same dropout (masks are drawn again).
 struct GroupNormBackward {
   const void* dy = nullptr;  // [samples, positions, channels]
-  const void* x1 = nullptr;  // as in GroupNormForward, like the next four
+  const void* x1 = nullptr;  // as in GroupNormForward, like the next five
   const void* x2 = nullptr;
   const void* shift = nullptr;
+  std::int64_t shift_stride = 0;
   const void* gamma = nullptr;
   const void* beta = nullptr;
   const float* mean = nullptr;      // [samples, groups]

@@ -6,6 +6,7 @@
 #include <torch/nn.h>
 
 #include <optional>
+#include <vector>
 
 #include "ddpm/nn/names.h"
 #include "ddpm/ops/group_norm.h"
@@ -58,20 +59,25 @@ struct ResBlockOptions {
   int dropout_layer = 0;  // which random stream its dropout draws from
 };
 
+class ResBlock;
+
 // norm, SiLU, 3x3, + time; norm, SiLU, dropout, 3x3; + shortcut.
 class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
 
-  // `skip`: further channels of the input, or undefined. `activated_time`: SiLU of the time
-  // embedding. Dropout acts only if a draw is given; its row i is sample draw->key.sample + i.
+  // `skip`: further channels of the input, or undefined. `shift` [N,out_channels]: the block's
+  // projection of the time plus its first convolution's bias, see project_times. Dropout acts only
+  // if a draw is given; its row i is sample draw->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip,
-                        const torch::Tensor& activated_time,
-                        const std::optional<ops::Draw>& dropout);
+                        const torch::Tensor& shift, const std::optional<ops::Draw>& dropout);
 
   torch::nn::Conv2d& last_layer() { return conv2_; }
 
  private:
+  friend std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
+                                                  const torch::Tensor& activated_time);
+
   double dropout_;
   int dropout_layer_;
   Norm norm1_{nullptr}, norm2_{nullptr};
@@ -80,6 +86,11 @@ class ResBlockImpl : public torch::nn::Module {
   torch::nn::Linear time_{nullptr};
 };
 TORCH_MODULE(ResBlock);
+
+// The shift of every block, from the SiLU of the time embedding [N,T]: one product instead of one a
+// block.
+std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
+                                         const torch::Tensor& activated_time);
 
 struct AttentionOptions {
   std::int64_t channels = 0;

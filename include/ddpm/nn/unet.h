@@ -17,7 +17,7 @@ struct DownBlock {
   ResBlock res{nullptr};
   AttentionBlock attention{nullptr};  // empty: none
 
-  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& shift,
                            const std::optional<ops::Draw>& dropout);
 };
 
@@ -27,7 +27,7 @@ struct UpBlock {
   AttentionBlock attention{nullptr};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& skip,
-                           const torch::Tensor& time, const std::optional<ops::Draw>& dropout);
+                           const torch::Tensor& shift, const std::optional<ops::Draw>& dropout);
 };
 
 // Residual block, attention, residual block at the lowest resolution.
@@ -36,8 +36,8 @@ struct MiddleBlock {
   AttentionBlock attention{nullptr};
   ResBlock res2{nullptr};
 
-  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& time,
-                           const std::optional<ops::Draw>& dropout);
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& shift1,
+                           const torch::Tensor& shift2, const std::optional<ops::Draw>& dropout);
 };
 
 struct DownLevel {
@@ -86,7 +86,7 @@ class UNetImpl : public torch::nn::Module {
   std::vector<UpLevel> up_;  // lowest resolution first
   Norm norm_out_{nullptr};
   torch::nn::Conv2d conv_out_{nullptr};
-  int dropout_layers_ = 0;
+  std::vector<ResBlock> res_blocks_;  // of all parts, in the order of evaluation
 };
 TORCH_MODULE(UNet);
 

@@ -20,7 +20,8 @@ struct GroupNormOptions {
 struct GroupNormInput {
   torch::Tensor x;           // [N,C1,H,W]
   torch::Tensor skip = {};   // [N,C2,H,W] or undefined: features that join on the way up
-  torch::Tensor shift = {};  // [N,C1+C2] or undefined: added to every pixel first
+  torch::Tensor shift = {};  // [N,C1+C2] or undefined: added to every pixel first;
+                             // rows may lie apart
 };
 
 struct GroupNormOutput {

@@ -1,0 +1,21 @@
+// Work beside the current stream. Private to ops.
+#pragma once
+
+#include <torch/types.h>
+
+#include <functional>
+#include <vector>
+
+namespace ddpm::ops {
+
+// Runs `work` on a second stream of the device, after all that was queued so far; the current
+// stream goes on meanwhile. Gradients of weights are such work: nobody waits for them before the
+// optimiser, and at low resolution one convolution does not fill a GPU. `inputs` are what work
+// reads; they stay alive until the streams are joined. Without kernels, and where `inputs` are
+// large enough to fill the GPU by themselves, work runs at once.
+void run_aside(const std::vector<torch::Tensor>& inputs, const std::function<void()>& work);
+
+// Makes the current stream wait for all such work. To be called before its results are used.
+void join_side_stream(torch::Device device);
+
+}  // namespace ddpm::ops

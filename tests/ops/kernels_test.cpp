@@ -1,0 +1,284 @@
+// Kernels against LibTorch's operators in float64, forward and backward, on a GPU.
+#include <gtest/gtest.h>
+#include <torch/torch.h>
+
+#include "ddpm/data/batch_source.h"
+#include "ddpm/ops/adam.h"
+#include "ddpm/ops/attention.h"
+#include "ddpm/ops/convolution.h"
+#include "ddpm/ops/diffusion_step.h"
+#include "ddpm/ops/dropout.h"
+#include "ddpm/ops/gradients.h"
+#include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/replay.h"
+#include "ddpm/ops/runtime.h"
+
+namespace ddpm {
+namespace {
+
+using torch::Tensor;
+
+class Kernels : public ::testing::TestWithParam<torch::Dtype> {
+ protected:
+  void SetUp() override {
+    if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+    set_up_runtime({.device = "cuda"});
+    torch::manual_seed(::testing::UnitTest::GetInstance()->random_seed());
+  }
+
+  double tolerance() const { return GetParam() == torch::kFloat32 ? 1e-5 : 1e-2; }
+
+  // Random values that the type under test can hold, in float64 on the CPU.
+  Tensor random(torch::IntArrayRef shape, double scale = 1, double offset = 0) const {
+    return (torch::randn(shape) * scale + offset).to(GetParam()).to(torch::kFloat64);
+  }
+  // The same on the GPU, in the type under test and as networks hold it.
+  Tensor on_gpu(const Tensor& x) const {
+    if (!x.defined()) return x;
+    Tensor y = x.detach().to(torch::kCUDA, GetParam());
+    if (y.dim() == 4) y = y.contiguous(torch::MemoryFormat::ChannelsLast);
+    return y.requires_grad_();
+  }
+
+  void expect_close(const Tensor& actual, const Tensor& expected, const std::string& what) const {
+    const Tensor difference = actual.detach().cpu().to(torch::kFloat64) - expected.detach();
+    const double error = difference.norm().item<double>() / expected.norm().item<double>();
+    EXPECT_LE(error, tolerance()) << what << " " << expected.sizes();
+  }
+
+  // Compares outputs and the gradients of all inputs, under a random projection of the outputs.
+  using Function = std::function<std::vector<Tensor>(const std::vector<Tensor>&)>;
+  void expect_same(const std::string& what, const std::vector<Tensor>& inputs,
+                   const Function& kernel, const Function& reference) const {
+    std::vector<Tensor> gpu, cpu;
+    for (const Tensor& x : inputs) {
+      gpu.push_back(on_gpu(x));
+      cpu.push_back(x.defined() ? x.detach().clone().requires_grad_() : x);
+    }
+    const std::vector<Tensor> actual = kernel(gpu), expected = reference(cpu);
+    ASSERT_EQ(actual.size(), expected.size());
+    std::vector<Tensor> gpu_seeds, cpu_seeds;
+    for (std::size_t i = 0; i < actual.size(); ++i) {
+      expect_close(actual[i], expected[i], what + ", output " + std::to_string(i));
+      cpu_seeds.push_back(random(expected[i].sizes()));
+      gpu_seeds.push_back(on_gpu(cpu_seeds.back()).detach());
+    }
+    const auto defined = [](std::vector<Tensor> list) {
+      std::erase_if(list, [](const Tensor& x) { return !x.defined(); });
+      return list;
+    };
+    const auto gpu_gradients = torch::autograd::grad(actual, defined(gpu), gpu_seeds);
+    const auto cpu_gradients = torch::autograd::grad(expected, defined(cpu), cpu_seeds);
+    // What was queued aside is joined when gradients are gathered.
+    Tensor nothing = torch::zeros({64}, gpu_gradients[0].options());
+    ops::gather(std::vector<Tensor>{nothing}, std::vector<Tensor>{nothing.clone()}, false);
+    for (std::size_t i = 0; i < cpu_gradients.size(); ++i)
+      expect_close(gpu_gradients[i], cpu_gradients[i], what + ", gradient " + std::to_string(i));
+  }
+};
+
+INSTANTIATE_TEST_SUITE_P(Types, Kernels, ::testing::Values(torch::kFloat32, torch::kBFloat16),
+                         [](const auto& one) {
+                           return one.param == torch::kFloat32 ? "fp32" : "bf16";
+                         });
+
+struct NormCase {
+  std::int64_t n, c1, c2, h, w, groups;
+  bool silu, shift, dropout;
+};
+
+TEST_P(Kernels, GroupNorm) {
+  const NormCase cases[] = {
+      {2, 128, 0, 32, 32, 32, true, true, true}, {3, 256, 128, 32, 32, 32, true, false, false},
+      {1, 64, 0, 5, 7, 64, false, false, false}, {4, 40, 0, 3, 3, 5, true, true, false},
+      {2, 256, 256, 4, 4, 8, true, false, true}, {512, 32, 0, 4, 4, 4, true, true, true},
+      {1, 24, 0, 9, 11, 4, true, true, false},   {2, 64, 0, 96, 64, 32, true, true, true},
+      {2, 20, 0, 6, 6, 4, true, true, true}};
+  for (const NormCase& k : cases) {
+    const std::int64_t c = k.c1 + k.c2;
+    const ops::Draw host(
+        RandomKey{.seed = 5, .stream = RandomStream::kDropout, .step = 3, .sample = 70});
+    const ops::Draw device(host.key, torch::tensor({3, 70}, torch::kInt64).cuda());
+    const auto run = [&](const std::vector<Tensor>& in, const ops::Draw& draw) {
+      const ops::GroupNormOutput out =
+          ops::group_norm({.x = in[0], .skip = in[1], .shift = in[2]}, in[3], in[4],
+                          {.groups = k.groups,
+                           .epsilon = 1e-5,
+                           .silu = k.silu,
+                           .dropout = k.dropout ? 0.1 : 0,
+                           .draw = k.dropout ? std::optional(draw) : std::nullopt});
+      // The input as it passes through, so that its gradient joins.
+      return std::vector<Tensor>{out.y,
+                                 out.skip.defined() ? torch::cat({out.x, out.skip}, 1) : out.x};
+    };
+    expect_same(
+        "group_norm",
+        {random({k.n, k.c1, k.h, k.w}, 1, 2), k.c2 > 0 ? random({k.n, k.c2, k.h, k.w}) : Tensor(),
+         k.shift ? random({k.n, c}) : Tensor(), random({c}, 0.2, 1), random({c}, 0.2)},
+        [&](const auto& in) { return run(in, device); },
+        [&](const auto& in) { return run(in, host); });
+  }
+}
+
+TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
+  for (const auto& [n, in, out, side, stride, padding] : std::vector<std::array<std::int64_t, 6>>{
+           {2, 64, 32, 8, 1, 1}, {3, 3, 16, 9, 1, 1}, {2, 16, 3, 5, 1, 1}, {2, 32, 32, 9, 2, 0}}) {
+    const std::int64_t result = (side + 2 * padding - 3) / stride + 1;
+    const auto run = [&, s = stride, p = padding](const std::vector<Tensor>& x) {
+      return std::vector<Tensor>{
+          ops::convolution(x[0], x[1], x[2], {.stride = s, .padding = p}, x[3])};
+    };
+    const double scale = 1 / std::sqrt(9.0 * static_cast<double>(in));
+    expect_same("convolution",
+                {random({n, in, side, side}), random({out, in, 3, 3}, scale), random({out}),
+                 random({n, out, result, result})},
+                run, run);
+  }
+}
+
+TEST_P(Kernels, PointwiseConvolution) {
+  const auto run = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{ops::pointwise_convolution(x[0], x[1], x[2], x[3], x[4])};
+  };
+  const Tensor weight = random({32, 72, 1, 1}, 0.1);
+  expect_same("two inputs",
+              {random({2, 48, 5, 6}), random({2, 24, 5, 6}), weight, random({32}), Tensor()}, run,
+              run);
+  expect_same("residual",
+              {random({2, 72, 5, 6}), Tensor(), weight, random({32}), random({2, 32, 5, 6})}, run,
+              run);
+}
+
+TEST_P(Kernels, Linear) {
+  const auto run = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{ops::linear(x[0], x[1], x[2])};
+  };
+  expect_same("linear", {random({3, 7, 48}), random({40, 48}, 0.1), random({40})}, run, run);
+}
+
+TEST_P(Kernels, UpsampleConvolution) {
+  const auto run = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{ops::upsample_convolution(x[0], x[1], x[2])};
+  };
+  for (const auto& [n, in, out, h, w] : std::vector<std::array<std::int64_t, 5>>{
+           {2, 32, 32, 4, 4}, {3, 24, 40, 5, 3}, {1, 64, 64, 16, 16}, {2, 16, 8, 1, 1}})
+    expect_same("upsample_convolution",
+                {random({n, in, h, w}), random({out, in, 3, 3}, 0.1), random({out})}, run, run);
+}
+
+TEST_P(Kernels, Attention) {
+  for (const std::int64_t heads : {1, 2})
+    for (const std::int64_t tokens : {16, 64, 100, 256}) {
+      const auto run = [&](const std::vector<Tensor>& x) {
+        return std::vector<Tensor>{ops::attention(x[0], heads, ops::HeadOrder::kBlocks)};
+      };
+      expect_same("attention", {random({2, tokens, 3 * 64})}, run, run);
+    }
+}
+
+TEST_P(Kernels, Adam) {
+  const std::int64_t count = 64 * 1001;
+  for (const bool decoupled : {false, true}) {
+    const ops::AdamOptions options{.weight_decay = 0.01, .clip_norm = 1, .decoupled = decoupled};
+    const Tensor weights = torch::randn({count}), gradients = random({count});
+    const auto state = [&](torch::Device device) {
+      return ops::AdamState{.weights = weights.to(device).clone(),
+                            .exp_avg = torch::full({count}, 0.01f, device),
+                            .exp_avg_sq = torch::full({count}, 0.02f, device),
+                            .average = weights.to(device).clone(),
+                            .copy = weights.to(device, torch::kBFloat16)};
+    };
+    ops::AdamSchedule schedule{.step = 5, .learning_rate = 0.1, .average_share = 0.3};
+    const ops::AdamState cpu = state(torch::kCPU), gpu = state(torch::kCUDA);
+    const Tensor cpu_gradients = gradients.to(torch::kFloat32);
+    ops::adam_step(cpu, cpu_gradients, ops::gradient_norm(cpu_gradients), schedule, options);
+    const auto scalars = ops::adam_scalars(schedule, options);
+    schedule.on_device = torch::tensor(std::vector<double>(scalars.begin(), scalars.end()))
+                             .to(torch::kCUDA, torch::kFloat32);
+    const Tensor gpu_gradients = on_gpu(gradients).detach();
+    ops::adam_step(gpu, gpu_gradients, ops::gradient_norm(gpu_gradients), schedule, options);
+    EXPECT_TRUE(torch::allclose(gpu.weights.cpu(), cpu.weights, 1e-5, 1e-6));
+    EXPECT_TRUE(torch::allclose(gpu.exp_avg.cpu(), cpu.exp_avg, 1e-5, 1e-7));
+    EXPECT_TRUE(torch::allclose(gpu.exp_avg_sq.cpu(), cpu.exp_avg_sq, 1e-5, 1e-7));
+    EXPECT_TRUE(torch::allclose(gpu.average.cpu(), cpu.average, 1e-5, 1e-6));
+    EXPECT_TRUE(torch::equal(gpu.copy, gpu.weights.to(torch::kBFloat16)));
+  }
+}
+
+TEST_P(Kernels, GatherTakesTensorsThatLieDifferently) {
+  const Tensor a = on_gpu(random({16, 8, 3, 3})).detach();
+  const Tensor b = on_gpu(random({77})).detach();
+  const Tensor flat = torch::zeros({64 * 40}, a.options());
+  const std::vector<Tensor> targets = {flat.as_strided({16, 8, 3, 3}, {72, 1, 24, 8}, 64),
+                                       flat.as_strided({77}, {1}, 1280)};
+  ops::gather(std::vector<Tensor>{a, b}, targets, false);
+  ops::gather(std::vector<Tensor>{a.contiguous(), b}, targets, true);
+  EXPECT_TRUE(torch::equal(targets[0], a * 2));
+  EXPECT_TRUE(torch::equal(targets[1], b * 2));
+}
+
+TEST_P(Kernels, DropoutDrawsWhatTheCpuDraws) {
+  const ops::Draw host(
+      RandomKey{.seed = 5, .stream = RandomStream::kDropout, .step = 3, .sample = 70});
+  const ops::Draw device(host.key, torch::tensor({3, 70}, torch::kInt64).cuda());
+  const auto run = [](const ops::Draw& draw) {
+    return [&draw](const std::vector<Tensor>& x) {
+      return std::vector<Tensor>{ops::dropout(x[0], 0.3, draw)};
+    };
+  };
+  expect_same("dropout", {random({3, 5, 7, 9})}, run(device), run(host));
+}
+
+TEST(KernelBatches, EqualTheCpusBitForBit) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  const Runtime runtime = set_up_runtime({.device = "cuda"});
+  std::vector<std::uint8_t> pixels(50 * 9 * 10 * 3);
+  for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 7);
+  const ImageStore store(
+      {.stored_height = 9, .stored_width = 10, .channels = 3, .height = 8, .width = 8}, pixels,
+      std::vector<std::int64_t>(50, -1));
+  for (const PixelRange range : {PixelRange::kSymmetric, PixelRange::kUnit}) {
+    BatchRequest request{
+        .count = 70, .seed = 11, .horizontal_flip = true, .random_crop = true, .range = range};
+    BatchSource source(store, request, runtime.device);
+    request.first_position = 12345;
+    source.prepare(12345);
+    const Tensor position = torch::tensor({12345}, torch::kInt64).cuda();
+    EXPECT_TRUE(torch::equal(source.images(position).cpu(), make_batch(store, request).images));
+  }
+}
+
+TEST(KernelDiffusionStep, AgreesWithTheFormula) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  set_up_runtime({.device = "cuda"});
+  const ops::StepCoefficients c{.signal = 0.8,
+                                .sigma = 0.6,
+                                .x0_coefficient = 0.3,
+                                .x_coefficient = 0.7,
+                                .noise_std = 0.1,
+                                .clip = true};
+  const auto scalars = ops::kernel_scalars(c);
+  const Tensor on_device = torch::tensor(std::vector<double>(scalars.begin(), scalars.end()))
+                               .to(torch::kCUDA, torch::kFloat32);
+  const Tensor x = torch::randn({3, 3, 5, 5}), e = torch::randn_like(x), z = torch::randn_like(x);
+  const Tensor expected =
+      ops::diffusion_step(x.to(torch::kFloat64), e.to(torch::kFloat64), z.to(torch::kFloat64), c);
+  const Tensor actual = ops::diffusion_step(x.cuda(), e.cuda(), z.cuda(), c, on_device);
+  EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 1e-5, 1e-6));
+}
+
+TEST(Replay, RepeatsTheWorkWithNewInputs) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  const Runtime runtime = set_up_runtime({.device = "cuda"});
+  ops::StepInputs inputs(runtime.device, 1, 2);
+  ops::Replay replay(runtime.device);
+  const Tensor sum = torch::zeros({}, torch::TensorOptions().device(runtime.device));
+  for (int i = 1; i <= 20; ++i) {
+    inputs.set(std::array{std::int64_t{i}}, std::array{0.5, 0.25});
+    replay([&] { sum.add_(inputs.integers()[0] * inputs.floats().sum()); });
+  }
+  EXPECT_FLOAT_EQ(sum.item<float>(), 0.75f * 210);
+}
+
+}  // namespace
+}  // namespace ddpm
