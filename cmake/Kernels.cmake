@@ -55,6 +55,7 @@ endif()
 
 if(DDPM_WITH_KERNELS)
   set(CMAKE_CUDA_ARCHITECTURES OFF)  # set by target below
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the compiler from PyPI comes without the static one
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
   set(architectures "${DDPM_CUDA_ARCHITECTURES}")

@@ -17,6 +17,9 @@ source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 # Tested together. The two NVIDIA libraries are those that libtorch_cpu.so itself loads, GPU or not.
 TORCH_VERSION=2.11.0
 TORCH_MINIMUM=2.6
+# The CUDA compiler that fits, for machines with a GPU and no toolkit.
+NVCC_PACKAGES=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
+  nvidia-cuda-cccl==13.0.85)
 SLIM_PACKAGES=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
 CMAKE_MINIMUM=3.24
 
@@ -91,6 +94,21 @@ install_torch() {
   fi
   say "installing LibTorch $TORCH_VERSION with its CUDA libraries into .venv (4.5 GB, some minutes)"
   "${pip[@]}" "torch==$TORCH_VERSION" || die "pip could not install LibTorch (see above)"
+  if ! command -v nvcc >/dev/null && [[ ! -x /usr/local/cuda/bin/nvcc ]]; then
+    install_nvcc
+  fi
+}
+
+# Without a CUDA compiler the program works, several times slower; so failing here is no error.
+install_nvcc() {
+  say "installing the CUDA compiler into .venv"
+  "$DDPM_ROOT/.venv/bin/python" -m pip install --disable-pip-version-check --no-cache-dir --quiet \
+    --no-deps "${NVCC_PACKAGES[@]}" || say "no CUDA compiler: kernels will be left out"
+  local cuda
+  cuda=$(dirname "$(torch_of_python "$DDPM_ROOT/.venv/bin/python")")/nvidia/cu13
+  # What CMake looks for in a toolkit and the packages name otherwise.
+  [[ -e $cuda/lib64 ]] || ln -s lib "$cuda/lib64"
+  [[ -e $cuda/lib/libcudart.so ]] || ln -s libcudart.so.13 "$cuda/lib/libcudart.so"
 }
 
 # --- System packages ----------------------------------------------------------------------------------
