@@ -79,6 +79,16 @@ ModelFile open_model(const fs::path& path, WeightSet weights) {
   return model;
 }
 
+SamplingConfig sampling_defaults(const fs::path& path) {
+  const fs::path file = path / "config.json";
+  if (!fs::exists(path / "checkpoints") || !fs::exists(file)) return {};
+  try {
+    return config_from_json_text(read_file(file, 1 << 20), file.string()).sampling;
+  } catch (const ConfigError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
 fs::path newest_run(const fs::path& runs) {
   std::optional<fs::path> newest;
   fs::file_time_type newest_time;

@@ -16,14 +16,15 @@ Predictor LoadedModel::predictor() const {
 }
 
 LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides) {
-  // Which weights to open is itself an option; defaults tell it before the model's own config is
-  // known.
-  const WeightSet set = parse_weight_set(apply_overrides(Config{}, overrides).sampling.weights);
-  const ModelFile file = open_model(path, set);
+  // Which weights to open is itself an option, to be known before the model's own config is.
+  const SamplingConfig defaults = sampling_defaults(path);
+  const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
+  const ModelFile file = open_model(path, parse_weight_set(sampling.weights));
   LoadedModel model;
   model.config = file.config;
   // Where and how the model was trained says nothing about this machine.
   model.config.run = RunConfig{};
+  model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
   validate(model.config);
   model.sha256 = file.sha256;

@@ -31,6 +31,10 @@ SafetensorsMetadata model_metadata(const Config& config);
 // saying what was found and expected.
 ModelFile open_model(const std::filesystem::path& path, WeightSet weights);
 
+// What the config of a run says about sampling; the defaults if `path` is no run directory. Throws
+// CheckpointError if its config.json is damaged.
+SamplingConfig sampling_defaults(const std::filesystem::path& path);
+
 // The newest run below `runs` that has a complete checkpoint. Throws CheckpointError if there is
 // none.
 std::filesystem::path newest_run(const std::filesystem::path& runs);

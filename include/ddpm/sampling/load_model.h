@@ -15,7 +15,7 @@ namespace ddpm {
 
 struct LoadedModel {
   Config
-      config;  // as trained, with the overrides; its `run` section is today's, not the training's
+      config;  // as trained, with the overrides; `run` is today's, `sampling` the run's defaults
   Runtime runtime;
   UNet net{nullptr};
   std::string sha256;  // of the weights file
