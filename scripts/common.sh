@@ -33,3 +33,15 @@ build_jobs() {
 ddpm_program() {
   echo "${DDPM:-$DDPM_ROOT/build/release/ddpm}"
 }
+
+# The Python that runs the peers of the benchmarks: the one that PYTHON names, else an environment in build/bench-venv.
+bench_python() {
+  local python=${PYTHON:-$DDPM_ROOT/build/bench-venv/bin/python}
+  if ! command -v "$python" >/dev/null; then
+    say "installing torch, diffusers and labml-nn into build/bench-venv"
+    python3 -m venv "$DDPM_ROOT/build/bench-venv"
+    "$python" -m pip install --quiet torch==2.11.0 diffusers==0.42.1
+    "$python" -m pip install --quiet --no-deps labml-nn==0.5.1
+  fi
+  echo "$python"
+}
