@@ -62,17 +62,9 @@ std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
 }
 
 void write_file_atomically(const fs::path& path, std::string_view content) {
-  fs::path temporary = path;
-  temporary += ".tmp";
-  FileWriter writer(temporary);
+  FileWriter writer(path);
   writer.write(std::as_bytes(std::span(content)));
   writer.finish();
-  try {
-    rename_durably(temporary, path);
-  } catch (const IoError&) {
-    ::unlink(temporary.c_str());
-    throw;
-  }
 }
 
 void make_directories(const fs::path& path) {
@@ -119,14 +111,14 @@ void LineWriter::sync() {
 
 FileWriter::FileWriter(const fs::path& path)
     : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+      temporary_(path.string() + ".tmp"),
+      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
   if (descriptor_ < 0) fail("cannot create", path);
 }
 
 FileWriter::~FileWriter() {
-  if (finished_) return;
-  ::close(descriptor_);
-  ::unlink(path_.c_str());
+  if (descriptor_ >= 0) ::close(descriptor_);
+  if (!finished_) ::unlink(temporary_.c_str());
 }
 
 void FileWriter::write(std::span<const std::byte> bytes) {
@@ -135,8 +127,9 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 
 void FileWriter::finish() {
   if (::fsync(descriptor_) != 0) fail("cannot sync", path_);
+  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot close", path_);
+  rename_durably(temporary_, path_);
   finished_ = true;
-  if (::close(descriptor_) != 0) fail("cannot close", path_);
 }
 
 MappedFile::MappedFile(const fs::path& path) {

@@ -86,9 +86,7 @@ void write_npz(const fs::path& path, std::span<const NpzArray> arrays) {
         format_text("'{}': {} bytes do not fit an .npz file; write safetensors or fewer images",
                     path.string(), total));
 
-  fs::path temporary = path;
-  temporary += ".tmp";
-  FileWriter writer(temporary);
+  FileWriter writer(path);
   const auto write = [&](const std::string& text) { writer.write(std::as_bytes(std::span(text))); };
   std::string directory;
   std::uint32_t offset = 0;
@@ -112,7 +110,6 @@ void write_npz(const fs::path& path, std::span<const NpzArray> arrays) {
   put16(end, 0);
   write(directory + end);
   writer.finish();
-  rename_durably(temporary, path);
 }
 
 }  // namespace ddpm

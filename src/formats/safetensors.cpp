@@ -346,13 +346,10 @@ void write_safetensors(const std::filesystem::path& path, std::span<const Tensor
   for (const TensorView& tensor : tensors) check_writable(tensor, names);
   const std::vector<const TensorView*> order = writing_order(tensors);
   const std::string header = make_header(order, metadata);
-  std::filesystem::path temporary = path;
-  temporary += ".tmp";
-  FileWriter writer(temporary);
+  FileWriter writer(path);
   writer.write(std::as_bytes(std::span(header)));
   for (const TensorView* tensor : order) writer.write(tensor->bytes);
   writer.finish();
-  rename_durably(temporary, path);
 }
 
 }  // namespace ddpm

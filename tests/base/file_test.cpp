@@ -101,7 +101,7 @@ TEST(WriteFileAtomically, OldContentSurvivesAFailingWrite) {
   EXPECT_EQ(content_of(folder / "a"), "old");
 }
 
-TEST(FileWriter, AppendsPartsOnceFinished) {
+TEST(FileWriter, AppendsPartsAndReplacesTheFileOnceFinished) {
   const TemporaryFolder folder;
   folder.write("a", "something longer that was there before");
   {
@@ -109,26 +109,39 @@ TEST(FileWriter, AppendsPartsOnceFinished) {
     writer.write(as_bytes("one "));
     writer.write({});
     writer.write(as_bytes("two"));
+    EXPECT_EQ(content_of(folder / "a"), "something longer that was there before");
     writer.finish();
   }
   EXPECT_EQ(content_of(folder / "a"), "one two");
+  EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a"});
 }
 
-TEST(FileWriter, RemovesWhatWasNotFinished) {
+TEST(FileWriter, LeavesNothingUnlessFinished) {
   const TemporaryFolder folder;
+  folder.write("a", "old");
   {
     FileWriter writer(folder / "a");
     writer.write(as_bytes("half"));
-    EXPECT_TRUE(fs::exists(folder / "a"));
   }
-  EXPECT_FALSE(fs::exists(folder / "a"));
+  EXPECT_EQ(content_of(folder / "a"), "old");
+  EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a"});
   EXPECT_THROW(FileWriter(folder / "no/a"), IoError);
+}
+
+TEST(FileWriter, LeavesNothingWhereAFolderIsInTheWay) {
+  const TemporaryFolder folder;
+  folder.write("a/inside", "x");
+  {
+    FileWriter writer(folder / "a");
+    EXPECT_THROW(writer.finish(), IoError);
+  }
+  EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a/inside"});
 }
 
 TEST(FileWriter, ReportsAFullDisk) {
   if (!fs::exists("/dev/full")) GTEST_SKIP() << "no /dev/full";
   const TemporaryFolder folder;
-  fs::create_symlink("/dev/full", folder / "a");
+  fs::create_symlink("/dev/full", folder / "a.tmp");
   FileWriter writer(folder / "a");
   EXPECT_TRUE(contains(message_of<IoError>([&] { writer.write(as_bytes("x")); }), "No space left"));
 }

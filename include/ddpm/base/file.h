@@ -48,8 +48,9 @@ class LineWriter {
   int descriptor_;
 };
 
-// Sequential writer of a new file, for large binary content. `finish` syncs; without it the file is
-// removed.
+// Sequential writer of a file, for large binary content: writes beside `path`, and `finish` syncs
+// and puts the file in its place. Without it, or if it throws, what stood at `path` still does, and
+// nothing else is left.
 class FileWriter {
  public:
   explicit FileWriter(const fs::path& path);
@@ -61,8 +62,8 @@ class FileWriter {
   void finish();
 
  private:
-  fs::path path_;
-  int descriptor_;
+  fs::path path_, temporary_;
+  int descriptor_;  // -1 once closed
   bool finished_ = false;
 };
 
