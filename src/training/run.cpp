@@ -1,5 +1,6 @@
 #include "ddpm/training/run.h"
 
+#include <algorithm>
 #include <chrono>
 #include <cstdio>
 #include <utility>
@@ -26,6 +27,14 @@ using Clock = std::chrono::steady_clock;
 
 double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
+}
+
+// Null if there are no previews.
+std::unique_ptr<Sampler> make_preview_sampler(const Config& config) {
+  if (config.training.sample_every == 0) return nullptr;
+  return make_sampler_for(
+      config, {.name = config.sampling.sampler,
+               .steps = std::min(config.training.sample_steps, config.diffusion.timesteps)});
 }
 
 // Time spent on steps: pauses during previews and checkpoints.
@@ -55,6 +64,7 @@ class Run {
         directory_(directory),
         checkpoints_(directory.checkpoints()),
         trainer_(config, prepared.images, prepared.runtime),
+        preview_sampler_(make_preview_sampler(config)),
         style_(style) {}
 
   void continue_from(const fs::path& checkpoint);
@@ -78,6 +88,7 @@ class Run {
   RunDirectory directory_;
   CheckpointStore checkpoints_;
   Trainer trainer_;
+  std::unique_ptr<Sampler> preview_sampler_;
   ProgressStyle style_;
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<MetricsWriter> metrics_;
@@ -190,9 +201,6 @@ void Run::save_samples() {
   static_cast<void>(totals());
   watch_.pause();
   const auto start = Clock::now();
-  const auto sampler = make_sampler_for(
-      config_, {.name = config_.sampling.sampler,
-                .steps = std::min(config_.training.sample_steps, config_.diffusion.timesteps)});
   GenerateRequest request{.seed = static_cast<std::uint64_t>(config_.run.seed),
                           .count = config_.training.sample_count,
                           .shape = {config_.data.channels, config_.data.height, config_.data.width},
@@ -206,7 +214,7 @@ void Run::save_samples() {
       return net->forward(x, t);
     };
     explain_out_of_memory(runtime_.device, request.count,
-                          [&] { images = generate(*sampler, predictor, request); });
+                          [&] { images = generate(*preview_sampler_, predictor, request); });
   });
   if (!images.defined()) return;  // asked to stop
   const fs::path path = directory_.samples(trainer_.steps_done());
