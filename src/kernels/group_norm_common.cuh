@@ -307,6 +307,7 @@ __device__ void use_copies(const Lane& lane, const Tiling& t, const Use& use) {
   int p = lane.first;
   for (int stage = 0; stage < kStages; ++stage) {
     __pipeline_wait_prior(static_cast<std::size_t>(kStages - 1 - stage));
+    asm volatile("" ::: "memory");  // CUDA's wait lets the compiler move loads across it
     for (; p < min(lane.end, (stage + 1) * t.stage_positions); p += t.rows) use(p);
   }
 }

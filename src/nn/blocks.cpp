@@ -169,7 +169,8 @@ UpsampleImpl::UpsampleImpl(std::int64_t channels, bool transposed) {
 }
 
 torch::Tensor UpsampleImpl::forward(const torch::Tensor& x) {
-  if (!transposed_.is_empty()) return transposed_(x);
+  if (!transposed_.is_empty())
+    return ops::transposed_convolution(x, transposed_->weight, transposed_->bias);
   return ops::upsample_convolution(x, conv_->weight, conv_->bias);
 }
 

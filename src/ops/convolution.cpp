@@ -257,6 +257,60 @@ class UpsampleFunction : public Function<UpsampleFunction> {
   }
 };
 
+// The same by LibTorch's operators; kernels/resample.h says what phases are.
+
+// Along dimension `d` of a filter, size 3: for each phase its two taps, size 4.
+torch::Tensor fold_taps(const torch::Tensor& filters, std::int64_t d) {
+  const auto tap = [&](std::int64_t i) { return filters.select(d, i); };
+  return torch::stack({tap(0), tap(1) + tap(2), tap(0) + tap(1), tap(2)}, d);
+}
+
+// [C_out,C,3,3] to [4*C_out,C,2,2].
+torch::Tensor fold_filters(const torch::Tensor& weight) {
+  const std::int64_t out = weight.size(0), in = weight.size(1);
+  return fold_taps(fold_taps(weight, 2), 3)
+      .view({out, in, 2, 2, 2, 2})
+      .permute({2, 4, 0, 1, 3, 5})
+      .reshape({4 * out, in, 2, 2})
+      .contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
+// [N,4*C,H+1,W+1] to [N,C,2H,2W].
+class PhasesFunction : public Function<PhasesFunction> {
+ public:
+  static torch::Tensor forward(AutogradContext*, const torch::Tensor& phases) {
+    const torch::Tensor image = torch::empty(
+        {phases.size(0), phases.size(1) / 4, 2 * (phases.size(2) - 1), 2 * (phases.size(3) - 1)},
+        phases.options(), torch::MemoryFormat::ChannelsLast);
+    for_each_phase(phases, image, [](torch::Tensor from, torch::Tensor to) { to.copy_(from); });
+    return image;
+  }
+
+  static variable_list backward(AutogradContext*, variable_list gradients) {
+    const torch::Tensor& image = gradients[0];
+    const torch::Tensor phases = torch::zeros({image.size(0), 4 * image.size(1),
+                                               image.size(2) / 2 + 1, image.size(3) / 2 + 1},
+                                              image.options())
+                                     .contiguous(torch::MemoryFormat::ChannelsLast);
+    for_each_phase(phases, image, [](torch::Tensor to, torch::Tensor from) { to.copy_(from); });
+    return {phases};
+  }
+
+ private:
+  // Calls visit with a phase's own pixels on both sides.
+  template <class Visit>
+  static void for_each_phase(const torch::Tensor& phases, const torch::Tensor& image,
+                             const Visit& visit) {
+    const std::int64_t channels = image.size(1);
+    for (const std::int64_t a : {0, 1})
+      for (const std::int64_t b : {0, 1})
+        visit(phases.narrow(1, (2 * a + b) * channels, channels)
+                  .narrow(2, a, image.size(2) / 2)
+                  .narrow(3, b, image.size(3) / 2),
+              image.slice(2, a, std::nullopt, 2).slice(3, b, std::nullopt, 2));
+  }
+};
+
 }  // namespace
 
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
@@ -292,11 +346,19 @@ torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
   return linear_by_kernels(x.reshape({-1, x.size(-1)}), {}, weight, bias).view(sizes);
 }
 
+torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
+                                     const torch::Tensor& bias) {
+  if (!x.device().is_cpu()) return torch::conv_transpose2d(x, weight, bias, 2, 1);
+  // On the CPU the channels-last one takes several times as long.
+  return torch::conv_transpose2d(x.contiguous(), weight.contiguous(), bias, 2, 1)
+      .contiguous(torch::MemoryFormat::ChannelsLast);
+}
+
 torch::Tensor upsample_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias) {
   if (!use_kernels(x)) {
-    const torch::Tensor doubled = torch::upsample_nearest2d(x, {x.size(2) * 2, x.size(3) * 2});
-    return torch::conv2d(doubled, weight, bias, 1, 1);
+    const torch::Tensor phases = torch::conv2d(x, fold_filters(weight), {}, 1, 1);
+    return PhasesFunction::apply(phases) + bias.view({1, -1, 1, 1});
   }
   const torch::Tensor small = channels_last(x);
   return torch::GradMode::is_enabled()

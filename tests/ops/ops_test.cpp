@@ -212,6 +212,22 @@ TEST(PointwiseConvolution, IsAMatrixProductForEachPixel) {
       torch::allclose(y.select(2, 3).select(2, 1), pixel.matmul(weight.view({4, 5}).t()) + bias));
 }
 
+// Doubling, then the convolution, one after the other.
+TEST(UpsampleConvolution, IsADoublingAndAConvolution) {
+  const torch::Tensor x = hash_tensor(1, {2, 3, 4, 5}, 1).requires_grad_();
+  const torch::Tensor weight = hash_tensor(2, {4, 3, 3, 3}, 1).requires_grad_();
+  const torch::Tensor bias = hash_tensor(3, {4}, 1).requires_grad_();
+  const torch::Tensor y = ops::upsample_convolution(x, weight, bias);
+  const torch::Tensor expected =
+      torch::conv2d(torch::upsample_nearest2d(x, {8, 10}), weight, bias, 1, 1);
+  EXPECT_TRUE(torch::allclose(y, expected, 1e-10, 1e-12));
+  const torch::Tensor seed = hash_tensor(4, y.sizes(), 1);
+  const auto actual_gradients = torch::autograd::grad({y}, {x, weight, bias}, {seed});
+  const auto expected_gradients = torch::autograd::grad({expected}, {x, weight, bias}, {seed});
+  for (std::size_t i = 0; i < 3; ++i)
+    EXPECT_TRUE(torch::allclose(actual_gradients[i], expected_gradients[i], 1e-10, 1e-12));
+}
+
 TEST(Gather, CopiesOrAddsWhatIsDefined) {
   torch::Tensor flat = torch::full({128}, 5.0f);
   const std::vector<torch::Tensor> targets = {flat.narrow(0, 0, 4).view({2, 2}),

@@ -26,8 +26,13 @@ torch::Tensor pointwise_convolution(const torch::Tensor& x, const torch::Tensor&
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
                      const torch::Tensor& bias);
 
+// Doubles height and width by a transposed convolution of stride 2 and padding 1, weight [C,C_out,4,4]
+// and bias [C_out].
+torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
+                                     const torch::Tensor& bias);
+
 // Doubles height and width, every pixel becoming four, then convolves with weight [C_out,C,3,3] and
-// bias [C_out]. On a GPU both at once, at 4/9 of the arithmetic (kernels/resample.h).
+// bias [C_out]: both at once, at 4/9 of the arithmetic (kernels/resample.h).
 torch::Tensor upsample_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias);
 
