@@ -35,6 +35,11 @@ std::unique_ptr<at::ObserverContext> count_convolution(c10::ArrayRef<const c10::
   const torch::Tensor weight = inputs[1].toTensor();
   const auto filter = static_cast<double>(weight.numel() / weight.size(0));
   const bool transposed = inputs[6].toBool();
+  // Upsampling folded into 2x2 phases counts as what it stands for: a 3x3 at twice the side.
+  if (weight.size(2) == 2) {
+    active_probe->linear_macs += numel(inputs[0]) * 9 * static_cast<double>(weight.size(0));
+    return nullptr;
+  }
   if (transposed) active_probe->linear_macs += numel(inputs[0]) * filter;
   auto context = std::make_unique<Convolution>();
   context->macs_per_output = transposed ? 0 : filter;
