@@ -63,16 +63,10 @@ std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& call) {
 }
 
 bool keeps_its_output(std::string_view name) {
-  static const std::set<std::string_view> kKept = {"aten::linear",
-                                                   "aten::convolution",
-                                                   "aten::scaled_dot_product_attention",
-                                                   "aten::group_norm",
-                                                   "aten::silu",
-                                                   "aten::add",
-                                                   "aten::cat",
-                                                   "aten::upsample_nearest2d",
-                                                   "aten::mul",
-                                                   "aten::constant_pad_nd"};
+  static const std::set<std::string_view> kKept = {
+      "aten::linear",     "aten::convolution", "aten::scaled_dot_product_attention",
+      "aten::group_norm", "aten::silu",        "aten::add",
+      "aten::cat",        "aten::mul",         "aten::constant_pad_nd"};
   return kKept.contains(name);
 }
 

@@ -49,8 +49,8 @@ TEST_F(Help, GeneratedPagesAreNotStale) {
   for (const char* page : {"cli", "config"}) {
     const auto result = run_program(folder_.path(), {"docs", page});
     ASSERT_EQ(result.code, 0);
-    EXPECT_EQ(result.out, testing::slurp(std::filesystem::path(DDPM_SOURCE_DIR) / "docs" /
-                                         (std::string(page) + ".md")))
+    EXPECT_EQ(result.out, testing::content_of(std::filesystem::path(DDPM_SOURCE_DIR) / "docs" /
+                                              (std::string(page) + ".md")))
         << "ddpm docs " << page << " > docs/" << page << ".md";
   }
 }
@@ -64,7 +64,7 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
   const std::string command = "bash " + (folder_.path() / "completion.sh").string() + " > " +
                               (folder_.path() / "reply").string();
   ASSERT_EQ(std::system(command.c_str()), 0);
-  EXPECT_EQ(testing::slurp(folder_.path() / "reply"), "--resume\n");
+  EXPECT_EQ(testing::content_of(folder_.path() / "reply"), "--resume\n");
   EXPECT_EQ(run_program(folder_.path(), {"completion", "zsh"}).code, 0);
   EXPECT_NE(run_program(folder_.path(), {"completion", "fish"}).out.find("-l resume"),
             std::string::npos);

@@ -14,10 +14,10 @@
 namespace ddpm {
 namespace {
 
+using testing::content_of;
 using testing::Program;
 using testing::ProgramResult;
 using testing::run_program;
-using testing::slurp;
 
 constexpr const char* kConfig = R"({
   "run": {"threads": 1},
@@ -47,8 +47,8 @@ class Training : public ::testing::Test {
 
   void expect_equal_checkpoints(const std::filesystem::path& a, const std::filesystem::path& b) {
     for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"}) {
-      ASSERT_FALSE(slurp(a / file).empty());
-      EXPECT_EQ(slurp(a / file), slurp(b / file)) << file;
+      ASSERT_FALSE(content_of(a / file).empty());
+      EXPECT_EQ(content_of(a / file), content_of(b / file)) << file;
     }
   }
 
@@ -65,7 +65,7 @@ TEST_F(Training, FillsTheRunDirectory) {
         "samples/step_00000006.png", "samples/step_00000012.png",
         "checkpoints/step_00000006/MANIFEST.json", "checkpoints/step_00000012/state.json"})
     EXPECT_TRUE(std::filesystem::exists(run("a") / file)) << file;
-  EXPECT_EQ(slurp(run("a") / "checkpoints/latest"), "step_00000012\n");
+  EXPECT_EQ(content_of(run("a") / "checkpoints/latest"), "step_00000012\n");
   const auto metrics = read_metrics(run("a") / "metrics.jsonl");
   ASSERT_EQ(metrics.size(), 12u);
   for (const char* key :
@@ -254,9 +254,9 @@ TEST_F(Sampling, ImageIDependsOnSeedAndIndexAlone) {
 TEST_F(Sampling, RepeatsItselfByteForByte) {
   ASSERT_EQ(sample({"--count", "4", "--grid", "--output", "one.png"}).code, 0);
   ASSERT_EQ(sample({"--count", "4", "--grid", "--output", "two.png"}).code, 0);
-  EXPECT_EQ(slurp(folder_.path() / "one.png"), slurp(folder_.path() / "two.png"));
+  EXPECT_EQ(content_of(folder_.path() / "one.png"), content_of(folder_.path() / "two.png"));
   ASSERT_EQ(sample({"--count", "4", "--grid", "--weights", "raw", "--output", "raw.png"}).code, 0);
-  EXPECT_NE(slurp(folder_.path() / "one.png"), slurp(folder_.path() / "raw.png"));
+  EXPECT_NE(content_of(folder_.path() / "one.png"), content_of(folder_.path() / "raw.png"));
 }
 
 TEST_F(Sampling, StartsFromGivenNoise) {

@@ -9,11 +9,11 @@
 
 #include <chrono>
 #include <filesystem>
-#include <fstream>
-#include <iterator>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include "support/files.h"
 
 namespace ddpm::testing {
 
@@ -23,11 +23,6 @@ struct ProgramResult {
   std::string err;    // standard error
   long peak_kib = 0;  // most memory it held at once
 };
-
-inline std::string slurp(const std::filesystem::path& path) {
-  std::ifstream file(path, std::ios::binary);
-  return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // A started program, in `folder`, with its streams in files there.
 class Program {
@@ -70,7 +65,7 @@ class Program {
     struct rusage usage {};
     ::wait4(pid_, &status, 0, &usage);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
-            slurp(folder_ / ".stdout"), slurp(folder_ / ".stderr"), usage.ru_maxrss};
+            content_of(folder_ / ".stdout"), content_of(folder_ / ".stderr"), usage.ru_maxrss};
   }
 
  private:
