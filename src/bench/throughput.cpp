@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <functional>
+#include <optional>
 
 #include "ddpm/base/random.h"
 #include "ddpm/data/image_store.h"
@@ -107,8 +108,11 @@ TrainingSpeed bench_training(const Config& wanted, const Runtime& runtime,
   speed.step_milliseconds = 1e3 * seconds;
   speed.images_per_second = static_cast<double>(config.training.batch_size) / seconds;
   speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
-  if (options.kernels)
-    speed.kernels = ops::profile_kernels(runtime.device, [&] { trainer.step(); });
+  if (options.kernels) {
+    ops::KernelProfiler profiler(runtime.device);
+    trainer.step();
+    speed.kernels = profiler.stop();
+  }
   static_cast<void>(trainer.totals());  // throws if what was timed is not a number
   return speed;
 }
@@ -118,7 +122,7 @@ SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
   const Config config = with_image_size(wanted);
   torch::NoGradGuard no_grad;
   UNet net(config.model, config.data.channels);
-  const ParameterLayout layout(*net);
+  const ParameterLayout layout(*net, net->joined_parameters());
   const torch::Tensor flat = layout.allocate(torch::kFloat32, runtime.device);
   layout.bind_parameters(*net, flat);
   initialize_weights(net, config.model.initialization, 0);
@@ -131,25 +135,37 @@ SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
   GenerateRequest request{.count = count,
                           .shape = {config.data.channels, config.data.height, config.data.width},
                           .device = runtime.device};
+  const std::unique_ptr<Sampler> sampler = make_sampler_for(config, {});
+  SamplingSpeed speed;
   // Steps are timed in windows, so that start-up counts for nothing.
   const std::size_t window = runtime.device.is_cpu() ? 1 : 25;
   std::vector<double> windows;
-  auto began = Clock::now();
+  const auto began = Clock::now();
   auto last = began;
+  const auto done = [&] { return windows.size() >= 3 && seconds_since(began) >= options.seconds; };
   request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
     if (step % window != 0) return true;
     synchronize(runtime.device);
     const auto now = Clock::now();
     if (step > window) windows.push_back(std::chrono::duration<double>(now - last).count());
     last = now;
-    return windows.size() < 3 || seconds_since(began) < options.seconds;
+    return !done();
   };
-  while (windows.size() < 3 || seconds_since(began) < options.seconds)
-    static_cast<void>(generate(*make_sampler_for(config, {}), predictor, request));
+  while (!done()) static_cast<void>(generate(*sampler, predictor, request));
   const double seconds = median(windows) / static_cast<double>(window);
-  return {.evaluations_per_second = static_cast<double>(count) / seconds,
-          .step_milliseconds = 1e3 * seconds,
-          .peak_memory_bytes = peak_memory_bytes(runtime.device)};
+  speed.evaluations_per_second = static_cast<double>(count) / seconds;
+  speed.step_milliseconds = 1e3 * seconds;
+  speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
+  if (options.kernels) {
+    std::optional<ops::KernelProfiler> profiler;
+    request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
+      if (step == window) profiler.emplace(runtime.device);
+      if (step == window + 1) speed.kernels = profiler->stop();
+      return step <= window;
+    };
+    static_cast<void>(generate(*sampler, predictor, request));
+  }
+  return speed;
 }
 
 }  // namespace ddpm

@@ -33,6 +33,12 @@ void add_arithmetic(Json& row, double flops_per_second, const Ceilings& ceilings
   row["share_of_matmul"] = flops_per_second * 1e-12 / ceilings.matmul_tflops;
 }
 
+void add_kernels(Json& row, const std::vector<ops::KernelTime>& kernels) {
+  for (const ops::KernelTime& kernel : kernels)
+    row["kernels"].push_back(
+        {{"ms", kernel.milliseconds}, {"calls", kernel.calls}, {"name", kernel.name}});
+}
+
 Json describe(const TrainingSpeed& speed, const Cost& cost, const Ceilings& ceilings,
               std::int64_t batch) {
   Json row = {{"batch_size", batch},
@@ -42,9 +48,7 @@ Json describe(const TrainingSpeed& speed, const Cost& cost, const Ceilings& ceil
               {"peak_memory_bytes", speed.peak_memory_bytes}};
   // The backward pass computes twice what the forward pass does.
   add_arithmetic(row, speed.images_per_second * 6 * cost.forward_macs, ceilings);
-  for (const ops::KernelTime& kernel : speed.kernels)
-    row["kernels"].push_back(
-        {{"ms", kernel.milliseconds}, {"calls", kernel.calls}, {"name", kernel.name}});
+  add_kernels(row, speed.kernels);
   return row;
 }
 
@@ -55,6 +59,7 @@ Json describe(const SamplingSpeed& speed, const Cost& cost, const Ceilings& ceil
               {"step_ms", speed.step_milliseconds},
               {"peak_memory_bytes", speed.peak_memory_bytes}};
   add_arithmetic(row, speed.evaluations_per_second * 2 * cost.forward_macs, ceilings);
+  add_kernels(row, speed.kernels);
   return row;
 }
 
@@ -137,8 +142,7 @@ void add_bench(CLI::App& program, Action& action) {
   command->add_option("--seconds", options->seconds, "Seconds to measure each, after warm-up")
       ->capture_default_str()
       ->type_name("S");
-  command->add_flag("--kernels", options->kernels,
-                    "Also where a GPU spends the time of one training step");
+  command->add_flag("--kernels", options->kernels, "Also where a GPU spends the time of one step");
   command->add_flag("--json", options->json, "As JSON");
   add_common_options(*command, options->common);
   command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",

@@ -145,11 +145,11 @@ __device__ void write_gradient(const Backward& a, const Lane& lane, const Gradie
   // The residual comes from DRAM: the next vector is on its way while this one is worked on.
   Pack<T> next = {};
   const bool add = residual.data != nullptr;
-  if (add && lane.first < lane.end) next = load_pack<T>(residual.at(lane.first));
+  if (add && lane.first < lane.end) next = load_global(residual.at(lane.first));
 #pragma unroll 2
   for (int p = lane.first; p < lane.end; p += rows) {
     const Pack<T> now = next;
-    if (add && p + rows < lane.end) next = load_pack<T>(residual.at(p + rows));
+    if (add && p + rows < lane.end) next = load_global(residual.at(p + rows));
     float x[kVector], dz[kVector], r[kVector];
     read(p, x, dz);
     unpack(now, r);  // zeros if there is none

@@ -170,21 +170,48 @@ inline Plan make_plan(const GroupNormShape& shape, int tensors) {
 
 // --- Vectors -------------------------------------------------------------------------------------
 
-// A vector as it lies in memory. Cheaper to keep in flight than eight floats.
+// A vector as it lies in memory. Cheaper to keep in flight than eight floats; whole words, since
+// the compiler takes an array of halves apart and puts it together again at every copy.
 template <class T>
 struct alignas(16) Pack {
-  T elements[kVector];
+  static constexpr int kWords = kVector * static_cast<int>(sizeof(T)) / 16;
+  uint4 words[kWords];
 };
 
+// `from`: in shared memory.
 template <class T>
 __device__ Pack<T> load_pack(const T* from) {
   return *reinterpret_cast<const Pack<T>*>(from);
 }
 
+// Without the qualifier the compiler cannot tell that the address is global.
+template <class T>
+__device__ Pack<T> load_global(const T* from) {
+  Pack<T> pack;
+#pragma unroll
+  for (int i = 0; i < Pack<T>::kWords; ++i)
+    pack.words[i] = __ldcg(reinterpret_cast<const uint4*>(from) + i);
+  return pack;
+}
+
+__device__ inline void unpack_word(std::uint32_t word, float* out, __nv_bfloat16) {
+  out[0] = __uint_as_float(word << 16);
+  out[1] = __uint_as_float(word & 0xFFFF0000u);
+}
+__device__ inline void unpack_word(std::uint32_t word, float* out, float) {
+  out[0] = __uint_as_float(word);
+}
+
 template <class T>
 __device__ void unpack(const Pack<T>& pack, float (&out)[kVector]) {
+  constexpr int kPerWord = 4 / static_cast<int>(sizeof(T));
 #pragma unroll
-  for (int j = 0; j < kVector; ++j) out[j] = to_float(pack.elements[j]);
+  for (int i = 0; i < Pack<T>::kWords; ++i) {
+    const uint4 w = pack.words[i];
+    const std::uint32_t words[4] = {w.x, w.y, w.z, w.w};
+#pragma unroll
+    for (int k = 0; k < 4; ++k) unpack_word(words[k], out + (4 * i + k) * kPerWord, T{});
+  }
 }
 
 template <class T>

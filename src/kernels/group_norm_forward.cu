@@ -154,7 +154,7 @@ __global__ void __launch_bounds__(kMaxThreads, kForwardBlocks) slab_forward(Forw
   const Column<const T> x =
       find_column(typed<T>(a.t.x1), typed<T>(a.t.x2), g, lane.sample, lane.channel);
   load_parameters<T>(a, lane, rows);
-  const Pack<T> first = load_pack(x.at(0));
+  const Pack<T> first = load_global(x.at(0));
   start_copies(lane, t, [&](int p) { copy_async<kVector>(tile + p * width, x.at(p)); });
   LaneMoments moments;
   unpack(first, moments.pivot);
@@ -250,7 +250,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_forward(Forward a) {
   const Column<const T> x =
       find_column(typed<T>(a.t.x1), typed<T>(a.t.x2), g, lane.sample, lane.channel);
   write_output<T, kSilu, kDropout>(a, lane, Affine(rows, lane, t.width()),
-                                   [x](int p) { return load_pack<T>(x.at(p)); });
+                                   [x](int p) { return load_global(x.at(p)); });
 }
 
 }  // namespace

@@ -5,6 +5,7 @@
 #include "ddpm/kernels/batch.h"
 #include "ddpm/kernels/device.h"
 #include "ddpm/kernels/group_norm.h"
+#include "ddpm/kernels/matrix_product.h"
 #include "ddpm/kernels/optimizer.h"
 #include "ddpm/kernels/random.h"
 #include "ddpm/kernels/resample.h"
@@ -35,6 +36,9 @@ Int group_norm_backward_workspace(const GroupNormShape&) { none(); }
 void group_norm_forward(const GroupNormShape&, const GroupNormForward&, Stream) { none(); }
 void group_norm_backward(const GroupNormShape&, const GroupNormBackward&, Stream) { none(); }
 
+Int matrix_product_workspace() { none(); }
+void matrix_product(const MatrixProduct&, Stream) { none(); }
+
 void adam_step(const AdamBuffers&, const AdamOptions&, const float*, const float*, Stream) {
   none();
 }
@@ -52,6 +56,7 @@ void fold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
 void unfold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
 void join_phases(const void*, const void*, void*, Type, const PhaseShape&, Stream) { none(); }
 void split_phases(const void*, void*, Type, const PhaseShape&, Stream) { none(); }
+void shift_window(const void*, const void*, void*, Type, const WindowShape&, Stream) { none(); }
 
 void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stream) { none(); }
 Int column_sums_workspace(Int, Int) { none(); }

@@ -121,6 +121,33 @@ __global__ void __launch_bounds__(kThreads)
   store(phases + thread * kWidth, values);
 }
 
+// --- Window --------------------------------------------------------------------------------------
+
+template <typename T, int kWidth>
+__global__ void __launch_bounds__(kThreads)
+    window_kernel(const T* __restrict__ from, const T* __restrict__ bias, T* __restrict__ to,
+                  WindowShape s) {
+  const std::int64_t vectors = s.channels / kWidth;
+  const std::int64_t thread = thread_index();
+  if (thread >= s.n * s.to_height * s.to_width * vectors) return;
+  const std::int64_t channel_vector = thread % vectors;
+  std::int64_t rest = thread / vectors;
+  const std::int64_t j = rest % s.to_width + s.offset;
+  rest /= s.to_width;
+  const std::int64_t i = rest % s.to_height + s.offset, n = rest / s.to_height;
+  Floats<kWidth> values{};
+  if (i >= 0 && i < s.from_height && j >= 0 && j < s.from_width) {
+    const std::int64_t pixel = (n * s.from_height + i) * s.from_width + j;
+    values = load<kWidth>(from + (pixel * vectors + channel_vector) * kWidth);
+  }
+  if (bias != nullptr) {
+    const auto shift = load<kWidth>(bias + channel_vector * kWidth);
+#pragma unroll
+    for (int k = 0; k < kWidth; ++k) values[k] += shift[k];
+  }
+  store(to + thread * kWidth, values);
+}
+
 // Calls run(T{}, width) with the widest vectors that `channels` and the pointers allow.
 template <typename Run>
 void dispatch_width(Type type, std::int64_t channels, bool aligned, const Run& run) {
@@ -178,6 +205,18 @@ void split_phases(const void* image, void* phases, Type type, const PhaseShape& 
         static_cast<const T*>(image), static_cast<T*>(phases), s);
   });
   check_launch("split_phases");
+}
+
+void shift_window(const void* from, const void* bias, void* to, Type type, const WindowShape& s,
+                  Stream stream) {
+  const bool aligned = is_aligned(from) && is_aligned(bias) && is_aligned(to);
+  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+    using T = decltype(element);
+    const std::int64_t threads = s.n * s.to_height * s.to_width * (s.channels / width);
+    window_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
+        static_cast<const T*>(from), static_cast<const T*>(bias), static_cast<T*>(to), s);
+  });
+  check_launch("shift_window");
 }
 
 }  // namespace ddpm::kernels

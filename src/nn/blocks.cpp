@@ -3,6 +3,8 @@
 #include "ddpm/ops/attention.h"
 #include "ddpm/ops/convolution.h"
 #include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/linear.h"
+#include "ddpm/ops/resample.h"
 #include "ddpm/ops/timestep_embedding.h"
 
 namespace ddpm {
@@ -93,24 +95,23 @@ torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
                     draw_of_layer(dropout, dropout_layer_))
           .y;
   if (shortcut_.is_empty()) return ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x);
-  // Both biases are added once, and so have one gradient to sum.
-  const torch::Tensor shortcut =
-      ops::pointwise_convolution(in.x, in.skip, shortcut_->weight, torch::Tensor());
-  return ops::convolution(h, conv2_->weight, conv2_->bias + shortcut_->bias, {}, shortcut);
+  return ops::pointwise_convolution(
+      in.x, in.skip, shortcut_->weight, shortcut_->bias,
+      {.value = ops::convolution(h, conv2_->weight), .bias = conv2_->bias});
 }
 
-std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
-                                         const torch::Tensor& activated_time) {
-  std::vector<torch::Tensor> weights, biases, convolution_biases;
-  std::vector<std::int64_t> widths;
+TimeProjections::TimeProjections(const std::vector<ResBlock>& blocks) {
   for (const ResBlock& block : blocks) {
     weights.push_back(block->time_->weight);
     biases.push_back(block->time_->bias);
     convolution_biases.push_back(block->conv1_->bias);
     widths.push_back(block->conv1_->bias.size(0));
   }
-  const torch::Tensor bias = torch::cat(biases) + torch::cat(convolution_biases);
-  return ops::linear(activated_time, torch::cat(weights), bias).split_with_sizes(widths, 1);
+}
+
+std::vector<torch::Tensor> TimeProjections::apply(const torch::Tensor& activated_time) const {
+  const torch::Tensor bias = ops::join(biases) + ops::join(convolution_biases);
+  return ops::linear(activated_time, ops::join(weights), bias).split_with_sizes(widths, 1);
 }
 
 AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names)
@@ -128,11 +129,16 @@ AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const At
   register_at(*this, names.out, out_.ptr());
 }
 
+std::vector<std::vector<torch::Tensor>> AttentionBlockImpl::joined_parameters() const {
+  if (options_.fused) return {};
+  return {{q_->weight, k_->weight, v_->weight}, {q_->bias, k_->bias, v_->bias}};
+}
+
 torch::Tensor AttentionBlockImpl::project(const torch::Tensor& tokens) {
   if (options_.fused) return ops::linear(tokens, qkv_->weight, qkv_->bias);
   // One product of three times the width is faster than three.
-  return ops::linear(tokens, torch::cat({q_->weight, k_->weight, v_->weight}),
-                     torch::cat({q_->bias, k_->bias, v_->bias}));
+  return ops::linear(tokens, ops::join({q_->weight, k_->weight, v_->weight}),
+                     ops::join({q_->bias, k_->bias, v_->bias}));
 }
 
 torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
@@ -145,18 +151,14 @@ torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
       ops::attention(project(tokens), options_.heads,
                      options_.fused ? ops::HeadOrder::kInterleaved : ops::HeadOrder::kBlocks);
   const torch::Tensor image = mixed.view({n, h, w, c}).permute({0, 3, 1, 2});
-  return ops::pointwise_convolution(image, {}, out_->weight.view({c, c, 1, 1}), out_->bias, in.x);
+  return ops::pointwise_convolution(image, {}, out_->weight, out_->bias, {.value = in.x});
 }
 
-DownsampleImpl::DownsampleImpl(std::int64_t channels, bool asymmetric) : asymmetric_(asymmetric) {
-  const auto options =
-      torch::nn::Conv2dOptions(channels, channels, 3).stride(2).padding(asymmetric ? 0 : 1);
-  conv_ = register_module("conv", torch::nn::Conv2d(options));
-}
+DownsampleImpl::DownsampleImpl(std::int64_t channels, ops::DownsamplePadding padding)
+    : padding_(padding), conv_(register_module("conv", conv3x3(channels, channels))) {}
 
 torch::Tensor DownsampleImpl::forward(const torch::Tensor& x) {
-  return ops::convolution(asymmetric_ ? torch::constant_pad_nd(x, {0, 1, 0, 1}) : x, conv_->weight,
-                          conv_->bias, {.stride = 2, .padding = asymmetric_ ? 0 : 1});
+  return ops::downsample_convolution(x, conv_->weight, conv_->bias, padding_);
 }
 
 UpsampleImpl::UpsampleImpl(std::int64_t channels, bool transposed) {

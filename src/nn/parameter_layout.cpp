@@ -1,5 +1,7 @@
 #include "ddpm/nn/parameter_layout.h"
 
+#include <map>
+
 #include "ddpm/ops/gradients.h"
 
 namespace ddpm {
@@ -19,13 +21,26 @@ std::vector<std::int64_t> storage_strides(const torch::Tensor& parameter) {
 
 }  // namespace
 
-ParameterLayout::ParameterLayout(const torch::nn::Module& module) {
+ParameterLayout::ParameterLayout(const torch::nn::Module& module,
+                                 const std::vector<std::vector<torch::Tensor>>& joined) {
+  std::map<const void*, std::size_t> index;  // of each parameter in entries_
   for (const auto& item : module.named_parameters()) {
+    index[item.value().unsafeGetTensorImpl()] = entries_.size();
     entries_.push_back(
-        {item.key(), item.value().sizes().vec(), storage_strides(item.value()), buffer_size_});
+        {item.key(), item.value().sizes().vec(), storage_strides(item.value()), /*offset=*/-1});
     parameter_count_ += item.value().numel();
-    buffer_size_ += (item.value().numel() + kAlignment - 1) / kAlignment * kAlignment;
   }
+  for (const std::vector<torch::Tensor>& list : joined)
+    for (const torch::Tensor& parameter : list)
+      place(entries_[index.at(parameter.unsafeGetTensorImpl())]);
+  for (Entry& entry : entries_)
+    if (entry.offset < 0) place(entry);
+}
+
+void ParameterLayout::place(Entry& entry) {
+  entry.offset = buffer_size_;
+  const std::int64_t size = c10::multiply_integers(entry.sizes);
+  buffer_size_ += (size + kAlignment - 1) / kAlignment * kAlignment;
 }
 
 torch::Tensor ParameterLayout::allocate(torch::Dtype dtype, torch::Device device) const {

@@ -82,7 +82,9 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
       skip_widths.push_back(width);
     }
     if (level + 1 < names.levels) {
-      part.downsample = Downsample(width, config.downsample_padding == "asymmetric");
+      part.downsample = Downsample(width, config.downsample_padding == "asymmetric"
+                                              ? ops::DownsamplePadding::kAsymmetric
+                                              : ops::DownsamplePadding::kSymmetric);
       register_at(*this, names.downsample(level), part.downsample.ptr());
       skip_widths.push_back(width);
     }
@@ -150,6 +152,7 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
                                             .fused = config.attention_kind == "fused"},
                            names.attention);
   register_at(*this, path, attention.ptr());
+  attention_blocks_.push_back(attention);
   return attention;
 }
 
@@ -157,7 +160,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const std::optional<ops::Draw>& dropout) {
   // Every block applies SiLU to the embedding before its projection; once is enough.
   const std::vector<torch::Tensor> shifts =
-      project_times(res_blocks_, torch::silu(time_embedding_(t)));
+      TimeProjections(res_blocks_).apply(torch::silu(time_embedding_(t)));
   auto shift = shifts.begin();
   const torch::Tensor image =
       x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
@@ -176,6 +179,16 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
   return ops::convolution(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
+}
+
+std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {
+  const TimeProjections times(res_blocks_);
+  std::vector<std::vector<torch::Tensor>> lists = {times.weights, times.biases,
+                                                   times.convolution_biases};
+  for (const AttentionBlock& block : attention_blocks_)
+    for (std::vector<torch::Tensor>& list : block->joined_parameters())
+      lists.push_back(std::move(list));
+  return lists;
 }
 
 std::vector<torch::Tensor> UNetImpl::last_layer_weights() {

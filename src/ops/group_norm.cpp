@@ -176,11 +176,17 @@ namespace reference {
 GroupNormOutput group_norm(const GroupNormInput& input, const torch::Tensor& weight,
                            const torch::Tensor& bias, const GroupNormOptions& options) {
   const torch::Tensor x = input.skip.defined() ? torch::cat({input.x, input.skip}, 1) : input.x;
-  const torch::Tensor u = input.shift.defined() ? x + input.shift.unsqueeze(2).unsqueeze(3) : x;
-  torch::Tensor y = torch::group_norm(u, options.groups, weight, bias, options.epsilon);
+  // What comes between is not rounded to bfloat16, as it is not in kernels.
+  const torch::Dtype type = x.scalar_type();
+  const auto widen = [](const torch::Tensor& t) {
+    return t.scalar_type() == torch::kBFloat16 ? t.to(torch::kFloat32) : t;
+  };
+  torch::Tensor y = widen(x);
+  if (input.shift.defined()) y = y + widen(input.shift).unsqueeze(2).unsqueeze(3);
+  y = torch::group_norm(y, options.groups, widen(weight), widen(bias), options.epsilon);
   if (options.silu) y = torch::silu(y);
   if (options.draw) y = ops::dropout(y, options.dropout, *options.draw);
-  return {y, x, {}};
+  return {y.to(type), x, {}};
 }
 
 }  // namespace reference

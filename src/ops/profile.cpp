@@ -9,18 +9,22 @@
 
 namespace ddpm::ops {
 
-std::vector<KernelTime> profile_kernels(torch::Device device, const std::function<void()>& work) {
-  namespace profiler = torch::autograd::profiler;
-  if (!device.is_cuda()) return {};
+namespace profiler = torch::autograd::profiler;
+
+KernelProfiler::KernelProfiler(torch::Device device) : device_(device) {
+  if (!device.is_cuda()) return;
+  using torch::profiler::impl::ActivityType;
   const torch::profiler::impl::ProfilerConfig config(torch::profiler::impl::ProfilerState::KINETO);
-  const std::set<torch::profiler::impl::ActivityType> activities = {
-      torch::profiler::impl::ActivityType::CPU, torch::profiler::impl::ActivityType::CUDA};
+  const std::set<ActivityType> activities = {ActivityType::CPU, ActivityType::CUDA};
+  synchronize(device);
   profiler::prepareProfiler(config, activities);
   profiler::enableProfiler(config, activities);
-  work();
-  synchronize(device);
-  const auto result = profiler::disableProfiler();
+}
 
+std::vector<KernelTime> KernelProfiler::stop() {
+  if (!device_.is_cuda()) return {};
+  synchronize(device_);
+  const auto result = profiler::disableProfiler();
   std::map<std::string, KernelTime> by_name;
   for (const profiler::KinetoEvent& event : result->events()) {
     if (event.deviceType() != c10::DeviceType::CUDA) continue;

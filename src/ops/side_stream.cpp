@@ -11,9 +11,8 @@ namespace ddpm::ops {
 #if DDPM_WITH_KERNELS
 namespace {
 
-// Elements of one tensor above which its convolution fills the GPU: 32x32x256 for 16 images,
-// 8x8x256 for 256.
-constexpr std::int64_t kLarge = std::int64_t{1} << 22;
+// What inputs may occupy until the streams are joined, in bytes.
+constexpr std::size_t kMostAlive = std::size_t{256} << 20;
 
 struct Side {
   c10::cuda::CUDAStream stream;
@@ -21,6 +20,7 @@ struct Side {
   // The allocator knows only one stream of a tensor: freed, its memory could be written by the
   // current stream while this one still reads.
   std::vector<torch::Tensor> alive;
+  std::size_t alive_bytes = 0;
 
   explicit Side(c10::DeviceIndex device)
       : stream(c10::cuda::getStreamFromPool(/*isHighPriority=*/false, device)) {}
@@ -31,21 +31,19 @@ Side& side_of(c10::DeviceIndex device) {
   return side;
 }
 
-bool is_large(const std::vector<torch::Tensor>& tensors) {
-  for (const torch::Tensor& x : tensors)
-    if (x.numel() > kLarge) return true;
-  return false;
-}
-
 }  // namespace
 
 void run_aside(const std::vector<torch::Tensor>& inputs, const std::function<void()>& work) {
-  if (is_large(inputs)) return work();
-  const c10::DeviceIndex device = inputs.front().device().index();
+  const torch::Device gpu = inputs.front().device();
+  const c10::DeviceIndex device = gpu.index();
   Side& side = side_of(device);
+  if (side.alive_bytes > kMostAlive) join_side_stream(gpu);
   side.fork.record(c10::cuda::getCurrentCUDAStream(device));
   side.fork.block(side.stream);
-  side.alive.insert(side.alive.end(), inputs.begin(), inputs.end());
+  for (const torch::Tensor& x : inputs) {
+    side.alive.push_back(x);
+    side.alive_bytes += x.nbytes();
+  }
   const c10::cuda::CUDAStreamGuard guard(side.stream);
   work();
 }
@@ -56,6 +54,7 @@ void join_side_stream(torch::Device device) {
   side.join.record(side.stream);
   side.join.block(c10::cuda::getCurrentCUDAStream(device.index()));
   side.alive.clear();
+  side.alive_bytes = 0;
 }
 
 #else
@@ -64,5 +63,10 @@ void run_aside(const std::vector<torch::Tensor>&, const std::function<void()>& w
 void join_side_stream(torch::Device) {}
 
 #endif
+
+bool fills_gpu(const torch::Tensor& x) {
+  constexpr std::int64_t kElements = std::int64_t{1} << 22;  // 32x32x256 for 16, 8x8x256 for 256
+  return x.numel() > kElements;
+}
 
 }  // namespace ddpm::ops

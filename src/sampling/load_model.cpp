@@ -35,7 +35,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Overri
                                   .deterministic = run.deterministic});
 
   model.net = UNet(model.config.model, model.config.data.channels);
-  const ParameterLayout layout(*model.net);
+  const ParameterLayout layout(*model.net, model.net->joined_parameters());
   const torch::Tensor flat = layout.allocate(model.runtime.compute_dtype, model.runtime.device);
   load_tensors(SafetensorsFile(file.weights), layout.views(flat));
   layout.bind_parameters(*model.net, flat);

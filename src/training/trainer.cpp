@@ -43,7 +43,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       device_(runtime.device),
       net_(config.model, images.channels()),
       parameters_(net_->parameters()),
-      layout_(*net_),
+      layout_(*net_, net_->joined_parameters()),
       model_([this](const torch::Tensor& x,
                     const torch::Tensor& t) { return net_->forward(x, t, dropout_); },
              NoiseSchedule(config.diffusion), device_),

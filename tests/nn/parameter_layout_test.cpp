@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include <map>
+
 #include "ddpm/nn/unet.h"
 #include "support/models.h"
 
@@ -44,6 +46,28 @@ TEST_F(LayoutTest, PlacesAreAlignedAndDoNotOverlap) {
   }
   EXPECT_LE(end, flat.numel());
   EXPECT_EQ(flat.sum().item<double>(), static_cast<double>(layout_.parameter_count()));
+}
+
+TEST_F(LayoutTest, JoinedParametersFollowEachOther) {
+  const ParameterLayout layout(*net_, net_->joined_parameters());
+  const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
+  std::map<std::int64_t, std::int64_t> ends;  // by beginning
+  for (const NamedTensor& view : layout.views(flat)) {
+    const std::int64_t begin = offset_of(view.tensor, flat);
+    EXPECT_TRUE(ends.emplace(begin, begin + view.tensor.numel()).second) << view.name;
+    view.tensor.fill_(1);
+  }
+  EXPECT_EQ(flat.sum().item<double>(), static_cast<double>(layout.parameter_count()));
+  layout.bind_parameters(*net_, flat);
+  std::size_t joined = 0;
+  for (const std::vector<torch::Tensor>& list : net_->joined_parameters()) {
+    for (std::size_t i = 1; i < list.size(); ++i) {
+      if (list[i - 1].numel() % 64 != 0) continue;
+      EXPECT_EQ(ends.at(list[i - 1].storage_offset()), list[i].storage_offset());
+      ++joined;
+    }
+  }
+  EXPECT_GT(joined, 0u);
 }
 
 TEST_F(LayoutTest, ConvolutionsLieChannelsLast) {

@@ -10,7 +10,9 @@
 #include "ddpm/ops/dropout.h"
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/linear.h"
 #include "ddpm/ops/replay.h"
+#include "ddpm/ops/resample.h"
 #include "ddpm/ops/runtime.h"
 
 namespace ddpm {
@@ -138,15 +140,20 @@ TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
 
 TEST_P(Kernels, PointwiseConvolution) {
   const auto run = [](const std::vector<Tensor>& x) {
-    return std::vector<Tensor>{ops::pointwise_convolution(x[0], x[1], x[2], x[3], x[4])};
+    return std::vector<Tensor>{
+        ops::pointwise_convolution(x[0], x[1], x[2], x[3], {.value = x[4], .bias = x[5]})};
   };
-  const Tensor weight = random({32, 72, 1, 1}, 0.1);
-  expect_same("two inputs",
-              {random({2, 48, 5, 6}), random({2, 24, 5, 6}), weight, random({32}), Tensor()}, run,
-              run);
-  expect_same("residual",
-              {random({2, 72, 5, 6}), Tensor(), weight, random({32}), random({2, 32, 5, 6})}, run,
-              run);
+  const Tensor none;
+  for (const auto& [in, skip, out] :
+       std::vector<std::array<std::int64_t, 3>>{{48, 24, 32}, {20, 7, 12}, {5, 3, 33}}) {
+    const Tensor x = random({2, in, 5, 6}), other = random({2, skip, 5, 6}), bias = random({out});
+    const Tensor joint = random({out, in + skip, 1, 1}, 0.1), own = random({out, in}, 0.1);
+    const Tensor residual = random({2, out, 5, 6}), residual_bias = random({out});
+    expect_same("two inputs", {x, other, joint, bias, none, none}, run, run);
+    expect_same("two inputs, residual", {x, other, joint, bias, residual, residual_bias}, run, run);
+    expect_same("residual", {x, none, own, bias, residual, none}, run, run);
+    expect_same("residual and bias", {x, none, own, bias, residual, residual_bias}, run, run);
+  }
 }
 
 TEST_P(Kernels, Linear) {
@@ -154,6 +161,28 @@ TEST_P(Kernels, Linear) {
     return std::vector<Tensor>{ops::linear(x[0], x[1], x[2])};
   };
   expect_same("linear", {random({3, 7, 48}), random({40, 48}, 0.1), random({40})}, run, run);
+}
+
+TEST_P(Kernels, DownsampleConvolution) {
+  for (const auto padding :
+       {ops::DownsamplePadding::kSymmetric, ops::DownsamplePadding::kAsymmetric})
+    for (const auto& [n, in, out, h, w] : std::vector<std::array<std::int64_t, 5>>{
+             {2, 32, 32, 8, 8}, {3, 24, 40, 6, 4}, {2, 8, 16, 7, 5}, {2, 12, 12, 6, 6}}) {
+      const auto run = [&](const std::vector<Tensor>& x) {
+        return std::vector<Tensor>{ops::downsample_convolution(x[0], x[1], x[2], padding)};
+      };
+      const auto definition = [&](const std::vector<Tensor>& x) {
+        const bool even = padding == ops::DownsamplePadding::kSymmetric;
+        const Tensor padded =
+            torch::constant_pad_nd(x[0], even ? std::vector<std::int64_t>{1, 1, 1, 1}
+                                              : std::vector<std::int64_t>{0, 1, 0, 1});
+        return std::vector<Tensor>{
+            torch::conv2d(padded, x[1], x[2], {2, 2}, torch::IntArrayRef{0, 0})};
+      };
+      expect_same("downsample_convolution",
+                  {random({n, in, h, w}), random({out, in, 3, 3}, 0.1), random({out})}, run,
+                  definition);
+    }
 }
 
 TEST_P(Kernels, UpsampleConvolution) {

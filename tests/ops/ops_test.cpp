@@ -7,7 +7,9 @@
 #include "ddpm/ops/dropout.h"
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/linear.h"
 #include "ddpm/ops/random.h"
+#include "ddpm/ops/resample.h"
 #include "ddpm/ops/timestep_embedding.h"
 #include "support/fill.h"
 
@@ -210,6 +212,51 @@ TEST(PointwiseConvolution, IsAMatrixProductForEachPixel) {
   const torch::Tensor pixel = torch::cat({x, skip}, 1).select(2, 3).select(2, 1);  // [2,5]
   EXPECT_TRUE(
       torch::allclose(y.select(2, 3).select(2, 1), pixel.matmul(weight.view({4, 5}).t()) + bias));
+}
+
+TEST(PointwiseConvolution, AddsTheResidualAndItsBias) {
+  const torch::Tensor x = hash_tensor(1, {2, 3, 4, 5}, 1), weight = hash_tensor(2, {4, 3}, 1);
+  const torch::Tensor bias = hash_tensor(3, {4}, 1), residual_bias = hash_tensor(4, {4}, 1);
+  const torch::Tensor residual = hash_tensor(5, {2, 4, 4, 5}, 1);
+  const torch::Tensor y =
+      ops::pointwise_convolution(x, {}, weight, bias, {.value = residual, .bias = residual_bias});
+  const torch::Tensor expected = torch::einsum("nchw,oc->nohw", {x, weight}) + residual +
+                                 (bias + residual_bias).view({1, 4, 1, 1});
+  EXPECT_TRUE(torch::allclose(y, expected));
+}
+
+// The first output of a row sees pixels 0 to 2 with zeros behind the last pixel only, -1 to 1 with
+// zeros on both sides.
+TEST(DownsampleConvolution, PadsWhereItSays) {
+  const torch::Tensor x = hash_tensor(1, {1, 1, 6, 6}, 1),
+                      bias = torch::zeros({1}, torch::kFloat64);
+  const torch::Tensor ones = torch::ones({1, 1, 3, 3}, torch::kFloat64);
+  const auto sum = [&](std::int64_t from, std::int64_t to) {
+    return x.slice(2, from, to).slice(3, from, to).sum().item<double>();
+  };
+  const torch::Tensor even =
+      ops::downsample_convolution(x, ones, bias, ops::DownsamplePadding::kSymmetric);
+  const torch::Tensor odd =
+      ops::downsample_convolution(x, ones, bias, ops::DownsamplePadding::kAsymmetric);
+  EXPECT_EQ(even.sizes(), torch::IntArrayRef({1, 1, 3, 3}));
+  EXPECT_EQ(odd.sizes(), torch::IntArrayRef({1, 1, 3, 3}));
+  EXPECT_NEAR((even[0][0][0][0].item<double>()), sum(0, 2), 1e-12);
+  EXPECT_NEAR((odd[0][0][0][0].item<double>()), sum(0, 3), 1e-12);
+  EXPECT_NEAR((odd[0][0][2][2].item<double>()), sum(4, 6), 1e-12);
+}
+
+TEST(Join, SharesMemoryOfNeighboursAndCopiesOthers) {
+  const torch::Tensor flat = torch::arange(12, torch::kFloat64);
+  const torch::Tensor a = flat.narrow(0, 0, 4).view({2, 2}).requires_grad_();
+  const torch::Tensor b = flat.narrow(0, 4, 6).view({3, 2}).requires_grad_();
+  const torch::Tensor joined = ops::join({a, b}), copied = ops::join({b, a});
+  EXPECT_EQ(joined.const_data_ptr(), flat.const_data_ptr());
+  EXPECT_TRUE(torch::equal(joined, torch::cat({a, b})));
+  EXPECT_TRUE(torch::equal(copied, torch::cat({b, a})));
+  const torch::Tensor seed = hash_tensor(1, {5, 2}, 1);
+  const auto gradients = torch::autograd::grad({joined}, {a, b}, {seed});
+  EXPECT_TRUE(torch::equal(gradients[0], seed.narrow(0, 0, 2)));
+  EXPECT_TRUE(torch::equal(gradients[1], seed.narrow(0, 2, 3)));
 }
 
 // Doubling, then the convolution, one after the other.

@@ -30,6 +30,7 @@ struct SamplingSpeed {
   double evaluations_per_second = 0;  // images times steps, median over windows
   double step_milliseconds = 0;
   double peak_memory_bytes = 0;
+  std::vector<ops::KernelTime> kernels;  // of one step, if asked for
 };
 
 struct BenchOptions {

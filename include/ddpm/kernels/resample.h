@@ -1,3 +1,5 @@
+// Changes of resolution.
+//
 // Doubling a feature map and convolving it 3x3, with 4/9 of the arithmetic. Nearest-neighbour
 // doubling repeats pixels, so each of the four kinds of output pixels (phases: even or odd row,
 // even or odd column) is a 2x2 convolution of the small map, whose filter sums the taps that meet
@@ -34,6 +36,19 @@ void join_phases(const void* phases, const void* bias, void* image, Type type,
 
 // The gradient of `phases` from that of `image`: 0 where no pixel came from.
 void split_phases(const void* image, void* phases, Type type, const PhaseShape& shape,
+                  Stream stream);
+
+// Sizes of shift_window: rows and columns of both maps, and channels.
+struct WindowShape {
+  std::int64_t n = 0;
+  std::int64_t from_height = 0, from_width = 0;
+  std::int64_t to_height = 0, to_width = 0;
+  std::int64_t channels = 0;
+  std::int64_t offset = 0;  // along both sides
+};
+
+// to[n,i,j,c] = from[n,i+offset,j+offset,c] (0 outside) + bias[c]; bias may be null.
+void shift_window(const void* from, const void* bias, void* to, Type type, const WindowShape& shape,
                   Stream stream);
 
 }  // namespace ddpm::kernels

@@ -11,6 +11,7 @@
 #include "ddpm/nn/names.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/random.h"
+#include "ddpm/ops/resample.h"
 
 namespace ddpm {
 
@@ -59,24 +60,21 @@ struct ResBlockOptions {
   int dropout_layer = 0;  // which random stream its dropout draws from
 };
 
-class ResBlock;
-
 // norm, SiLU, 3x3, + time; norm, SiLU, dropout, 3x3; + shortcut.
 class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
 
   // `skip`: further channels of the input, or undefined. `shift` [N,out_channels]: the block's
-  // projection of the time plus its first convolution's bias, see project_times. Dropout acts only
-  // if a draw is given; its row i is sample draw->key.sample + i.
+  // projection of the time plus its first convolution's bias, see TimeProjections. Dropout acts
+  // only if a draw is given; its row i is sample draw->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip,
                         const torch::Tensor& shift, const std::optional<ops::Draw>& dropout);
 
   torch::nn::Conv2d& last_layer() { return conv2_; }
 
  private:
-  friend std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
-                                                  const torch::Tensor& activated_time);
+  friend struct TimeProjections;
 
   double dropout_;
   int dropout_layer_;
@@ -87,10 +85,17 @@ class ResBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(ResBlock);
 
-// The shift of every block, from the SiLU of the time embedding [N,T]: one product instead of one a
-// block.
-std::vector<torch::Tensor> project_times(const std::vector<ResBlock>& blocks,
-                                         const torch::Tensor& activated_time);
+// What turns the time embedding into the shifts of residual blocks, in the order of the blocks.
+struct TimeProjections {
+  std::vector<torch::Tensor> weights, biases, convolution_biases;
+  std::vector<std::int64_t> widths;
+
+  explicit TimeProjections(const std::vector<ResBlock>& blocks);
+
+  // The shift of every block, from the SiLU of the time embedding [N,T]: one product instead of one
+  // a block.
+  std::vector<torch::Tensor> apply(const torch::Tensor& activated_time) const;
+};
 
 struct AttentionOptions {
   std::int64_t channels = 0;
@@ -107,6 +112,9 @@ class AttentionBlockImpl : public torch::nn::Module {
   AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names);
   torch::Tensor forward(const torch::Tensor& x);
 
+  // Those that one product uses, see ParameterLayout.
+  std::vector<std::vector<torch::Tensor>> joined_parameters() const;
+
   torch::nn::Linear& last_layer() { return out_; }
 
  private:
@@ -118,15 +126,14 @@ class AttentionBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(AttentionBlock);
 
-// Halves height and width by a 3x3 convolution of stride 2. Asymmetric padding adds the zeros right
-// and bottom only (TensorFlow's SAME, hence Ho's), which shifts what an output sees by one pixel.
+// Halves height and width by a 3x3 convolution of stride 2; Ho's padding is the asymmetric one.
 class DownsampleImpl : public torch::nn::Module {
  public:
-  DownsampleImpl(std::int64_t channels, bool asymmetric);
+  DownsampleImpl(std::int64_t channels, ops::DownsamplePadding padding);
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  bool asymmetric_;
+  ops::DownsamplePadding padding_;
   torch::nn::Conv2d conv_{nullptr};
 };
 TORCH_MODULE(Downsample);

@@ -16,8 +16,11 @@ namespace ddpm {
 class ParameterLayout {
  public:
   // Records names and shapes in registration order. Convolution weights lie in channels_last order;
-  // each parameter starts at a multiple of 64 elements.
-  explicit ParameterLayout(const torch::nn::Module& module);
+  // each parameter starts at a multiple of 64 elements. Each list in `joined` names parameters of
+  // the module that shall follow each other in memory, so that ops::join() need not copy them; they
+  // do if their sizes are multiples of 64.
+  explicit ParameterLayout(const torch::nn::Module& module,
+                           const std::vector<std::vector<torch::Tensor>>& joined = {});
 
   std::int64_t parameter_count() const { return parameter_count_; }
 
@@ -40,8 +43,9 @@ class ParameterLayout {
   struct Entry {
     std::string name;
     std::vector<std::int64_t> sizes, strides;
-    std::int64_t offset;
+    std::int64_t offset;  // -1 until it has a place
   };
+  void place(Entry& entry);
   torch::Tensor view(const torch::Tensor& flat, const Entry& entry) const;
 
   std::vector<Entry> entries_;

@@ -64,6 +64,9 @@ class UNetImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const std::optional<ops::Draw>& dropout = std::nullopt);
 
+  // Parameters that are used together, for ParameterLayout.
+  std::vector<std::vector<torch::Tensor>> joined_parameters() const;
+
   // Weights of the layers that Ho et al. start near zero: the last one of every block, and the
   // output convolution.
   std::vector<torch::Tensor> last_layer_weights();
@@ -87,6 +90,7 @@ class UNetImpl : public torch::nn::Module {
   Norm norm_out_{nullptr};
   torch::nn::Conv2d conv_out_{nullptr};
   std::vector<ResBlock> res_blocks_;  // of all parts, in the order of evaluation
+  std::vector<AttentionBlock> attention_blocks_;
 };
 TORCH_MODULE(UNet);
 

@@ -4,7 +4,6 @@
 #include <torch/types.h>
 
 #include <cstdint>
-#include <functional>
 #include <string>
 #include <vector>
 
@@ -16,7 +15,15 @@ struct KernelTime {
   double milliseconds = 0;  // all calls together
 };
 
-// Device time of every kernel and copy that `work` runs, longest first. Empty on the CPU.
-std::vector<KernelTime> profile_kernels(torch::Device device, const std::function<void()>& work);
+// Records what a GPU does from construction to stop(), which comes exactly once. One at a time.
+class KernelProfiler {
+ public:
+  explicit KernelProfiler(torch::Device device);
+  // Waits for the device. Device time of every kernel and copy, longest first; empty on the CPU.
+  std::vector<KernelTime> stop();
+
+ private:
+  torch::Device device_;
+};
 
 }  // namespace ddpm::ops

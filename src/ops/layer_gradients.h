@@ -1,0 +1,37 @@
+// Gradients that the layers with weights have in common, by kernels. Private to ops.
+#pragma once
+
+#include <torch/types.h>
+
+#include "kernels.h"
+#include "side_stream.h"
+
+namespace ddpm::ops {
+
+// Memory as rows of channels: of pixels, or of any matrix.
+inline torch::Tensor as_rows(const torch::Tensor& x) {
+  return x.dim() == 4 ? channels_last(x) : x.contiguous();
+}
+
+// [C]: sums over all rows of dy [rows,C], or all pixels of dy [N,C,H,W]. A gradient that goes
+// straight to the optimiser is computed beside what follows.
+torch::Tensor bias_gradient(const torch::Tensor& dy, bool goes_to_optimizer);
+
+// One of the two gradients of a convolution without bias.
+enum class Gradient { kInput, kWeight };
+torch::Tensor convolution_gradient(Gradient which, const torch::Tensor& dy, const torch::Tensor& x,
+                                   const torch::Tensor& weight, std::int64_t stride,
+                                   std::int64_t padding);
+
+// Computes a weight's gradient beside what follows, if it goes straight to the optimiser and does
+// not fill the GPU by itself.
+template <class Compute>
+torch::Tensor weight_gradient(bool goes_to_optimizer, const torch::Tensor& dy,
+                              const torch::Tensor& x, const Compute& compute) {
+  if (!goes_to_optimizer || fills_gpu(dy) || fills_gpu(x)) return compute();
+  torch::Tensor gradient;
+  run_aside({dy, x}, [&] { gradient = compute(); });
+  return gradient;
+}
+
+}  // namespace ddpm::ops
