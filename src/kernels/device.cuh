@@ -16,7 +16,7 @@
 
 namespace ddpm::kernels {
 
-// --- Launches ------------------------------------------------------------------------------------
+// --- Sizes and types -----------------------------------------------------------------------------
 
 // Threads of a block, in every kernel but those of group normalization.
 inline constexpr int kThreads = 256;
@@ -137,6 +137,15 @@ __device__ inline std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
 }
 
+// The first statement of every kernel that launch() starts: nothing is read or written before the
+// kernels ahead have finished. Lets the next kernel get ready, too.
+__device__ inline void wait_for_inputs() {
+#if __CUDA_ARCH__ >= 900
+  asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+  asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
 // --- Sums over threads ---------------------------------------------------------------------------
 
 // The order of the operands is fixed, so results repeat bit for bit.
@@ -195,13 +204,14 @@ __device__ void copy_async(T* to_shared, const T* from_global) {
   }
 }
 
-// --- Launches that use much shared memory --------------------------------------------------------
+// --- Launches ------------------------------------------------------------------------------------
 
 // What the choice of block sizes depends on, in bytes and counts.
 struct DeviceLimits {
   int processors = 0;
   int shared_per_processor = 0;
   int shared_per_block = 0;
+  bool overlaps_launches = false;  // knows programmatic dependent launches
 };
 
 constexpr int kMaxDevices = 64;
@@ -226,6 +236,9 @@ inline const DeviceLimits& device_limits() {
     query(d.processors, cudaDevAttrMultiProcessorCount);
     query(d.shared_per_processor, cudaDevAttrMaxSharedMemoryPerMultiprocessor);
     query(d.shared_per_block, cudaDevAttrMaxSharedMemoryPerBlockOptin);
+    int major = 0;
+    query(major, cudaDevAttrComputeCapabilityMajor);
+    d.overlaps_launches = major >= 9;
   });
   return limits[device];
 }
@@ -253,10 +266,17 @@ struct Launch {
   Stream stream = nullptr;
 };
 
+// Launches a kernel that begins with wait_for_inputs(): where the GPU can, it gets ready while the
+// kernel before it still runs, which hides most of a launch's cost.
 template <auto kKernel, class... Arguments>
 void launch(const char* name, const Launch& size, const Arguments&... arguments) {
-  allow_large_shared<kKernel>();
+  if (size.shared_bytes > 0) allow_large_shared<kKernel>();
   cudaLaunchConfig_t config = {};
+  cudaLaunchAttribute overlap = {};
+  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+  overlap.val.programmaticStreamSerializationAllowed = 1;
+  config.attrs = &overlap;
+  config.numAttrs = device_limits().overlaps_launches ? 1 : 0;
   config.gridDim = size.blocks;
   config.blockDim = dim3(static_cast<unsigned>(size.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(size.shared_bytes);

@@ -198,6 +198,7 @@ __device__ void use_slab_sums(const Backward& a, const Lane& lane, float* totals
 // dx, and nothing but two multiply-adds remains to be done when the sums are known.
 template <class T, bool kSilu, bool kDropout>
 __global__ void __launch_bounds__(kMaxThreads, kBackwardBlocks) slab_backward(Backward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
   const Lane lane(g, t);
@@ -263,6 +264,7 @@ struct GlobalReader {
 
 template <class T, bool kSilu, bool kDropout>
 __global__ void __launch_bounds__(kMaxThreads) chunk_sums(Backward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
   const Lane lane(g, t);
@@ -290,6 +292,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_sums(Backward a) {
 // Joins the sums of the chunks. One block per (sample, group), a thread per channel.
 template <class T>
 __global__ void __launch_bounds__(kMaxThreads) join_sums(Backward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   float* const scratch = reinterpret_cast<float*>(dynamic_shared());
   const std::int64_t sample = blockIdx.z;
@@ -333,6 +336,7 @@ __global__ void __launch_bounds__(kMaxThreads) join_sums(Backward a) {
 
 template <class T, bool kSilu, bool kDropout>
 __global__ void __launch_bounds__(kMaxThreads) chunk_backward(Backward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Lane lane(g, a.tiling);
   const int width = a.tiling.width();
@@ -359,6 +363,7 @@ using ParameterRow = float[kWarp + 1];  // padded: columns are read without bank
 // Blocks are numbered (parameter, channels).
 template <class T>
 __global__ void __launch_bounds__(kWarp* kWarp) sum_samples(Backward a) {
+  wait_for_inputs();
   auto* const sums = reinterpret_cast<ParameterRow*>(dynamic_shared());
   const int channels = a.geometry.channels;
   const int blocks = static_cast<int>(gridDim.x) / 2;

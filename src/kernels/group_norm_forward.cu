@@ -142,6 +142,7 @@ __device__ void normalize_slab(const Forward& a, const Lane& lane, const T* slab
 
 template <class T, bool kSilu, bool kDropout>
 __global__ void __launch_bounds__(kMaxThreads, kForwardBlocks) slab_forward(Forward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
   const Lane lane(g, t);
@@ -173,6 +174,7 @@ __global__ void __launch_bounds__(kMaxThreads, kForwardBlocks) slab_forward(Forw
 // Moments of each channel over one chunk.
 template <class T>
 __global__ void __launch_bounds__(kMaxThreads) chunk_moments(Forward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
   const Lane lane(g, t);
@@ -201,6 +203,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_moments(Forward a) {
 
 // Joins the moments of a group's channels and chunks. One block per (sample, group).
 __global__ void __launch_bounds__(kMaxThreads) join_moments(Forward a) {
+  wait_for_inputs();
   float* const scratch = reinterpret_cast<float*>(dynamic_shared());
   const Geometry& g = a.geometry;
   const std::int64_t sample = blockIdx.z;
@@ -237,6 +240,7 @@ __global__ void __launch_bounds__(kMaxThreads) join_moments(Forward a) {
 
 template <class T, bool kSilu, bool kDropout>
 __global__ void __launch_bounds__(kMaxThreads) chunk_forward(Forward a) {
+  wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
   const Lane lane(g, t);

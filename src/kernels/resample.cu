@@ -17,6 +17,7 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const T* __restrict__ filters, T* __restrict__ folded, std::int64_t c_out,
                 std::int64_t c_in) {
+  wait_for_inputs();
   const std::int64_t vectors = c_in / kWidth;
   const std::int64_t thread = thread_index();
   if (thread >= c_out * vectors) return;
@@ -43,6 +44,7 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     unfold_kernel(const T* __restrict__ folded, T* __restrict__ filters, std::int64_t c_out,
                   std::int64_t c_in) {
+  wait_for_inputs();
   const std::int64_t vectors = c_in / kWidth;
   const std::int64_t thread = thread_index();
   if (thread >= c_out * vectors) return;
@@ -88,6 +90,7 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     join_kernel(const T* __restrict__ phases, const T* __restrict__ bias, T* __restrict__ image,
                 PhaseShape s) {
+  wait_for_inputs();
   const std::int64_t vectors = s.channels / kWidth;
   const std::int64_t thread = thread_index();
   if (thread >= s.n * 4 * s.height * s.width * vectors) return;
@@ -103,6 +106,7 @@ __global__ void __launch_bounds__(kThreads)
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     split_kernel(const T* __restrict__ image, T* __restrict__ phases, PhaseShape s) {
+  wait_for_inputs();
   const std::int64_t vectors = s.channels / kWidth;
   const std::int64_t thread = thread_index();
   if (thread >= s.n * (s.height + 1) * (s.width + 1) * 4 * vectors) return;
@@ -127,6 +131,7 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     window_kernel(const T* __restrict__ from, const T* __restrict__ bias, T* __restrict__ to,
                   WindowShape s) {
+  wait_for_inputs();
   const std::int64_t vectors = s.channels / kWidth;
   const std::int64_t thread = thread_index();
   if (thread >= s.n * s.to_height * s.to_width * vectors) return;
@@ -149,8 +154,9 @@ __global__ void __launch_bounds__(kThreads)
 }
 
 // Calls run(T{}, width) with the widest vectors that `channels` and the pointers allow.
-template <typename Run>
-void dispatch_width(Type type, std::int64_t channels, bool aligned, const Run& run) {
+template <typename Run, typename... Pointers>
+void dispatch_width(Type type, std::int64_t channels, const Run& run, Pointers... pointers) {
+  const bool aligned = (is_aligned(pointers) && ...);
   dispatch(type, [&](auto element) {
     constexpr int kWidth = kVectorWidth<decltype(element)>;
     if (channels % kWidth == 0 && aligned)
@@ -160,63 +166,67 @@ void dispatch_width(Type type, std::int64_t channels, bool aligned, const Run& r
   });
 }
 
+Launch size_for(std::int64_t threads, Stream stream) {
+  return {blocks_for(threads), kThreads, 0, stream};
+}
+
+template <class T>
+const T* typed(const void* p) {
+  return static_cast<const T*>(p);
+}
+
 }  // namespace
 
 void fold_filters(const void* filters, void* folded, Type type, std::int64_t c_out,
                   std::int64_t c_in, Stream stream) {
-  const bool aligned = is_aligned(filters) && is_aligned(folded);
-  dispatch_width(type, c_in, aligned, [&](auto element, auto width) {
+  const auto run = [&](auto element, auto width) {
     using T = decltype(element);
-    fold_kernel<T, width><<<blocks_for(c_out * c_in / width), kThreads, 0, stream>>>(
-        static_cast<const T*>(filters), static_cast<T*>(folded), c_out, c_in);
-  });
-  check_launch("fold_filters");
+    launch<fold_kernel<T, width>>("fold_filters", size_for(c_out * c_in / width, stream),
+                                  typed<T>(filters), static_cast<T*>(folded), c_out, c_in);
+  };
+  dispatch_width(type, c_in, run, filters, folded);
 }
 
 void unfold_filters(const void* folded, void* filters, Type type, std::int64_t c_out,
                     std::int64_t c_in, Stream stream) {
-  const bool aligned = is_aligned(filters) && is_aligned(folded);
-  dispatch_width(type, c_in, aligned, [&](auto element, auto width) {
+  const auto run = [&](auto element, auto width) {
     using T = decltype(element);
-    unfold_kernel<T, width><<<blocks_for(c_out * c_in / width), kThreads, 0, stream>>>(
-        static_cast<const T*>(folded), static_cast<T*>(filters), c_out, c_in);
-  });
-  check_launch("unfold_filters");
+    launch<unfold_kernel<T, width>>("unfold_filters", size_for(c_out * c_in / width, stream),
+                                    typed<T>(folded), static_cast<T*>(filters), c_out, c_in);
+  };
+  dispatch_width(type, c_in, run, folded, filters);
 }
 
 void join_phases(const void* phases, const void* bias, void* image, Type type, const PhaseShape& s,
                  Stream stream) {
-  const bool aligned = is_aligned(phases) && is_aligned(bias) && is_aligned(image);
-  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+  const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * 4 * s.height * s.width * (s.channels / width);
-    join_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
-        static_cast<const T*>(phases), static_cast<const T*>(bias), static_cast<T*>(image), s);
-  });
-  check_launch("join_phases");
+    launch<join_kernel<T, width>>("join_phases", size_for(threads, stream), typed<T>(phases),
+                                  typed<T>(bias), static_cast<T*>(image), s);
+  };
+  dispatch_width(type, s.channels, run, phases, bias, image);
 }
 
 void split_phases(const void* image, void* phases, Type type, const PhaseShape& s, Stream stream) {
-  const bool aligned = is_aligned(phases) && is_aligned(image);
-  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+  const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * (s.height + 1) * (s.width + 1) * 4 * (s.channels / width);
-    split_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
-        static_cast<const T*>(image), static_cast<T*>(phases), s);
-  });
-  check_launch("split_phases");
+    launch<split_kernel<T, width>>("split_phases", size_for(threads, stream), typed<T>(image),
+                                   static_cast<T*>(phases), s);
+  };
+  dispatch_width(type, s.channels, run, image, phases);
 }
 
 void shift_window(const void* from, const void* bias, void* to, Type type, const WindowShape& s,
                   Stream stream) {
-  const bool aligned = is_aligned(from) && is_aligned(bias) && is_aligned(to);
-  dispatch_width(type, s.channels, aligned, [&](auto element, auto width) {
+  const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * s.to_height * s.to_width * (s.channels / width);
-    window_kernel<T, width><<<blocks_for(threads), kThreads, 0, stream>>>(
-        static_cast<const T*>(from), static_cast<const T*>(bias), static_cast<T*>(to), s);
-  });
-  check_launch("shift_window");
+    launch<window_kernel<T, width>>("shift_window", size_for(threads, stream), typed<T>(from),
+                                    typed<T>(bias), static_cast<T*>(to), s);
+  };
+  dispatch_width(type, s.channels, run, from, bias, to);
 }
 
 }  // namespace ddpm::kernels

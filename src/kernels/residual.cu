@@ -16,6 +16,7 @@ template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     add_bias_kernel(const T* a, const T* __restrict__ bias, const T* b, T* out,
                     std::int64_t vectors, std::int64_t row_vectors) {
+  wait_for_inputs();
   const std::int64_t vector = thread_index();
   if (vector >= vectors) return;
   Floats<kWidth> sum = load<kWidth>(a + vector * kWidth);
@@ -35,10 +36,10 @@ template <typename T, int kWidth>
 void launch_add_bias(const void* a, const void* bias, const void* b, void* out, std::int64_t rows,
                      std::int64_t channels, Stream stream) {
   const std::int64_t row_vectors = channels / kWidth;
-  add_bias_kernel<T, kWidth><<<blocks_for(rows * row_vectors), kThreads, 0, stream>>>(
-      static_cast<const T*>(a), static_cast<const T*>(bias), static_cast<const T*>(b),
-      static_cast<T*>(out), rows * row_vectors, row_vectors);
-  check_launch("add_bias");
+  launch<add_bias_kernel<T, kWidth>>(
+      "add_bias", {blocks_for(rows * row_vectors), kThreads, 0, stream}, static_cast<const T*>(a),
+      static_cast<const T*>(bias), static_cast<const T*>(b), static_cast<T*>(out),
+      rows * row_vectors, row_vectors);
 }
 
 // ---- column_sums ----
@@ -67,6 +68,7 @@ template <typename X, typename Out, int kWidth, int kColumnThreads>
 __global__ void __launch_bounds__(kThreads)
     column_sums_kernel(const X* __restrict__ x, Out* __restrict__ out, std::int64_t rows,
                        std::int64_t channels, std::int64_t rows_per_chunk) {
+  wait_for_inputs();
   constexpr int kRowThreads = kThreads / kColumnThreads;
   __shared__ Floats<kWidth> sums[kRowThreads][kColumnThreads];
   const int column_thread = threadIdx.x % kColumnThreads;
@@ -109,13 +111,13 @@ void launch_column_sums(const X* x, Out* out, std::int64_t rows, std::int64_t ch
   const std::int64_t tiles = divide_up(channels, (vectors ? kWidth : 1) * kColumnThreads);
   if (tiles > INT32_MAX) throw std::runtime_error("column_sums: too many columns");
   const dim3 grid(static_cast<unsigned>(tiles), static_cast<unsigned>(chunks));
+  const Launch size = {grid, kThreads, 0, stream};
   if (vectors)
-    column_sums_kernel<X, Out, kWidth, kColumnThreads>
-        <<<grid, kThreads, 0, stream>>>(x, out, rows, channels, rows_per_chunk);
+    launch<column_sums_kernel<X, Out, kWidth, kColumnThreads>>("column_sums", size, x, out, rows,
+                                                               channels, rows_per_chunk);
   else
-    column_sums_kernel<X, Out, 1, kColumnThreads>
-        <<<grid, kThreads, 0, stream>>>(x, out, rows, channels, rows_per_chunk);
-  check_launch("column_sums");
+    launch<column_sums_kernel<X, Out, 1, kColumnThreads>>("column_sums", size, x, out, rows,
+                                                          channels, rows_per_chunk);
 }
 
 }  // namespace

@@ -62,6 +62,7 @@ __device__ void store_row(T* matrix, const RowPlace<kLanes>& place, int cols,
 template <typename T, int kLanes, int kVectors>
 __global__ void __launch_bounds__(kThreads)
     softmax_kernel(T* scores, std::int64_t rows, int cols, float scale) {
+  wait_for_inputs();
   constexpr int kElements = kVectors * kWidth;
   const RowPlace<kLanes> place(rows);
   RowPart<kVectors> part = load_row<kLanes, kVectors>(scores, place, cols, 0.0f);
@@ -90,6 +91,7 @@ template <typename T, int kLanes, int kVectors>
 __global__ void __launch_bounds__(kThreads)
     softmax_backward_kernel(const T* __restrict__ p, T* dp, std::int64_t rows, int cols,
                             float scale) {
+  wait_for_inputs();
   constexpr int kElements = kVectors * kWidth;
   const RowPlace<kLanes> place(rows);
   const RowPart<kVectors> probability = load_row<kLanes, kVectors>(p, place, cols, 0.0f);
@@ -108,6 +110,7 @@ __global__ void __launch_bounds__(kThreads)
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     softmax_long_kernel(T* scores, std::int64_t cols, float scale) {
+  wait_for_inputs();
   __shared__ float shared[kThreads / 32];
   T* row = scores + blockIdx.x * cols;
   float largest = -INFINITY;
@@ -125,6 +128,7 @@ __global__ void __launch_bounds__(kThreads)
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     softmax_backward_long_kernel(const T* __restrict__ p, T* dp, std::int64_t cols, float scale) {
+  wait_for_inputs();
   __shared__ float shared[kThreads / 32];
   const T* probability = p + blockIdx.x * cols;
   T* gradient = dp + blockIdx.x * cols;
@@ -175,17 +179,17 @@ void softmax(void* scores, Type type, std::int64_t rows, std::int64_t cols, floa
     using T = decltype(element);
     T* matrix = static_cast<T*>(scores);
     if (cols > 1024 || cols % kWidth != 0 || !is_aligned(scores)) {
-      softmax_long_kernel<T><<<row_blocks(rows), kThreads, 0, stream>>>(matrix, cols, scale);
+      launch<softmax_long_kernel<T>>("softmax", {row_blocks(rows), kThreads, 0, stream}, matrix,
+                                     cols, scale);
       return;
     }
     dispatch_row(cols, [&](auto shape) {
       using Shape = decltype(shape);
-      softmax_kernel<T, Shape::kLanes, Shape::kVectors>
-          <<<blocks_for(rows * Shape::kLanes), kThreads, 0, stream>>>(
-              matrix, rows, static_cast<int>(cols), scale);
+      launch<softmax_kernel<T, Shape::kLanes, Shape::kVectors>>(
+          "softmax", {blocks_for(rows * Shape::kLanes), kThreads, 0, stream}, matrix, rows,
+          static_cast<int>(cols), scale);
     });
   });
-  check_launch("softmax");
 }
 
 void softmax_backward(const void* p, void* dp, Type type, std::int64_t rows, std::int64_t cols,
@@ -196,18 +200,18 @@ void softmax_backward(const void* p, void* dp, Type type, std::int64_t rows, std
     const T* probability = static_cast<const T*>(p);
     T* gradient = static_cast<T*>(dp);
     if (cols > 1024 || cols % kWidth != 0 || !is_aligned(p) || !is_aligned(dp)) {
-      softmax_backward_long_kernel<T>
-          <<<row_blocks(rows), kThreads, 0, stream>>>(probability, gradient, cols, scale);
+      launch<softmax_backward_long_kernel<T>>("softmax_backward",
+                                              {row_blocks(rows), kThreads, 0, stream}, probability,
+                                              gradient, cols, scale);
       return;
     }
     dispatch_row(cols, [&](auto shape) {
       using Shape = decltype(shape);
-      softmax_backward_kernel<T, Shape::kLanes, Shape::kVectors>
-          <<<blocks_for(rows * Shape::kLanes), kThreads, 0, stream>>>(
-              probability, gradient, rows, static_cast<int>(cols), scale);
+      launch<softmax_backward_kernel<T, Shape::kLanes, Shape::kVectors>>(
+          "softmax_backward", {blocks_for(rows * Shape::kLanes), kThreads, 0, stream}, probability,
+          gradient, rows, static_cast<int>(cols), scale);
     });
   });
-  check_launch("softmax_backward");
 }
 
 }  // namespace ddpm::kernels

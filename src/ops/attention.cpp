@@ -7,6 +7,10 @@
 #include "ddpm/kernels/softmax.h"
 #include "kernels.h"
 
+#if DDPM_WITH_KERNELS
+#include <ATen/cuda/CUDAContext.h>
+#endif
+
 namespace ddpm::ops {
 namespace {
 
@@ -74,11 +78,35 @@ class SingleHeadFunction : public torch::autograd::Function<SingleHeadFunction> 
   }
 };
 
+// Without gradients to compute, cuDNN's fused operator wins as soon as the matrix of weights no
+// longer fits the cache. Its first use costs a second. One head, as many channels as Hopper's takes.
+bool fused_wins([[maybe_unused]] const torch::Tensor& qkv) {
+#if DDPM_WITH_KERNELS
+  constexpr std::int64_t kWeights = std::int64_t{1} << 24;  // 256 images of 256 tokens
+  constexpr std::int64_t kMaxWidth = 256;
+  const std::int64_t n = qkv.size(0), tokens = qkv.size(1), width = qkv.size(2) / 3;
+  return !torch::GradMode::is_enabled() && qkv.scalar_type() == torch::kBFloat16 &&
+         n * tokens * tokens >= kWeights && width <= kMaxWidth && width % 8 == 0 &&
+         at::cuda::getCurrentDeviceProperties()->major == 9;
+#else
+  return false;
+#endif
+}
+
+torch::Tensor fused_attention(const torch::Tensor& qkv) {
+  const auto [q, k, v] = split(qkv);
+  return std::get<0>(at::_scaled_dot_product_cudnn_attention(q.unsqueeze(1), k.unsqueeze(1),
+                                                             v.unsqueeze(1), std::nullopt,
+                                                             /*compute_log_sumexp=*/false))
+      .squeeze(1)
+      .contiguous();
+}
+
 }  // namespace
 
 torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder order) {
   if (heads == 1 && use_kernels(qkv) && qkv.size(1) <= kMaxTokens)
-    return SingleHeadFunction::apply(qkv);
+    return fused_wins(qkv) ? fused_attention(qkv) : SingleHeadFunction::apply(qkv);
   const std::int64_t n = qkv.size(0), tokens = qkv.size(1), width = qkv.size(2) / 3;
   // [N,heads,tokens,d] of q, k or v.
   const auto part = [&](std::int64_t i) {
