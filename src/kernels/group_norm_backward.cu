@@ -197,7 +197,7 @@ __device__ void use_slab_sums(const Backward& a, const Lane& lane, float* totals
 // dz takes the place of dy in shared memory: rounding it to T costs as much accuracy as rounding
 // dx, and nothing but two multiply-adds remains to be done when the sums are known.
 template <class T, bool kSilu, bool kDropout>
-__global__ void __launch_bounds__(kMaxThreads, kBackwardBlocks) slab_backward(Backward a) {
+__global__ void __maxnreg__(kBackwardRegisters) slab_backward(Backward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
@@ -263,7 +263,7 @@ struct GlobalReader {
 };
 
 template <class T, bool kSilu, bool kDropout>
-__global__ void __launch_bounds__(kMaxThreads) chunk_sums(Backward a) {
+__global__ void __launch_bounds__(kUsualThreads) chunk_sums(Backward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
@@ -291,7 +291,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_sums(Backward a) {
 
 // Joins the sums of the chunks. One block per (sample, group), a thread per channel.
 template <class T>
-__global__ void __launch_bounds__(kMaxThreads) join_sums(Backward a) {
+__global__ void __launch_bounds__(kUsualThreads) join_sums(Backward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   float* const scratch = reinterpret_cast<float*>(dynamic_shared());
@@ -313,7 +313,7 @@ __global__ void __launch_bounds__(kMaxThreads) join_sums(Backward a) {
   float* const sum_dz = a.by_sample + sample * g.channels;
   float* const sum_dz_xhat = sum_dz + a.samples * g.channels;
   float s1 = 0.0f, s2 = 0.0f;
-  for (int c = first + static_cast<int>(threadIdx.x); c < end; c += kMaxThreads) {
+  for (int c = first + static_cast<int>(threadIdx.x); c < end; c += kUsualThreads) {
     const float gamma = to_float(typed<T>(a.t.gamma)[c]);
     sum_dz[c] = total(kSumDz, c);
     sum_dz_xhat[c] = rstd * total(kSumDzU, c);
@@ -328,14 +328,14 @@ __global__ void __launch_bounds__(kMaxThreads) join_sums(Backward a) {
     a.group_sums[a.samples * g.groups + group] = s2;
   }
   if (a.t.dshift == nullptr) return;
-  for (int c = first + static_cast<int>(threadIdx.x); c < end; c += kMaxThreads) {
+  for (int c = first + static_cast<int>(threadIdx.x); c < end; c += kUsualThreads) {
     const float scale = rstd * to_float(typed<T>(a.t.gamma)[c]);
     store_shift_gradient<T>(a, sample, c, rstd, scale, sum_dz[c], total(kSumU, c), s1, s2);
   }
 }
 
 template <class T, bool kSilu, bool kDropout>
-__global__ void __launch_bounds__(kMaxThreads) chunk_backward(Backward a) {
+__global__ void __launch_bounds__(kUsualThreads) chunk_backward(Backward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Lane lane(g, a.tiling);
@@ -417,7 +417,7 @@ void launch_chunked(const GroupNormShape& shape, const Backward& a, Stream strea
   launch<chunk_sums<T, kSilu, kDropout>>("group_norm chunk_sums",
                                          {blocks, t.threads, bytes, stream}, a);
   launch<join_sums<T>>("group_norm join_sums",
-                       {grid_of_groups(shape), kMaxThreads, kMaxThreads * kFloat, stream}, a);
+                       {grid_of_groups(shape), kUsualThreads, kUsualThreads * kFloat, stream}, a);
   launch<chunk_backward<T, kSilu, kDropout>>("group_norm chunk_backward",
                                              {blocks, t.threads, row_bytes, stream}, a);
 }

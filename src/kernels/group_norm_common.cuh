@@ -24,16 +24,17 @@ namespace ddpm::kernels {
 // Channels that a thread handles at a time: 16 bytes of bfloat16 or 32 bytes of float32.
 constexpr int kVector = 8;
 
-constexpr int kMaxThreads = 256;
+constexpr int kMaxThreads = 512;
+constexpr int kUsualThreads = 256;
 constexpr int kMinThreads = 64;
 constexpr int kWarp = 32;
 
 constexpr int kStages = 4;  // of copies to a slab
 
-// Blocks that fit on a multiprocessor at a time, at least, by a limit on a thread's registers:
-// their loads, arithmetic and stores overlap.
-constexpr int kForwardBlocks = 4;
-constexpr int kBackwardBlocks = 3;
+// Registers of a thread of the slab kernels, at most, so that several blocks fit on a
+// multiprocessor and their loads, arithmetic and stores overlap.
+constexpr int kForwardRegisters = 64;
+constexpr int kBackwardRegisters = 80;
 
 // --- Division of the work ------------------------------------------------------------------------
 
@@ -72,10 +73,12 @@ inline int lane_bits_for(int columns) {
 }
 
 // Slab of `columns` columns. Few threads, with several vectors each, spend less on sums over the
-// block, but in small images more threads are needed to hide latencies.
-inline Tiling slab_tiling(const Geometry& g, int columns) {
+// block, but in small images, and where there are few blocks, more threads are needed to hide
+// latencies.
+inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) {
   constexpr int kVectorsPerThread = 8;
   constexpr int kMinRows = 16;
+  constexpr int kThreadsOfProcessor = 768;
   Tiling t = {};
   t.columns = columns;
   t.lane_bits = lane_bits_for(columns);
@@ -84,8 +87,13 @@ inline Tiling slab_tiling(const Geometry& g, int columns) {
   t.chunk_positions = g.positions;
   const int rows_wanted =
       std::max(kMinRows, (g.positions + kVectorsPerThread - 1) / kVectorsPerThread);
-  t.threads = kMaxThreads;
+  t.threads = kUsualThreads;
   while (t.threads > kMinThreads && t.threads / 2 >= t.lanes() * rows_wanted) t.threads /= 2;
+  const std::int64_t blocks = samples * t.column_blocks;
+  const std::int64_t wanted = std::int64_t{kThreadsOfProcessor} * device_limits().processors;
+  while (t.threads < kMaxThreads && t.threads < t.lanes() * g.positions &&
+         blocks * t.threads < wanted)
+    t.threads *= 2;
   t.threads = std::max(t.threads, t.lanes());
   t.rows = t.threads / t.lanes();
   t.stage_positions = (g.positions + kStages * t.rows - 1) / (kStages * t.rows) * t.rows;
@@ -123,9 +131,10 @@ inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) 
   constexpr int kGoodBlocks = 3;  // per multiprocessor
   const int comfortable = device.shared_per_processor / kGoodBlocks - kCudaBytes;
   int chosen = 0;
-  for (int columns = unit; columns <= std::min(all, kMaxThreads); columns += unit) {
+  for (int columns = unit; columns <= std::min(all, kUsualThreads); columns += unit) {
     if (all % columns != 0) continue;
-    const std::int64_t bytes = slab_bytes(g, slab_tiling(g, columns), tensors, element);
+    const std::int64_t bytes =
+        slab_bytes(g, slab_tiling(g, columns, shape.samples), tensors, element);
     if (bytes > largest) break;
     const int run = chosen * kVector * element;
     const bool enough_work = std::int64_t{tensors} * g.positions * run >= kGoodBlockBytes;
@@ -136,7 +145,7 @@ inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) 
     chosen = columns;
   }
   if (chosen == 0 || (chosen * kVector * element < kMinRunBytes && chosen < all)) return false;
-  best = slab_tiling(g, chosen);
+  best = slab_tiling(g, chosen, shape.samples);
   return true;
 }
 
@@ -147,7 +156,7 @@ inline Tiling chunked_tiling(const Geometry& g) {
   Tiling t = {};
   t.columns = std::min(all, kMaxColumns);
   t.lane_bits = lane_bits_for(t.columns);
-  t.threads = kMaxThreads;
+  t.threads = kUsualThreads;
   t.rows = t.threads / t.lanes();
   t.column_blocks = (all + t.columns - 1) / t.columns;
   t.chunk_positions = std::min(g.positions, t.rows * kPositionsPerThread);

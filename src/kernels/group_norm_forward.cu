@@ -141,7 +141,7 @@ __device__ void normalize_slab(const Forward& a, const Lane& lane, const T* slab
 }
 
 template <class T, bool kSilu, bool kDropout>
-__global__ void __launch_bounds__(kMaxThreads, kForwardBlocks) slab_forward(Forward a) {
+__global__ void __maxnreg__(kForwardRegisters) slab_forward(Forward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
@@ -173,7 +173,7 @@ __global__ void __launch_bounds__(kMaxThreads, kForwardBlocks) slab_forward(Forw
 
 // Moments of each channel over one chunk.
 template <class T>
-__global__ void __launch_bounds__(kMaxThreads) chunk_moments(Forward a) {
+__global__ void __launch_bounds__(kUsualThreads) chunk_moments(Forward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
@@ -202,7 +202,7 @@ __global__ void __launch_bounds__(kMaxThreads) chunk_moments(Forward a) {
 }
 
 // Joins the moments of a group's channels and chunks. One block per (sample, group).
-__global__ void __launch_bounds__(kMaxThreads) join_moments(Forward a) {
+__global__ void __launch_bounds__(kUsualThreads) join_moments(Forward a) {
   wait_for_inputs();
   float* const scratch = reinterpret_cast<float*>(dynamic_shared());
   const Geometry& g = a.geometry;
@@ -239,7 +239,7 @@ __global__ void __launch_bounds__(kMaxThreads) join_moments(Forward a) {
 }
 
 template <class T, bool kSilu, bool kDropout>
-__global__ void __launch_bounds__(kMaxThreads) chunk_forward(Forward a) {
+__global__ void __launch_bounds__(kUsualThreads) chunk_forward(Forward a) {
   wait_for_inputs();
   const Geometry& g = a.geometry;
   const Tiling& t = a.tiling;
@@ -296,7 +296,7 @@ void group_norm_forward(const GroupNormShape& shape, const GroupNormForward& ten
     const int bytes = sum_floats(t, 2) * kFloat;
     launch<chunk_moments<T>>("group_norm chunk_moments", {blocks, t.threads, bytes, stream}, a);
     launch<join_moments>("group_norm join_moments",
-                         {grid_of_groups(shape), kMaxThreads, kMaxThreads * kFloat, stream}, a);
+                         {grid_of_groups(shape), kUsualThreads, kUsualThreads * kFloat, stream}, a);
     launch<chunk_forward<T, silu.value, dropout.value>>(
         "group_norm chunk_forward", {blocks, t.threads, kRows * t.width() * kFloat, stream}, a);
   };

@@ -63,7 +63,7 @@ Description describe(const MatrixProduct& p) {
   if (p.bias != nullptr) {
     set(description, CUBLASLT_MATMUL_DESC_EPILOGUE, CUBLASLT_EPILOGUE_BIAS);
     set(description, CUBLASLT_MATMUL_DESC_BIAS_POINTER, p.bias);
-    set(description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, data_type(p.type));
+    set(description, CUBLASLT_MATMUL_DESC_BIAS_DATA_TYPE, data_type(p.out_type));
   }
   return description;
 }
@@ -104,7 +104,7 @@ std::int64_t matrix_product_workspace() { return static_cast<std::int64_t>(kWork
 void matrix_product(const MatrixProduct& p, Stream stream) {
   const Description description = describe(p);
   const Layout b = layout(p.type, p.k, p.n, p.b_stride), a = layout(p.type, p.k, p.m, p.a_stride);
-  const Layout out = layout(p.type, p.n, p.m, p.n);
+  const Layout out = layout(p.out_type, p.n, p.m, p.out_stride);
   const Preference preference = prefer(p);
   cublasLtMatmulHeuristicResult_t best = {};
   int found = 0;

@@ -12,6 +12,7 @@
 #include "ddpm/kernels/residual.h"
 #include "ddpm/kernels/sampler.h"
 #include "ddpm/kernels/softmax.h"
+#include "ddpm/kernels/unfold.h"
 
 namespace ddpm::kernels {
 namespace {
@@ -66,5 +67,10 @@ void ddpm_step(float*, const void*, Type, const float*, const float*, Int, Strea
 
 void softmax(void*, Type, Int, Int, float, Stream) { none(); }
 void softmax_backward(const void*, void*, Type, Int, Int, float, Stream) { none(); }
+
+void unfold(const void*, void*, Type, const UnfoldShape&, Stream) { none(); }
+void unfold_image(const float*, void*, Type, Int, const ImageShape&, Stream) { none(); }
+void fold_image(const float*, const void*, Type, float*, const ImageShape&, Stream) { none(); }
+void fold_image_backward(const float*, void*, Type, const ImageShape&, Stream) { none(); }
 
 }  // namespace ddpm::kernels

@@ -1,6 +1,7 @@
 #include "ddpm/nn/unet.h"
 
-#include "ddpm/ops/convolution.h"
+#include "ddpm/ops/image_convolution.h"
+#include "ddpm/ops/side_stream.h"
 
 namespace ddpm {
 namespace {
@@ -159,13 +160,19 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const std::optional<ops::Draw>& dropout) {
   // Every block applies SiLU to the embedding before its projection; once is enough.
-  const std::vector<torch::Tensor> shifts =
-      TimeProjections(res_blocks_).apply(torch::silu(time_embedding_(t)));
-  auto shift = shifts.begin();
-  const torch::Tensor image =
-      x.to(conv_in_->weight.scalar_type()).contiguous(torch::MemoryFormat::ChannelsLast);
-  torch::Tensor h = ops::convolution(image, conv_in_->weight, conv_in_->bias);
+  std::vector<torch::Tensor> shifts;
+  const auto project = [&] {
+    shifts = TimeProjections(res_blocks_).apply(torch::silu(time_embedding_(t)));
+  };
+  // The first convolution can do without them; gradients, however, keep to one stream.
+  if (torch::GradMode::is_enabled())
+    project();
+  else
+    ops::run_aside({t}, project);
+  torch::Tensor h = ops::convolution_from_image(x, conv_in_->weight, conv_in_->bias);
 
+  ops::join_side_stream(x.device());
+  auto shift = shifts.begin();
   std::vector<torch::Tensor> skips = {h};
   for (DownLevel& level : down_) {
     for (DownBlock& block : level.blocks) skips.push_back(h = block(h, *shift++, dropout));
@@ -178,7 +185,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     if (!level.upsample.is_empty()) h = level.upsample(h);
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
-  return ops::convolution(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
+  return ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
 }
 
 std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {

@@ -79,10 +79,11 @@ class SingleHeadFunction : public torch::autograd::Function<SingleHeadFunction> 
 };
 
 // Without gradients to compute, cuDNN's fused operator wins as soon as the matrix of weights no
-// longer fits the cache. Its first use costs a second. One head, as many channels as Hopper's takes.
+// longer fits the cache. Its first use costs a second. One head, as many channels as Hopper's
+// takes.
 bool fused_wins([[maybe_unused]] const torch::Tensor& qkv) {
 #if DDPM_WITH_KERNELS
-  constexpr std::int64_t kWeights = std::int64_t{1} << 24;  // 256 images of 256 tokens
+  constexpr std::int64_t kWeights = std::int64_t{1} << 23;  // 128 images of 256 tokens
   constexpr std::int64_t kMaxWidth = 256;
   const std::int64_t n = qkv.size(0), tokens = qkv.size(1), width = qkv.size(2) / 3;
   return !torch::GradMode::is_enabled() && qkv.scalar_type() == torch::kBFloat16 &&

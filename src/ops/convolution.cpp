@@ -4,6 +4,7 @@
 
 #include "ddpm/kernels/residual.h"
 #include "layer_gradients.h"
+#include "product.h"
 
 namespace ddpm::ops {
 namespace {
@@ -69,6 +70,14 @@ class ConvolutionFunction : public Function<ConvolutionFunction> {
     context->saved_data["stride"] = stride;
     context->saved_data["padding"] = padding;
     context->saved_data["is_leaf"] = weight.is_leaf();
+    return convolve(x, weight, stride, padding);
+  }
+
+  static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
+                                std::int64_t stride, std::int64_t padding) {
+    if (weight.size(2) == 3 && padding == 1 && unfolding_wins(x, weight, stride))
+      return unfolded_convolution(x, weight, {}, stride, padding, (x.size(2) - 1) / stride + 1,
+                                  (x.size(3) - 1) / stride + 1);
     return torch::conv2d(x, weight, {}, stride, padding);
   }
 
@@ -95,7 +104,7 @@ torch::Tensor convolution_by_kernels(const torch::Tensor& x, const torch::Tensor
       pad_to_vector(pad_to_vector(weight, 1), 0).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor y = torch::GradMode::is_enabled()
                               ? ConvolutionFunction::apply(padded, filters, o.stride, o.padding)
-                              : torch::conv2d(padded, filters, {}, o.stride, o.padding);
+                              : ConvolutionFunction::convolve(padded, filters, o.stride, o.padding);
   if (y.size(1) == weight.size(0)) return y;
   return y.narrow(1, 0, weight.size(0)).contiguous(torch::MemoryFormat::ChannelsLast);
 }

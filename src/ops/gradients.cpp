@@ -3,8 +3,8 @@
 #include <vector>
 
 #include "ddpm/kernels/optimizer.h"
+#include "ddpm/ops/side_stream.h"
 #include "kernels.h"
-#include "side_stream.h"
 
 namespace ddpm::ops {
 namespace {

@@ -3,8 +3,8 @@
 
 #include <torch/types.h>
 
+#include "ddpm/ops/side_stream.h"
 #include "kernels.h"
-#include "side_stream.h"
 
 namespace ddpm::ops {
 

@@ -4,8 +4,8 @@
 
 #include <numeric>
 
-#include "ddpm/kernels/matrix_product.h"
 #include "layer_gradients.h"
+#include "product.h"
 
 namespace ddpm::ops {
 namespace {
@@ -13,35 +13,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-const void* data(const torch::Tensor& x) { return x.defined() ? x.const_data_ptr() : nullptr; }
-
-// [N*H*W,C]: a view of channels_last memory.
-torch::Tensor pixels_of(const torch::Tensor& x) {
-  return x.permute({0, 2, 3, 1}).reshape({-1, x.size(1)});
-}
-
-// out = a b^T + added + bias; a [m,k] and b [n,k] have dense rows; added (may be out) and bias may
-// be undefined.
-void multiply_into(const torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b,
-                   const torch::Tensor& added, const torch::Tensor& bias) {
-  const torch::Tensor scratch =
-      torch::empty({kernels::matrix_product_workspace()}, out.options().dtype(torch::kUInt8));
-  kernels::matrix_product({.m = out.size(0),
-                           .n = out.size(1),
-                           .k = a.size(1),
-                           .a = data(a),
-                           .a_stride = a.stride(0),
-                           .b = data(b),
-                           .b_stride = b.stride(0),
-                           .added = data(added),
-                           .bias = data(bias),
-                           .out = out.data_ptr(),
-                           .type = type_of(out),
-                           .tf32 = at::globalContext().allowTF32CuBLAS(),
-                           .workspace = scratch.data_ptr()},
-                          stream_of(out));
-}
 
 // What y = x W1^T + skip W2^T + bias + residual is made of, W = [W1 W2], on matrices of rows.
 // `weight` may have further dimensions of size one, like that of a 1x1 convolution.
@@ -106,7 +77,9 @@ class LinearFunction : public Function<LinearFunction> {
     const auto if_there = [&](const char* name, const torch::Tensor& gradient) {
       return flag(name) ? gradient : torch::Tensor();
     };
-    return {torch::mm(dy, weight.narrow(1, 0, split)),
+    torch::Tensor dx;
+    if (context->needs_input_grad(0)) dx = torch::mm(dy, weight.narrow(1, 0, split));
+    return {dx,
             dskip,
             dweight.view_as(saved[2]),
             if_there("has_bias", dbias),

@@ -5,6 +5,7 @@
 #include "ddpm/kernels/resample.h"
 #include "ddpm/ops/convolution.h"
 #include "layer_gradients.h"
+#include "product.h"
 
 namespace ddpm::ops {
 namespace {
@@ -59,6 +60,8 @@ class AsymmetricDownsampleFunction : public Function<AsymmetricDownsampleFunctio
 
   static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
                                 const torch::Tensor& bias) {
+    if (unfolding_wins(x, weight, 2))
+      return unfolded_convolution(x, weight, bias, 2, 0, x.size(2) / 2, x.size(3) / 2);
     const torch::Tensor wide = channels_last(torch::conv2d(x, weight, {}, 2, 2));
     return shift_window(wide, bias, x.size(2) / 2, x.size(3) / 2, 1);
   }

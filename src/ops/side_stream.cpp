@@ -1,4 +1,4 @@
-#include "side_stream.h"
+#include "ddpm/ops/side_stream.h"
 
 #if DDPM_WITH_KERNELS
 #include <ATen/cuda/CUDAEvent.h>
@@ -35,6 +35,7 @@ Side& side_of(c10::DeviceIndex device) {
 
 void run_aside(const std::vector<torch::Tensor>& inputs, const std::function<void()>& work) {
   const torch::Device gpu = inputs.front().device();
+  if (!gpu.is_cuda()) return work();
   const c10::DeviceIndex device = gpu.index();
   Side& side = side_of(device);
   if (side.alive_bytes > kMostAlive) join_side_stream(gpu);
@@ -49,6 +50,7 @@ void run_aside(const std::vector<torch::Tensor>& inputs, const std::function<voi
 }
 
 void join_side_stream(torch::Device device) {
+  if (!device.is_cuda()) return;
   Side& side = side_of(device.index());
   if (side.alive.empty()) return;
   side.join.record(side.stream);

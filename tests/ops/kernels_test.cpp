@@ -10,6 +10,7 @@
 #include "ddpm/ops/dropout.h"
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
+#include "ddpm/ops/image_convolution.h"
 #include "ddpm/ops/linear.h"
 #include "ddpm/ops/replay.h"
 #include "ddpm/ops/resample.h"
@@ -63,7 +64,7 @@ class Kernels : public ::testing::TestWithParam<torch::Dtype> {
     for (std::size_t i = 0; i < actual.size(); ++i) {
       expect_close(actual[i], expected[i], what + ", output " + std::to_string(i));
       cpu_seeds.push_back(random(expected[i].sizes()));
-      gpu_seeds.push_back(on_gpu(cpu_seeds.back()).detach());
+      gpu_seeds.push_back(on_gpu(cpu_seeds.back()).detach().to(actual[i].scalar_type()));
     }
     const auto defined = [](std::vector<Tensor> list) {
       std::erase_if(list, [](const Tensor& x) { return !x.defined(); });
@@ -123,8 +124,12 @@ TEST_P(Kernels, GroupNorm) {
 }
 
 TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
-  for (const auto& [n, in, out, side, stride, padding] : std::vector<std::array<std::int64_t, 6>>{
-           {2, 64, 32, 8, 1, 1}, {3, 3, 16, 9, 1, 1}, {2, 16, 3, 5, 1, 1}, {2, 32, 32, 9, 2, 0}}) {
+  for (const auto& [n, in, out, side, stride, padding] :
+       std::vector<std::array<std::int64_t, 6>>{{2, 64, 32, 8, 1, 1},
+                                                {2, 512, 64, 5, 1, 1},
+                                                {3, 3, 16, 9, 1, 1},
+                                                {2, 16, 3, 5, 1, 1},
+                                                {2, 32, 32, 9, 2, 0}}) {
     const std::int64_t result = (side + 2 * padding - 3) / stride + 1;
     const auto run = [&, s = stride, p = padding](const std::vector<Tensor>& x) {
       return std::vector<Tensor>{
@@ -183,6 +188,30 @@ TEST_P(Kernels, DownsampleConvolution) {
                   {random({n, in, h, w}), random({out, in, 3, 3}, 0.1), random({out})}, run,
                   definition);
     }
+}
+
+TEST_P(Kernels, ImageConvolutions) {
+  const auto definition = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{torch::conv2d(x[0], x[1], x[2], {1, 1}, torch::IntArrayRef{1, 1})};
+  };
+  for (const std::int64_t channels : {1, 3, 4, 9}) {
+    const Tensor image = random({2, channels, 6, 9});
+    const auto from = [&](const std::vector<Tensor>& x) {
+      return std::vector<Tensor>{
+          ops::convolution_from_image(image.to(torch::kCUDA, torch::kFloat32), x[0], x[1])};
+    };
+    const auto from_definition = [&](const std::vector<Tensor>& x) {
+      return definition({image, x[0], x[1]});
+    };
+    expect_same("from an image", {random({24, channels, 3, 3}, 0.2), random({24})}, from,
+                from_definition);
+    const auto to = [](const std::vector<Tensor>& x) {
+      return std::vector<Tensor>{ops::convolution_to_image(x[0], x[1], x[2])};
+    };
+    expect_same("to an image",
+                {random({2, 40, 6, 9}), random({channels, 40, 3, 3}, 0.1), random({channels})}, to,
+                definition);
+  }
 }
 
 TEST_P(Kernels, UpsampleConvolution) {

@@ -8,8 +8,7 @@
 
 namespace ddpm::kernels {
 
-// out = a b^T + added + bias, rounded once. Rows are dense; those of a and b lie `a_stride` and
-// `b_stride` elements apart, those of added and out follow each other.
+// out = a b^T + added + bias, rounded once. Rows are dense and `..._stride` elements apart.
 struct MatrixProduct {
   std::int64_t m = 0, n = 0, k = 0;
   const void* a = nullptr;  // [m,k]
@@ -19,9 +18,11 @@ struct MatrixProduct {
   const void* added = nullptr;  // [m,n] or null; may be out
   const void* bias = nullptr;   // [n] or null
   void* out = nullptr;          // [m,n]
+  std::int64_t out_stride = 0;  // of added, too
   Type type = Type::kBFloat16;
-  bool tf32 = false;          // lets float32 products round their factors to TF32
-  void* workspace = nullptr;  // matrix_product_workspace() bytes, 256-byte aligned
+  Type out_type = Type::kBFloat16;  // of added and bias, too
+  bool tf32 = false;                // lets float32 products round their factors to TF32
+  void* workspace = nullptr;        // matrix_product_workspace() bytes, 256-byte aligned
 };
 
 // Bytes of workspace that any product can use.
