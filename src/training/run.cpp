@@ -190,7 +190,7 @@ void Run::save_checkpoint() {
   metrics_->sync();
   const fs::path saved = checkpoints_.save(trainer_.steps_done(),
                                            [&](const fs::path& folder) { trainer_.save(folder); });
-  checkpoints_.prune(config_.training.keep_checkpoints);
+  checkpoints_.prune({.newest = config_.training.keep_checkpoints});
   saved_step_ = trainer_.steps_done();
   save_loss_plot();
   log_info("checkpoint {} ({:.1f} s)", saved.string(), seconds_since(start));

@@ -29,6 +29,8 @@ class RunDirectoryTest : public ::testing::Test {
   RunDirectory directory() const { return RunDirectory(config_); }
   fs::path save_checkpoint(std::int64_t step) const {
     return CheckpointStore(directory().checkpoints()).save(step, [&](const fs::path& folder) {
+      for (const char* name : {"model.safetensors", "optimizer.safetensors"})
+        std::ofstream(folder / name) << name;
       write_training_state(folder, {.step = step, .images_seen = step, .config = config_});
     });
   }
