@@ -2,7 +2,9 @@
 
 #include <c10/util/Exception.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstring>
 #include <exception>
 
 #include "command.h"
@@ -44,6 +46,14 @@ int run_action(const cli::Action& action) {
   }
 }
 
+// Results that did not arrive are no success: a full disk, a reader that went away.
+int check_output(int code) {
+  const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (arrived || code != 0) return code;
+  return fail(ExitCode::kFailure,
+              format_text("cannot write to standard output: {}", std::strerror(errno)));
+}
+
 // CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
 // exit code 2.
 int report_parse_result(const CLI::App& program, const CLI::ParseError& result) {
@@ -79,7 +89,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& result) {
     return report_parse_result(program, result);
   }
-  return run_action(action);
+  return check_output(run_action(action));
 }
 
 }  // namespace ddpm

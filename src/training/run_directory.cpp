@@ -1,5 +1,6 @@
 #include "ddpm/training/run_directory.h"
 
+#include <algorithm>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -15,6 +16,8 @@
 
 namespace ddpm {
 namespace {
+
+constexpr const char* kLock = "lock";
 
 std::string utc_now() {
   const std::time_t now = std::time(nullptr);
@@ -39,16 +42,40 @@ std::optional<fs::path> RunDirectory::find_checkpoint(const std::string& wish) c
     verify_checkpoint(wish);
     return fs::path(wish);
   }
-  std::optional<fs::path> newest = CheckpointStore(checkpoints()).newest();
+  const CheckpointStore store(checkpoints());
+  std::optional<fs::path> newest = store.newest();
   if (!newest && wish == "latest")
     throw CheckpointError("--resume latest: no complete checkpoint in '" + checkpoints().string() +
                           "'");
+  // Something is there that somebody may want to save: never a fresh start.
+  if (!newest && !store.list().empty())
+    throw CheckpointError("--resume auto: every checkpoint in '" + checkpoints().string() +
+                          "' is damaged. Repair one and name it with --resume PATH, or start anew "
+                          "with --overwrite");
   return newest;
+}
+
+std::optional<FileLock> RunDirectory::lock_existing() const {
+  std::error_code error;
+  if (!fs::is_directory(path_, error)) return std::nullopt;
+  return FileLock(path_ / kLock);
+}
+
+FileLock RunDirectory::create_and_lock() const {
+  make_directories(path_);
+  FileLock lock(path_ / kLock);
+  require_empty();  // another process may have come first, and gone
+  return lock;
 }
 
 void RunDirectory::require_empty() const {
   std::error_code error;
-  if (!fs::exists(path_, error) || fs::is_empty(path_, error)) return;
+  const auto counts = [](const fs::directory_entry& entry) {
+    return entry.path().filename() != kLock;
+  };
+  const fs::directory_iterator entries(path_, error);
+  const bool is_file = fs::exists(path_, error) && !fs::is_directory(path_, error);
+  if (!is_file && std::none_of(begin(entries), end(entries), counts)) return;
   throw ConfigError("the run directory '" + path_.string() +
                     "' is not empty. Continue it with --resume auto, replace it with --overwrite, "
                     "or choose another name with "
@@ -80,6 +107,25 @@ void RunDirectory::write_description(const Config& config, const Prepared& prepa
                                               {"data_fingerprint", prepared.images.fingerprint()}};
   write_file_atomically(this->config(), to_json(config));
   write_file_atomically(path_ / "environment.json", environment.dump(2) + "\n");
+}
+
+void check_disk_space(const RunDirectory& directory, const Config& config,
+                      std::int64_t parameters) {
+  const TrainingConfig& training = config.training;
+  // Weights, two moments and the average, four bytes each.
+  const double size = (training.ema_decay > 0 ? 16.0 : 12.0) * static_cast<double>(parameters);
+  const auto kept =
+      static_cast<double>(training.keep_checkpoints + (training.keep_best ? 1 : 0) + 1);
+  const auto present = static_cast<double>(CheckpointStore(directory.checkpoints()).list().size());
+  const double needed = size * std::max(kept - present, 1.0);
+  const auto free = static_cast<double>(free_disk_bytes(directory.path()));
+  if (free < needed)
+    throw IoError(format_text(
+        "not enough space for '{}': its checkpoints (training.keep_checkpoints = {}, and one being "
+        "written) need {} more, {} are free. Free some, keep fewer or choose another "
+        "run.directory",
+        directory.path().string(), training.keep_checkpoints, format_bytes(needed),
+        format_bytes(free)));
 }
 
 void check_resumable(const fs::path& checkpoint, const Config& now) {

@@ -15,11 +15,10 @@ constexpr int kVersion = 1;
 }  // namespace
 
 void write_training_state(const fs::path& checkpoint, const TrainingState& state) {
-  const nlohmann::ordered_json json = {
-      {"version", kVersion},
-      {"step", state.step},
-      {"images_seen", state.images_seen},
-      {"config", nlohmann::ordered_json::parse(to_json(state.config))}};
+  nlohmann::ordered_json json = {
+      {"version", kVersion}, {"step", state.step}, {"images_seen", state.images_seen}};
+  if (state.loss) json["loss"] = *state.loss;
+  json["config"] = nlohmann::ordered_json::parse(to_json(state.config));
   write_file_atomically(checkpoint / kFile, json.dump(2) + "\n");
 }
 
@@ -32,6 +31,7 @@ TrainingState read_training_state(const fs::path& checkpoint) {
     TrainingState state{.step = json.at("step").get<std::int64_t>(),
                         .images_seen = json.at("images_seen").get<std::int64_t>(),
                         .config = {}};
+    if (const auto loss = json.find("loss"); loss != json.end()) state.loss = loss->get<double>();
     if (state.step < 0 || state.images_seen < 0)
       throw CheckpointError(name + ": negative counters");
     state.config = config_from_json_text(json.at("config").dump(), name);

@@ -104,7 +104,7 @@ INSTANTIATE_TEST_SUITE_P(Each, CheckpointFaults,
                                            Case{"Crash", Fault::kCrash, true},
                                            Case{"ErrorWithoutExchange", Fault::kError, false},
                                            Case{"CrashWithoutExchange", Fault::kCrash, false}),
-                         [](const auto& info) { return std::string(info.param.name); });
+                         [](const auto& test) { return std::string(test.param.name); });
 
 }  // namespace
 }  // namespace ddpm
