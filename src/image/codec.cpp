@@ -79,6 +79,9 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
   const int size = static_cast<int>(file.size());
   if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
     fail(name, decoder_reason());
+  // A BMP file whose first row is the top one says so by a negative height.
+  if (image_format(file) == ImageFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
+    info.height = -info.height;
   const long long pixels = static_cast<long long>(info.width) * info.height;
   if (info.width < 1 || info.height < 1) fail(name, "image without pixels");
   if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)

@@ -14,6 +14,16 @@ namespace {
 
 using Clock = std::chrono::steady_clock;
 
+// Nothing if it is unknown, or the checkpoint cannot be read.
+std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
+  try {
+    return read_training_state(checkpoint).loss;
+  } catch (const Error& error) {
+    log_warning("{}", error.what());
+    return std::nullopt;
+  }
+}
+
 }  // namespace
 
 CheckpointSaver::CheckpointSaver(CheckpointStore store, Retention retention, bool keep_best)
@@ -67,10 +77,10 @@ SaveResult CheckpointSaver::save(
 }
 
 void CheckpointSaver::choose_best(const std::filesystem::path& saved) {
-  const std::optional<double> loss = read_training_state(saved).loss;
+  const std::optional<double> loss = loss_of(saved);
   if (!loss) return;
   const std::optional<std::filesystem::path> best = store_.best();
-  const std::optional<double> least = best ? read_training_state(*best).loss : std::nullopt;
+  const std::optional<double> least = best ? loss_of(*best) : std::nullopt;
   if (!least || *loss < *least) store_.set_best(saved);
 }
 

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <ostream>
 #include <span>
 #include <string_view>
 
@@ -10,10 +11,15 @@ namespace ddpm::testing {
 
 struct FuzzTarget {
   std::string_view name;  // its inputs lie in tests/fuzz/corpus/NAME
-  // Reads one input and uses all of what comes out. True if it was accepted, false if it was refused
-  // with a ddpm::Error that has a message; whatever else happens is a bug.
+  // Reads one input and uses all of what comes out. True if it was accepted, false if it was
+  // refused with a ddpm::Error that has a message; whatever else happens is a bug.
   bool (*accepts)(std::span<const std::byte> input);
 };
+
+// How tests call it.
+inline std::ostream& operator<<(std::ostream& out, const FuzzTarget& target) {
+  return out << target.name;
+}
 
 std::span<const FuzzTarget> fuzz_targets();
 

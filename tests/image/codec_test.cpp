@@ -95,6 +95,16 @@ TEST(DecodeImage, ReadsBmp) {
             (Pixels{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
 }
 
+// The height (4 bytes at 22) is negative where the first row of the file is the top one.
+TEST(DecodeImage, ReadsBmpFromTheTop) {
+  std::string file = kBmp;
+  file.replace(22, 4, from_hex("feffffff"));
+  EXPECT_EQ(decode_image(as_bytes(file), "f").pixels,
+            (Pixels{7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6}));
+  file.replace(22, 4, from_hex("00000080"));
+  EXPECT_THROW(decode_image(as_bytes(file), "f"), DataError);
+}
+
 TEST(DecodeImage, ReadsEveryKindOfPng) {
   EXPECT_EQ(decode_image(as_bytes(kPng16), "f").pixels, (Pixels{0x12, 0xab}));
   EXPECT_EQ(decode_image(as_bytes(kPalettePng), "f").pixels,

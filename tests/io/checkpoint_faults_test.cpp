@@ -49,6 +49,8 @@ struct Case {
   bool can_exchange;
 };
 
+std::ostream& operator<<(std::ostream& out, const Case& test) { return out << test.name; }
+
 class CheckpointFaults : public ::testing::TestWithParam<Case> {
  protected:
   // Saves "old" as step `old_step` (none: -1), then "new" as step 20 with the n-th operation
