@@ -244,7 +244,9 @@ void Run::start_checkpoint() {
   const TrainingTotals now = totals();
   watch_.pause();
   attempt([&] { metrics_->sync(); });
+  const auto start = Clock::now();
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
+  log_debug("the state was copied in {:.3f} s", seconds_since(start));
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
   saver_.start(trainer_.steps_done(), [snapshot = std::move(snapshot)](const fs::path& folder) {
@@ -322,7 +324,7 @@ ExitCode run_training(Config config, const RunOptions& options) {
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
   const Prepared prepared = prepare(config);
-  if (checkpoint) check_resumable(*checkpoint, config);
+  if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
   check_disk_space(directory, config, prepared.cost.parameters);
 
   if (!lock) lock.emplace(directory.create_and_lock());

@@ -90,6 +90,17 @@ void RunDirectory::clear() const {
     fs::remove_all(part, error);
 }
 
+// Files that a crash cut short, beside those they were to become.
+void RunDirectory::remove_leftovers() const {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (const fs::path& file : {config(), path_ / "environment.json", metrics(), loss_plot()})
+    leftovers.emplace_back(file.string() + ".tmp");
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_ / "samples", error))
+    if (entry.path().string().ends_with(".png.tmp")) leftovers.push_back(entry.path());
+  for (const fs::path& leftover : leftovers) fs::remove(leftover, error);
+}
+
 void RunDirectory::write_description(const Config& config, const Prepared& prepared,
                                      const std::string& command_line) const {
   make_directories(path_);
@@ -105,6 +116,7 @@ void RunDirectory::write_description(const Config& config, const Prepared& prepa
                                               {"data_source", prepared.images.info().source},
                                               {"data_images", prepared.images.count()},
                                               {"data_fingerprint", prepared.images.fingerprint()}};
+  remove_leftovers();
   write_file_atomically(this->config(), to_json(config));
   write_file_atomically(path_ / "environment.json", environment.dump(2) + "\n");
 }
@@ -128,8 +140,14 @@ void check_disk_space(const RunDirectory& directory, const Config& config,
         format_bytes(free)));
 }
 
-void check_resumable(const fs::path& checkpoint, const Config& now) {
-  const Config saved = read_training_state(checkpoint).config;
+void check_resumable(const fs::path& checkpoint, const Config& now,
+                     const std::string& data_fingerprint) {
+  const TrainingState state = read_training_state(checkpoint);
+  const Config& saved = state.config;
+  if (!state.data_fingerprint.empty() && state.data_fingerprint != data_fingerprint)
+    log_warning(
+        "the images are not those that the run was trained on so far; it goes on with the "
+        "new ones, which an undisturbed run would not have done");
   for (const Difference& d : free_differences(saved, now))
     log_info("changed since the checkpoint: {} from {} to {}", d.path, d.before, d.after);
   std::string refused;

@@ -46,6 +46,7 @@ BatchRequest batch_request(const Config& config) {
 
 Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime)
     : config_(config),
+      data_fingerprint_(images.fingerprint()),
       device_(runtime.device),
       net_(config.model, images.channels()),
       parameters_(net_->parameters()),
@@ -191,7 +192,10 @@ TrainerSnapshot Trainer::snapshot() const {
       .model = layout_.views(copy(state_.weights)),
       .optimizer = optimizer_tensors(layout_, copy(state_.exp_avg), copy(state_.exp_avg_sq)),
       .ema = {},
-      .state = {.step = steps_done_, .images_seen = images_seen_, .config = config_}};
+      .state = {.step = steps_done_,
+                .images_seen = images_seen_,
+                .config = config_,
+                .data_fingerprint = data_fingerprint_}};
   if (averages()) snapshot.ema = layout_.views(copy(state_.average));
   return snapshot;
 }

@@ -76,6 +76,35 @@ TEST_F(Resume, AfterTwoStopsGivesTheSameBytes) {
   expect_equal(of_run("constant", 12), of_run("parts", 12));
 }
 
+TEST_F(Resume, OtherImagesAreNoticed) {
+  ASSERT_EQ(run(arguments("a", {"training.steps=2"})).code, 0);
+  const ProgramResult same = run(arguments("a", {"training.steps=3"}, {"--resume", "auto"}));
+  EXPECT_FALSE(contains(same.err, "the images are not those")) << same.err;
+  std::string idx = content_of(folder_ / "images");
+  idx.back() = static_cast<char>(idx.back() ^ 1);
+  folder_.write("images", idx);
+  const ProgramResult other = run(arguments("a", {"training.steps=4"}, {"--resume", "auto"}));
+  EXPECT_EQ(other.code, 0);
+  EXPECT_TRUE(contains(other.err, "the images are not those")) << other.err;
+}
+
+// Half a picture, half a checkpoint and the pointer's next version, as a crash leaves them.
+TEST_F(Resume, CleansUpAfterACrash) {
+  ASSERT_EQ(run(arguments("a", {"training.steps=2"})).code, 0);
+  for (const char* leftover :
+       {"samples/step_00000001.png.tmp", "checkpoints/.writing_step_00000003/model.safetensors.tmp",
+        "checkpoints/latest.tmp", "config.json.tmp", "metrics.jsonl.tmp", "loss.png.tmp", "lock"})
+    folder_.write(fs::path("runs/a") / leftover, "half");
+  ASSERT_EQ(
+      run(arguments("a", {"training.steps=4", "training.sample_every=0"}, {"--resume", "auto"}))
+          .code,
+      0);
+  for (const auto& entry : fs::recursive_directory_iterator(folder_ / "runs/a")) {
+    const std::string name = entry.path().filename().string();
+    EXPECT_FALSE(name.starts_with(".") || name.ends_with(".tmp") || name == "lock") << entry.path();
+  }
+}
+
 // Each way damages the newest checkpoint; the one before takes over, and the end is the same.
 class DamagedCheckpoint : public Resume {
  protected:

@@ -40,12 +40,14 @@ class RunDirectory {
   // Deletes what an earlier run left, and nothing else.
   void clear() const;
 
-  // Creates the directory and writes config.json and environment.json (command line, versions,
-  // device, data).
+  // Creates the directory, cleans up after a crash and writes config.json and environment.json
+  // (command line, versions, device, data).
   void write_description(const Config& config, const Prepared& prepared,
                          const std::string& command_line) const;
 
  private:
+  void remove_leftovers() const;
+
   std::filesystem::path path_;
 };
 
@@ -54,7 +56,8 @@ class RunDirectory {
 void check_disk_space(const RunDirectory& directory, const Config& config, std::int64_t parameters);
 
 // Throws ConfigError if `now` differs from the config saved in the checkpoint in a key that defines
-// the result; logs the others that differ.
-void check_resumable(const std::filesystem::path& checkpoint, const Config& now);
+// the result; logs the others that differ, and warns if the images do.
+void check_resumable(const std::filesystem::path& checkpoint, const Config& now,
+                     const std::string& data_fingerprint);
 
 }  // namespace ddpm

@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 
 #include "ddpm/config/config.h"
 
@@ -15,6 +16,7 @@ struct TrainingState {
   Config config;                 // resolved, as it was then
   // Mean training loss since the checkpoint before; unknown if no step was logged since.
   std::optional<double> loss = {};
+  std::string data_fingerprint = {};  // of the images (ImageStore::fingerprint); empty: unknown
 };
 
 void write_training_state(const std::filesystem::path& checkpoint, const TrainingState& state);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "ddpm/config/config.h"
@@ -86,6 +87,7 @@ class Trainer {
   bool averages() const { return config_.training.ema_decay > 0; }
 
   Config config_;
+  std::string data_fingerprint_;
   torch::Device device_;
   UNet net_;
   std::vector<torch::Tensor> parameters_;  // of net_
