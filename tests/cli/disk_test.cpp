@@ -1,6 +1,8 @@
 // Full disks, limits and lost folders: reported, survived where that is possible, never silent.
 #include <gtest/gtest.h>
 
+#include <algorithm>
+
 #include "ddpm/base/file.h"
 #include "ddpm/metrics/jsonl.h"
 #include "support/tiny_run.h"
@@ -90,6 +92,16 @@ TEST_F(Disk, AReaderThatIsNotThereIsAnError) {
   EXPECT_TRUE(contains(full.err, "cannot write to standard output: No space left")) << full.err;
   const ProgramResult trained = run_program(folder_.path(), training({}), {.out = "/dev/full"});
   EXPECT_EQ(trained.code, 1) << trained.err;
+  EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
+// Else the first file that is opened would get the messages.
+TEST_F(Disk, ClosedStreamsDamageNoFile) {
+  const ProgramResult result = run_program(folder_.path(), training({}), {.closed = true});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(read_metrics(folder_ / "runs/a/metrics.jsonl").size(), 2u);
+  const std::string metrics = content_of(folder_ / "runs/a/metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 2) << metrics;
   EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
 }
 

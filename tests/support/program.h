@@ -30,6 +30,7 @@ struct Limits {
   rlim_t file_bytes = 0;      // ulimit -f
   rlim_t memory_bytes = 0;    // ulimit -v
   const char* out = nullptr;  // its standard output, instead of a file
+  bool closed = false;        // neither standard output nor standard error are open
 };
 
 // A started program, in `folder`, with its streams in files there.
@@ -50,6 +51,8 @@ class Program {
     };
     redirect(limits.out != nullptr ? limits.out : ".stdout", STDOUT_FILENO);
     redirect(".stderr", STDERR_FILENO);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+      if (limits.closed) ::close(stream);
     limit(RLIMIT_FSIZE, limits.file_bytes);
     limit(RLIMIT_AS, limits.memory_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
