@@ -45,7 +45,7 @@ void write_manifest(const fs::path& checkpoint) {
 nlohmann::json read_manifest(const fs::path& checkpoint) {
   const fs::path path = checkpoint / kManifest;
   try {
-    const nlohmann::json manifest = nlohmann::json::parse(read_file(path, 1 << 20));
+    nlohmann::json manifest = nlohmann::json::parse(read_file(path, 1 << 20));
     if (manifest.at("version") != kManifestVersion)
       throw CheckpointError(path.string() + ": version " + manifest.at("version").dump() +
                             " is unknown; it was written by a newer program");

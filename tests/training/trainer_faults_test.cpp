@@ -3,6 +3,7 @@
 #include <torch/torch.h>
 
 #include <cmath>
+#include <fstream>
 #include <limits>
 
 #include "ddpm/base/error.h"
@@ -116,6 +117,34 @@ TEST_F(SavedTrainer, AMissingAverageIsDamageWhereTheRunHadOne) {
   fs::remove(saved / "ema.safetensors");
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { make(small_config()).load(saved); }),
                        "ema.safetensors"));
+}
+
+// tests/io does it for every bit of a checkpoint of a few bytes; here bits of a real one, spread
+// over the whole of each file.
+TEST_F(SavedTrainer, EveryFlippedBitIsNoticed) {
+  Trainer trainer = make(small_config());
+  trainer.step();
+  const TrainerSnapshot snapshot = trainer.snapshot();
+  const fs::path saved = CheckpointStore(folder_ / "checkpoints").save(1, [&](const fs::path& f) {
+    write_snapshot(snapshot, f);
+  });
+  for (const auto& entry : fs::directory_iterator(saved)) {
+    const std::uintmax_t bits = 8 * entry.file_size();
+    for (std::uintmax_t k = 0; k < 60; ++k) {
+      const std::uintmax_t bit = bits * k / 60 + k % 8;
+      std::fstream file(entry.path(), std::ios::in | std::ios::out | std::ios::binary);
+      const auto flip = [&] {
+        file.seekg(static_cast<std::streamoff>(bit / 8));
+        const int byte = file.get();
+        file.seekp(static_cast<std::streamoff>(bit / 8));
+        file.put(static_cast<char>(byte ^ 1 << bit % 8)).flush();
+      };
+      flip();
+      EXPECT_THROW(verify_checkpoint(saved), CheckpointError) << entry.path() << " bit " << bit;
+      flip();
+    }
+  }
+  verify_checkpoint(saved);
 }
 
 // The whole of it: whichever operation of a save fails, the newest checkpoint loads, and training
