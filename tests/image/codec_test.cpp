@@ -146,6 +146,30 @@ TEST(DecodeImage, RefusesEveryTruncation) {
     EXPECT_FALSE(error_of(kBmp.substr(0, size)).empty()) << size;
 }
 
+// stb_image before 2.28 writes beyond its tables for these.
+TEST(DecodeImage, RefusesImpossibleHuffmanTables) {
+  for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
+    const std::size_t segment = file.find("\xff\xc4");
+    ASSERT_NE(segment, std::string::npos);
+    constexpr std::size_t kLengths = 5;  // behind marker, size, class and number
+    std::string damaged = file;
+    damaged.replace(segment + kLengths, 16, std::string(16, '\xff'));
+    EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
+    damaged = file;
+    damaged[segment + kLengths - 1] = '\x04';  // there are tables 0 to 3
+    EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
+  }
+}
+
+// Without a definition the decoder would read what its memory held before. 0xec: a comment.
+TEST(DecodeImage, RefusesAScanWithoutItsHuffmanTables) {
+  for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
+    std::string damaged = file;
+    damaged[file.find("\xff\xc4") + 1] = '\xec';
+    EXPECT_TRUE(contains(error_of(damaged), "Huffman table is missing")) << error_of(damaged);
+  }
+}
+
 TEST(DecodeImage, SurvivesBitFlips) {
   for (const std::string& file :
        {kJpeg, kProgressiveJpeg, kPng16, kPalettePng, kGreyAlphaPng, kBmp}) {
