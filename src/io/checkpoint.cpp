@@ -164,13 +164,14 @@ fs::path CheckpointStore::save(std::int64_t step,
     write_manifest(temporary);
     sync_directory(temporary);
     verify_checkpoint(temporary);
-    put_in_place(temporary, name);
-    write_file_atomically(folder_ / kLatest, name + "\n");
   } catch (...) {
     std::error_code ignored;
     fs::remove_all(temporary, ignored);  // a full disk needs the space
     throw;
   }
+  // From here on a failure must not delete anything: the temporary name may stand for the old one.
+  put_in_place(temporary, name);
+  write_file_atomically(folder_ / kLatest, name + "\n");
   return folder_ / name;
 }
 
