@@ -7,5 +7,7 @@ if(DDPM_SANITIZE)
   add_link_options(-fsanitize=${DDPM_SANITIZE})
   if(DDPM_SANITIZE MATCHES "undefined")
     add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fno-sanitize=vptr>)
+    # A finding ends the program, so that neither tests nor fuzzers pass over it.
+    add_compile_options($<$<COMPILE_LANGUAGE:C,CXX>:-fno-sanitize-recover=undefined>)
   endif()
 endif()

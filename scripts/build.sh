@@ -2,7 +2,7 @@
 # usage: scripts/build.sh [--preset NAME] [-DNAME=VALUE ...] [--help]
 #
 # Configures and builds ddpm into build/NAME; what is up to date is left as it is. The presets are
-# release (the default), test, debug, asan, tidy and cuda, see CMakePresets.json. Further arguments go to
+# release (the default), test, debug, asan, tsan, fuzz, tidy and cuda, see CMakePresets.json. Further arguments go to
 # CMake. Needs what scripts/setup.sh installs. Prints the path of the program.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"

@@ -3,7 +3,8 @@
 #
 # Installs what is missing (scripts/setup.sh), builds everything with warnings as errors into build/test,
 # and runs every test. All arguments go to ctest, for example -R UNet (by name) or -L core (by label:
-# core, model, cli, repository).
+# core, model, cli, repository). Without any, and where clang is installed, the readers are fuzzed for
+# two minutes at the end (scripts/fuzz.sh).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -14,3 +15,8 @@ esac
 "$DDPM_ROOT/scripts/setup.sh" --tests
 "$DDPM_ROOT/scripts/build.sh" --preset test >/dev/null
 ctest --test-dir "$DDPM_ROOT/build/test" -j2 --output-on-failure "$@"
+if (($# == 0)); then
+  status=0
+  "$DDPM_ROOT/scripts/fuzz.sh" --seconds 11 --jobs 1 || status=$?
+  ((status == 0 || status == 77)) || die "a reader of files failed (see above)"
+fi

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/file_system.h"
 
 namespace ddpm {
 namespace {
@@ -23,7 +24,7 @@ namespace {
 void write_all(int descriptor, const fs::path& path, const void* data, std::size_t size) {
   const char* next = static_cast<const char*>(data);
   while (size > 0) {
-    const ssize_t written = ::write(descriptor, next, size);
+    const ssize_t written = file_system().write(descriptor, next, size);
     if (written < 0 && errno == EINTR) continue;
     if (written < 0) fail("cannot write", path);
     next += written;
@@ -34,7 +35,7 @@ void write_all(int descriptor, const fs::path& path, const void* data, std::size
 }  // namespace
 
 std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = file_system().open(path.c_str(), O_RDONLY);
   if (descriptor < 0) fail("cannot open", path);
   struct stat status {};
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
@@ -77,47 +78,64 @@ void make_directories(const fs::path& path) {
 
 void sync_directory(const fs::path& path) {
   const fs::path folder = path.empty() ? fs::path(".") : path;
-  const int descriptor = ::open(folder.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  const int descriptor = file_system().open(folder.c_str(), O_RDONLY | O_DIRECTORY);
   if (descriptor < 0) fail("cannot open folder", folder);
-  const int result = ::fsync(descriptor);
+  const int result = file_system().sync(descriptor);
   const int error = errno;
-  ::close(descriptor);
+  file_system().close(descriptor);
   // Some file systems (network, FUSE) cannot sync folders; nothing better can be done there.
   if (result != 0 && error != EINVAL) fail("cannot sync folder", folder, error);
 }
 
 void rename_durably(const fs::path& from, const fs::path& to) {
-  if (::rename(from.c_str(), to.c_str()) != 0) fail("cannot rename '" + from.string() + "' to", to);
+  if (file_system().rename(from.c_str(), to.c_str()) != 0)
+    fail("cannot rename '" + from.string() + "' to", to);
   sync_directory(to.parent_path());
 }
 
+bool exchange_durably(const fs::path& a, const fs::path& b) {
+  if (file_system().exchange(a.c_str(), b.c_str()) != 0) {
+    if (errno == EINVAL || errno == ENOSYS) return false;
+    fail("cannot exchange '" + a.string() + "' with", b);
+  }
+  sync_directory(b.parent_path());
+  return true;
+}
+
+void remove_recursively(const fs::path& path) {
+  std::error_code error;
+  fs::remove_all(path, error);
+  if (error) throw IoError("cannot remove '" + path.string() + "': " + error.message());
+}
+
 LineWriter::LineWriter(const fs::path& path)
-    : path_(path),
-      descriptor_(::open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644)) {
+    : path_(path), descriptor_(file_system().open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND)) {
   if (descriptor_ < 0) fail("cannot open", path);
 }
 
-LineWriter::~LineWriter() { ::close(descriptor_); }
+LineWriter::~LineWriter() { file_system().close(descriptor_); }
 
 void LineWriter::append(std::string_view line) {
-  std::string text(line);
-  text += '\n';
+  // What a failed write left of the line before must not swallow this one.
+  const std::string text = (torn_ ? "\n" : "") + std::string(line) + "\n";
+  torn_ = true;
   write_all(descriptor_, path_, text.data(), text.size());
+  torn_ = false;
 }
 
 void LineWriter::sync() {
-  if (::fdatasync(descriptor_) != 0) fail("cannot sync", path_);
+  if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
 }
 
 FileWriter::FileWriter(const fs::path& path)
     : path_(path),
       temporary_(path.string() + ".tmp"),
-      descriptor_(::open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644)) {
+      descriptor_(file_system().open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC)) {
   if (descriptor_ < 0) fail("cannot create", path);
 }
 
 FileWriter::~FileWriter() {
-  if (descriptor_ >= 0) ::close(descriptor_);
+  if (descriptor_ >= 0) file_system().close(descriptor_);
   if (!finished_) ::unlink(temporary_.c_str());
 }
 
@@ -126,14 +144,14 @@ void FileWriter::write(std::span<const std::byte> bytes) {
 }
 
 void FileWriter::finish() {
-  if (::fsync(descriptor_) != 0) fail("cannot sync", path_);
-  if (::close(std::exchange(descriptor_, -1)) != 0) fail("cannot close", path_);
+  if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
+  if (file_system().close(std::exchange(descriptor_, -1)) != 0) fail("cannot close", path_);
   rename_durably(temporary_, path_);
   finished_ = true;
 }
 
 MappedFile::MappedFile(const fs::path& path) {
-  const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  const int descriptor = file_system().open(path.c_str(), O_RDONLY);
   if (descriptor < 0) fail("cannot open", path);
   struct stat status {};
   if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {

@@ -1,30 +1,44 @@
 #include "ddpm/base/signals.h"
 
+#include <atomic>
 #include <csignal>
 
 namespace ddpm {
 namespace {
 
-volatile std::sig_atomic_t received_signal = 0;
+// Lock-free atomics may be used in handlers, and by all threads.
+std::atomic<int> received_signal = 0;
+std::atomic<bool> save_wanted = false;
+static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
-void on_signal(int signal) {
+void on_stop(int signal) {
   received_signal = signal;
-  // The next one of this kind takes its default action.
-  std::signal(signal, SIG_DFL);
+  // Somebody who presses Ctrl-C twice means it; batch systems repeat SIGTERM as a matter of course.
+  if (signal == SIGINT) std::signal(SIGINT, SIG_DFL);
+}
+
+void on_save(int) { save_wanted = true; }
+
+void handle(int signal, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  action.sa_flags = SA_RESTART;
+  sigaction(signal, &action, nullptr);
 }
 
 }  // namespace
 
 void install_signal_handlers() {
-  struct sigaction action {};
-  action.sa_handler = on_signal;
-  sigemptyset(&action.sa_mask);
-  action.sa_flags = SA_RESTART;
-  sigaction(SIGINT, &action, nullptr);
-  sigaction(SIGTERM, &action, nullptr);
-  std::signal(SIGPIPE,
-              SIG_IGN);  // a closed pipe is an error of the write, not the end of a training run
+  handle(SIGINT, on_stop);
+  handle(SIGTERM, on_stop);
+  handle(SIGUSR1, on_save);
+  // A closed pipe and a file-size limit are errors of the write, not the end of a training run.
+  handle(SIGPIPE, SIG_IGN);
+  handle(SIGXFSZ, SIG_IGN);
 }
+
+bool take_save_request() noexcept { return save_wanted.exchange(false); }
 
 bool stop_requested() noexcept { return received_signal != 0; }
 

@@ -1,8 +1,13 @@
 #include "ddpm/cli/app.h"
 
 #include <c10/util/Exception.h>
+#include <fcntl.h>
+#include <unistd.h>
 
+#include <cerrno>
 #include <cstdio>
+#include <cstdlib>
+#include <cstring>
 #include <exception>
 
 #include "command.h"
@@ -44,6 +49,22 @@ int run_action(const cli::Action& action) {
   }
 }
 
+// Standard streams that the caller closed would lend their numbers to the next files that are
+// opened, and messages would end up in these. Writing to what takes their place fails, as it
+// should.
+void reserve_standard_streams() {
+  for (const int stream : {STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO})
+    if (::fcntl(stream, F_GETFD) == -1 && ::open("/dev/null", O_RDONLY) != stream) std::abort();
+}
+
+// Results that did not arrive are no success: a full disk, a reader that went away.
+int check_output(int code) {
+  const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
+  if (arrived || code != 0) return code;
+  return fail(ExitCode::kFailure,
+              format_text("cannot write to standard output: {}", std::strerror(errno)));
+}
+
 // CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
 // exit code 2.
 int report_parse_result(const CLI::App& program, const CLI::ParseError& result) {
@@ -55,6 +76,7 @@ int report_parse_result(const CLI::App& program, const CLI::ParseError& result) 
 }  // namespace
 
 int run_command_line(int argc, char** argv) {
+  reserve_standard_streams();
   install_signal_handlers();
   set_up_logging({});
   CLI::App program("Trains denoising diffusion models and samples from them.", "ddpm");
@@ -79,7 +101,7 @@ int run_command_line(int argc, char** argv) {
   } catch (const CLI::ParseError& result) {
     return report_parse_result(program, result);
   }
-  return run_action(action);
+  return check_output(run_action(action));
 }
 
 }  // namespace ddpm

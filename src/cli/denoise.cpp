@@ -1,7 +1,6 @@
 #include <cstdio>
 
 #include "command.h"
-#include "ddpm/config/validate.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/sampling/load_model.h"
@@ -15,11 +14,17 @@ struct DenoiseOptions {
   std::optional<std::string> weights;
 };
 
-torch::Tensor read_sample(const SafetensorsFile& file, std::int64_t channels) {
+torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
+  const std::int64_t channels = config.data.channels;
   torch::Tensor sample = to_tensor(file.get("sample"));
   if (sample.scalar_type() != torch::kFloat32 || sample.dim() != 4 || sample.size(1) != channels)
     throw DataError(
         format_text("{}: 'sample' must be float32 [N,{},H,W]", file.path().string(), channels));
+  const std::int64_t factor = std::int64_t{1} << (config.model.width_multipliers.size() - 1);
+  if (sample.numel() == 0 || sample.size(2) % factor != 0 || sample.size(3) % factor != 0)
+    throw DataError(format_text(
+        "{}: 'sample' has images of {}x{} pixels; this network takes positive multiples of {}",
+        file.path().string(), sample.size(2), sample.size(3), factor));
   return sample;
 }
 
@@ -36,9 +41,9 @@ struct DenoiseInput {
   torch::Tensor sample, t;
 };
 
-DenoiseInput read_input(const std::string& path, std::int64_t channels) {
+DenoiseInput read_input(const std::string& path, const Config& config) {
   const SafetensorsFile file(path);
-  const torch::Tensor sample = read_sample(file, channels);
+  const torch::Tensor sample = read_sample(file, config);
   return {sample, read_timesteps(file, sample.size(0))};
 }
 
@@ -48,9 +53,8 @@ ExitCode run_denoise(const DenoiseOptions& options) {
   append_override(overrides, options.weights, "sampling.weights", "--weights");
   const LoadedModel model = load_model(options.model, overrides);
   const DenoiseInput input =
-      read_tensor_data([&] { return read_input(options.input, model.config.data.channels); });
+      read_tensor_data([&] { return read_input(options.input, model.config); });
   const torch::Tensor &sample = input.sample, &t = input.t;
-  check_image_size(model.config.model, sample.size(2), sample.size(3));
   torch::Tensor prediction;
   explain_out_of_memory(model.runtime.device, sample.size(0), [&] {
     prediction = model.predictor()(sample.to(model.runtime.device), t.to(model.runtime.device));

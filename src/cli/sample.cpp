@@ -96,6 +96,7 @@ class SampleJob {
   ImageShape shape_;
   std::int64_t count_;
   fs::path output_;
+  std::int64_t done_ = 0;  // images finished
   torch::Tensor noise_;
   std::unique_ptr<Sampler> sampler_;
   std::unique_ptr<Progress> progress_;
@@ -150,6 +151,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
                        .after_step = after_step});
   });
   if (!images.defined()) return;
+  done_ += count;
   if (writes_single_images())
     write_single_images(images.cpu(), first);
   else
@@ -201,7 +203,8 @@ ExitCode SampleJob::run() {
   progress_.reset();
   write_result();
   if (stop_requested())
-    log_warning("stopped: what was finished before is written, the rest is missing");
+    log_warning("stopped: {} of {} images were finished and are written, the rest is missing",
+                done_, count_);
   return stop_exit_code();
 }
 

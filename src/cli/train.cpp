@@ -10,6 +10,7 @@ struct TrainOptions {
   std::optional<std::string> resume;
   bool overwrite = false;
   bool dry_run = false;
+  double max_minutes = 0;
 };
 
 ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
@@ -24,6 +25,7 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   }
   return run_training(config, {.resume = options.resume,
                                .overwrite = options.overwrite,
+                               .max_minutes = options.max_minutes,
                                .progress = progress,
                                .command_line = command_line});
 }
@@ -48,6 +50,12 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   command->add_flag("--overwrite", options->overwrite, "Replace an earlier run of this name")
       ->excludes(resume)
       ->group("Run directory");
+  command
+      ->add_option("--max-minutes", options->max_minutes,
+                   "Save a checkpoint and end, with exit code 0, after so long; 0: no limit")
+      ->capture_default_str()
+      ->check(CLI::NonNegativeNumber)
+      ->type_name("MINUTES");
   command->add_flag("--dry-run", options->dry_run,
                     "Make one real step, print parameters, memory, disk and time; write nothing");
   add_common_options(*command, options->common);

@@ -182,9 +182,20 @@ std::vector<Field> training_fields() {
       {FIELD(training, sample_steps), between(1, kMaxTimesteps), kMayChange,
        "Sampler steps for such a grid; at most those of the process are made"},
       {FIELD(training, checkpoint_every), between(0, kMaxSteps), kMayChange,
-       "Steps between checkpoints; 0: only at the end"},
+       "Steps between checkpoints; 0: none by steps. One is always saved at the end"},
+      {FIELD(training, checkpoint_minutes), between(0, 1e6), kMayChange,
+       "Longest time between checkpoints, in minutes; 0: none by time"},
       {FIELD(training, keep_checkpoints), between(1, 1e6), kMayChange,
        "How many of the newest checkpoints are kept"},
+      {FIELD(training, keep_every), between(0, kMaxSteps), kMayChange,
+       "Checkpoints of steps divisible by this are kept too; 0: none"},
+      {FIELD(training, keep_best), any(), kMayChange,
+       "Keep the checkpoint with the least training loss since the one before, too"},
+      {FIELD(training, on_nonfinite), one_of({"stop", "skip"}), kMayChange,
+       "What to do about a gradient that is infinite or NaN: end with exit code 5, or leave that "
+       "step out"},
+      {FIELD(training, max_skipped_steps), between(1, 1e6), kMayChange,
+       "So many steps in a row may be left out by on_nonfinite=skip; one more ends the run"},
   };
 }
 

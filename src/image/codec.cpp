@@ -12,6 +12,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "file_structure.h"
+#include "jpeg_structure.h"
 #include "stb_codecs.h"
 
 namespace ddpm {
@@ -75,10 +76,16 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
   if (file.empty()) fail(name, "empty file (0 bytes)");
   if (image_format(file) == ImageFormat::kUnknown) fail(name, "not a PNG, JPEG or BMP file");
   if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
+  if (image_format(file) == ImageFormat::kJpeg)
+    if (const std::string damage = jpeg_damage(file, /*to_frame_header=*/true); !damage.empty())
+      fail(name, damage);
   ImageInfo info;
   const int size = static_cast<int>(file.size());
   if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
     fail(name, decoder_reason());
+  // A BMP file whose first row is the top one says so by a negative height.
+  if (image_format(file) == ImageFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
+    info.height = -info.height;
   const long long pixels = static_cast<long long>(info.width) * info.height;
   if (info.width < 1 || info.height < 1) fail(name, "image without pixels");
   if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)

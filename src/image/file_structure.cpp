@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "jpeg_structure.h"
+
 namespace ddpm {
 namespace {
 
@@ -32,40 +34,6 @@ std::uint32_t little_endian(Bytes bytes, std::size_t i, std::size_t width) {
 std::uint32_t checksum(std::string_view type_and_data) {
   const auto* bytes = reinterpret_cast<const Bytef*>(type_and_data.data());
   return static_cast<std::uint32_t>(crc32_z(0, bytes, type_and_data.size()));
-}
-
-// Position of the first marker byte pair FF xx in entropy-coded data; FF 00 is a stuffed FF and
-// D0..D7 restart it.
-std::size_t skip_entropy_coded(Bytes file, std::size_t i) {
-  for (; i + 1 < file.size(); ++i) {
-    if (file[i] != std::byte{0xff}) continue;
-    const std::uint32_t next = byte_at(file, i + 1);
-    if (next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7)) break;
-  }
-  return i;
-}
-
-// Walks from segment to segment until the end-of-image marker.
-std::string jpeg_damage(Bytes file) {
-  constexpr std::uint32_t kEndOfImage = 0xd9;
-  constexpr std::uint32_t kStartOfScan = 0xda;
-  std::size_t i = 2;
-  while (i + 1 < file.size()) {
-    const std::uint32_t marker = byte_at(file, i + 1);
-    // Bytes between segments and fill bytes are skipped, as decoders do.
-    if (file[i] != std::byte{0xff} || marker == 0xff || marker == 0) {
-      ++i;
-      continue;
-    }
-    i += 2;
-    if (marker == kEndOfImage) return "";
-    if (marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8))
-      continue;  // markers without a segment
-    if (i + 2 > file.size()) break;
-    i += byte_at(file, i) << 8 | byte_at(file, i + 1);
-    if (marker == kStartOfScan && i < file.size()) i = skip_entropy_coded(file, i);
-  }
-  return "truncated JPEG file";
 }
 
 std::string bmp_damage(Bytes file) {
@@ -101,7 +69,7 @@ std::string structural_damage(Bytes file) {
     case ImageFormat::kPng:
       return for_each_png_chunk(file, [](std::string_view, std::string_view) {});
     case ImageFormat::kJpeg:
-      return jpeg_damage(file);
+      return jpeg_damage(file, /*to_frame_header=*/false);
     case ImageFormat::kBmp:
       return bmp_damage(file);
     case ImageFormat::kUnknown:

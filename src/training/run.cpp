@@ -1,24 +1,23 @@
 #include "ddpm/training/run.h"
 
-#include <algorithm>
 #include <chrono>
+#include <cmath>
 #include <cstdio>
+#include <deque>
 #include <utility>
 
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
-#include "ddpm/data/batch.h"
-#include "ddpm/diffusion/generate.h"
-#include "ddpm/image/codec.h"
-#include "ddpm/image/grid.h"
+#include "ddpm/base/text.h"
 #include "ddpm/image/plot.h"
-#include "ddpm/io/checkpoint.h"
 #include "ddpm/metrics/jsonl.h"
+#include "ddpm/training/checkpoint_saver.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/run_directory.h"
 #include "ddpm/training/schedules.h"
 #include "ddpm/training/trainer.h"
+#include "preview.h"
 
 namespace ddpm {
 namespace {
@@ -29,15 +28,7 @@ double seconds_since(Clock::time_point start) {
   return std::chrono::duration<double>(Clock::now() - start).count();
 }
 
-// Null if there are no previews.
-std::unique_ptr<Sampler> make_preview_sampler(const Config& config) {
-  if (config.training.sample_every == 0) return nullptr;
-  return make_sampler_for(
-      config, {.name = config.sampling.sampler,
-               .steps = std::min(config.training.sample_steps, config.diffusion.timesteps)});
-}
-
-// Time spent on steps: pauses during previews and checkpoints.
+// Time spent on steps: pauses during previews and while a checkpoint is copied.
 class Stopwatch {
  public:
   void resume() {
@@ -54,146 +45,244 @@ class Stopwatch {
   bool running_ = false;
 };
 
+// Does what training can go on without: a full disk must not end it.
+template <class Work>
+void attempt(const Work& work) {
+  try {
+    work();
+  } catch (const IoError& error) {
+    log_error("{}. Training goes on without it", error.what());
+  }
+}
+
 // The running job: the loop and what happens around its steps.
 class Run {
  public:
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
-      ProgressStyle style)
+      const RunOptions& options, Clock::time_point started)
       : config_(config),
+        training_(config.training),
         runtime_(prepared.runtime),
         directory_(directory),
-        checkpoints_(directory.checkpoints()),
         trainer_(config, prepared.images, prepared.runtime),
-        preview_sampler_(make_preview_sampler(config)),
-        style_(style) {}
+        options_(options),
+        started_(started),
+        saver_(CheckpointStore(directory.checkpoints()),
+               {.newest = training_.keep_checkpoints, .every = training_.keep_every},
+               training_.keep_best) {
+    if (training_.sample_every > 0) preview_.emplace(config, prepared.runtime);
+  }
 
-  void continue_from(const fs::path& checkpoint);
+  // Nothing: from the start.
+  void continue_from(const std::optional<fs::path>& checkpoint);
   ExitCode train();
 
  private:
-  void step();
   void after_step();
   void log_metrics();
-  void save_checkpoint();
+  bool checkpoint_due();
+  void start_checkpoint();
+  void report_checkpoint(const SaveResult& result);
+  void save_last_checkpoint();
   void save_samples();
   void save_loss_plot() const;
-  TrainingTotals totals() const;
+  TrainingTotals totals();
+  template <class Look>
+  auto explain_divergence(const Look& look);
+  std::string recent_losses() const;
   double images_per_second() const;
+  bool out_of_time() const {
+    return options_.max_minutes > 0 && seconds_since(started_) >= 60 * options_.max_minutes;
+  }
+  bool must_end() const { return stop_requested() || out_of_time(); }
   bool due(std::int64_t interval) const {
     return interval > 0 && trainer_.steps_done() % interval == 0;
   }
 
   const Config& config_;
+  const TrainingConfig& training_;
   Runtime runtime_;
   RunDirectory directory_;
-  CheckpointStore checkpoints_;
   Trainer trainer_;
-  std::unique_ptr<Sampler> preview_sampler_;
-  ProgressStyle style_;
+  std::optional<Preview> preview_;
+  const RunOptions& options_;
+  Clock::time_point started_;  // of this process's work
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<MetricsWriter> metrics_;
-  std::int64_t first_step_ = 0;   // where this process began
-  std::int64_t saved_step_ = -1;  // of the newest checkpoint
-  TrainingTotals logged_;         // by the last metrics line
-  double recent_loss_ = 0;
+  std::int64_t first_step_ = 0;                // where this process began
+  TrainingTotals logged_;                      // by the last metrics line
+  std::deque<double> recent_losses_;           // of the last few lines
+  TrainingTotals checkpointed_;                // when the last checkpoint was begun
+  Clock::time_point last_checkpoint_;          // when it was begun
+  std::int64_t saved_step_ = -1;               // of the newest complete one
+  std::optional<Clock::time_point> retry_at_;  // after a failure
   Stopwatch watch_;
+  CheckpointSaver saver_;
 };
 
-void Run::continue_from(const fs::path& checkpoint) {
-  trainer_.load(checkpoint);
-  first_step_ = saved_step_ = trainer_.steps_done();
-  trim_metrics(directory_.metrics(), first_step_);
-  log_info("resumed from {} at step {}", checkpoint.string(), first_step_);
-}
-
-ExitCode Run::train() {
-  metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
-  progress_ =
-      std::make_unique<Progress>(style_, "training", "steps", config_.training.steps, first_step_);
-  while (trainer_.steps_done() < config_.training.steps && !stop_requested()) {
-    step();
-    after_step();
-  }
-  progress_->clear();
-  if (saved_step_ != trainer_.steps_done()) save_checkpoint();
-  if (stop_requested()) {
-    log_info("stopped at step {}; continue with --resume auto", trainer_.steps_done());
-    return stop_exit_code();
-  }
-  log_info("done: {} steps, {:.1f} images/s, peak memory {}", trainer_.steps_done(),
-           images_per_second(), format_bytes(peak_memory_bytes(runtime_.device)));
-  return ExitCode::kSuccess;
-}
-
-void Run::step() {
-  watch_.resume();
-  explain_out_of_memory(runtime_.device,
-                        config_.training.batch_size / config_.training.micro_batches,
-                        [&] { trainer_.step(); });
-}
-
-// Waits for the device, so that the clock is right whenever somebody looks at it.
-TrainingTotals Run::totals() const {
+// What `look` returns. If it finds training diverged, the message gets what a person needs to go
+// on.
+template <class Look>
+auto Run::explain_divergence(const Look& look) {
   try {
-    return trainer_.totals();
+    return look();
   } catch (const NonFiniteError& error) {
-    const std::optional<fs::path> good = checkpoints_.newest();
+    static_cast<void>(saver_.wait());
+    const std::optional<fs::path> good = CheckpointStore(directory_.checkpoints()).newest();
     throw NonFiniteError(format_text(
-        "{} (learning rate {:.3g}). {}. A smaller training.learning_rate, more "
-        "training.warmup_steps or a smaller "
-        "training.clip_norm may help",
-        error.what(), learning_rate(config_.training, trainer_.steps_done()),
+        "{}. {}{}. A smaller training.learning_rate, more training.warmup_steps or a smaller "
+        "training.clip_norm may help; training.on_nonfinite=skip leaves single steps out",
+        error.what(), recent_losses(),
         good ? "The last good checkpoint is " + good->string() : "There is no checkpoint yet"));
   }
 }
 
+void Run::continue_from(const std::optional<fs::path>& checkpoint) {
+  if (checkpoint) {
+    trainer_.load(*checkpoint);
+    first_step_ = saved_step_ = trainer_.steps_done();
+    log_info("resumed from {} at step {}", checkpoint->string(), first_step_);
+  }
+  // Also of a run that died before its first checkpoint.
+  trim_metrics(directory_.metrics(), first_step_);
+}
+
+ExitCode Run::train() {
+  metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+  progress_ = std::make_unique<Progress>(options_.progress, "training", "steps", training_.steps,
+                                         first_step_);
+  last_checkpoint_ = Clock::now();
+  while (trainer_.steps_done() < training_.steps && !must_end()) {
+    watch_.resume();
+    trainer_.step();
+    after_step();
+  }
+  progress_->clear();
+  save_last_checkpoint();
+  if (stop_requested()) {
+    log_info("stopped at step {}; continue with --resume auto", trainer_.steps_done());
+    return stop_exit_code();
+  }
+  if (trainer_.steps_done() < training_.steps)
+    log_info("--max-minutes: the time is up at step {} of {}; continue with --resume auto",
+             trainer_.steps_done(), training_.steps);
+  else
+    log_info("done: {} steps, {:.1f} images/s, peak memory {}", trainer_.steps_done(),
+             images_per_second(), format_bytes(peak_memory_bytes(runtime_.device)));
+  return ExitCode::kSuccess;
+}
+
+// Waits for the device, so that the clock is right whenever somebody looks at it.
+TrainingTotals Run::totals() {
+  return explain_divergence([&] { return trainer_.totals(); });
+}
+
+// "The last losses were 0.031, 0.030. ", or nothing.
+std::string Run::recent_losses() const {
+  std::vector<std::string> texts;
+  for (const double loss : recent_losses_) texts.push_back(format_text("{:.4g}", loss));
+  return texts.empty() ? "" : "The last losses logged were " + join(texts, ", ") + ". ";
+}
+
 void Run::after_step() {
-  const bool last = trainer_.steps_done() == config_.training.steps;
-  if (due(config_.training.log_every) || last) log_metrics();
+  const bool last = trainer_.steps_done() == training_.steps;
+  if (due(training_.log_every) || last) log_metrics();
   if (progress_->due(trainer_.steps_done())) {
     const TrainingTotals now = totals();
     // Of the steps since the last line, or of the line itself if there is none yet.
-    const std::int64_t steps = now.steps - logged_.steps;
-    if (steps > 0) recent_loss_ = (now.loss_sum - logged_.loss_sum) / static_cast<double>(steps);
-    progress_->update(trainer_.steps_done(), format_text("loss {:.4f}, {:.1f} images/s",
-                                                         recent_loss_, images_per_second()));
+    double loss = now.mean_loss_since(logged_);
+    if (std::isnan(loss) && !recent_losses_.empty()) loss = recent_losses_.back();
+    progress_->update(trainer_.steps_done(),
+                      format_text("loss {:.4f}, {:.1f} images/s", loss, images_per_second()));
   }
-  if (due(config_.training.sample_every) || (last && config_.training.sample_every > 0))
-    save_samples();
-  if (due(config_.training.checkpoint_every)) save_checkpoint();
+  if (preview_ && (due(training_.sample_every) || last)) save_samples();
+  if (const auto result = saver_.poll()) report_checkpoint(*result);
+  if (checkpoint_due()) start_checkpoint();
 }
 
 double Run::images_per_second() const {
   const auto images =
-      static_cast<double>((trainer_.steps_done() - first_step_) * config_.training.batch_size);
+      static_cast<double>((trainer_.steps_done() - first_step_) * training_.batch_size);
   return watch_.seconds() > 0 ? images / watch_.seconds() : 0;
 }
 
 void Run::log_metrics() {
+  constexpr std::size_t kRecent = 5;
   const TrainingTotals now = totals();
-  recent_loss_ = (now.loss_sum - logged_.loss_sum) / static_cast<double>(now.steps - logged_.steps);
-  metrics_->append({{"step", trainer_.steps_done()},
-                    {"images", trainer_.images_seen()},
-                    {"loss", recent_loss_},
-                    {"grad_norm", now.gradient_norm},
-                    {"lr", learning_rate(config_.training, trainer_.steps_done())},
-                    {"images_per_second", images_per_second()},
-                    {"elapsed_s", watch_.seconds()}});
+  const double loss = now.mean_loss_since(logged_);
+  if (const std::int64_t skipped = now.skipped - logged_.skipped; skipped > 0)
+    log_warning("{} of the last {} steps were skipped: their gradient was not finite", skipped,
+                now.steps - logged_.steps);
+  attempt([&] {
+    metrics_->append({{"step", trainer_.steps_done()},
+                      {"images", trainer_.images_seen()},
+                      {"loss", loss},
+                      {"grad_norm", now.gradient_norm},
+                      {"lr", learning_rate(training_, trainer_.steps_done())},
+                      {"images_per_second", images_per_second()},
+                      {"elapsed_s", watch_.seconds()},
+                      {"skipped_steps", now.skipped}});
+  });
+  if (std::isfinite(loss)) recent_losses_.push_back(loss);
+  if (recent_losses_.size() > kRecent) recent_losses_.pop_front();
   logged_ = now;
 }
 
-void Run::save_checkpoint() {
+bool Run::checkpoint_due() {
+  const bool asked = take_save_request();
+  const bool by_time = training_.checkpoint_minutes > 0 &&
+                       seconds_since(last_checkpoint_) >= 60 * training_.checkpoint_minutes;
+  const bool again = retry_at_ && Clock::now() >= *retry_at_;
+  return asked || by_time || again || due(training_.checkpoint_every);
+}
+
+// Copies the state and lets another thread write it.
+void Run::start_checkpoint() {
   progress_->clear();
-  static_cast<void>(totals());
+  if (const auto result = saver_.wait()) report_checkpoint(*result);
+  if (saved_step_ == trainer_.steps_done()) return;
+  const TrainingTotals now = totals();
   watch_.pause();
+  attempt([&] { metrics_->sync(); });
   const auto start = Clock::now();
-  metrics_->sync();
-  const fs::path saved = checkpoints_.save(trainer_.steps_done(),
-                                           [&](const fs::path& folder) { trainer_.save(folder); });
-  checkpoints_.prune(config_.training.keep_checkpoints);
-  saved_step_ = trainer_.steps_done();
-  save_loss_plot();
-  log_info("checkpoint {} ({:.1f} s)", saved.string(), seconds_since(start));
+  TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
+  log_debug("the state was copied in {:.3f} s", seconds_since(start));
+  const double loss = now.mean_loss_since(checkpointed_);
+  if (std::isfinite(loss)) snapshot.state.loss = loss;
+  saver_.start(trainer_.steps_done(), [snapshot = std::move(snapshot)](const fs::path& folder) {
+    write_snapshot(snapshot, folder);
+  });
+  checkpointed_ = now;
+  last_checkpoint_ = Clock::now();
+  retry_at_.reset();
+}
+
+void Run::report_checkpoint(const SaveResult& result) {
+  constexpr std::chrono::seconds kRetry(60);
+  progress_->clear();
+  if (result.saved()) {
+    saved_step_ = result.step;
+    log_info("checkpoint {} ({:.1f} s)", result.path.string(), result.seconds);
+    attempt([&] { save_loss_plot(); });
+    return;
+  }
+  retry_at_ = Clock::now() + kRetry;
+  log_error(
+      "the checkpoint of step {} could not be saved: {}. Training goes on; the next attempt "
+      "comes in a minute at the latest",
+      result.step, result.error);
+}
+
+void Run::save_last_checkpoint() {
+  if (const auto result = saver_.wait()) report_checkpoint(*result);
+  start_checkpoint();
+  const std::optional<SaveResult> result = saver_.wait();
+  if (!result) return;  // it was saved already
+  if (result->saved()) return report_checkpoint(*result);
+  const std::optional<fs::path> newest = CheckpointStore(directory_.checkpoints()).newest();
+  throw CheckpointError(format_text(
+      "the last checkpoint, of step {}, could not be saved: {}. {}", result->step, result->error,
+      newest ? "The newest one is " + newest->string() : "There is no other"));
 }
 
 void Run::save_samples() {
@@ -201,28 +290,11 @@ void Run::save_samples() {
   static_cast<void>(totals());
   watch_.pause();
   const auto start = Clock::now();
-  GenerateRequest request{.seed = static_cast<std::uint64_t>(config_.run.seed),
-                          .count = config_.training.sample_count,
-                          .shape = {config_.data.channels, config_.data.height, config_.data.width},
-                          .device = runtime_.device};
-  request.after_step = [](std::size_t, std::int64_t, const torch::Tensor&) {
-    return !stop_requested();
-  };
-  torch::Tensor images;
-  trainer_.with_average_weights([&](UNet& net) {
-    const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-      return net->forward(x, t);
-    };
-    explain_out_of_memory(runtime_.device, request.count,
-                          [&] { images = generate(*preview_sampler_, predictor, request); });
-  });
-  if (!images.defined()) return;  // asked to stop
   const fs::path path = directory_.samples(trainer_.steps_done());
-  make_directories(path.parent_path());
-  write_png(path, make_grid(tensor_to_images(images, parse_pixel_range(config_.data.range))),
-            {{"step", std::to_string(trainer_.steps_done())},
-             {"seed", std::to_string(config_.run.seed)}});
-  log_info("samples {} ({:.1f} s)", path.string(), seconds_since(start));
+  attempt([&] {
+    if (preview_->write(trainer_, path, [&] { return must_end(); }))
+      log_info("samples {} ({:.1f} s)", path.string(), seconds_since(start));
+  });
 }
 
 void Run::save_loss_plot() const {
@@ -244,19 +316,36 @@ void Run::save_loss_plot() const {
 fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
 
 ExitCode run_training(Config config, const RunOptions& options) {
+  const auto started = Clock::now();
   const RunDirectory directory(config);
+  // Before anything is looked up in a directory that exists: its checkpoints must not change.
+  std::optional<FileLock> lock = directory.lock_existing();
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
   const Prepared prepared = prepare(config);
-  if (checkpoint) check_resumable(*checkpoint, config);
+  if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
+  check_disk_space(directory, config, prepared.cost.parameters);
 
+  if (!lock) lock.emplace(directory.create_and_lock());
   if (options.overwrite) directory.clear();
   directory.write_description(config, prepared, options.command_line);
   add_log_file(directory.log());
-  Run run(config, prepared, directory, options.progress);
-  if (checkpoint) run.continue_from(*checkpoint);
-  const ExitCode code = run.train();
+  ExitCode code = ExitCode::kSuccess;
+  const TrainingConfig& training = config.training;
+  try {
+    explain_out_of_memory(prepared.runtime.device, training.batch_size / training.micro_batches,
+                          [&] {
+                            Run run(config, prepared, directory, options, started);
+                            run.continue_from(checkpoint);
+                            code = run.train();
+                          });
+  } catch (const DeviceError& error) {
+    const std::optional<fs::path> newest = CheckpointStore(directory.checkpoints()).newest();
+    throw DeviceError(format_text(
+        "{}\n{}", error.what(),
+        newest ? "The newest checkpoint is " + newest->string() : "There is no checkpoint yet"));
+  }
   std::puts(directory.path().c_str());
   return code;
 }

@@ -15,11 +15,11 @@ constexpr int kVersion = 1;
 }  // namespace
 
 void write_training_state(const fs::path& checkpoint, const TrainingState& state) {
-  const nlohmann::ordered_json json = {
-      {"version", kVersion},
-      {"step", state.step},
-      {"images_seen", state.images_seen},
-      {"config", nlohmann::ordered_json::parse(to_json(state.config))}};
+  nlohmann::ordered_json json = {
+      {"version", kVersion}, {"step", state.step}, {"images_seen", state.images_seen}};
+  if (state.loss) json["loss"] = *state.loss;
+  if (!state.data_fingerprint.empty()) json["data_fingerprint"] = state.data_fingerprint;
+  json["config"] = nlohmann::ordered_json::parse(to_json(state.config));
   write_file_atomically(checkpoint / kFile, json.dump(2) + "\n");
 }
 
@@ -32,6 +32,8 @@ TrainingState read_training_state(const fs::path& checkpoint) {
     TrainingState state{.step = json.at("step").get<std::int64_t>(),
                         .images_seen = json.at("images_seen").get<std::int64_t>(),
                         .config = {}};
+    if (const auto loss = json.find("loss"); loss != json.end()) state.loss = loss->get<double>();
+    state.data_fingerprint = json.value("data_fingerprint", "");
     if (state.step < 0 || state.images_seen < 0)
       throw CheckpointError(name + ": negative counters");
     state.config = config_from_json_text(json.at("config").dump(), name);

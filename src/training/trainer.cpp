@@ -1,6 +1,7 @@
 #include "ddpm/training/trainer.h"
 
 #include <array>
+#include <limits>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -28,6 +29,11 @@ std::vector<NamedTensor> optimizer_tensors(const ParameterLayout& layout, const 
   return tensors;
 }
 
+// Steps in a row whose gradient may be infinite or NaN before training has failed.
+std::int64_t tolerated_bad_steps(const TrainingConfig& training) {
+  return training.on_nonfinite == "skip" ? training.max_skipped_steps : 0;
+}
+
 BatchRequest batch_request(const Config& config) {
   return {.count = config.training.batch_size / config.training.micro_batches,
           .seed = static_cast<std::uint64_t>(config.run.seed),
@@ -40,6 +46,7 @@ BatchRequest batch_request(const Config& config) {
 
 Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime)
     : config_(config),
+      data_fingerprint_(images.fingerprint()),
       device_(runtime.device),
       net_(config.model, images.channels()),
       parameters_(net_->parameters()),
@@ -69,8 +76,11 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   const auto scalar = [&](torch::Dtype dtype) {
     return torch::zeros({}, torch::TensorOptions().dtype(dtype).device(device_));
   };
+  loss_ = scalar(torch::kFloat64);
   loss_sum_ = scalar(torch::kFloat64);
-  finite_steps_ = scalar(torch::kInt64);
+  sound_steps_ = scalar(torch::kInt64);
+  live_steps_ = scalar(torch::kInt64);
+  bad_in_a_row_ = scalar(torch::kInt64);
   norm_ = scalar(torch::kFloat32);
   poison_ = scalar(torch::kFloat32);
 }
@@ -111,15 +121,23 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
   layout_.gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
                                        /*create_graph=*/false, /*allow_unused=*/true),
                  gradients_, accumulate);
-  loss_sum_.add_(loss.detach());
+  if (accumulate)
+    loss_.add_(loss.detach());
+  else
+    loss_.copy_(loss.detach());
 }
 
 void Trainer::update_weights(const ops::AdamSchedule& schedule) {
   const torch::Tensor norm = ops::gradient_norm(gradients_);
-  poison_.add_(norm - norm);  // nothing, or NaN for good
+  bad_in_a_row_.add_(1).mul_(norm.isfinite().logical_not());
+  poison_.masked_fill_(bad_in_a_row_ > tolerated_bad_steps(config_.training),
+                       std::numeric_limits<float>::quiet_NaN());
   norm_.copy_(norm + poison_);
   ops::adam_step(state_, gradients_, norm_, schedule, adam_options());
-  finite_steps_.add_(norm_.isfinite());
+  const torch::Tensor sound = norm_.isfinite();
+  live_steps_.add_(poison_.isfinite());
+  sound_steps_.add_(sound);
+  loss_sum_.add_(loss_.masked_fill(sound.logical_not(), 0));
 }
 
 ops::AdamOptions Trainer::adam_options() const {
@@ -142,41 +160,75 @@ ops::AdamSchedule Trainer::schedule_of_next_step() const {
 
 TrainingTotals Trainer::totals() const {
   const std::int64_t queued = steps_done_ - first_step_;
-  const auto finite = finite_steps_.item<std::int64_t>();
-  if (finite < queued)
+  const auto live = live_steps_.item<std::int64_t>();
+  if (live < queued) {
+    const std::int64_t step = first_step_ + live + 1;
+    const std::int64_t tolerated = tolerated_bad_steps(config_.training);
     throw NonFiniteError(format_text(
-        "step {}: the gradient is not finite; the weights were not changed by it nor after it",
-        first_step_ + finite + 1));
-  return {
-      .steps = queued, .loss_sum = loss_sum_.item<double>(), .gradient_norm = norm_.item<double>()};
+        "step {} (learning rate {:.3g}): the gradient is not finite{}; the weights were not "
+        "changed "
+        "by it nor after it",
+        step, learning_rate(config_.training, step),
+        tolerated > 0 ? format_text(", nor was it in the {} steps before", tolerated) : ""));
+  }
+  return {.steps = queued,
+          .skipped = queued - sound_steps_.item<std::int64_t>(),
+          .loss_sum = loss_sum_.item<double>(),
+          .gradient_norm = norm_.item<double>()};
 }
 
-void Trainer::save(const std::filesystem::path& folder) const {
+TrainerSnapshot Trainer::snapshot() const {
   static_cast<void>(totals());
-  const SafetensorsMetadata metadata = model_metadata(config_);
-  save_tensors(folder / "model.safetensors", layout_.views(state_.weights), metadata);
-  if (averages()) save_tensors(folder / "ema.safetensors", layout_.views(state_.average), metadata);
-  save_tensors(folder / "optimizer.safetensors",
-               optimizer_tensors(layout_, state_.exp_avg, state_.exp_avg_sq), {{"format", "pt"}});
-  write_training_state(folder,
-                       {.step = steps_done_, .images_seen = images_seen_, .config = config_});
+  const auto copy = [&](const torch::Tensor& buffer) {
+    // A finite gradient can still overflow a weight.
+    if (!buffer.isfinite().all().item<bool>())
+      throw NonFiniteError(
+          format_text("after step {} (learning rate {:.3g}) weights or moments are "
+                      "not finite",
+                      steps_done_, learning_rate(config_.training, steps_done_)));
+    return buffer.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  };
+  TrainerSnapshot snapshot{
+      .model = layout_.views(copy(state_.weights)),
+      .optimizer = optimizer_tensors(layout_, copy(state_.exp_avg), copy(state_.exp_avg_sq)),
+      .ema = {},
+      .state = {.step = steps_done_,
+                .images_seen = images_seen_,
+                .config = config_,
+                .data_fingerprint = data_fingerprint_}};
+  if (averages()) snapshot.ema = layout_.views(copy(state_.average));
+  return snapshot;
+}
+
+void write_snapshot(const TrainerSnapshot& snapshot, const std::filesystem::path& folder) {
+  const SafetensorsMetadata metadata = model_metadata(snapshot.state.config);
+  save_tensors(folder / "model.safetensors", snapshot.model, metadata);
+  if (!snapshot.ema.empty()) save_tensors(folder / "ema.safetensors", snapshot.ema, metadata);
+  save_tensors(folder / "optimizer.safetensors", snapshot.optimizer, {{"format", "pt"}});
+  write_training_state(folder, snapshot.state);
+}
+
+double TrainingTotals::mean_loss_since(const TrainingTotals& before) const {
+  const std::int64_t sound = (steps - skipped) - (before.steps - before.skipped);
+  return (loss_sum - before.loss_sum) / static_cast<double>(sound);
 }
 
 void Trainer::load(const std::filesystem::path& folder) {
+  const TrainingState state = read_training_state(folder);
   load_tensors(SafetensorsFile(folder / "model.safetensors"), layout_.views(state_.weights));
   load_tensors(SafetensorsFile(folder / "optimizer.safetensors"),
                optimizer_tensors(layout_, state_.exp_avg, state_.exp_avg_sq));
   if (averages()) {
     const std::filesystem::path ema = folder / "ema.safetensors";
     // Averaging may be switched on later; it then starts from the weights.
-    if (std::filesystem::exists(ema))
+    if (std::filesystem::exists(ema) || state.config.training.ema_decay > 0)
       load_tensors(SafetensorsFile(ema), layout_.views(state_.average));
     else
       state_.average.copy_(state_.weights);
   }
   torch::NoGradGuard no_grad;
   if (state_.copy.defined()) state_.copy.copy_(state_.weights);
-  const TrainingState state = read_training_state(folder);
+  for (const torch::Tensor& total : {loss_sum_, sound_steps_, live_steps_}) total.zero_();
   first_step_ = steps_done_ = state.step;
   images_seen_ = state.images_seen;
 }

@@ -359,6 +359,16 @@ TEST_F(BadModel, BadTensorsToComputeWith) {
   const std::vector<TensorView> only_sample = {
       {"sample", DType::kF32, {1, 1, 16, 16}, std::as_bytes(std::span(x))}};
   write_safetensors(folder_ / "half.safetensors", only_sample);
+  const std::array<std::int64_t, 1> t{};
+  const std::vector<TensorView> odd = {
+      {"sample", DType::kF32, {1, 1, 15, 15}, std::as_bytes(std::span(x).first(225))},
+      {"timestep", DType::kI64, {1}, std::as_bytes(std::span(t))}};
+  write_safetensors(folder_ / "odd.safetensors", odd);
+  const ProgramResult odd_size = run({"denoise", "--model", "runs/a", "--input", "odd.safetensors",
+                                      "--output", "out.safetensors"});
+  EXPECT_EQ(odd_size.code, 3) << odd_size.err;
+  EXPECT_TRUE(contains(odd_size.err, "odd.safetensors: 'sample' has images of 15x15 pixels"))
+      << odd_size.err;
   folder_.write("text.safetensors", "no tensors");
   for (const char* file : {"nowhere.safetensors", "text.safetensors", "half.safetensors"}) {
     const ProgramResult denoised =

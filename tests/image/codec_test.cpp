@@ -95,6 +95,16 @@ TEST(DecodeImage, ReadsBmp) {
             (Pixels{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
 }
 
+// The height (4 bytes at 22) is negative where the first row of the file is the top one.
+TEST(DecodeImage, ReadsBmpFromTheTop) {
+  std::string file = kBmp;
+  file.replace(22, 4, from_hex("feffffff"));
+  EXPECT_EQ(decode_image(as_bytes(file), "f").pixels,
+            (Pixels{7, 8, 9, 10, 11, 12, 1, 2, 3, 4, 5, 6}));
+  file.replace(22, 4, from_hex("00000080"));
+  EXPECT_THROW(decode_image(as_bytes(file), "f"), DataError);
+}
+
 TEST(DecodeImage, ReadsEveryKindOfPng) {
   EXPECT_EQ(decode_image(as_bytes(kPng16), "f").pixels, (Pixels{0x12, 0xab}));
   EXPECT_EQ(decode_image(as_bytes(kPalettePng), "f").pixels,
@@ -134,6 +144,30 @@ TEST(DecodeImage, RefusesEveryTruncation) {
   // The last two bytes only pad the last row.
   for (std::size_t size = 0; size + 2 < kBmp.size(); ++size)
     EXPECT_FALSE(error_of(kBmp.substr(0, size)).empty()) << size;
+}
+
+// stb_image before 2.28 writes beyond its tables for these.
+TEST(DecodeImage, RefusesImpossibleHuffmanTables) {
+  for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
+    const std::size_t segment = file.find("\xff\xc4");
+    ASSERT_NE(segment, std::string::npos);
+    constexpr std::size_t kLengths = 5;  // behind marker, size, class and number
+    std::string damaged = file;
+    damaged.replace(segment + kLengths, 16, std::string(16, '\xff'));
+    EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
+    damaged = file;
+    damaged[segment + kLengths - 1] = '\x04';  // there are tables 0 to 3
+    EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
+  }
+}
+
+// Without a definition the decoder would read what its memory held before. 0xec: a comment.
+TEST(DecodeImage, RefusesAScanWithoutItsHuffmanTables) {
+  for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
+    std::string damaged = file;
+    damaged[file.find("\xff\xc4") + 1] = '\xec';
+    EXPECT_TRUE(contains(error_of(damaged), "Huffman table is missing")) << error_of(damaged);
+  }
 }
 
 TEST(DecodeImage, SurvivesBitFlips) {

@@ -27,6 +27,7 @@ class CheckpointTest : public ::testing::Test {
   fs::path save(std::int64_t step, const std::string& content = "weights") {
     return store_.save(step, [&](const fs::path& folder) {
       write(folder / "model.safetensors", content);
+      write(folder / "optimizer.safetensors", "moments");
       write(folder / "state.json", "{}");
     });
   }
@@ -67,7 +68,7 @@ TEST(CheckpointName, IsPaddedToEightDigits) {
 TEST_F(CheckpointTest, AnAbsentFolderHoldsNone) {
   EXPECT_TRUE(store_.list().empty());
   EXPECT_FALSE(store_.newest());
-  store_.prune(1);
+  store_.prune({.newest = 1});
   EXPECT_FALSE(fs::exists(folder_ / "run"));
 }
 
@@ -79,13 +80,13 @@ TEST_F(CheckpointTest, SavesFilesManifestAndPointer) {
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000010"}));
   const auto manifest = nlohmann::json::parse(content_of(saved / "MANIFEST.json"));
   EXPECT_EQ(manifest.at("version"), 1);
-  ASSERT_EQ(manifest.at("files").size(), 2u);
+  ASSERT_EQ(manifest.at("files").size(), 3u);
   EXPECT_EQ(manifest.at("files")[0].at("name"), "model.safetensors");
   EXPECT_EQ(manifest.at("files")[0].at("size"), 3);
   // FIPS 180-2's example.
   EXPECT_EQ(manifest.at("files")[0].at("sha256"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
-  EXPECT_EQ(manifest.at("files")[1].at("name"), "state.json");
+  EXPECT_EQ(manifest.at("files")[2].at("name"), "state.json");
 }
 
 TEST_F(CheckpointTest, ListsByStepNotByName) {
@@ -113,10 +114,10 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
   for (const std::int64_t step : {1, 2, 3, 4}) save(step);
   folder_.write("run/checkpoints/.writing_step_00000005/model.safetensors", "half");
   folder_.write("run/checkpoints/step_00000000.bak/MANIFEST.json", "{}");
-  store_.prune(2);
+  store_.prune({.newest = 2});
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000000.bak", "step_00000003",
                                                  "step_00000004"}));
-  store_.prune(0);  // one always stays
+  store_.prune({.newest = 0});  // one always stays
   EXPECT_EQ(names(), (std::vector<std::string>{"step_00000004"}));
   EXPECT_TRUE(store_.newest());
 }
@@ -127,9 +128,9 @@ TEST_F(CheckpointTest, NeverPrunesWhatWasSavedLast) {
   const fs::path damaged = save(3);
   write(damaged / "model.safetensors", "weightz");
   const fs::path last = save(2);
-  store_.prune(2);
+  store_.prune({.newest = 2});
   EXPECT_EQ(names(), (std::vector<std::string>{"step_00000002", "step_00000003"}));
-  store_.prune(1);
+  store_.prune({.newest = 1});
   EXPECT_EQ(names(), (std::vector<std::string>{"step_00000002"}));
   EXPECT_EQ(store_.newest(), last);
 }
@@ -158,7 +159,7 @@ TEST_F(CheckpointTest, AFailingWriterLeavesTheOldOneInPlace) {
     EXPECT_TRUE(name == "latest" || name == "step_00000001" || name.starts_with(".")) << name;
   const fs::path next = save(2);  // what the failure left is no obstacle
   EXPECT_EQ(content_of(next / "model.safetensors"), "weights");
-  store_.prune(5);
+  store_.prune({.newest = 5});
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000001", "step_00000002"}));
 }
 
@@ -237,15 +238,54 @@ TEST_F(CheckpointTest, AManifestCannotPointOutOfItsFolder) {
   }
 }
 
-TEST_F(CheckpointTest, NoticesEveryFlippedBitOfTheManifest) {
-  const fs::path saved = save(1);
-  const std::string manifest = content_of(saved / "MANIFEST.json");
-  for (std::size_t i = 0; i < manifest.size(); ++i) {
-    std::string damaged = manifest;
-    damaged[i] = static_cast<char>(damaged[i] ^ 1 << i % 8);
-    write(saved / "MANIFEST.json", damaged);
-    EXPECT_THROW(verify_checkpoint(saved), CheckpointError) << i;
+// A file that the manifest does not speak of would be read unverified.
+TEST_F(CheckpointTest, AManifestMustListEveryFileThatMatters) {
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
+    const fs::path saved = save(1);
+    auto manifest = nlohmann::json::parse(content_of(saved / "MANIFEST.json"));
+    auto& files = manifest.at("files");
+    files.erase(std::find_if(files.begin(), files.end(),
+                             [&](const auto& entry) { return entry.at("name") == name; }));
+    write(saved / "MANIFEST.json", manifest.dump());
+    EXPECT_TRUE(contains(verify_error(saved), std::string("does not list ") + name));
+    fs::remove(saved / name);
+    EXPECT_TRUE(contains(verify_error(saved), std::string("does not list ") + name));
   }
+  const fs::path saved = save(1);
+  write(saved / "notes.txt", "a user's");
+  verify_checkpoint(saved);
+  write(saved / "ema.safetensors", "slipped in");
+  EXPECT_TRUE(contains(verify_error(saved), "ema.safetensors: not in the manifest"));
+}
+
+TEST_F(CheckpointTest, KeepsMilestonesAndTheBest) {
+  for (const std::int64_t step : {10, 15, 20, 25, 30, 35}) save(step);
+  EXPECT_FALSE(store_.best());
+  store_.set_best(checkpoints() / "step_00000015");
+  EXPECT_EQ(store_.best(), checkpoints() / "step_00000015");
+  store_.prune({.newest = 1, .every = 20});
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_00000015", "step_00000020", "step_00000035"}));
+  store_.set_best(checkpoints() / "step_00000020");
+  store_.prune({.newest = 2});
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_00000020", "step_00000035"}));
+  fs::remove_all(checkpoints() / "step_00000020");
+  EXPECT_FALSE(store_.best());
+}
+
+TEST_F(CheckpointTest, NoticesEveryFlippedBit) {
+  const fs::path saved = save(1);
+  for (const char* name :
+       {"model.safetensors", "optimizer.safetensors", "state.json", "MANIFEST.json"}) {
+    const std::string content = content_of(saved / name);
+    for (std::size_t i = 0; i < 8 * content.size(); ++i) {
+      std::string damaged = content;
+      damaged[i / 8] = static_cast<char>(damaged[i / 8] ^ 1 << i % 8);
+      write(saved / name, damaged);
+      EXPECT_THROW(verify_checkpoint(saved), CheckpointError) << name << " bit " << i;
+    }
+    write(saved / name, content);
+  }
+  verify_checkpoint(saved);
 }
 
 }  // namespace

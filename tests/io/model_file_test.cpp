@@ -37,6 +37,8 @@ class ModelFileTest : public ::testing::Test {
     return CheckpointStore(folder_ / run / "checkpoints").save(step, [&](const fs::path& folder) {
       write_weights(folder / "model.safetensors", 1);
       if (average) write_weights(folder / "ema.safetensors", 2);
+      for (const char* name : {"optimizer.safetensors", "state.json"})
+        std::ofstream(folder / name) << name;
     });
   }
   void write_weights(const fs::path& path, float value) const {

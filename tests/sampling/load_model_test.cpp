@@ -87,6 +87,8 @@ TEST_F(LoadModelTest, ChoosesTheSetOfWeights) {
       CheckpointStore(folder_ / "run/checkpoints").save(1, [&](const fs::path& folder) {
         save_tensors(folder / "model.safetensors", weights(0), model_metadata(config_));
         save_tensors(folder / "ema.safetensors", weights(), model_metadata(config_));
+        for (const char* name : {"optimizer.safetensors", "state.json"})
+          std::ofstream(folder / name) << name;
       });
   EXPECT_GT(load(folder_ / "run").predictor()(x(), t()).abs().max().item<double>(), 0.1);
   const std::vector<Override> raw = {{"sampling.weights", "raw", "--weights"}};

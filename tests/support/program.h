@@ -11,6 +11,7 @@
 #include <filesystem>
 #include <string>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "support/files.h"
@@ -24,10 +25,19 @@ struct ProgramResult {
   long peak_kib = 0;  // most memory it held at once
 };
 
+// What the system lets a program have; 0: as much as it likes.
+struct Limits {
+  rlim_t file_bytes = 0;      // ulimit -f
+  rlim_t memory_bytes = 0;    // ulimit -v
+  const char* out = nullptr;  // its standard output, instead of a file
+  bool closed = false;        // neither standard output nor standard error are open
+};
+
 // A started program, in `folder`, with its streams in files there.
 class Program {
  public:
-  Program(const std::filesystem::path& folder, std::vector<std::string> arguments)
+  Program(const std::filesystem::path& folder, std::vector<std::string> arguments,
+          const Limits& limits = {})
       : folder_(folder) {
     arguments.insert(arguments.begin(), DDPM_BINARY);
     std::vector<char*> argv;
@@ -35,16 +45,32 @@ class Program {
     argv.push_back(nullptr);
     pid_ = ::fork();
     if (pid_ != 0) return;
-    const auto redirect = [&](const char* name, int target) {
+    const auto redirect = [&](const std::filesystem::path& name, int target) {
       const int file = ::open((folder_ / name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
       ::dup2(file, target);
     };
-    redirect(".stdout", STDOUT_FILENO);
+    redirect(limits.out != nullptr ? limits.out : ".stdout", STDOUT_FILENO);
     redirect(".stderr", STDERR_FILENO);
+    for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
+      if (limits.closed) ::close(stream);
+    limit(RLIMIT_FSIZE, limits.file_bytes);
+    limit(RLIMIT_AS, limits.memory_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
+
+  // Kills what was not waited for.
+  ~Program() {
+    if (pid_ <= 0) return;
+    ::kill(pid_, SIGKILL);
+    ::waitpid(pid_, nullptr, 0);
+  }
+  Program(const Program&) = delete;
+  Program& operator=(const Program&) = delete;
+
+  // What it has written to standard error so far.
+  std::string err() const { return content_of(folder_ / ".stderr"); }
 
   void send(int signal) const { ::kill(pid_, signal); }
 
@@ -63,19 +89,24 @@ class Program {
   ProgramResult wait() {
     int status = 0;
     struct rusage usage {};
-    ::wait4(pid_, &status, 0, &usage);
+    ::wait4(std::exchange(pid_, -1), &status, 0, &usage);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
             content_of(folder_ / ".stdout"), content_of(folder_ / ".stderr"), usage.ru_maxrss};
   }
 
  private:
+  static void limit(decltype(RLIMIT_AS) resource, rlim_t bytes) {
+    const struct rlimit limits { bytes, bytes };
+    if (bytes > 0) ::setrlimit(resource, &limits);
+  }
+
   std::filesystem::path folder_;
   pid_t pid_ = -1;
 };
 
 inline ProgramResult run_program(const std::filesystem::path& folder,
-                                 std::vector<std::string> arguments) {
-  return Program(folder, std::move(arguments)).wait();
+                                 std::vector<std::string> arguments, const Limits& limits = {}) {
+  return Program(folder, std::move(arguments), limits).wait();
 }
 
 }  // namespace ddpm::testing

@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/base/format.h"
 #include "support/files.h"
 #include "support/program.h"
 
@@ -30,10 +31,20 @@ class TinyRun : public ::testing::Test {
   ProgramResult run(std::vector<std::string> arguments) const {
     return run_program(folder_.path(), std::move(arguments));
   }
-  ProgramResult train(std::vector<std::string> more = {}) const {
+  // Arguments that train run "a", with these changes to the config ("training.steps=3") and then
+  // these options.
+  static std::vector<std::string> training(const std::vector<std::string>& settings,
+                                           const std::vector<std::string>& options = {}) {
     std::vector<std::string> arguments = {"train", "--config", "tiny.json", "--set", "run.name=a"};
-    arguments.insert(arguments.end(), more.begin(), more.end());
-    return run(arguments);
+    for (const std::string& setting : settings) {
+      arguments.emplace_back("--set");
+      arguments.push_back(setting);
+    }
+    arguments.insert(arguments.end(), options.begin(), options.end());
+    return arguments;
+  }
+  ProgramResult train(const std::vector<std::string>& options = {}) const {
+    return run(training({}, options));
   }
   // Trains on images of 8x8 pixels that `source` reads from `path`.
   ProgramResult train_on(const std::string& source, const std::string& path,
@@ -44,6 +55,10 @@ class TinyRun : public ::testing::Test {
       more.push_back(setting);
     }
     return train(more);
+  }
+  std::filesystem::path checkpoints() const { return folder_ / "runs/a/checkpoints"; }
+  std::filesystem::path checkpoint(int step) const {
+    return checkpoints() / format_text("step_{:08}", step);
   }
   bool trained() const { return std::filesystem::exists(folder_ / "runs"); }
 

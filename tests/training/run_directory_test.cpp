@@ -29,6 +29,8 @@ class RunDirectoryTest : public ::testing::Test {
   RunDirectory directory() const { return RunDirectory(config_); }
   fs::path save_checkpoint(std::int64_t step) const {
     return CheckpointStore(directory().checkpoints()).save(step, [&](const fs::path& folder) {
+      for (const char* name : {"model.safetensors", "optimizer.safetensors"})
+        std::ofstream(folder / name) << name;
       write_training_state(folder, {.step = step, .images_seen = step, .config = config_});
     });
   }
@@ -122,18 +124,19 @@ TEST_F(RunDirectoryTest, DescribesItself) {
 
 TEST_F(RunDirectoryTest, OnlyFreeKeysMayChangeOnResume) {
   const fs::path checkpoint = save_checkpoint(5);
-  check_resumable(checkpoint, config_);
+  check_resumable(checkpoint, config_, "");
   Config free = config_;
   free.run.name = "b";
   free.training.steps *= 2;
   free.training.learning_rate /= 2;
   free.training.checkpoint_every = 7;
-  check_resumable(checkpoint, free);
+  check_resumable(checkpoint, free, "");
   Config frozen = free;
   frozen.model.dropout = 0.25;
   frozen.diffusion.timesteps = 500;
   frozen.run.seed = 8;
-  const std::string message = message_of<ConfigError>([&] { check_resumable(checkpoint, frozen); });
+  const std::string message =
+      message_of<ConfigError>([&] { check_resumable(checkpoint, frozen, ""); });
   for (const char* part : {"model.dropout: 0.1 in the checkpoint, 0.25 now",
                            "diffusion.timesteps: 1000 in the checkpoint, 500 now", "run.seed"})
     EXPECT_TRUE(contains(message, part)) << message;

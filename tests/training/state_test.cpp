@@ -38,6 +38,16 @@ TEST(TrainingState, ReadsBackWhatWasWritten) {
   EXPECT_EQ(to_json(read.config), to_json(state.config));
 }
 
+TEST(TrainingState, KnowsTheLossOrThatItIsUnknown) {
+  const TemporaryFolder folder;
+  TrainingState state = example();
+  write_training_state(folder.path(), state);
+  EXPECT_FALSE(read_training_state(folder.path()).loss);
+  state.loss = 0.1 + 0.2;
+  write_training_state(folder.path(), state);
+  EXPECT_EQ(read_training_state(folder.path()).loss, 0.1 + 0.2);
+}
+
 TEST(TrainingState, IsTheDocumentedJson) {
   const TemporaryFolder folder;
   write_training_state(folder.path(), example());

@@ -12,7 +12,7 @@
 #include "ddpm/io/weights.h"
 #include "support/files.h"
 #include "support/fill.h"
-#include "support/models.h"
+#include "support/small_trainer.h"
 
 namespace ddpm {
 namespace {
@@ -20,13 +20,9 @@ namespace {
 namespace fs = std::filesystem;
 using testing::contains;
 using testing::content_of;
+using testing::cpu;
 using testing::message_of;
-using testing::TemporaryFolder;
-
-const Runtime& cpu() {
-  static const Runtime runtime = set_up_runtime({.device = "cpu", .threads = 1});
-  return runtime;
-}
+using testing::small_config;
 
 // --- A sequence computed elsewhere
 // -----------------------------------------------------------------
@@ -112,62 +108,7 @@ TEST(TrainerSequence, FollowsAnIndependentImplementationFromPyTorchsInitializati
 // --- On images of a few pixels
 // ----------------------------------------------------------------------
 
-ImageStore small_images() {
-  constexpr std::int64_t kCount = 10, kSide = 8;
-  std::vector<std::uint8_t> pixels;
-  for (std::uint64_t i = 0; i < kCount * kSide * kSide; ++i)
-    pixels.push_back(static_cast<std::uint8_t>(255 * (testing::hash_value(1, i) + 0.5)));
-  return ImageStore({.stored_height = kSide,
-                     .stored_width = kSide,
-                     .channels = 1,
-                     .height = kSide,
-                     .width = kSide},
-                    pixels, std::vector<std::int64_t>(kCount, -1));
-}
-
-Config small_config() {
-  Config config;
-  config.run.seed = 3;
-  config.model = testing::tiny();
-  config.model.initialization = "pytorch";
-  config.diffusion.timesteps = 100;
-  config.data.height = config.data.width = 8;
-  config.data.channels = 1;
-  config.training.batch_size = 8;
-  config.training.learning_rate = 1e-3;
-  config.training.warmup_steps = 2;
-  config.training.epsilon = 1e-4;
-  config.training.ema_decay = 0.9;
-  return config;
-}
-
-class TrainerTest : public ::testing::Test {
- protected:
-  Trainer make(const Config& config) { return Trainer(config, images_, cpu()); }
-  static void steps(Trainer& trainer, int count) {
-    for (int i = 0; i < count; ++i) trainer.step();
-  }
-  fs::path save(const Trainer& trainer, const std::string& name) {
-    fs::create_directories(folder_ / name);
-    trainer.save(folder_ / name);
-    return folder_ / name;
-  }
-  static torch::Tensor tensor(const fs::path& file, const std::string& name) {
-    return to_tensor(SafetensorsFile(file).get(name));
-  }
-  static void expect_near(const fs::path& a, const fs::path& b, double share) {
-    const SafetensorsFile x(a), y(b);
-    ASSERT_EQ(x.tensors().size(), y.tensors().size());
-    for (const TensorView& view : x.tensors()) {
-      const torch::Tensor u = to_tensor(view), v = to_tensor(y.get(view.name));
-      EXPECT_LE((u - v).abs().max().item<double>(), share * u.abs().max().item<double>() + 1e-9)
-          << view.name;
-    }
-  }
-
-  TemporaryFolder folder_;
-  ImageStore images_ = small_images();
-};
+using TrainerTest = testing::SmallTrainer;
 
 TEST_F(TrainerTest, CountsStepsAndImages) {
   Trainer trainer = make(small_config());
@@ -259,7 +200,8 @@ TEST_F(TrainerTest, StopsAtAPoisonedWeightAndLeavesTheOthersAlone) {
     for (const torch::Tensor& p : net->parameters()) before.push_back(p.clone());
   });
   steps(trainer, 3);
-  EXPECT_TRUE(contains(message_of<NonFiniteError>([&] { trainer.totals(); }), "step 3:"));
+  EXPECT_TRUE(
+      contains(message_of<NonFiniteError>([&] { trainer.totals(); }), "step 3 (learning rate"));
   EXPECT_THROW(save(trainer, "poisoned"), NonFiniteError);
   EXPECT_FALSE(fs::exists(folder_ / "poisoned/model.safetensors"));
   trainer.with_average_weights([&](UNet& net) {
@@ -284,7 +226,8 @@ TEST_F(TrainerTest, NamesTheStepThatDivergedAlsoAfterResume) {
     for (const torch::Tensor& p : net->parameters()) before.push_back(p.detach().clone());
   });
   steps(trainer, 2);
-  EXPECT_TRUE(contains(message_of<NonFiniteError>([&] { trainer.totals(); }), "step 6:"));
+  EXPECT_TRUE(
+      contains(message_of<NonFiniteError>([&] { trainer.totals(); }), "step 6 (learning rate"));
   trainer.with_average_weights([&](UNet& net) {
     for (std::size_t i = 0; i < before.size(); ++i)
       EXPECT_TRUE(torch::equal(net->parameters()[i], before[i]));

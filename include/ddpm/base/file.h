@@ -31,6 +31,13 @@ void sync_directory(const fs::path& path);
 // Renames within one file system and syncs the parent folder. Throws IoError.
 void rename_durably(const fs::path& from, const fs::path& to);
 
+// Swaps what two names in one folder stand for, at once and durably, so that neither name is ever
+// absent. False, and nothing happened, where the file system cannot do that. Throws IoError.
+bool exchange_durably(const fs::path& a, const fs::path& b);
+
+// Deletes a file or a folder with everything in it; a missing one is fine. Throws IoError.
+void remove_recursively(const fs::path& path);
+
 // Appends whole lines to a text log (metrics.jsonl). Each line reaches the kernel at once, so a
 // crash of the program loses none; `sync` makes them survive a crash of the machine.
 class LineWriter {
@@ -40,12 +47,14 @@ class LineWriter {
   LineWriter(const LineWriter&) = delete;
   LineWriter& operator=(const LineWriter&) = delete;
 
+  // Throws IoError; the next line then starts anew, whatever was left of this one.
   void append(std::string_view line);
   void sync();
 
  private:
   fs::path path_;
   int descriptor_;
+  bool torn_ = false;  // the last append failed
 };
 
 // Sequential writer of a file, for large binary content: writes beside `path`, and `finish` syncs

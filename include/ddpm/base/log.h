@@ -39,6 +39,10 @@ template <class... Arguments>
 void log_warning(std::string_view pattern, const Arguments&... arguments) {
   log_message(LogLevel::kWarning, format_text(pattern, arguments...));
 }
+template <class... Arguments>
+void log_error(std::string_view pattern, const Arguments&... arguments) {
+  log_message(LogLevel::kError, format_text(pattern, arguments...));
+}
 
 // Whether standard error is a terminal that wants colours (NO_COLOR and TERM=dumb say no).
 bool stderr_wants_color();

@@ -1,5 +1,5 @@
-// SIGINT and SIGTERM ask the program to stop; loops look at the flag and wind down, so nothing is
-// lost.
+// SIGINT and SIGTERM ask the program to stop, SIGUSR1 to save; loops look at the flags and act, so
+// nothing is lost.
 #pragma once
 
 #include "ddpm/base/error.h"
@@ -8,6 +8,9 @@ namespace ddpm {
 
 // Installs the handlers. A second SIGINT ends the program at once, by the signal's default action.
 void install_signal_handlers();
+
+// Whether SIGUSR1 came since the last call.
+bool take_save_request() noexcept;
 
 // Whether the program was asked to stop.
 bool stop_requested() noexcept;

@@ -79,8 +79,13 @@ struct TrainingConfig {
   std::int64_t sample_every = 1000;      // steps; 0: never
   std::int64_t sample_count = 64;        // images of the periodic grid
   std::int64_t sample_steps = 100;       // sampler steps of the periodic grid
-  std::int64_t checkpoint_every = 1000;  // steps; 0: only at the end
+  std::int64_t checkpoint_every = 1000;  // steps; 0: not by steps
+  double checkpoint_minutes = 30;        // 0: not by time
   std::int64_t keep_checkpoints = 2;     // newest ones kept
+  std::int64_t keep_every = 0;           // steps divisible by this are kept too; 0: none
+  bool keep_best = false;                // and the one of least loss
+  std::string on_nonfinite = "stop";     // stop | skip
+  std::int64_t max_skipped_steps = 10;   // in a row
 };
 
 // Defaults of `ddpm sample`.

@@ -16,13 +16,16 @@ struct RunOptions {
   std::optional<std::string>
       resume;  // "auto": continue if there is a checkpoint, else start; "latest"; or a path
   bool overwrite = false;  // delete an earlier run of that name
+  double max_minutes = 0;  // save and end after so long; 0: no limit
   ProgressStyle progress = ProgressStyle::kPlain;
   std::string command_line;  // for environment.json
 };
 
-// Trains as `config` says and fills the run directory (docs/formats.md). Returns kSuccess, or
-// kInterrupted / kTerminated after a signal, with a checkpoint saved. Throws the errors of its
-// parts; NonFiniteError names the last good checkpoint. Prints the paths of what it made to
+// Trains as `config` says and fills the run directory (docs/formats.md). Returns kSuccess, also
+// when max_minutes are over, or kInterrupted / kTerminated after a signal, with a checkpoint saved.
+// A checkpoint, preview or metrics line that cannot be written is reported, and training goes on;
+// if it is the last checkpoint, CheckpointError is thrown. Throws the errors of its parts;
+// NonFiniteError and DeviceError name the last good checkpoint. Prints the paths of what it made to
 // standard output.
 ExitCode run_training(Config config, const RunOptions& options);
 

@@ -5,6 +5,7 @@
 #include <optional>
 #include <string>
 
+#include "ddpm/base/file_lock.h"
 #include "ddpm/config/config.h"
 #include "ddpm/training/prepare.h"
 
@@ -25,8 +26,13 @@ class RunDirectory {
   std::filesystem::path samples(std::int64_t step) const;
 
   // The checkpoint to continue from for --resume: "auto" (none if there is none), "latest" or a
-  // checkpoint folder. Throws CheckpointError if an explicit one is missing or damaged.
+  // checkpoint folder. Throws CheckpointError if an explicit one is missing or damaged, or all are.
   std::optional<std::filesystem::path> find_checkpoint(const std::string& wish) const;
+
+  // Takes the directory for this process, if it exists / creates it, which must not exist with
+  // anything in it. Throw ConfigError if another process has it, and IoError.
+  std::optional<FileLock> lock_existing() const;
+  FileLock create_and_lock() const;
 
   // Throws ConfigError, naming the ways out, unless the directory is absent or empty.
   void require_empty() const;
@@ -34,17 +40,24 @@ class RunDirectory {
   // Deletes what an earlier run left, and nothing else.
   void clear() const;
 
-  // Creates the directory and writes config.json and environment.json (command line, versions,
-  // device, data).
+  // Creates the directory, cleans up after a crash and writes config.json and environment.json
+  // (command line, versions, device, data).
   void write_description(const Config& config, const Prepared& prepared,
                          const std::string& command_line) const;
 
  private:
+  void remove_leftovers() const;
+
   std::filesystem::path path_;
 };
 
+// Throws IoError, with what is needed and what there is, unless the checkpoints to be kept and one
+// more fit the disk. `parameters` are the network's.
+void check_disk_space(const RunDirectory& directory, const Config& config, std::int64_t parameters);
+
 // Throws ConfigError if `now` differs from the config saved in the checkpoint in a key that defines
-// the result; logs the others that differ.
-void check_resumable(const std::filesystem::path& checkpoint, const Config& now);
+// the result; logs the others that differ, and warns if the images do.
+void check_resumable(const std::filesystem::path& checkpoint, const Config& now,
+                     const std::string& data_fingerprint);
 
 }  // namespace ddpm

@@ -3,6 +3,8 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <string>
 
 #include "ddpm/config/config.h"
 
@@ -12,6 +14,9 @@ struct TrainingState {
   std::int64_t step = 0;         // optimiser steps done
   std::int64_t images_seen = 0;  // position in the endless sequence of shuffled epochs
   Config config;                 // resolved, as it was then
+  // Mean training loss since the checkpoint before; unknown if no step was logged since.
+  std::optional<double> loss = {};
+  std::string data_fingerprint = {};  // of the images (ImageStore::fingerprint); empty: unknown
 };
 
 void write_training_state(const std::filesystem::path& checkpoint, const TrainingState& state);

@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "ddpm/config/config.h"
@@ -15,17 +16,34 @@
 #include "ddpm/nn/parameter_layout.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/adam.h"
+#include "ddpm/ops/named_tensor.h"
 #include "ddpm/ops/replay.h"
 #include "ddpm/ops/runtime.h"
+#include "ddpm/training/state.h"
 
 namespace ddpm {
 
 // What this process has trained so far.
 struct TrainingTotals {
   std::int64_t steps = 0;
-  double loss_sum = 0;       // over the steps, of the mean loss of each batch
+  std::int64_t skipped = 0;  // of these, left out because their gradient was not finite
+  double loss_sum = 0;       // over the others, of the mean loss of each batch
   double gradient_norm = 0;  // of the last step: Euclidean, before clipping
+
+  // Mean loss of the steps since `before`; NaN if there were none.
+  double mean_loss_since(const TrainingTotals& before) const;
 };
+
+// A trainer's state in host memory, which stays as it is while training goes on.
+struct TrainerSnapshot {
+  std::vector<NamedTensor> model, optimizer;
+  std::vector<NamedTensor> ema;  // none: no averaging
+  TrainingState state;
+};
+
+// Writes model, ema and optimizer .safetensors and state.json into an existing folder. Throws
+// IoError.
+void write_snapshot(const TrainerSnapshot& snapshot, const std::filesystem::path& folder);
 
 // Owns network, optimiser state and moving average. Everything random is a function of (seed, step,
 // position in the batch), so the state to save is the buffers and two counters.
@@ -39,18 +57,20 @@ class Trainer {
   // a GPU the step is queued and may still be under way when this returns.
   void step();
 
-  // Waits for all steps. Throws NonFiniteError if the gradient of one was not finite; from that
-  // step on no weight has changed.
+  // Waits for all steps. Throws NonFiniteError if the gradient of one was not finite, or of more in
+  // a row than training.on_nonfinite lets pass; from the first of these on no weight has changed.
   TrainingTotals totals() const;
 
   std::int64_t steps_done() const { return steps_done_; }
   std::int64_t images_seen() const { return images_seen_; }
   const ParameterLayout& layout() const { return layout_; }
 
-  // Writes model, ema and optimizer .safetensors and state.json into an existing folder / restores
-  // exactly that state. Saving throws as totals() does, so what is not finite is never saved.
-  // Loading throws CheckpointError if anything is missing or does not fit, and IoError.
-  void save(const std::filesystem::path& folder) const;
+  // A copy of the state. Throws as totals() does, and NonFiniteError if any of it is not finite:
+  // such a state is never saved.
+  TrainerSnapshot snapshot() const;
+
+  // Restores exactly the state that write_snapshot wrote. Throws CheckpointError if anything is
+  // missing or does not fit, and IoError.
   void load(const std::filesystem::path& folder);
 
   // Calls `use(network)` with the averaged weights in place (the raw ones where averaging is off).
@@ -67,6 +87,7 @@ class Trainer {
   bool averages() const { return config_.training.ema_decay > 0; }
 
   Config config_;
+  std::string data_fingerprint_;
   torch::Device device_;
   UNet net_;
   std::vector<torch::Tensor> parameters_;  // of net_
@@ -84,9 +105,10 @@ class Trainer {
   ops::StepInputs inputs_;
   ops::Replay first_backward_, next_backward_, update_;
 
-  // On the device, so that no step waits for the host: the totals, and the gradient's norm, which
-  // stays NaN once it was not finite.
-  torch::Tensor loss_sum_, finite_steps_, norm_, poison_;
+  // On the device, so that no step waits for the host: the totals; steps in a row whose gradient
+  // was not finite; the last gradient's norm, and what is added to it: nothing, or NaN for good
+  // once those were too many.
+  torch::Tensor loss_, loss_sum_, sound_steps_, live_steps_, bad_in_a_row_, norm_, poison_;
 
   std::int64_t first_step_ = 0;  // where this process began
   std::int64_t steps_done_ = 0;

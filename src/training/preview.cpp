@@ -1,0 +1,44 @@
+#include "preview.h"
+
+#include <algorithm>
+#include <string>
+
+#include "ddpm/base/file.h"
+#include "ddpm/data/batch.h"
+#include "ddpm/diffusion/generate.h"
+#include "ddpm/image/codec.h"
+#include "ddpm/image/grid.h"
+
+namespace ddpm {
+
+Preview::Preview(const Config& config, const Runtime& runtime)
+    : config_(config),
+      device_(runtime.device),
+      sampler_(make_sampler_for(
+          config, {.name = config.sampling.sampler,
+                   .steps = std::min(config.training.sample_steps, config.diffusion.timesteps)})) {}
+
+bool Preview::write(Trainer& trainer, const fs::path& file,
+                    const std::function<bool()>& stop) const {
+  GenerateRequest request{.seed = static_cast<std::uint64_t>(config_.run.seed),
+                          .count = config_.training.sample_count,
+                          .shape = {config_.data.channels, config_.data.height, config_.data.width},
+                          .device = device_};
+  request.after_step = [&](std::size_t, std::int64_t, const torch::Tensor&) { return !stop(); };
+  torch::Tensor images;
+  trainer.with_average_weights([&](UNet& net) {
+    const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
+      return net->forward(x, t);
+    };
+    explain_out_of_memory(device_, request.count,
+                          [&] { images = generate(*sampler_, predictor, request); });
+  });
+  if (!images.defined()) return false;
+  make_directories(file.parent_path());
+  write_png(
+      file, make_grid(tensor_to_images(images, parse_pixel_range(config_.data.range))),
+      {{"step", std::to_string(trainer.steps_done())}, {"seed", std::to_string(config_.run.seed)}});
+  return true;
+}
+
+}  // namespace ddpm

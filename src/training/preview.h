@@ -1,0 +1,31 @@
+// The grids of sampled images that a run makes as it goes, always from the same noise. Private to
+// this folder.
+#pragma once
+
+#include <filesystem>
+#include <functional>
+#include <memory>
+
+#include "ddpm/config/config.h"
+#include "ddpm/diffusion/sampler.h"
+#include "ddpm/ops/runtime.h"
+#include "ddpm/training/trainer.h"
+
+namespace ddpm {
+
+class Preview {
+ public:
+  Preview(const Config& config, const Runtime& runtime);
+
+  // Draws training.sample_count images with the averaged weights and writes them as one PNG file.
+  // `stop` is asked often. False, and no file, if it said yes. Throws IoError and DeviceError.
+  bool write(Trainer& trainer, const std::filesystem::path& file,
+             const std::function<bool()>& stop) const;
+
+ private:
+  const Config& config_;
+  torch::Device device_;
+  std::unique_ptr<Sampler> sampler_;
+};
+
+}  // namespace ddpm

@@ -1,0 +1,79 @@
+#include "ddpm/base/signals.h"
+
+#include <gtest/gtest.h>
+
+#include <csignal>
+#include <cstdlib>
+
+namespace ddpm {
+namespace {
+
+// Each runs in a process of its own: handlers and flags are the process's.
+[[noreturn]] void leave(bool as_expected) { std::_Exit(as_expected ? 0 : 1); }
+
+TEST(Signals, AskToStopWithTheirExitCode) {
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        const bool before = stop_requested() || stop_exit_code() != ExitCode::kSuccess;
+        std::raise(SIGTERM);
+        leave(!before && stop_requested() && stop_exit_code() == ExitCode::kTerminated);
+      },
+      ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        std::raise(SIGINT);
+        leave(stop_requested() && stop_exit_code() == ExitCode::kInterrupted);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Signals, ASecondInterruptEndsAtOnce) {
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        std::raise(SIGINT);
+        std::raise(SIGINT);
+        leave(true);
+      },
+      ::testing::KilledBySignal(SIGINT), "");
+}
+
+// Batch systems send it to every process of a job and again to the first.
+TEST(Signals, ASecondTerminationIsTheSameWish) {
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        std::raise(SIGTERM);
+        std::raise(SIGTERM);
+        leave(stop_exit_code() == ExitCode::kTerminated);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Signals, AskToSaveOnce) {
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        const bool before = take_save_request();
+        std::raise(SIGUSR1);
+        const bool asked = take_save_request();
+        leave(!before && asked && !take_save_request() && !stop_requested());
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Signals, ClosedPipesAndSizeLimitsAreErrorsOfTheWrite) {
+  EXPECT_EXIT(
+      {
+        install_signal_handlers();
+        std::raise(SIGPIPE);
+        std::raise(SIGXFSZ);
+        leave(!stop_requested());
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+}  // namespace
+}  // namespace ddpm

@@ -1,0 +1,123 @@
+// Full disks, limits and lost folders: reported, survived where that is possible, never silent.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+#include "ddpm/base/file.h"
+#include "ddpm/metrics/jsonl.h"
+#include "support/tiny_run.h"
+
+namespace ddpm {
+namespace {
+
+using testing::contains;
+using testing::content_of;
+using testing::Program;
+using testing::ProgramResult;
+using testing::run_program;
+
+class Disk : public testing::TinyRun {
+ protected:
+  // Weights do not fit, the rest does / not even all metrics do.
+  static constexpr rlim_t kNoWeights = 1 << 16;
+  static constexpr rlim_t kNoMetrics = 4000;
+
+  ProgramResult limited(rlim_t bytes, const std::vector<std::string>& settings,
+                        const std::vector<std::string>& options = {}) const {
+    return run_program(folder_.path(), training(settings, options), {.file_bytes = bytes});
+  }
+};
+
+TEST_F(Disk, TrainingOutlivesAFailedCheckpointButNotTheLast) {
+  ASSERT_EQ(run(training({"training.steps=4"})).code, 0);
+  const std::string before = content_of(checkpoint(4) / "MANIFEST.json");
+  const ProgramResult result = limited(
+      kNoWeights, {"training.steps=9", "training.checkpoint_every=2"}, {"--resume", "auto"});
+  EXPECT_EQ(result.code, 4) << result.err;
+  for (const char* part :
+       {"the checkpoint of step 6 could not be saved", "File too large", "Training goes on",
+        "the last checkpoint, of step 9, could not be saved", "step_00000004"})
+    EXPECT_TRUE(contains(result.err, part)) << part << " is not in: " << result.err;
+  EXPECT_EQ(result.out, "");
+  EXPECT_EQ(content_of(checkpoint(4) / "MANIFEST.json"), before);
+  EXPECT_EQ(std::distance(fs::directory_iterator(checkpoints()), {}), 2);  // and `latest`
+  EXPECT_EQ(run(training({"training.steps=9"}, {"--resume", "auto"})).code, 0);
+  EXPECT_TRUE(fs::exists(checkpoint(9)));
+}
+
+TEST_F(Disk, TrainingOutlivesMetricsAndPreviewsThatDoNotFit) {
+  const ProgramResult result =
+      limited(kNoMetrics, {"training.steps=60", "training.sample_every=30",
+                           "training.sample_count=16", "training.sample_steps=2"});
+  EXPECT_EQ(result.code, 4) << result.err;  // the last checkpoint
+  EXPECT_TRUE(contains(result.err, "metrics.jsonl")) << result.err;
+  EXPECT_TRUE(contains(result.err, "Training goes on without it")) << result.err;
+  EXPECT_GT(read_metrics(folder_ / "runs/a/metrics.jsonl").size(), 10u);
+}
+
+TEST_F(Disk, SpaceIsAskedForBeforeTheStart) {
+  const ProgramResult result =
+      run(training({"training.keep_checkpoints=1000000", "model.base_width=256", "model.groups=32",
+                    "model.final_groups=32"}));
+  EXPECT_EQ(result.code, 1) << result.err;
+  for (const char* part : {"not enough space", "training.keep_checkpoints = 1000000", "are free"})
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+  EXPECT_FALSE(trained());
+}
+
+TEST_F(Disk, AVanishedFolderComesBack) {
+  Program program(folder_.path(), training({"training.steps=1000000"}));
+  program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
+  fs::remove_all(folder_ / "runs");
+  program.send(SIGTERM);
+  const ProgramResult result = program.wait();
+  EXPECT_EQ(result.code, 143) << result.err;
+  EXPECT_TRUE(fs::exists(checkpoints() / "latest"));
+  EXPECT_EQ(run(training({"training.steps=1"}, {"--resume", "auto"})).code, 0);
+}
+
+TEST_F(Disk, NamesAndFoldersThatCannotBe) {
+  const std::string long_name(300, 'x');
+  folder_.write("file", "");
+  for (const std::string& directory : {long_name, std::string("file"), std::string("file/below")}) {
+    const ProgramResult result = run(training({"run.directory=" + directory}));
+    EXPECT_EQ(result.code, 1) << result.err;
+    EXPECT_TRUE(contains(result.err, "cannot create folder '" + directory)) << result.err;
+  }
+}
+
+TEST_F(Disk, AReaderThatIsNotThereIsAnError) {
+  const ProgramResult full = run_program(folder_.path(), {"config", "keys"}, {.out = "/dev/full"});
+  EXPECT_EQ(full.code, 1);
+  EXPECT_TRUE(contains(full.err, "cannot write to standard output: No space left")) << full.err;
+  const ProgramResult trained = run_program(folder_.path(), training({}), {.out = "/dev/full"});
+  EXPECT_EQ(trained.code, 1) << trained.err;
+  EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
+// Else the first file that is opened would get the messages.
+TEST_F(Disk, ClosedStreamsDamageNoFile) {
+  const ProgramResult result = run_program(folder_.path(), training({}), {.closed = true});
+  EXPECT_EQ(result.code, 1);
+  EXPECT_EQ(read_metrics(folder_ / "runs/a/metrics.jsonl").size(), 2u);
+  const std::string metrics = content_of(folder_ / "runs/a/metrics.jsonl");
+  EXPECT_EQ(std::count(metrics.begin(), metrics.end(), '\n'), 2) << metrics;
+  EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
+TEST_F(Disk, OutOfMemoryNamesWaysOutAndTheCheckpoint) {
+  ASSERT_EQ(train().code, 0);
+  const ProgramResult result = run_program(
+      folder_.path(),
+      training({"training.batch_size=1000000", "training.steps=3"}, {"--resume", "auto"}),
+      {.memory_bytes = rlim_t{4} << 30});
+  EXPECT_EQ(result.code, 1) << result.err;
+  for (const char* part :
+       {"out of memory on cpu with 1000000 images at once (peak so far", "training.batch_size",
+        "training.micro_batches", "model.base_width", "step_00000002"})
+    EXPECT_TRUE(contains(result.err, part)) << result.err;
+  EXPECT_EQ(run(training({"training.steps=3"}, {"--resume", "auto"})).code, 0);
+}
+
+}  // namespace
+}  // namespace ddpm

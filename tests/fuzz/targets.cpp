@@ -1,0 +1,191 @@
+#include "fuzz/targets.h"
+
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <stdexcept>
+#include <string>
+#include <utility>
+
+#include "ddpm/base/error.h"
+#include "ddpm/config/loader.h"
+#include "ddpm/formats/byte_reader.h"
+#include "ddpm/formats/cifar10.h"
+#include "ddpm/formats/gzip.h"
+#include "ddpm/formats/idx.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/formats/tar.h"
+#include "ddpm/image/codec.h"
+#include "ddpm/metrics/jsonl.h"
+
+namespace ddpm::testing {
+namespace {
+
+using Bytes = std::span<const std::byte>;
+
+// Ends the process where a sanitizer and libFuzzer see it.
+void require(bool condition) {
+  if (!condition) std::abort();
+}
+
+// Reads every byte, so that a sanitizer sees each that is not there.
+void touch(Bytes bytes) {
+  std::size_t sum = 0;
+  for (const std::byte byte : bytes) sum += std::to_integer<std::size_t>(byte);
+  require(sum <= 255 * bytes.size());
+}
+
+// A file without a place on any disk.
+class MemoryFile {
+ public:
+  explicit MemoryFile(Bytes content) : descriptor_(::memfd_create("fuzz", 0)) {
+    require(descriptor_ >= 0);
+    const ssize_t written = ::write(descriptor_, content.data(), content.size());
+    require(written == static_cast<ssize_t>(content.size()));
+  }
+  ~MemoryFile() { ::close(descriptor_); }
+  MemoryFile(const MemoryFile&) = delete;
+  MemoryFile& operator=(const MemoryFile&) = delete;
+
+  std::filesystem::path path() const { return "/proc/self/fd/" + std::to_string(descriptor_); }
+
+ private:
+  int descriptor_;
+};
+
+template <class Read>
+bool accepted(const Read& read) {
+  try {
+    read();
+    return true;
+  } catch (const Error& error) {
+    require(*error.what() != '\0');
+    return false;
+  }
+}
+
+bool safetensors(Bytes input) {
+  const MemoryFile file(input);
+  return accepted([&] {
+    const SafetensorsFile tensors(file.path());
+    for (const TensorView& view : tensors.tensors()) {
+      touch(view.bytes);
+      require(tensors.find(view.name) == &view);
+    }
+  });
+}
+
+// What is accepted must come back from its own text.
+bool config(Bytes input) {
+  const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
+  return accepted([&] {
+    const std::string once = to_json(config_from_json_text(text, "fuzz"));
+    require(to_json(config_from_json_text(once, "again")) == once);
+  });
+}
+
+bool idx(Bytes input) {
+  return accepted([&] {
+    for (const int rank : {1, 3}) {
+      MemoryReader reader(input, "fuzz");
+      if (input.size() > 3 && std::to_integer<int>(input[3]) != rank) continue;
+      const IdxArray array = read_idx(reader, rank);
+      std::int64_t count = 1;
+      for (const std::int64_t size : array.shape) count *= size;
+      require(static_cast<std::int64_t>(array.values.size()) == count);
+    }
+  });
+}
+
+bool gzip(Bytes input) {
+  constexpr std::size_t kMaxBytes = 1 << 18;  // there is no end to what can be packed
+  return accepted([&] {
+    GzipReader reader(input, "fuzz");
+    std::array<std::byte, 4096> part{};
+    for (std::size_t done = 0; done < kMaxBytes; done += part.size()) {
+      const std::size_t got = reader.read(part);
+      touch(std::span(part).first(got));
+      if (got < part.size()) return;
+    }
+  });
+}
+
+bool tar(Bytes input) {
+  return accepted([&] {
+    MemoryReader reader(input, "fuzz");
+    TarReader archive(reader, {.max_members = 100, .max_member_bytes = 1 << 20});
+    bool read_it = true;
+    while (const auto member = archive.next()) {
+      require(!member->name.starts_with('/') && !member->name.starts_with("../"));
+      require(member->name.find("/../") == std::string::npos);
+      if (std::exchange(read_it, !read_it)) require(archive.read().size() == member->size);
+    }
+  });
+}
+
+bool cifar10(Bytes input) {
+  const MemoryFile file(input);
+  return accepted([&] {
+    const Cifar10 data = read_cifar10(file.path());
+    require(data.pixels.size() == data.labels.size() * 3072);
+  });
+}
+
+bool image(Bytes input) {
+  // Larger ones are allowed, and only slow.
+  constexpr long long kMaxPixels = 1 << 20;
+  return accepted([&] {
+    const ImageInfo info = read_image_info(input, "fuzz");
+    require(info.width <= kMaxImageSide && info.height <= kMaxImageSide);
+    if (static_cast<long long>(info.width) * info.height > kMaxPixels)
+      throw DataError("not decoded here");
+    const Image decoded = decode_image(input, "fuzz");
+    require(decoded.width == info.width && decoded.height == info.height);
+    require(decoded.pixels.size() == static_cast<std::size_t>(decoded.width) *
+                                         static_cast<std::size_t>(decoded.height) *
+                                         static_cast<std::size_t>(decoded.channels));
+    touch(std::as_bytes(std::span(decoded.pixels)));
+  });
+}
+
+bool png_text(Bytes input) {
+  return accepted([&] {
+    for (const auto& [keyword, text] : read_png_text(input, "fuzz"))
+      require(keyword.find('\0') == std::string::npos);
+  });
+}
+
+bool metrics(Bytes input) {
+  const MemoryFile file(input);
+  return accepted([&] {
+    for (const MetricRecord& record : read_metrics(file.path())) to_json_line(record);
+  });
+}
+
+constexpr std::array<FuzzTarget, 11> kTargets = {{{"safetensors", safetensors},
+                                                  {"config", config},
+                                                  {"idx", idx},
+                                                  {"gzip", gzip},
+                                                  {"tar", tar},
+                                                  {"cifar10", cifar10},
+                                                  {"png", image},
+                                                  {"jpeg", image},
+                                                  {"bmp", image},
+                                                  {"png_text", png_text},
+                                                  {"metrics", metrics}}};
+
+}  // namespace
+
+std::span<const FuzzTarget> fuzz_targets() { return kTargets; }
+
+const FuzzTarget& fuzz_target(std::string_view name) {
+  const auto found = std::ranges::find(kTargets, name, &FuzzTarget::name);
+  if (found == kTargets.end()) throw std::out_of_range(std::string(name));
+  return *found;
+}
+
+}  // namespace ddpm::testing

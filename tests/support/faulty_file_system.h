@@ -1,0 +1,134 @@
+// A file system whose n-th operation fails, to see what a save that was cut short leaves behind.
+#pragma once
+
+#include <cerrno>
+#include <filesystem>
+#include <map>
+#include <mutex>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "ddpm/base/file_system.h"
+#include "support/files.h"
+
+namespace ddpm::testing {
+
+enum class Fault {
+  kError,     // one operation fails, later ones work: a bad sector, an interrupted mount
+  kDiskFull,  // from then on nothing can be written
+  kCrash,     // from then on nothing works, and what was not synced is lost: the power went
+};
+
+class FaultyFileSystem : public FileSystem {
+ public:
+  // The `failing`-th call of open, write, sync, rename or exchange fails, counted from 1. Names can
+  // be exchanged only if `can_exchange`.
+  FaultyFileSystem(Fault fault, int failing, bool can_exchange = true)
+      : fault_(fault), failing_(failing), can_exchange_(can_exchange) {}
+
+  // Whether there were as many calls.
+  bool failed() const { return calls_ >= failing_; }
+
+  int open(const char* path, int flags) override {
+    const std::lock_guard lock(mutex_);
+    if (fails()) return refuse(fault_ == Fault::kDiskFull ? ENOSPC : EIO);
+    const int descriptor = FileSystem::open(path, flags);
+    paths_[descriptor] = path;
+    return descriptor;
+  }
+
+  // The failing write leaves half of its bytes, as a full disk does.
+  ssize_t write(int descriptor, const void* data, std::size_t size) override {
+    const std::lock_guard lock(mutex_);
+    const bool gone = stopped_;
+    if (fails()) {
+      if (!gone && size > 1) FileSystem::write(descriptor, data, size / 2);
+      return refuse(ENOSPC);
+    }
+    unsynced_.insert(paths_[descriptor]);
+    return FileSystem::write(descriptor, data, size);
+  }
+
+  int sync(int descriptor) override {
+    const std::lock_guard lock(mutex_);
+    if (fails()) return refuse(EIO);
+    const std::string& path = paths_[descriptor];
+    unsynced_.erase(path);
+    std::erase_if(renames_, [&](const Rename& r) {
+      return std::filesystem::path(r.to).parent_path() == path;
+    });
+    return 0;
+  }
+
+  int rename(const char* from, const char* to) override {
+    const std::lock_guard lock(mutex_);
+    if (fails()) return refuse(EIO);
+    const std::filesystem::path old = backup_ / std::to_string(calls_);
+    std::error_code ignored;
+    if (std::filesystem::is_regular_file(to, ignored)) std::filesystem::copy_file(to, old);
+    const int result = FileSystem::rename(from, to);
+    if (result == 0) renames_.push_back({from, to, old, false});
+    if (result == 0 && unsynced_.erase(from) > 0) unsynced_.insert(to);
+    return result;
+  }
+
+  int exchange(const char* a, const char* b) override {
+    const std::lock_guard lock(mutex_);
+    if (!can_exchange_) return refuse(EINVAL);
+    if (fails()) return refuse(EIO);
+    const int result = FileSystem::exchange(a, b);
+    if (result == 0) renames_.push_back({a, b, {}, true});
+    return result;
+  }
+
+  // What a machine finds after losing its power: files that were not synced have lost half of their
+  // content, renames whose folder was not synced did not happen.
+  void lose_unsynced() {
+    for (const std::string& path : unsynced_) {
+      std::error_code gone;
+      const auto size = std::filesystem::file_size(path, gone);
+      if (!gone) std::filesystem::resize_file(path, size / 2);
+    }
+    for (auto it = renames_.rbegin(); it != renames_.rend(); ++it) {
+      if (it->exchanged)
+        FileSystem::exchange(it->from.c_str(), it->to.c_str());
+      else
+        FileSystem::rename(it->to.c_str(), it->from.c_str());
+      if (std::filesystem::exists(it->old)) std::filesystem::copy_file(it->old, it->to);
+    }
+  }
+
+ private:
+  struct Rename {
+    std::string from, to;
+    std::filesystem::path old;  // a copy of the file that it replaced
+    bool exchanged;
+  };
+
+  // Counts a call; whether it is to fail.
+  bool fails() {
+    ++calls_;
+    const bool now = calls_ == failing_;
+    if (now && fault_ != Fault::kError) stopped_ = true;
+    return now || stopped_;
+  }
+  static int refuse(int error) {
+    errno = error;
+    return -1;
+  }
+
+  Fault fault_;
+  int failing_;
+  bool can_exchange_;
+  bool stopped_ = false;
+  int calls_ = 0;
+  std::mutex mutex_;
+  TemporaryFolder backup_folder_;
+  std::filesystem::path backup_ = backup_folder_.path();
+  std::map<int, std::string> paths_;  // of descriptors
+  std::set<std::string> unsynced_;
+  std::vector<Rename> renames_;
+};
+
+}  // namespace ddpm::testing
