@@ -68,6 +68,7 @@ class Run {
         style_(style) {}
 
   void continue_from(const fs::path& checkpoint);
+  void start_from(const ModelFile& model, Missing missing);
   ExitCode train();
 
  private:
@@ -104,6 +105,11 @@ void Run::continue_from(const fs::path& checkpoint) {
   first_step_ = saved_step_ = trainer_.steps_done();
   trim_metrics(directory_.metrics(), first_step_);
   log_info("resumed from {} at step {}", checkpoint.string(), first_step_);
+}
+
+void Run::start_from(const ModelFile& model, Missing missing) {
+  trainer_.start_from(model.tensors, missing);
+  log_info("starting from the weights of {} (SHA-256 {})", model.weights.string(), model.sha256);
 }
 
 ExitCode Run::train() {
@@ -255,7 +261,10 @@ ExitCode run_training(Config config, const RunOptions& options) {
   directory.write_description(config, prepared, options.command_line);
   add_log_file(directory.log());
   Run run(config, prepared, directory, options.progress);
-  if (checkpoint) run.continue_from(*checkpoint);
+  if (checkpoint)
+    run.continue_from(*checkpoint);
+  else if (options.start)
+    run.start_from(*options.start, options.missing);
   const ExitCode code = run.train();
   std::puts(directory.path().c_str());
   return code;
