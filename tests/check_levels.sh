@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that code includes only lower levels (docs/design.md), that folders of one level do not
-# include each other, and that levels 1 and 2 stay free of LibTorch.
+# include each other, and that levels 1 and 2 and interop stay free of LibTorch.
 # usage: check_levels.sh [ROOT]   (ROOT holds include/ddpm and src)
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
@@ -8,7 +8,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 declare -A level=(
   [base]=1
   [config]=2 [formats]=2 [image]=2 [metrics]=2 [kernels]=2
-  [ops]=3
+  [ops]=3 [interop]=3
   [nn]=4 [diffusion]=4 [data]=4 [io]=4
   [training]=5 [sampling]=5 [evaluation]=5
   [bench]=6
@@ -37,9 +37,9 @@ for path in include/ddpm/*/ src/*/; do
     fi
   done < <(grep -rnE '^\s*#\s*include\s*"ddpm/[^/"]+/' "$path" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' || true)
 
-  if ((own <= 2)); then
+  if ((own <= 2)) || [[ $folder == interop ]]; then
     while IFS= read -r hit; do
-      complain "$hit: level $own must not include LibTorch"
+      complain "$hit: $folder (level $own) must not include LibTorch"
     done < <(grep -rnE '^\s*#\s*include\s*[<"](torch|ATen|c10)/' "$path" || true)
   fi
 done

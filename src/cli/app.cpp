@@ -92,6 +92,7 @@ int run_command_line(int argc, char** argv) {
   cli::add_sample(program, action);
   cli::add_denoise(program, action);
   cli::add_inspect(program, action);
+  cli::add_convert(program, action);
   cli::add_bench(program, action);
   cli::add_config(program, action);
   cli::add_completion(program, action);

@@ -23,6 +23,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
 void add_sample(CLI::App& program, Action& action);
 void add_denoise(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
+void add_convert(CLI::App& program, Action& action);
 void add_bench(CLI::App& program, Action& action);
 void add_config(CLI::App& program, Action& action);
 void add_completion(CLI::App& program, Action& action);
@@ -41,6 +42,9 @@ struct CommonOptions {
   std::vector<Override> overrides() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
+// What --model takes, and what --allow-missing does.
+std::string model_help();
+std::string allow_missing_help();
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 

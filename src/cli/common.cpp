@@ -52,6 +52,16 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   add_log_options(command, options);
 }
 
+std::string model_help() {
+  return "Run directory, checkpoint, diffusers folder, or file of weights (.safetensors, .pt, "
+         ".bin, "
+         ".ckpt)";
+}
+
+std::string allow_missing_help() {
+  return "Initialise tensors that the file lacks, instead of refusing it";
+}
+
 std::string examples(const std::vector<std::string>& lines) {
   std::string text = "\nExamples:";
   for (const std::string& line : lines) text += "\n  " + line;

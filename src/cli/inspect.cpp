@@ -1,4 +1,5 @@
 #include <cstdio>
+#include <map>
 
 #include <nlohmann/json.hpp>
 
@@ -7,6 +8,7 @@
 #include "ddpm/data/scan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/model_file.h"
+#include "ddpm/io/weights.h"
 #include "ddpm/nn/cost.h"
 
 namespace ddpm::cli {
@@ -78,15 +80,33 @@ void add_cost(Json& result, const Config& config, std::int64_t batch_size) {
   result["checkpoint_bytes"] = 16.0 * static_cast<double>(cost.parameters);
 }
 
+// Parameters by type, and how many values are not finite.
+void count_values(Json& result, const TensorSet& set) {
+  std::int64_t parameters = 0, non_finite = 0;
+  std::map<std::string, std::int64_t> types;
+  for (const TensorView& view : set.tensors) {
+    const torch::Tensor values = to_tensor(view);
+    parameters += values.numel();
+    types[std::string(dtype_name(view.dtype))] += values.numel();
+    if (values.is_floating_point())
+      non_finite += values.numel() - values.isfinite().sum().item<std::int64_t>();
+  }
+  result["values"] = parameters;
+  for (const auto& [name, count] : types)
+    result["types"].push_back(format_text("{}: {} values", name, count));
+  result["non_finite"] = non_finite;
+}
+
 Json describe_model(const InspectOptions& options) {
   const ModelFile model = open_model(options.path, parse_weight_set(options.weights));
-  const SafetensorsFile file(model.weights);
   Json result = {{"weights", model.weights.string()},
+                 {"format", model.format},
                  {"sha256", model.sha256},
-                 {"tensors", file.tensors().size()}};
+                 {"tensors", model.tensors.tensors.size()}};
+  count_values(result, model.tensors);
   add_cost(result, model.config, options.batch_size);
   if (options.tensors)
-    for (const TensorView& tensor : file.tensors())
+    for (const TensorView& tensor : model.tensors.tensors)
       result["tensor_list"].push_back(format_text("{} {} {}", tensor.name, dtype_name(tensor.dtype),
                                                   Json(tensor.shape).dump()));
   result["config"] = Json::parse(to_json(model.config));
@@ -116,8 +136,7 @@ void add_inspect(CLI::App& program, Action& action) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command = program.add_subcommand(
       "inspect", "What a model, a config's network or a data set consists of");
-  command->add_option("path", options->path, "Run directory, checkpoint or .safetensors file")
-      ->type_name("MODEL");
+  command->add_option("path", options->path, model_help())->type_name("MODEL");
   command
       ->add_option("--config", options->config,
                    "The network (or with --data the images) of this config")

@@ -22,6 +22,7 @@ struct SampleOptions {
   std::optional<std::int64_t> steps, count, batch_size;
   bool grid = false;
   bool trajectory = false;
+  bool allow_missing = false;
 };
 
 std::vector<Override> overrides_of(const SampleOptions& options) {
@@ -67,7 +68,8 @@ class SampleJob {
   explicit SampleJob(const SampleOptions& options)
       : options_(options),
         format_(parse_image_format(options.format)),
-        model_(load_model(choose_model(options), overrides_of(options))),
+        model_(load_model(choose_model(options), overrides_of(options),
+                          options.allow_missing ? Missing::kKeep : Missing::kRefuse)),
         range_(parse_pixel_range(model_.config.data.range)),
         shape_{model_.config.data.channels, model_.config.data.height, model_.config.data.width},
         count_(model_.config.sampling.count),
@@ -213,10 +215,10 @@ ExitCode SampleJob::run() {
 void add_sample(CLI::App& program, Action& action) {
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
-  command
-      ->add_option("--model", options->model,
-                   "Run directory, checkpoint or .safetensors file [the newest run below runs/]")
+  command->add_option("--model", options->model, model_help() + " [the newest run below runs/]")
       ->type_name("PATH")
+      ->group("Model");
+  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
       ->group("Model");
   command->add_option("--config", options->config, "Take the run that this config names")
       ->type_name("FILE")

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
 
 namespace ddpm::cli {
@@ -7,23 +8,50 @@ namespace {
 struct TrainOptions {
   CommonOptions common;
   std::string config;
-  std::optional<std::string> resume;
+  std::optional<std::string> resume, init_from, weights;
+  bool allow_missing = false;
   bool overwrite = false;
   bool dry_run = false;
   double max_minutes = 0;
 };
+
+// The recipe, with the network, process and image shape of the model it starts from; --set comes
+// last.
+Config config_for(const TrainOptions& options, const ModelFile& model) {
+  Config config = load_config(options.config, {}).config;
+  config.model = model.config.model;
+  config.diffusion = model.config.diffusion;
+  DataConfig& data = config.data;
+  data.channels = model.config.data.channels;
+  data.range = model.config.data.range;
+  if (data.height == 0 && data.width == 0) {
+    data.height = model.config.data.height;
+    data.width = model.config.data.width;
+  }
+  config = apply_overrides(config, options.common.overrides());
+  validate(config);
+  return config;
+}
 
 ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
   set_up_logging(options.common.log);
   const ProgressStyle progress = options.common.log.quiet
                                      ? ProgressStyle::kOff
                                      : parse_progress_style(options.common.progress);
-  const Config config = load_config(options.config, options.common.overrides()).config;
+  const std::vector<Override> overrides = options.common.overrides();
+  std::optional<ModelFile> start;
+  if (options.init_from)
+    start = open_model(*options.init_from, parse_weight_set(options.weights.value_or("ema")),
+                       overrides);
+  const Config config =
+      start ? config_for(options, *start) : load_config(options.config, overrides).config;
   if (options.dry_run) {
     dry_run(config);
     return ExitCode::kSuccess;
   }
   return run_training(config, {.resume = options.resume,
+                               .start = std::move(start),
+                               .missing = options.allow_missing ? Missing::kKeep : Missing::kRefuse,
                                .overwrite = options.overwrite,
                                .max_minutes = options.max_minutes,
                                .progress = progress,
@@ -40,6 +68,19 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
       ->type_name("FILE")
       ->required()
       ->group("Config");
+  command
+      ->add_option(
+          "--init-from", options->init_from,
+          "Start from the weights of this model, with its network and process instead of the "
+          "recipe's (--set changes them): " +
+              model_help())
+      ->type_name("PATH")
+      ->group("Start");
+  command->add_option("--weights", options->weights, "Of that model: ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Start");
+  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
+      ->group("Start");
   CLI::Option* resume =
       command
           ->add_option(
@@ -62,6 +103,8 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",
                 "ddpm train --config my.json --resume auto",
+                "ddpm train --config configs/folder.json --set data.path=photos --init-from "
+                "ddpm-cifar10-32",
                 "ddpm train --config my.json --set training.batch_size=64 --dry-run"}));
   command->callback([&action, options, command_line] {
     action = [options, command_line] { return run_train(*options, command_line); };

@@ -54,7 +54,9 @@ bool is_plain_text(const std::string& value) {
              value, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
-bool is_level_count(std::size_t size) { return size >= 1 && size <= kMaxLevels; }
+bool is_level_count(const FieldLimits& limits, std::size_t size) {
+  return (size >= 1 || limits.may_be_empty) && size <= kMaxLevels;
+}
 
 // Whether a value of each type is within the limits.
 struct LimitCheck {
@@ -70,10 +72,12 @@ struct LimitCheck {
            (limits.pattern.empty() || std::regex_match(value, std::regex(limits.pattern)));
   }
   bool operator()(const std::vector<std::int64_t>& values) const {
-    return is_level_count(values.size()) &&
+    return is_level_count(limits, values.size()) &&
            std::ranges::all_of(values, [this](std::int64_t value) { return (*this)(value); });
   }
-  bool operator()(const std::vector<bool>& values) const { return is_level_count(values.size()); }
+  bool operator()(const std::vector<bool>& values) const {
+    return is_level_count(limits, values.size());
+  }
 };
 
 }  // namespace
@@ -127,7 +131,8 @@ std::string allowed_text(const Field& field) {
   if (limits.choices.size() == 1) return limits.choices.front();
   if (!limits.choices.empty()) return "one of " + join(limits.choices, ", ");
   if (!limits.pattern.empty()) return "one of " + limits.pattern_text;
-  const std::string list = format_text("a list of 1 to {} ", kMaxLevels);
+  const std::string list =
+      format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, kMaxLevels);
   switch (field.type()) {
     case FieldType::kBoolean:
       return "true or false";

@@ -52,7 +52,10 @@ ordered_json field_schema(const Field& field) {
       field.type() == FieldType::kIntegerList || field.type() == FieldType::kBooleanList;
   ordered_json schema = value_schema(field);
   if (is_list)
-    schema = {{"type", "array"}, {"items", schema}, {"minItems", 1}, {"maxItems", kMaxLevels}};
+    schema = {{"type", "array"},
+              {"items", schema},
+              {"minItems", field.limits.may_be_empty ? 0 : 1},
+              {"maxItems", kMaxLevels}};
   schema["description"] = field.help;
   schema["default"] = field_to_json(field.default_value());
   return schema;

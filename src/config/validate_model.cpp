@@ -20,6 +20,7 @@ struct LayerWidth {
 
 // Full resolution first. Stops after a width beyond kMaxWidth.
 std::vector<std::int64_t> widths_of_levels(const ModelConfig& model) {
+  if (!model.widths.empty()) return model.widths;
   std::vector<std::int64_t> widths;
   for (const std::int64_t multiplier : model.width_multipliers) {
     const bool compounds = model.compounding_widths && !widths.empty();
@@ -33,7 +34,8 @@ std::vector<std::int64_t> widths_of_levels(const ModelConfig& model) {
 // divides all of them divides the sums.
 std::vector<LayerWidth> norm_widths(const ModelConfig& model,
                                     const std::vector<std::int64_t>& levels) {
-  std::vector<LayerWidth> widths = {{model.base_width, "the first convolution"}};
+  std::vector<LayerWidth> widths;
+  if (model.widths.empty()) widths.push_back({model.base_width, "the first convolution"});
   for (std::size_t level = 0; level < levels.size(); ++level)
     widths.push_back({levels[level], format_text("level {}", level)});
   return widths;
@@ -88,8 +90,18 @@ void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t
 
 void check_heads(const ModelConfig& model, const std::vector<std::int64_t>& levels,
                  Problems& problems) {
-  if (model.attention_head_width == 0) return;
   const std::vector<LayerWidth> widths = attention_widths(model, levels);
+  if (model.attention_heads > 0) {
+    if (const LayerWidth* width = find_indivisible(widths, model.attention_heads))
+      problems.add(
+          {"model.attention_heads"},
+          format_text("the {} channels of the attention in {} cannot be shared out evenly; "
+                      "set it to {}",
+                      width->channels, width->where,
+                      common_divisor(widths, model.attention_heads)));
+    return;
+  }
+  if (model.attention_head_width == 0) return;
   if (const LayerWidth* width = find_indivisible(widths, model.attention_head_width))
     problems.add({"model.attention_head_width"},
                  format_text("heads of that width do not fill the {} channels of the attention in "
@@ -114,6 +126,17 @@ void check_model(const ModelConfig& model, Problems& problems) {
   if (model.width_multipliers.size() != model.attention.size()) {
     problems.add({"model.width_multipliers", "model.attention"},
                  "both lists need one entry a level, as many as the other");
+    return;
+  }
+  if (!model.widths.empty() && model.widths.size() != model.attention.size()) {
+    problems.add({"model.widths", "model.attention"},
+                 "both lists need one entry a level; or leave model.widths empty, for multiples of "
+                 "model.base_width");
+    return;
+  }
+  if (!model.widths.empty() && model.width_change == "last_block") {
+    problems.add({"model.widths", "model.width_change"},
+                 "where the width drops in the last block, widths are multiples of base_width");
     return;
   }
   const std::vector<std::int64_t> levels = widths_of_levels(model);

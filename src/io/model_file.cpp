@@ -10,12 +10,12 @@
 #include "ddpm/config/loader.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
+#include "ddpm/interop/translate.h"
 #include "ddpm/io/checkpoint.h"
+#include "foreign_model.h"
 
 namespace ddpm {
 namespace {
-
-constexpr const char* kConfigKey = "ddpm.config";  // in the metadata of weight files
 
 fs::path weights_of_checkpoint(const fs::path& checkpoint, WeightSet set) {
   verify_checkpoint(checkpoint);
@@ -33,31 +33,59 @@ fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
                             ": a run without a complete checkpoint; train it first");
     return weights_of_checkpoint(*newest, set);
   }
+  if (fs::exists(folder / "model.safetensors")) return folder / "model.safetensors";
   throw CheckpointError(folder.string() +
                         ": no model here. Expected a run directory (with checkpoints/), a "
-                        "checkpoint (with MANIFEST.json) or one "
-                        ".safetensors file");
+                        "checkpoint (with MANIFEST.json), a folder with model.safetensors, a "
+                        "diffusers folder (with model_index.json or config.json beside "
+                        "diffusion_pytorch_model.safetensors), or one file of weights");
 }
 
-Config config_of(const SafetensorsFile& file) {
-  const auto found = file.metadata().find(kConfigKey);
-  if (found != file.metadata().end())
-    return config_from_json_text(found->second, file.path().string() + ": metadata " + kConfigKey);
-  const fs::path neighbour = file.path().parent_path() / "config.json";
-  if (fs::exists(neighbour))
-    return config_from_json_text(read_file(neighbour, 1 << 20), neighbour.string());
-  throw CheckpointError(file.path().string() + ": says nothing about its network: no metadata '" +
-                        kConfigKey + "' and no config.json beside it");
+// CompVis puts OpenAI's network below this.
+std::string scheme_of(const std::string& layout) { return layout == "compvis" ? "openai" : layout; }
+
+// Without CompVis's prefix and the table of sinusoids of pytorch_ddpm.
+TensorSet unwrapped(const TensorSet& set) {
+  const TensorSet inner = without_prefix(set, "model.diffusion_model.");
+  TensorSet result = inner.tensors.empty() ? set : inner;
+  std::erase_if(result.tensors, [](const TensorView& view) {
+    return view.name == "time_embedding.timembedding.0.weight";
+  });
+  return result;
+}
+
+// A file of this program, or of another beside a config of this one; nothing if it says so little.
+std::optional<ModelFile> open_own(const fs::path& weights) {
+  if (weights.extension() != ".safetensors") return std::nullopt;
+  ModelFile model{
+      .weights = weights, .config = {}, .sha256 = {}, .tensors = read_safetensors(weights)};
+  const SafetensorsMetadata& metadata = model.tensors.metadata;
+  const fs::path neighbour = weights.parent_path() / "config.json";
+  if (const auto found = metadata.find(kConfigKey); found != metadata.end())
+    model.config =
+        config_from_json_text(found->second, weights.string() + ": metadata " + kConfigKey);
+  else if (fs::exists(neighbour))
+    model.config = config_from_json_text(read_file(neighbour, 1 << 20), neighbour.string());
+  else
+    return std::nullopt;
+  if (const auto layout = metadata.find(kLayoutKey); layout != metadata.end()) {
+    model.format = layout->second;
+    model.tensors = from_layout(unwrapped(model.tensors), {.scheme = scheme_of(model.format)},
+                                model.config.model);
+  }
+  return model;
 }
 
 }  // namespace
 
-SafetensorsMetadata model_metadata(const Config& config) {
+SafetensorsMetadata model_metadata(const Config& config, const std::string& scheme) {
   const auto all = nlohmann::ordered_json::parse(to_json(config));
   nlohmann::ordered_json network = {{"model", all.at("model")}, {"diffusion", all.at("diffusion")}};
   for (const char* key : {"height", "width", "channels", "range"})
     network["data"][key] = all.at("data").at(key);
-  return {{"format", "pt"}, {kConfigKey, network.dump()}};
+  SafetensorsMetadata metadata = {{"format", "pt"}, {kConfigKey, network.dump()}};
+  if (!scheme.empty()) metadata.emplace(kLayoutKey, scheme);
+  return metadata;
 }
 
 WeightSet parse_weight_set(const std::string& name) {
@@ -66,17 +94,19 @@ WeightSet parse_weight_set(const std::string& name) {
   throw ConfigError("sampling.weights: '" + name + "' is none of ema, raw");
 }
 
-ModelFile open_model(const fs::path& path, WeightSet weights) {
+ModelFile open_model(const fs::path& path, WeightSet weights, std::span<const Override> overrides) {
   if (!fs::exists(path)) throw CheckpointError(path.string() + ": no such file or folder");
-  ModelFile model;
-  model.weights = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
   try {
-    model.config = config_of(SafetensorsFile(model.weights));
+    if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path))
+      return open_diffusers(*folder, weights);
+    const fs::path file = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
+    std::optional<ModelFile> model = open_own(file);
+    if (!model) model = open_inferred(file, weights, overrides);
+    model->sha256 = sha256_file(file);
+    return *model;
   } catch (const ConfigError& error) {  // the file's fault, not the command line's
     throw CheckpointError(error.what());
   }
-  model.sha256 = sha256_file(model.weights);
-  return model;
 }
 
 SamplingConfig sampling_defaults(const fs::path& path) {

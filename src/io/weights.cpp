@@ -4,6 +4,8 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 
 namespace ddpm {
 namespace {
@@ -34,29 +36,40 @@ torch::Dtype to_tensor_dtype(DType dtype) {
 std::string summarize(const std::vector<std::string>& problems) {
   constexpr std::size_t kShown = 8;
   std::string text;
-  for (std::size_t i = 0; i < std::min(problems.size(), kShown); ++i) text += "\n  " + problems[i];
+  for (std::size_t i = 0; i < std::min(problems.size(), kShown); ++i)
+    text += "\n  " + shorten(problems[i], 300);
   if (problems.size() > kShown)
     text += format_text("\n  ... and {} more", problems.size() - kShown);
   return text;
 }
 
-std::vector<std::string> compare(const SafetensorsFile& file,
-                                 const std::map<std::string, torch::Tensor>& targets) {
-  std::vector<std::string> problems;
+struct Comparison {
+  std::vector<std::string> problems, missing;
+};
+
+Comparison compare(const TensorSet& set, const std::map<std::string, torch::Tensor>& targets) {
+  Comparison result;
+  std::vector<std::string>& problems = result.problems;
+  std::map<std::string_view, const TensorView*> views;
+  for (const TensorView& view : set.tensors)
+    if (!views.emplace(view.name, &view).second) problems.push_back("given twice: " + view.name);
   for (const auto& [name, target] : targets) {
-    const TensorView* view = file.find(name);
-    if (view == nullptr)
-      problems.push_back("missing: " + name);
-    else if (torch::IntArrayRef(view->shape) != target.sizes())
+    const auto found = views.find(name);
+    if (found == views.end()) {
+      result.missing.push_back("missing: " + name);
+      continue;
+    }
+    const TensorView* view = found->second;
+    if (torch::IntArrayRef(view->shape) != target.sizes())
       problems.push_back(format_text("wrong shape: {} is [{}], expected [{}]", name,
                                      c10::Join(",", view->shape), c10::Join(",", target.sizes())));
     else if (torch::isFloatingType(to_tensor_dtype(view->dtype)) !=
              torch::isFloatingType(target.scalar_type()))
       problems.push_back(format_text("wrong type: {} is {}", name, dtype_name(view->dtype)));
   }
-  for (const TensorView& view : file.tensors())
+  for (const TensorView& view : set.tensors)
     if (!targets.contains(view.name)) problems.push_back("unexpected: " + view.name);
-  return problems;
+  return result;
 }
 
 }  // namespace
@@ -67,36 +80,47 @@ torch::Tensor to_tensor(const TensorView& view) {
   return torch::from_blob(data, view.shape, to_tensor_dtype(view.dtype)).clone();
 }
 
+TensorSet to_tensor_set(const std::vector<NamedTensor>& tensors) {
+  auto kept = std::make_shared<std::vector<torch::Tensor>>();  // owns the bytes
+  TensorSet set{.path = {}, .tensors = {}, .metadata = {}, .memory = kept};
+  for (const NamedTensor& named : tensors) {
+    const torch::Tensor& tensor = kept->emplace_back(named.tensor.detach().cpu().contiguous());
+    const auto* data = static_cast<const std::byte*>(tensor.const_data_ptr());
+    set.tensors.push_back({named.name,
+                           to_file_dtype(tensor.scalar_type()),
+                           tensor.sizes().vec(),
+                           {data, tensor.nbytes()}});
+  }
+  return set;
+}
+
 void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                   const SafetensorsMetadata& metadata) {
-  std::vector<torch::Tensor> kept;  // owns the bytes the views point to
-  std::vector<TensorView> views;
-  for (const NamedTensor& named : tensors) {
-    const torch::Tensor& tensor = kept.emplace_back(named.tensor.detach().cpu().contiguous());
-    const auto* data = static_cast<const std::byte*>(tensor.const_data_ptr());
-    views.push_back({named.name,
-                     to_file_dtype(tensor.scalar_type()),
-                     tensor.sizes().vec(),
-                     {data, tensor.nbytes()}});
-  }
-  write_safetensors(path, views, metadata);
+  write_safetensors(path, to_tensor_set(tensors).tensors, metadata);
 }
 
 void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& targets) {
+  load_tensors(TensorSet{file.path(), file.tensors(), {}}, targets);
+}
+
+void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets, Missing missing) {
   std::map<std::string, torch::Tensor> by_name;
   for (const NamedTensor& target : targets) by_name.emplace(target.name, target.tensor);
-  const std::vector<std::string> problems = compare(file, by_name);
+  Comparison found = compare(set, by_name);
+  std::vector<std::string>& problems = found.problems;
+  if (missing == Missing::kRefuse)
+    problems.insert(problems.begin(), found.missing.begin(), found.missing.end());
+  else if (!found.missing.empty())
+    log_warning("{}: {} tensors keep their initial values:{}", set.path.string(),
+                found.missing.size(), summarize(found.missing));
   if (!problems.empty())
     throw CheckpointError(
         format_text("{}: {} of its tensors do not fit this network:{}\nThe file belongs to another "
                     "architecture (model.*) "
                     "or is incomplete",
-                    file.path().string(), problems.size(), summarize(problems)));
+                    set.path.string(), problems.size(), summarize(problems)));
   torch::NoGradGuard no_grad;
-  for (const TensorView& view : file.tensors()) {
-    torch::Tensor target = by_name.at(view.name);
-    target.copy_(to_tensor(view));
-  }
+  for (const TensorView& view : set.tensors) by_name.at(view.name).copy_(to_tensor(view));
 }
 
 }  // namespace ddpm

@@ -2,6 +2,7 @@
 
 #include "ddpm/ops/attention.h"
 #include "ddpm/ops/convolution.h"
+#include "ddpm/ops/dropout.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/linear.h"
 #include "ddpm/ops/resample.h"
@@ -20,6 +21,15 @@ std::optional<ops::Draw> draw_of_layer(const std::optional<ops::Draw>& draw, int
   return draw->with_stream(
       static_cast<RandomStream>(static_cast<int>(RandomStream::kDropout) + layer));
 }
+
+torch::Tensor resampled(const torch::Tensor& x, Resample resample) {
+  if (resample == Resample::kHalve) return torch::avg_pool2d(x, 2);
+  if (resample == Resample::kDouble)
+    return torch::upsample_nearest2d(x, std::vector<std::int64_t>{2 * x.size(2), 2 * x.size(3)});
+  return x;
+}
+
+torch::Tensor divided(const torch::Tensor& x, double scale) { return scale == 1 ? x : x / scale; }
 
 }  // namespace
 
@@ -54,13 +64,13 @@ ops::GroupNormOutput NormImpl::forward(const ops::GroupNormInput& input, bool si
                           .draw = dropout > 0 ? draw : std::nullopt});
 }
 
-TimeEmbeddingImpl::TimeEmbeddingImpl(std::int64_t width, bool cosine_first, bool half_minus_one,
-                                     const UNetNames& names)
+TimeEmbeddingImpl::TimeEmbeddingImpl(std::int64_t width, std::int64_t channels, bool cosine_first,
+                                     bool half_minus_one, const UNetNames& names)
     : width_(width),
       cosine_first_(cosine_first),
       half_minus_one_(half_minus_one),
-      linear1_(register_module(names.time_linear1, torch::nn::Linear(width, 4 * width))),
-      linear2_(register_module(names.time_linear2, torch::nn::Linear(4 * width, 4 * width))) {}
+      linear1_(register_module(names.time_linear1, torch::nn::Linear(width, channels))),
+      linear2_(register_module(names.time_linear2, torch::nn::Linear(channels, channels))) {}
 
 torch::Tensor TimeEmbeddingImpl::forward(const torch::Tensor& t) {
   const torch::Tensor sinusoid = ops::timestep_embedding(
@@ -73,10 +83,14 @@ torch::Tensor TimeEmbeddingImpl::forward(const torch::Tensor& t) {
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
     : dropout_(o.dropout),
       dropout_layer_(o.dropout_layer),
+      scale_shift_(o.scale_shift),
+      output_scale_(o.output_scale),
+      resample_(o.resample),
       norm1_(register_module("norm1", Norm(o.in_channels, o.groups, o.epsilon))),
       norm2_(nullptr),
       conv1_(register_module("conv1", conv3x3(o.in_channels, o.out_channels))) {
-  time_ = register_module(names.time, torch::nn::Linear(o.time_channels, o.out_channels));
+  time_ = register_module(
+      names.time, torch::nn::Linear(o.time_channels, (o.scale_shift ? 2 : 1) * o.out_channels));
   norm2_ = register_module("norm2", Norm(o.out_channels, o.groups, o.epsilon));
   conv2_ = register_module("conv2", conv3x3(o.out_channels, o.out_channels));
   if (o.in_channels != o.out_channels)
@@ -87,36 +101,58 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip,
                                     const torch::Tensor& shift,
                                     const std::optional<ops::Draw>& dropout) {
-  const ops::GroupNormOutput in = norm1_->forward({.x = x, .skip = skip}, /*silu=*/true);
-  torch::Tensor h = ops::convolution(in.y, conv1_->weight);
-  // The convolution's bias and the time enter together, inside the second norm.
-  h = norm2_
-          ->forward({.x = h, .shift = shift}, /*silu=*/true, dropout_,
-                    draw_of_layer(dropout, dropout_layer_))
-          .y;
-  if (shortcut_.is_empty()) return ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x);
-  return ops::pointwise_convolution(
-      in.x, in.skip, shortcut_->weight, shortcut_->bias,
-      {.value = ops::convolution(h, conv2_->weight), .bias = conv2_->bias});
+  ops::GroupNormOutput in = norm1_->forward({.x = x, .skip = skip}, /*silu=*/true);
+  if (resample_ != Resample::kNone) {
+    in.y = resampled(in.y, resample_);
+    in.x = resampled(in.x, resample_);
+  }
+  torch::Tensor h;
+  if (scale_shift_) {
+    h = modulate(ops::convolution(in.y, conv1_->weight, conv1_->bias), shift, dropout);
+  } else {
+    // The convolution's bias and the time enter together, inside the second norm.
+    h = norm2_
+            ->forward({.x = ops::convolution(in.y, conv1_->weight), .shift = shift}, /*silu=*/true,
+                      dropout_, draw_of_layer(dropout, dropout_layer_))
+            .y;
+  }
+  if (shortcut_.is_empty())
+    return divided(ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x), output_scale_);
+  return divided(ops::pointwise_convolution(
+                     in.x, in.skip, shortcut_->weight, shortcut_->bias,
+                     {.value = ops::convolution(h, conv2_->weight), .bias = conv2_->bias}),
+                 output_scale_);
+}
+
+torch::Tensor ResBlockImpl::modulate(const torch::Tensor& h, const torch::Tensor& scale_and_shift,
+                                     const std::optional<ops::Draw>& dropout) {
+  const std::vector<torch::Tensor> parts = scale_and_shift.view({h.size(0), -1, 1, 1}).chunk(2, 1);
+  const torch::Tensor normed = norm2_->forward({.x = h}, /*silu=*/false).y;
+  const torch::Tensor y = torch::silu(normed * (1 + parts[0]) + parts[1]);
+  return dropout && dropout_ > 0
+             ? ops::dropout(y, dropout_, *draw_of_layer(dropout, dropout_layer_))
+             : y;
 }
 
 TimeProjections::TimeProjections(const std::vector<ResBlock>& blocks) {
   for (const ResBlock& block : blocks) {
     weights.push_back(block->time_->weight);
     biases.push_back(block->time_->bias);
-    convolution_biases.push_back(block->conv1_->bias);
-    widths.push_back(block->conv1_->bias.size(0));
+    if (!block->scale_shift_) convolution_biases.push_back(block->conv1_->bias);
+    widths.push_back(block->time_->bias.size(0));
   }
 }
 
 std::vector<torch::Tensor> TimeProjections::apply(const torch::Tensor& activated_time) const {
-  const torch::Tensor bias = ops::join(biases) + ops::join(convolution_biases);
+  torch::Tensor bias = ops::join(biases);
+  if (!convolution_biases.empty()) bias = bias + ops::join(convolution_biases);
   return ops::linear(activated_time, ops::join(weights), bias).split_with_sizes(widths, 1);
 }
 
 AttentionBlockImpl::AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names)
-    : options_(options),
-      norm_(register_module(names.norm, Norm(options.channels, options.groups, options.epsilon))) {
+    : options_(options) {
+  if (options.normed)
+    norm_ = register_module(names.norm, Norm(options.channels, options.groups, options.epsilon));
   const auto linear = [&](std::int64_t out) { return torch::nn::Linear(options.channels, out); };
   if (options.fused) {
     qkv_ = register_module(names.qkv, linear(3 * options.channels));
@@ -144,14 +180,15 @@ torch::Tensor AttentionBlockImpl::project(const torch::Tensor& tokens) {
 torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
   const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   ops::GroupNormOutput in{.y = x, .x = x, .skip = {}};
-  if (!options_.fused) in = norm_->forward({.x = x}, /*silu=*/false);
+  if (options_.normed && !options_.fused) in = norm_->forward({.x = x}, /*silu=*/false);
   // [N,C,H,W] -> [N, H*W, C]; a free view of channels_last memory.
   const torch::Tensor tokens = in.y.permute({0, 2, 3, 1}).reshape({n, h * w, c});
   const torch::Tensor mixed =
       ops::attention(project(tokens), options_.heads,
                      options_.fused ? ops::HeadOrder::kInterleaved : ops::HeadOrder::kBlocks);
   const torch::Tensor image = mixed.view({n, h, w, c}).permute({0, 3, 1, 2});
-  return ops::pointwise_convolution(image, {}, out_->weight, out_->bias, {.value = in.x});
+  return divided(ops::pointwise_convolution(image, {}, out_->weight, out_->bias, {.value = in.x}),
+                 options_.output_scale);
 }
 
 DownsampleImpl::DownsampleImpl(std::int64_t channels, ops::DownsamplePadding padding)

@@ -34,28 +34,22 @@ torch::Tensor UpBlock::operator()(const torch::Tensor& x, const torch::Tensor& s
 torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& shift1,
                                       const torch::Tensor& shift2,
                                       const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = attention(res1(x, torch::Tensor(), shift1, dropout));
+  torch::Tensor h = res1(x, torch::Tensor(), shift1, dropout);
+  if (!attention.is_empty()) h = attention(h);
   return res2(h, torch::Tensor(), shift2, dropout);
 }
 
-std::vector<std::int64_t> level_widths(const ModelConfig& config) {
-  std::vector<std::int64_t> widths;
-  for (const std::int64_t multiplier : config.width_multipliers)
-    widths.push_back(multiplier * (config.compounding_widths && !widths.empty()
-                                       ? widths.back()
-                                       : config.base_width));
-  return widths;
-}
-
-UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels) {
+UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
+    : center_input_(config.center_input) {
   const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
   const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
 
-  conv_in_ = register_module(names.conv_in, conv3x3(image_channels, config.base_width));
+  conv_in_ = register_module(names.conv_in, conv3x3(image_channels, first_width(config)));
   time_embedding_ = register_module(
-      names.time_embedding, TimeEmbedding(config.base_width, config.time_order == "cos_sin",
-                                          config.time_frequencies == "half_minus_one", names));
-  std::vector<std::int64_t> skip_widths = {config.base_width};
+      names.time_embedding,
+      TimeEmbedding(config.base_width, time_width(config), config.time_order == "cos_sin",
+                    config.time_frequencies == "half_minus_one", names));
+  std::vector<std::int64_t> skip_widths = {first_width(config)};
   build_down(config, names, skip_widths);
   build_middle(config, names);
   build_up(config, names, skip_widths);
@@ -70,7 +64,7 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels) {
 void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
                           std::vector<std::int64_t>& skip_widths) {
   const std::vector<std::int64_t> widths = level_widths(config);
-  std::int64_t width = config.base_width;
+  std::int64_t width = skip_widths.front();
   for (std::int64_t level = 0; level < names.levels; ++level) {
     const auto l = static_cast<std::size_t>(level);
     DownLevel part;
@@ -83,10 +77,15 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
       skip_widths.push_back(width);
     }
     if (level + 1 < names.levels) {
-      part.downsample = Downsample(width, config.downsample_padding == "asymmetric"
-                                              ? ops::DownsamplePadding::kAsymmetric
-                                              : ops::DownsamplePadding::kSymmetric);
-      register_at(*this, names.downsample(level), part.downsample.ptr());
+      if (config.downsample == "resnet") {
+        part.halve =
+            add_res(names.downsample(level), config, names, width, width, 1, Resample::kHalve);
+      } else {
+        part.downsample = Downsample(width, config.downsample_padding == "asymmetric"
+                                                ? ops::DownsamplePadding::kAsymmetric
+                                                : ops::DownsamplePadding::kSymmetric);
+        register_at(*this, names.downsample(level), part.downsample.ptr());
+      }
       skip_widths.push_back(width);
     }
     down_.push_back(std::move(part));
@@ -95,9 +94,12 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
 
 void UNetImpl::build_middle(const ModelConfig& config, const UNetNames& names) {
   const std::int64_t width = level_widths(config).back();
-  middle_.res1 = add_res(names.middle_res1, config, names, width, width);
-  middle_.attention = add_attention(names.middle_attention, config, names, width);
-  middle_.res2 = add_res(names.middle_res2, config, names, width, width);
+  const double scale = config.middle_scale;
+  middle_.res1 = add_res(names.middle_res1, config, names, width, width, scale);
+  if (config.middle_attention != "none")
+    middle_.attention = add_attention(names.middle_attention, config, names, width,
+                                      config.middle_attention == "with_norm", scale);
+  middle_.res2 = add_res(names.middle_res2, config, names, width, width, scale);
 }
 
 void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
@@ -119,7 +121,10 @@ void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
         up.attention = add_attention(names.up_attention(level, block), config, names, width);
       part.blocks.push_back(std::move(up));
     }
-    if (level > 0) {
+    if (level > 0 && config.upsample == "resnet") {
+      part.twice =
+          add_res(names.upsample(level), config, names, width, width, 1, Resample::kDouble);
+    } else if (level > 0) {
       part.upsample = Upsample(width, config.upsample == "transposed");
       register_at(*this, names.upsample(level), part.upsample.ptr());
     }
@@ -128,14 +133,18 @@ void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
 }
 
 ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
-                           const UNetNames& names, std::int64_t in, std::int64_t out) {
+                           const UNetNames& names, std::int64_t in, std::int64_t out,
+                           double output_scale, Resample resample) {
   ResBlock res(ResBlockOptions{.in_channels = in,
                                .out_channels = out,
-                               .time_channels = 4 * config.base_width,
+                               .time_channels = time_width(config),
                                .groups = config.groups,
                                .epsilon = config.norm_epsilon,
                                .dropout = config.dropout,
-                               .dropout_layer = static_cast<int>(res_blocks_.size())},
+                               .dropout_layer = static_cast<int>(res_blocks_.size()),
+                               .scale_shift = config.time_scale_shift,
+                               .output_scale = output_scale,
+                               .resample = resample},
                names.res);
   register_at(*this, path, res.ptr());
   res_blocks_.push_back(res);
@@ -143,15 +152,20 @@ ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
 }
 
 AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfig& config,
-                                       const UNetNames& names, std::int64_t channels) {
+                                       const UNetNames& names, std::int64_t channels, bool normed,
+                                       double output_scale) {
   const std::int64_t head_width =
       config.attention_head_width == 0 ? channels : config.attention_head_width;
+  const std::int64_t heads =
+      config.attention_heads > 0 ? config.attention_heads : channels / head_width;
   AttentionBlock attention(AttentionOptions{.channels = channels,
-                                            .heads = channels / head_width,
+                                            .heads = heads,
                                             .groups = config.groups,
                                             .epsilon = config.norm_epsilon,
-                                            .fused = config.attention_kind == "fused"},
-                           names.attention);
+                                            .fused = config.attention_kind == "fused",
+                                            .normed = normed,
+                                            .output_scale = output_scale},
+                           names.attention_parts);
   register_at(*this, path, attention.ptr());
   attention_blocks_.push_back(attention);
   return attention;
@@ -169,7 +183,8 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     project();
   else
     ops::run_aside({t}, project);
-  torch::Tensor h = ops::convolution_from_image(x, conv_in_->weight, conv_in_->bias);
+  torch::Tensor h =
+      ops::convolution_from_image(center_input_ ? 2 * x - 1 : x, conv_in_->weight, conv_in_->bias);
 
   ops::join_side_stream(x.device());
   auto shift = shifts.begin();
@@ -177,12 +192,15 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   for (DownLevel& level : down_) {
     for (DownBlock& block : level.blocks) skips.push_back(h = block(h, *shift++, dropout));
     if (!level.downsample.is_empty()) skips.push_back(h = level.downsample(h));
+    if (!level.halve.is_empty())
+      skips.push_back(h = level.halve(h, torch::Tensor(), *shift++, dropout));
   }
   const torch::Tensor &shift1 = *shift++, &shift2 = *shift++;
   h = middle_(h, shift1, shift2, dropout);
   for (UpLevel& level : up_) {
     for (UpBlock& block : level.blocks) h = block(h, pop(skips), *shift++, dropout);
     if (!level.upsample.is_empty()) h = level.upsample(h);
+    if (!level.twice.is_empty()) h = level.twice(h, torch::Tensor(), *shift++, dropout);
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
   return ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
@@ -210,6 +228,10 @@ std::vector<torch::Tensor> UNetImpl::last_layer_weights() {
   weights.push_back(middle_.res2->last_layer()->weight);
   for (UpLevel& level : up_)
     for (UpBlock& block : level.blocks) add(block.res, block.attention);
+  for (DownLevel& level : down_)
+    if (!level.halve.is_empty()) weights.push_back(level.halve->last_layer()->weight);
+  for (UpLevel& level : up_)
+    if (!level.twice.is_empty()) weights.push_back(level.twice->last_layer()->weight);
   return weights;
 }
 

@@ -2,8 +2,7 @@
 
 #include "ddpm/base/log.h"
 #include "ddpm/config/validate.h"
-#include "ddpm/formats/safetensors.h"
-#include "ddpm/io/weights.h"
+#include "ddpm/nn/initialize.h"
 #include "ddpm/nn/parameter_layout.h"
 
 namespace ddpm {
@@ -15,16 +14,17 @@ Predictor LoadedModel::predictor() const {
   };
 }
 
-LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides) {
+LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides,
+                       Missing missing) {
   // Which weights to open is itself an option, to be known before the model's own config is.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
-  const ModelFile file = open_model(path, parse_weight_set(sampling.weights));
+  const ModelFile file = open_model(path, parse_weight_set(sampling.weights), overrides);
   LoadedModel model;
   model.config = file.config;
   // Where and how the model was trained says nothing about this machine.
   model.config.run = RunConfig{};
-  model.config.sampling = defaults;
+  if (file.format != "diffusers") model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
   validate(model.config);
   model.sha256 = file.sha256;
@@ -37,8 +37,10 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Overri
   model.net = UNet(model.config.model, model.config.data.channels);
   const ParameterLayout layout(*model.net, model.net->joined_parameters());
   const torch::Tensor flat = layout.allocate(model.runtime.compute_dtype, model.runtime.device);
-  load_tensors(SafetensorsFile(file.weights), layout.views(flat));
   layout.bind_parameters(*model.net, flat);
+  if (missing == Missing::kKeep)
+    initialize_weights(model.net, model.config.model.initialization, 0);
+  load_tensors(file.tensors, layout.views(flat), missing);
   model.net->eval();
   log_debug("weights: {}", file.weights.string());
   return model;

@@ -75,6 +75,7 @@ class Run {
 
   // Nothing: from the start.
   void continue_from(const std::optional<fs::path>& checkpoint);
+  void start_from(const ModelFile& model, Missing missing);
   ExitCode train();
 
  private:
@@ -119,6 +120,11 @@ class Run {
   Stopwatch watch_;
   CheckpointSaver saver_;
 };
+
+void Run::start_from(const ModelFile& model, Missing missing) {
+  trainer_.start_from(model.tensors, missing);
+  log_info("starting from the weights of {} (SHA-256 {})", model.weights.string(), model.sha256);
+}
 
 // What `look` returns. If it finds training diverged, the message gets what a person needs to go
 // on.
@@ -337,6 +343,8 @@ ExitCode run_training(Config config, const RunOptions& options) {
     explain_out_of_memory(prepared.runtime.device, training.batch_size / training.micro_batches,
                           [&] {
                             Run run(config, prepared, directory, options, started);
+                            if (!checkpoint && options.start)
+                              run.start_from(*options.start, options.missing);
                             run.continue_from(checkpoint);
                             code = run.train();
                           });

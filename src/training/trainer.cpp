@@ -233,4 +233,11 @@ void Trainer::load(const std::filesystem::path& folder) {
   images_seen_ = state.images_seen;
 }
 
+void Trainer::start_from(const TensorSet& tensors, Missing missing) {
+  load_tensors(tensors, layout_.views(state_.weights), missing);
+  torch::NoGradGuard no_grad;
+  if (state_.copy.defined()) state_.copy.copy_(state_.weights);
+  if (averages()) state_.average.copy_(state_.weights);
+}
+
 }  // namespace ddpm

@@ -92,7 +92,7 @@ TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {
   EXPECT_EQ(training["epsilon"]["exclusiveMinimum"], 0);
   const json& model = top["model"]["properties"];
   EXPECT_EQ(model["dropout"]["exclusiveMaximum"], 1);
-  EXPECT_EQ(model["upsample"]["enum"], json::parse(R"(["nearest", "transposed"])"));
+  EXPECT_EQ(model["upsample"]["enum"], json::parse(R"(["nearest", "transposed", "resnet"])"));
   EXPECT_EQ(model["attention"], json::parse(R"({
     "type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 10,
     "description": "Which levels have self-attention, full resolution first; the middle always has it",

@@ -13,13 +13,19 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/config/validate.h"
 #include "ddpm/formats/byte_reader.h"
 #include "ddpm/formats/cifar10.h"
 #include "ddpm/formats/gzip.h"
 #include "ddpm/formats/idx.h"
+#include "ddpm/formats/json.h"
+#include "ddpm/formats/pickle.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/tar.h"
+#include "ddpm/formats/torch_file.h"
+#include "ddpm/formats/zip.h"
 #include "ddpm/image/codec.h"
+#include "ddpm/interop/diffusers.h"
 #include "ddpm/metrics/jsonl.h"
 
 namespace ddpm::testing {
@@ -68,6 +74,10 @@ bool accepted(const Read& read) {
   }
 }
 
+std::string_view text_of(Bytes input) {
+  return {reinterpret_cast<const char*>(input.data()), input.size()};
+}
+
 bool safetensors(Bytes input) {
   const MemoryFile file(input);
   return accepted([&] {
@@ -81,9 +91,8 @@ bool safetensors(Bytes input) {
 
 // What is accepted must come back from its own text.
 bool config(Bytes input) {
-  const std::string_view text(reinterpret_cast<const char*>(input.data()), input.size());
   return accepted([&] {
-    const std::string once = to_json(config_from_json_text(text, "fuzz"));
+    const std::string once = to_json(config_from_json_text(text_of(input), "fuzz"));
     require(to_json(config_from_json_text(once, "again")) == once);
   });
 }
@@ -166,17 +175,65 @@ bool metrics(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 11> kTargets = {{{"safetensors", safetensors},
-                                                  {"config", config},
-                                                  {"idx", idx},
-                                                  {"gzip", gzip},
-                                                  {"tar", tar},
-                                                  {"cifar10", cifar10},
-                                                  {"png", image},
-                                                  {"jpeg", image},
-                                                  {"bmp", image},
-                                                  {"png_text", png_text},
-                                                  {"metrics", metrics}}};
+bool json(Bytes input) {
+  return accepted([&] {
+    const nlohmann::json document = parse_json(text_of(input), "fuzz");
+    static_cast<void>(document.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace));
+  });
+}
+
+// Whatever config the JSON files of a diffusers folder give can be validated, or is refused.
+template <auto kApply>
+bool diffusers_config(Bytes input) {
+  return accepted([&] {
+    Config result;
+    kApply(parse_json(text_of(input), "fuzz"), "fuzz", result);
+    validate(result);
+  });
+}
+
+// Every reference between values is inside the tree.
+bool pickle(Bytes input) {
+  return accepted([&] {
+    const PickleTree tree = read_pickle(input);
+    require(tree.size <= input.size() && tree.root < tree.values.size());
+    for (const PickleValue& value : tree.values)
+      for (const PickleIndex item : value.items) require(item < tree.values.size());
+  });
+}
+
+bool torch_file(Bytes input) {
+  const MemoryFile file(input);
+  return accepted([&] {
+    for (const StateDict& dict : read_torch_file(file.path()))
+      for (const TensorView& tensor : dict.set.tensors) touch(tensor.bytes);
+  });
+}
+
+bool zip(Bytes input) {
+  return accepted([&] {
+    for (const ZipMember& member : read_zip(input)) member.verify();
+  });
+}
+
+constexpr std::array<FuzzTarget, 17> kTargets = {
+    {{"safetensors", safetensors},
+     {"json", json},
+     {"diffusers_unet", diffusers_config<apply_unet_config>},
+     {"diffusers_scheduler", diffusers_config<apply_scheduler_config>},
+     {"pickle", pickle},
+     {"torch_file", torch_file},
+     {"zip", zip},
+     {"config", config},
+     {"idx", idx},
+     {"gzip", gzip},
+     {"tar", tar},
+     {"cifar10", cifar10},
+     {"png", image},
+     {"jpeg", image},
+     {"bmp", image},
+     {"png_text", png_text},
+     {"metrics", metrics}}};
 
 }  // namespace
 

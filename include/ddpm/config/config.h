@@ -15,18 +15,26 @@ struct ModelConfig {
   std::int64_t base_width = 128;  // C0: width of the first convolution and of the sinusoid
   std::vector<std::int64_t> width_multipliers = {1, 2, 2,
                                                  2};  // one per level, full resolution first
-  bool compounding_widths = false;                    // w_i = w_(i-1) * m_i instead of C0 * m_i
-  std::int64_t blocks_per_level = 2;  // residual blocks on the way down; one more on the way up
+  std::vector<std::int64_t> widths = {};  // channels of each level; empty: from the multipliers
+  bool compounding_widths = false;        // w_i = w_(i-1) * m_i instead of C0 * m_i
+  std::int64_t blocks_per_level = 2;      // residual blocks on the way down; one more on the way up
   std::vector<bool> attention = {false, true, false, false};  // per level; the middle always has it
   std::string attention_kind = "qkv";  // qkv: GN and three projections | fused: one linear, no norm
-  std::int64_t attention_head_width = 0;          // channels of a head; 0: one head of all channels
+  std::int64_t attention_head_width = 0;       // channels of a head; 0: one head of all channels
+  std::int64_t attention_heads = 0;            // heads whatever their width; 0: by their width
+  std::string middle_attention = "with_norm";  // with_norm | without_norm | none
+  double middle_scale = 1;                     // what the middle's residual sums are divided by
+  std::string downsample = "conv";  // conv: strided | resnet: a residual block around a 2x2 mean
   std::string downsample_padding = "asymmetric";  // asymmetric: right and bottom | symmetric
-  std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2
+  std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2 | resnet
   std::string width_change =
       "first_block";  // where the width drops on the way up: first_block | last_block
   std::string time_frequencies =
       "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
   std::string time_order = "sin_cos";  // sin_cos | cos_sin
+  std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
+  bool time_scale_shift = false;       // the time scales and shifts the second norm's result
+  bool center_input = false;           // compute with 2x - 1
   std::int64_t groups = 32;            // of every group norm but the last
   std::int64_t final_groups = 32;
   double norm_epsilon = 1e-6;

@@ -32,6 +32,7 @@ struct FieldLimits {
   bool below_maximum = false;  // the maximum itself is excluded
   std::vector<std::string> choices =
       {};                         // the only values allowed, integers in decimals; empty: any
+  bool may_be_empty = false;      // a list without entries
   std::string pattern = {};       // regular expression (ECMAScript) of the whole string; empty: any
   std::string pattern_text = {};  // the pattern in words
 };

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <span>
 #include <string>
 
 #include "ddpm/config/config.h"
-#include "ddpm/formats/safetensors.h"
+#include "ddpm/config/loader.h"
+#include "ddpm/formats/tensor_set.h"
 
 namespace ddpm {
 
@@ -16,20 +18,30 @@ enum class WeightSet { kEma, kRaw };
 WeightSet parse_weight_set(const std::string& name);
 
 struct ModelFile {
-  std::filesystem::path weights;  // a .safetensors file
-  Config config;  // model, diffusion, and the image shape and range in data; the rest is default
-  std::string sha256;  // of the weights file
+  std::filesystem::path weights;  // the file that was read, or the index of its shards
+  Config config;  // model, diffusion, and the image shape and range in data; of sampling what a
+                  // diffusers scheduler says; the rest is default
+  std::string sha256;           // of the weights file; of all tensors if it is an index
+  std::string format = "ddpm";  // or diffusers, or the scheme of the names (interop/names.h)
+  TensorSet tensors;            // under the network's own names, model.names
 };
 
 // Metadata of a weight file: what the network and its process are, so that the file is enough for
 // --model. Says nothing about the run, so equal training gives equal bytes whatever the run is
 // called.
-SafetensorsMetadata model_metadata(const Config& config);
+// `scheme`: how the tensors are named, where that is not model.names.
+SafetensorsMetadata model_metadata(const Config& config, const std::string& scheme = "");
 
-// PATH is a run directory, a checkpoint directory or one .safetensors file written by this program
-// (or one beside a config.json of a run). Checkpoints are verified first. Throws CheckpointError
-// saying what was found and expected.
-ModelFile open_model(const std::filesystem::path& path, WeightSet weights);
+// PATH is one of
+//   a run directory or a checkpoint directory; checkpoints are verified first
+//   a .safetensors file or a folder with model.safetensors, written by this program
+//   a diffusers folder: model_index.json, unet/, scheduler/; or the unet folder alone
+//   a .safetensors, .pt, .pth, .bin or .ckpt file with a config.json of diffusers or of a run
+//   beside it such a file without one: the network is inferred (interop/architecture.h), and
+//   logged; `overrides` of model.* then correct what was assumed
+// Throws CheckpointError saying what was found and expected.
+ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
+                     std::span<const Override> overrides = {});
 
 // What the config of a run says about sampling; the defaults if `path` is no run directory. Throws
 // CheckpointError if its config.json is damaged.

@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "ddpm/formats/safetensors.h"
+#include "ddpm/formats/tensor_set.h"
 #include "ddpm/ops/named_tensor.h"
 
 namespace ddpm {
@@ -18,10 +18,21 @@ torch::Tensor to_tensor(const TensorView& view);
 void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                   const SafetensorsMetadata& metadata = {});
 
+// The tensors on the CPU, row-major, as files hold them.
+TensorSet to_tensor_set(const std::vector<NamedTensor>& tensors);
+
 // Copies every tensor of the file into the target of its name; the file must hold exactly the
 // targets' names and shapes. Floating-point values are converted to the target's dtype. Throws
 // CheckpointError listing missing, unexpected and misshapen tensors; the targets are then
 // untouched.
 void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& targets);
+
+// What becomes of targets that the file lacks.
+enum class Missing { kRefuse, kKeep };
+
+// The same for tensors from anywhere. Missing::kKeep leaves the targets that are not there as they
+// are, and logs their names; everything else stays an error.
+void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
+                  Missing missing = Missing::kRefuse);
 
 }  // namespace ddpm

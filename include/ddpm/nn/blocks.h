@@ -8,7 +8,7 @@
 #include <optional>
 #include <vector>
 
-#include "ddpm/nn/names.h"
+#include "ddpm/interop/names.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/random.h"
 #include "ddpm/ops/resample.h"
@@ -36,11 +36,12 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
-// Sinusoid of t [N] -> linear -> SiLU -> linear; [N, 4*width]. Ho et al. 2020, appendix B.
+// Sinusoid of t [N] with `width` values -> linear -> SiLU -> linear; [N, channels]. Ho et al. 2020,
+// appendix B.
 class TimeEmbeddingImpl : public torch::nn::Module {
  public:
-  TimeEmbeddingImpl(std::int64_t width, bool cosine_first, bool half_minus_one,
-                    const UNetNames& names);
+  TimeEmbeddingImpl(std::int64_t width, std::int64_t channels, bool cosine_first,
+                    bool half_minus_one, const UNetNames& names);
   torch::Tensor forward(const torch::Tensor& t);
 
  private:
@@ -50,6 +51,9 @@ class TimeEmbeddingImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TimeEmbedding);
 
+// What a residual block does to height and width, by 2x2 means or by repeating pixels.
+enum class Resample { kNone, kHalve, kDouble };
+
 struct ResBlockOptions {
   std::int64_t in_channels = 0;
   std::int64_t out_channels = 0;
@@ -57,7 +61,11 @@ struct ResBlockOptions {
   std::int64_t groups = 32;
   double epsilon = 1e-6;
   double dropout = 0;
-  int dropout_layer = 0;  // which random stream its dropout draws from
+  int dropout_layer = 0;     // which random stream its dropout draws from
+  bool scale_shift = false;  // time scales and shifts after the second norm (Dhariwal and Nichol,
+                             // "Diffusion Models Beat GANs", adaptive group norm)
+  double output_scale = 1;   // what input plus result are divided by
+  Resample resample = Resample::kNone;  // before the first convolution, and of the shortcut
 };
 
 // norm, SiLU, 3x3, + time; norm, SiLU, dropout, 3x3; + shortcut.
@@ -66,8 +74,9 @@ class ResBlockImpl : public torch::nn::Module {
   ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
 
   // `skip`: further channels of the input, or undefined. `shift` [N,out_channels]: the block's
-  // projection of the time plus its first convolution's bias, see TimeProjections. Dropout acts
-  // only if a draw is given; its row i is sample draw->key.sample + i.
+  // projection of the time plus its first convolution's bias, see TimeProjections; with scale_shift
+  // [N,2*out_channels], the projection alone. Dropout acts only if a draw is given; its row i is
+  // sample draw->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& skip,
                         const torch::Tensor& shift, const std::optional<ops::Draw>& dropout);
 
@@ -76,8 +85,14 @@ class ResBlockImpl : public torch::nn::Module {
  private:
   friend struct TimeProjections;
 
+  torch::Tensor modulate(const torch::Tensor& h, const torch::Tensor& scale_and_shift,
+                         const std::optional<ops::Draw>& dropout);
+
   double dropout_;
   int dropout_layer_;
+  bool scale_shift_;
+  double output_scale_;
+  Resample resample_;
   Norm norm1_{nullptr}, norm2_{nullptr};
   torch::nn::Conv2d conv1_{nullptr}, conv2_{nullptr},
       shortcut_{nullptr};  // shortcut_ empty: identity
@@ -87,7 +102,8 @@ TORCH_MODULE(ResBlock);
 
 // What turns the time embedding into the shifts of residual blocks, in the order of the blocks.
 struct TimeProjections {
-  std::vector<torch::Tensor> weights, biases, convolution_biases;
+  std::vector<torch::Tensor> weights, biases;
+  std::vector<torch::Tensor> convolution_biases;  // none with scale_shift
   std::vector<std::int64_t> widths;
 
   explicit TimeProjections(const std::vector<ResBlock>& blocks);
@@ -104,6 +120,8 @@ struct AttentionOptions {
   double epsilon = 1e-6;
   bool fused = false;  // labml: one linear layer for q, k, v, split inside each head, and a norm
                        // that is never applied
+  bool normed = true;  // the tokens are normalised first
+  double output_scale = 1;  // what input plus result are divided by
 };
 
 // Self-attention over all positions, plus the input.

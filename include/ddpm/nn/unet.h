@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "ddpm/config/config.h"
+#include "ddpm/config/widths.h"
 #include "ddpm/nn/blocks.h"
 
 namespace ddpm {
@@ -33,7 +34,7 @@ struct UpBlock {
 // Residual block, attention, residual block at the lowest resolution.
 struct MiddleBlock {
   ResBlock res1{nullptr};
-  AttentionBlock attention{nullptr};
+  AttentionBlock attention{nullptr};  // empty: none
   ResBlock res2{nullptr};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& shift1,
@@ -43,15 +44,14 @@ struct MiddleBlock {
 struct DownLevel {
   std::vector<DownBlock> blocks;
   Downsample downsample{nullptr};  // empty at the lowest resolution
+  ResBlock halve{nullptr};         // or this, if residual blocks halve the image
 };
 
 struct UpLevel {
   std::vector<UpBlock> blocks;
   Upsample upsample{nullptr};  // empty at the full resolution
+  ResBlock twice{nullptr};     // or this
 };
-
-// Widths of all levels, full resolution first.
-std::vector<std::int64_t> level_widths(const ModelConfig& config);
 
 class UNetImpl : public torch::nn::Module {
  public:
@@ -78,10 +78,13 @@ class UNetImpl : public torch::nn::Module {
   void build_up(const ModelConfig& config, const UNetNames& names,
                 std::vector<std::int64_t>& skip_widths);
   ResBlock add_res(const std::string& path, const ModelConfig& config, const UNetNames& names,
-                   std::int64_t in, std::int64_t out);
+                   std::int64_t in, std::int64_t out, double output_scale = 1,
+                   Resample resample = Resample::kNone);
   AttentionBlock add_attention(const std::string& path, const ModelConfig& config,
-                               const UNetNames& names, std::int64_t channels);
+                               const UNetNames& names, std::int64_t channels, bool normed = true,
+                               double output_scale = 1);
 
+  bool center_input_ = false;
   torch::nn::Conv2d conv_in_{nullptr};
   TimeEmbedding time_embedding_{nullptr};
   std::vector<DownLevel> down_;  // full resolution first

@@ -8,14 +8,14 @@
 #include "ddpm/config/loader.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/io/model_file.h"
+#include "ddpm/io/weights.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 
 struct LoadedModel {
-  Config
-      config;  // as trained, with the overrides; `run` is today's, `sampling` the run's defaults
+  Config config;  // as trained, with the overrides; `run` is today's, `sampling` the run's defaults
   Runtime runtime;
   UNet net{nullptr};
   std::string sha256;  // of the weights file
@@ -25,7 +25,9 @@ struct LoadedModel {
 };
 
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and
-// loads the weights that sampling.weights names. Throws CheckpointError, ConfigError, DeviceError.
-LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides);
+// loads the weights that sampling.weights names. With Missing::kKeep, tensors that the file lacks
+// are initialised as for training. Throws CheckpointError, ConfigError, DeviceError.
+LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides,
+                       Missing missing = Missing::kRefuse);
 
 }  // namespace ddpm

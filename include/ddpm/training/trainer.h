@@ -13,6 +13,7 @@
 #include "ddpm/data/batch_source.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/denoise_model.h"
+#include "ddpm/io/weights.h"
 #include "ddpm/nn/parameter_layout.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/adam.h"
@@ -72,6 +73,10 @@ class Trainer {
   // Restores exactly the state that write_snapshot wrote. Throws CheckpointError if anything is
   // missing or does not fit, and IoError.
   void load(const std::filesystem::path& folder);
+
+  // Starts from the weights of another model: step 0, no moments, the average equal to the weights.
+  // Throws CheckpointError as load_tensors does.
+  void start_from(const TensorSet& tensors, Missing missing);
 
   // Calls `use(network)` with the averaged weights in place (the raw ones where averaging is off).
   template <class Use>

@@ -1,0 +1,22 @@
+// JSON documents of model files that others wrote: configs, indices. Stricter than the grammar,
+// because they may be hostile.
+#pragma once
+
+#include <filesystem>
+#include <string>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+namespace ddpm {
+
+inline constexpr std::size_t kMaxJsonBytes = std::size_t{4} << 20;
+
+// The document in `text`, at most kMaxJsonBytes long and 32 levels deep, without repeated keys.
+// Throws CheckpointError "<name>: <reason>".
+nlohmann::json parse_json(std::string_view text, const std::string& name);
+
+// The same from a file. Throws CheckpointError also if it is missing or cannot be read.
+nlohmann::json read_json_file(const std::filesystem::path& path);
+
+}  // namespace ddpm

@@ -1,0 +1,32 @@
+// Which network a state dict belongs to, read off its tensors' names and shapes.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "ddpm/config/config.h"
+#include "ddpm/formats/tensor_set.h"
+#include "ddpm/interop/translate.h"
+
+namespace ddpm {
+
+// A network whose file has no config. What no shape tells is taken from the code base that the
+// names belong to.
+struct InferredModel {
+  Layout layout;
+  Config config;                     // model, diffusion, data.channels and data.range
+  std::vector<std::string> assumed;  // for the log: what the tensors do not tell
+};
+
+// The scheme of UNetNames whose names these are, by its time embedding; empty: none.
+std::string detect_scheme(const TensorSet& set);
+
+// Throws CheckpointError if the tensors are no network of the family, saying which part is missing.
+// `model_path` begins messages.
+InferredModel infer_model(const TensorSet& set);
+
+// Whether a code base can run the network and hold its tensors: throws ConfigError naming the keys
+// of model.* that it cannot represent, with their values.
+void check_layout(const ModelConfig& model, const Layout& layout);
+
+}  // namespace ddpm

@@ -1,0 +1,60 @@
+#include <cstdio>
+
+#include "command.h"
+#include "ddpm/base/text.h"
+#include "ddpm/sampling/export_model.h"
+
+namespace ddpm::cli {
+namespace {
+
+struct ConvertOptions {
+  CommonOptions common;
+  std::string model, output;
+  std::optional<std::string> weights;
+  ExportRequest request;
+  bool allow_missing = false;
+};
+
+ExitCode run_convert(const ConvertOptions& options) {
+  set_up_logging(options.common.log);
+  std::vector<Override> overrides = options.common.overrides();
+  append_override(overrides, options.weights, "sampling.weights", "--weights");
+  overrides.push_back({"run.device", "cpu", "ddpm convert"});
+  const LoadedModel model = load_model(options.model, overrides,
+                                       options.allow_missing ? Missing::kKeep : Missing::kRefuse);
+  for (const fs::path& file : export_model(model, options.request, options.output))
+    std::puts(file.c_str());
+  return ExitCode::kSuccess;
+}
+
+}  // namespace
+
+void add_convert(CLI::App& program, Action& action) {
+  auto options = std::make_shared<ConvertOptions>();
+  CLI::App* command =
+      program.add_subcommand("convert", "Write a model in the layout of another program");
+  command->add_option("--model", options->model, model_help())
+      ->type_name("PATH")
+      ->required()
+      ->group("Model");
+  command->add_option("--weights", options->weights, "ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Model");
+  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
+      ->group("Model");
+  command->add_option("--to", options->request.target, join(export_targets()))
+      ->type_name("NAME")
+      ->required();
+  command->add_option("--output", options->output, "A new folder")->type_name("DIR")->required();
+  command->add_option("--dtype", options->request.dtype, "fp32, fp16 or bf16")
+      ->capture_default_str()
+      ->type_name("NAME");
+  add_set_option(*command, options->common);
+  add_log_options(*command, options->common);
+  command->footer(
+      examples({"ddpm convert --model runs/cifar10 --to diffusers --output for_diffusers",
+                "ddpm convert --model ddpm-cifar10-32 --to ddpm --output own"}));
+  command->callback([&action, options] { action = [options] { return run_convert(*options); }; });
+}
+
+}  // namespace ddpm::cli

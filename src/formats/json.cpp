@@ -1,0 +1,52 @@
+#include "ddpm/formats/json.h"
+
+#include <set>
+#include <vector>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+
+namespace ddpm {
+namespace {
+
+constexpr int kMaxDepth = 32;
+
+}  // namespace
+
+nlohmann::json parse_json(std::string_view text, const std::string& name) {
+  using nlohmann::json;
+  if (text.size() > kMaxJsonBytes)
+    throw CheckpointError(format_text("{}: {} bytes of JSON are more than the {} that are read",
+                                      name, text.size(), kMaxJsonBytes));
+  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
+    if (depth > kMaxDepth)
+      throw CheckpointError(format_text("{}: nested deeper than {} levels", name, kMaxDepth));
+    if (event == json::parse_event_t::object_start) keys.emplace_back();
+    if (event == json::parse_event_t::object_end) keys.pop_back();
+    if (event == json::parse_event_t::key &&
+        !keys.back().insert(parsed.get_ref<const std::string&>()).second)
+      throw CheckpointError(format_text("{}: key '{}' appears twice", name,
+                                        shorten(parsed.get_ref<const std::string&>())));
+    return true;
+  };
+  try {
+    return json::parse(text, check);
+  } catch (const json::exception& error) {
+    throw CheckpointError(name + ": not valid JSON: " + shorten(error.what(), 300));
+  }
+}
+
+nlohmann::json read_json_file(const fs::path& path) {
+  std::string text;
+  try {
+    text = read_file(path, kMaxJsonBytes);
+  } catch (const IoError& error) {
+    throw CheckpointError(error.what());
+  }
+  return parse_json(text, path.string());
+}
+
+}  // namespace ddpm

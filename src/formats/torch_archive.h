@@ -1,0 +1,37 @@
+// Where the two layouts of torch.save keep the pickle and the storages.
+#pragma once
+
+#include <cstddef>
+#include <map>
+#include <optional>
+#include <span>
+#include <string>
+
+#include "ddpm/formats/pickle.h"
+#include "ddpm/formats/safetensors.h"
+
+namespace ddpm {
+
+struct TorchArchive {
+  PickleTree tree;
+  std::map<std::string, std::span<const std::byte>> storages;  // by key
+};
+
+// A storage as the pickle describes it: ("storage", type, key, device, elements, ...).
+struct StorageIdentity {
+  std::string key;
+  DType dtype = DType::kF32;
+  std::uint64_t count = 0;  // elements
+  std::uint64_t bytes = 0;
+};
+// Throws CheckpointError if the value is none.
+StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent);
+
+// "torch._utils._rebuild_tensor_v2".
+std::string full_name(const PickleValue& global);
+
+// Opens a zip archive (since PyTorch 1.6), or pickles and storages in a row (before). Checksums,
+// where there are any, are verified. Throws CheckpointError.
+TorchArchive open_torch_archive(std::span<const std::byte> file);
+
+}  // namespace ddpm

@@ -1,0 +1,293 @@
+#include "ddpm/formats/torch_file.h"
+
+#include <algorithm>
+#include <array>
+#include <cstring>
+#include <map>
+#include <optional>
+#include <set>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "torch_archive.h"
+
+namespace ddpm {
+namespace {
+
+using Kind = PickleValue::Kind;
+
+constexpr int kMaxDepth = 16;         // of dictionaries
+constexpr std::size_t kMaxRank = 16;  // of tensors
+
+// What training scripts keep beside weights and what does no harm because nothing is called.
+// Whatever else a pickle refers to, such as os.system, says that the file is not what it seems.
+bool is_harmless(const PickleValue& global) {
+  static const std::set<std::string_view> kNames = {"collections.OrderedDict",
+                                                    "collections.defaultdict",
+                                                    "__builtin__.set",
+                                                    "builtins.set",
+                                                    "__builtin__.dict",
+                                                    "builtins.dict",
+                                                    "__builtin__.list",
+                                                    "builtins.list",
+                                                    "__builtin__.int",
+                                                    "builtins.int",
+                                                    "_codecs.encode",
+                                                    "argparse.Namespace",
+                                                    "torch._utils._rebuild_tensor",
+                                                    "torch._utils._rebuild_tensor_v2",
+                                                    "torch._utils._rebuild_parameter",
+                                                    "torch.Size",
+                                                    "torch.device",
+                                                    "torch.float64",
+                                                    "torch.float32",
+                                                    "torch.float16",
+                                                    "torch.bfloat16",
+                                                    "torch.int64",
+                                                    "torch.int32",
+                                                    "torch.uint8",
+                                                    "torch.bool",
+                                                    "numpy.dtype",
+                                                    "numpy.core.multiarray.scalar",
+                                                    "numpy._core.multiarray.scalar"};
+  static const std::array<std::string_view, 4> kModules = {"pytorch_lightning.", "lightning.",
+                                                           "lightning_fabric.", "omegaconf."};
+  const std::string name = full_name(global);
+  return kNames.contains(name) || (global.text == "torch" && name.ends_with("Storage")) ||
+         std::ranges::any_of(kModules,
+                             [&](std::string_view module) { return name.starts_with(module); });
+}
+
+// A mapped file, and the tensors that are not contiguous in it.
+struct File {
+  explicit File(const fs::path& path) : map(path) {}
+  MappedFile map;
+  std::vector<std::vector<std::byte>> copies;
+};
+
+struct Storage {
+  DType dtype = DType::kF32;
+  std::span<const std::byte> bytes;
+  std::uint64_t count = 0;  // elements
+};
+
+// Elements of a shape, the distance of the last from the first, and whether they lie row-major
+// without gaps.
+struct Extent {
+  std::uint64_t count = 1, last = 0;
+  bool contiguous = true;
+};
+
+// Nothing on negative numbers and overflow.
+std::optional<Extent> extent(const std::vector<std::int64_t>& shape,
+                             const std::vector<std::int64_t>& stride) {
+  Extent result;
+  for (std::size_t i = shape.size(); i-- > 0;) {
+    if (shape[i] < 0 || stride[i] < 0) return std::nullopt;
+    const auto size = static_cast<std::uint64_t>(shape[i]),
+               step = static_cast<std::uint64_t>(stride[i]);
+    if (size > 1 && step != result.count) result.contiguous = false;
+    std::uint64_t distance = 0;
+    if (size > 1 && (__builtin_mul_overflow(size - 1, step, &distance) ||
+                     __builtin_add_overflow(result.last, distance, &result.last)))
+      return std::nullopt;
+    if (__builtin_mul_overflow(result.count, size, &result.count)) return std::nullopt;
+  }
+  if (result.count == 0) result = {.count = 0, .last = 0, .contiguous = true};
+  return result;
+}
+
+// Elements of the strided view at `offset`, row-major.
+void gather(const Storage& storage, std::uint64_t offset, const std::vector<std::int64_t>& shape,
+            const std::vector<std::int64_t>& stride, std::vector<std::byte>& out) {
+  const std::size_t element = dtype_size(storage.dtype);
+  std::vector<std::int64_t> position(shape.size(), 0);
+  std::uint64_t source = offset;
+  for (std::size_t target = 0; target < out.size(); target += element) {
+    std::memcpy(out.data() + target, storage.bytes.data() + source * element, element);
+    // The next element: count up the last dimension, carry into those before.
+    for (std::size_t d = shape.size(); d-- > 0;) {
+      source += static_cast<std::uint64_t>(stride[d]);
+      if (++position[d] < shape[d]) break;
+      source -= static_cast<std::uint64_t>(stride[d]) * static_cast<std::uint64_t>(shape[d]);
+      position[d] = 0;
+    }
+  }
+}
+
+// From the values of a pickle to tensors.
+class Reader {
+ public:
+  Reader(const fs::path& path, std::shared_ptr<File> file)
+      : path_(path),
+        file_(std::move(file)),
+        archive_(open_torch_archive(file_->map.bytes())),
+        copy_budget_(file_->map.bytes().size()) {}
+
+  std::vector<StateDict> read() {
+    for (const PickleValue& value : archive_.tree.values)
+      if (value.kind == Kind::kGlobal && !is_harmless(value))
+        throw CheckpointError(format_text(
+            "its pickle refers to {}, which weights do not need; nothing was executed. If "
+            "you trust the file, save its weights alone: torch.save(model.state_dict(), "
+            "...)",
+            shorten(full_name(value))));
+    visit(archive_.tree.root, "", 0);
+    return std::move(dicts_);
+  }
+
+ private:
+  const PickleValue& value(PickleIndex index) const { return archive_.tree.values[index]; }
+  bool is_call(PickleIndex index, std::string_view name) const {
+    if (value(index).kind != Kind::kCall) return false;
+    const PickleValue& callee = value(value(index).items[0]);
+    return callee.kind == Kind::kGlobal && full_name(callee) == name;
+  }
+  const std::vector<PickleIndex>& arguments(PickleIndex call) const {
+    return value(value(call).items[1]).items;
+  }
+
+  std::int64_t integer(PickleIndex index, const char* what) const;
+  std::vector<std::int64_t> integers(PickleIndex index, const char* what) const;
+  std::optional<std::string> key_text(PickleIndex index) const;
+  void visit(PickleIndex index, const std::string& name, int depth);
+  bool is_tensor(PickleIndex index) const {
+    return is_call(index, "torch._utils._rebuild_tensor_v2") ||
+           is_call(index, "torch._utils._rebuild_tensor");
+  }
+  std::optional<TensorView> read_tensor(PickleIndex index, const std::string& name);
+  TensorView rebuild(const std::vector<PickleIndex>& arguments, const std::string& name);
+  Storage storage(PickleIndex index) const;
+  std::span<const std::byte> elements(const Storage& storage, std::int64_t offset,
+                                      const std::vector<std::int64_t>& shape,
+                                      const std::vector<std::int64_t>& stride);
+
+  fs::path path_;
+  std::shared_ptr<File> file_;
+  TorchArchive archive_;
+  std::set<PickleIndex> visited_;
+  std::vector<StateDict> dicts_;
+  std::uint64_t copy_budget_;  // bytes
+};
+
+std::int64_t Reader::integer(PickleIndex index, const char* what) const {
+  if (value(index).kind != Kind::kInteger)
+    throw CheckpointError(format_text("{} is no whole number", what));
+  return value(index).integer;
+}
+
+// A tuple, or torch.Size of one.
+std::vector<std::int64_t> Reader::integers(PickleIndex index, const char* what) const {
+  if (is_call(index, "torch.Size") && arguments(index).size() == 1) index = arguments(index)[0];
+  if (value(index).kind != Kind::kTuple || value(index).items.size() > kMaxRank)
+    throw CheckpointError(format_text("{} is no tuple of at most {} numbers", what, kMaxRank));
+  std::vector<std::int64_t> numbers;
+  for (const PickleIndex item : value(index).items) numbers.push_back(integer(item, what));
+  return numbers;
+}
+
+// Optimisers number their parameters.
+std::optional<std::string> Reader::key_text(PickleIndex index) const {
+  if (value(index).kind == Kind::kString) return std::string(value(index).text);
+  if (value(index).kind == Kind::kInteger) return std::to_string(value(index).integer);
+  return std::nullopt;
+}
+
+// Follows dictionaries to their tensors.
+void Reader::visit(PickleIndex index, const std::string& name, int depth) {
+  const PickleValue& found = value(index);
+  const bool is_ordered = is_call(index, "collections.OrderedDict");
+  if (!is_ordered && found.kind != Kind::kDictionary) return;
+  if (depth > kMaxDepth)
+    throw CheckpointError(format_text("dictionaries nested deeper than {}", kMaxDepth));
+  if (!visited_.insert(index).second) return;  // kept twice, perhaps inside itself
+  const std::size_t place = dicts_.size();
+  dicts_.push_back({name, {.path = path_, .tensors = {}, .metadata = {}, .memory = file_}});
+  std::set<std::string> keys;
+  for (std::size_t i = is_ordered ? 2 : 0; i < found.items.size(); i += 2) {
+    const std::optional<std::string> key = key_text(found.items[i]);
+    if (!key) continue;
+    if (!keys.insert(*key).second)
+      throw CheckpointError("key '" + shorten(*key) + "' appears twice");
+    if (const std::optional<TensorView> tensor = read_tensor(found.items[i + 1], *key))
+      dicts_[place].set.tensors.push_back(*tensor);
+    else
+      visit(found.items[i + 1], name.empty() ? *key : name + "." + *key, depth + 1);
+  }
+  if (dicts_[place].set.tensors.empty())
+    dicts_.erase(dicts_.begin() + static_cast<std::ptrdiff_t>(place));
+}
+
+// Nothing for a value that is no tensor.
+std::optional<TensorView> Reader::read_tensor(PickleIndex index, const std::string& name) try {
+  if (is_call(index, "torch._utils._rebuild_parameter")) {
+    if (arguments(index).empty() || !is_tensor(arguments(index)[0]))
+      throw CheckpointError("a parameter without a tensor");
+    return rebuild(arguments(arguments(index)[0]), name);
+  }
+  if (!is_tensor(index)) return std::nullopt;
+  return rebuild(arguments(index), name);
+} catch (const CheckpointError& error) {
+  throw CheckpointError("tensor '" + shorten(name) + "': " + error.what());
+}
+
+// Arguments as _rebuild_tensor has them: storage, offset, shape, stride, and what does not matter.
+TensorView Reader::rebuild(const std::vector<PickleIndex>& arguments, const std::string& name) {
+  if (arguments.size() < 4) throw CheckpointError("no storage, offset, shape or stride");
+  const Storage of = storage(arguments[0]);
+  const std::int64_t offset = integer(arguments[1], "the offset");
+  const std::vector<std::int64_t> shape = integers(arguments[2], "the shape"),
+                                  stride = integers(arguments[3], "the stride");
+  return {name, of.dtype, shape, elements(of, offset, shape, stride)};
+}
+
+Storage Reader::storage(PickleIndex index) const {
+  const StorageIdentity identity = storage_identity(archive_.tree, index);
+  const auto found = archive_.storages.find(identity.key);
+  if (found == archive_.storages.end())
+    throw CheckpointError("storage '" + shorten(identity.key) + "' is missing");
+  if (found->second.size() != identity.bytes)
+    throw CheckpointError(format_text("storage '{}' has {} bytes, not {} elements of {}",
+                                      shorten(identity.key), found->second.size(), identity.count,
+                                      dtype_name(identity.dtype)));
+  return {identity.dtype, found->second, identity.count};
+}
+
+// Checks that the view lies inside its storage; copies it if it is not contiguous.
+std::span<const std::byte> Reader::elements(const Storage& storage, std::int64_t offset,
+                                            const std::vector<std::int64_t>& shape,
+                                            const std::vector<std::int64_t>& stride) {
+  if (shape.size() != stride.size()) throw CheckpointError("shape and stride differ in length");
+  const std::optional<Extent> reach = extent(shape, stride);
+  const auto first = static_cast<std::uint64_t>(offset);
+  // A view of more elements than the storage has repeats them, which no network's weight does.
+  if (!reach || offset < 0 || first > storage.count || reach->count > storage.count ||
+      (reach->count > 0 && reach->last >= storage.count - first))
+    throw CheckpointError(
+        format_text("its shape reaches beyond the {} elements of its storage", storage.count));
+  const std::size_t element = dtype_size(storage.dtype);
+  const std::uint64_t size = reach->count * element;
+  if (reach->contiguous) return storage.bytes.subspan(first * element, size);
+  if (size > copy_budget_)
+    throw CheckpointError("the tensors, as views of shared storages, are larger than the file");
+  copy_budget_ -= size;
+  std::vector<std::byte>& out = file_->copies.emplace_back(size);
+  gather(storage, first, shape, stride, out);
+  return out;
+}
+
+}  // namespace
+
+std::vector<StateDict> read_torch_file(const fs::path& path) {
+  try {
+    return Reader(path, std::make_shared<File>(path)).read();
+  } catch (const IoError& error) {
+    throw CheckpointError(error.what());
+  } catch (const CheckpointError& error) {
+    throw CheckpointError(path.string() + ": " + error.what());
+  }
+}
+
+}  // namespace ddpm

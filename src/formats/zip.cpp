@@ -1,0 +1,212 @@
+#include "ddpm/formats/zip.h"
+
+#include <zlib.h>
+
+#include <algorithm>
+#include <optional>
+#include <set>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::uint32_t kLocalSignature = 0x04034b50, kCentralSignature = 0x02014b50,
+                        kEndSignature = 0x06054b50, kEnd64Signature = 0x06064b50,
+                        kLocator64Signature = 0x07064b50;
+constexpr std::uint64_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56,
+                        kLocator64Bytes = 20;
+constexpr std::uint64_t kMax16 = 0xFFFF, kMax32 = 0xFFFFFFFF;  // "see the zip64 field"
+
+[[noreturn]] void fail(const std::string& reason) {
+  throw CheckpointError("not a valid zip archive: " + reason);
+}
+
+// Little-endian numbers at checked places.
+class Bytes {
+ public:
+  explicit Bytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
+
+  std::uint64_t size() const { return bytes_.size(); }
+  std::span<const std::byte> part(std::uint64_t offset, std::uint64_t size,
+                                  const char* what) const {
+    if (offset > bytes_.size() || size > bytes_.size() - offset)
+      fail(format_text(
+          "{} at byte {} reaches beyond the end of the file; it is truncated or damaged", what,
+          offset));
+    return bytes_.subspan(offset, size);
+  }
+  std::uint64_t number(std::uint64_t offset, std::uint64_t size, const char* what) const {
+    std::uint64_t value = 0;
+    int shift = 0;
+    for (const std::byte byte : part(offset, size, what)) {
+      value |= std::to_integer<std::uint64_t>(byte) << shift;
+      shift += 8;
+    }
+    return value;
+  }
+  std::string text(std::uint64_t offset, std::uint64_t size, const char* what) const {
+    const std::span<const std::byte> found = part(offset, size, what);
+    return {reinterpret_cast<const char*>(found.data()), found.size()};
+  }
+
+ private:
+  std::span<const std::byte> bytes_;
+};
+
+struct Directory {
+  std::uint64_t offset = 0, size = 0, count = 0;
+};
+
+// The end record is the last thing but a comment of at most 64 KiB.
+std::uint64_t find_end(const Bytes& file) {
+  if (file.size() < kEndBytes) fail("too short");
+  const std::uint64_t last = file.size() - kEndBytes;
+  const std::uint64_t first = last > kMax16 ? last - kMax16 : 0;
+  for (std::uint64_t position = last + 1; position-- > first;)
+    if (file.number(position, 4, "end record") == kEndSignature &&
+        file.number(position + 20, 2, "end record") == last - position)
+      return position;
+  fail("no end record; the file is truncated");
+}
+
+Directory read_end(const Bytes& file) {
+  const char* what = "end record";
+  const std::uint64_t end = find_end(file);
+  if (file.number(end + 4, 2, what) != 0 || file.number(end + 6, 2, what) != 0)
+    fail("split over several files");
+  Directory directory{.offset = file.number(end + 16, 4, what),
+                      .size = file.number(end + 12, 4, what),
+                      .count = file.number(end + 10, 2, what)};
+  const bool has_locator =
+      end >= kLocator64Bytes &&
+      file.number(end - kLocator64Bytes, 4, "zip64 locator") == kLocator64Signature;
+  if (has_locator) {
+    const std::uint64_t end64 = file.number(end - kLocator64Bytes + 8, 8, "zip64 locator");
+    if (file.number(end64, 4, "zip64 end record") != kEnd64Signature)
+      fail("no zip64 end record where the locator says");
+    static_cast<void>(file.part(end64, kEnd64Bytes, "zip64 end record"));
+    directory = {.offset = file.number(end64 + 48, 8, what),
+                 .size = file.number(end64 + 40, 8, what),
+                 .count = file.number(end64 + 32, 8, what)};
+  }
+  if (directory.count > directory.size / kCentralBytes)
+    fail(format_text("{} members do not fit a directory of {} bytes", directory.count,
+                     directory.size));
+  static_cast<void>(file.part(directory.offset, directory.size, "directory"));
+  return directory;
+}
+
+struct Entry {
+  std::string name;
+  std::uint64_t flags = 0, method = 0, crc = 0, compressed = 0, size = 0, offset = 0;
+};
+
+// Sizes and offset that did not fit 32 bits are in extra field 1, in this order.
+void apply_zip64(const Bytes& extra, Entry& entry) {
+  std::uint64_t position = 0;
+  while (position + 4 <= extra.size()) {
+    const std::uint64_t id = extra.number(position, 2, "extra field"),
+                        size = extra.number(position + 2, 2, "extra field");
+    std::uint64_t value = position + 4;
+    position = value + size;
+    if (id != 1) continue;
+    for (std::uint64_t* field : {&entry.size, &entry.compressed, &entry.offset})
+      if (*field == kMax32) {
+        *field = extra.number(value, 8, "zip64 extra field");
+        value += 8;
+      }
+  }
+}
+
+Entry read_entry(const Bytes& file, std::uint64_t& position) {
+  const char* what = "directory entry";
+  if (file.number(position, 4, what) != kCentralSignature)
+    fail(format_text("no directory entry at byte {}", position));
+  Entry entry{.name = {},
+              .flags = file.number(position + 8, 2, what),
+              .method = file.number(position + 10, 2, what),
+              .crc = file.number(position + 16, 4, what),
+              .compressed = file.number(position + 20, 4, what),
+              .size = file.number(position + 24, 4, what),
+              .offset = file.number(position + 42, 4, what)};
+  const std::uint64_t name = file.number(position + 28, 2, what),
+                      extra = file.number(position + 30, 2, what),
+                      comment = file.number(position + 32, 2, what);
+  entry.name = file.text(position + kCentralBytes, name, what);
+  apply_zip64(Bytes(file.part(position + kCentralBytes + name, extra, what)), entry);
+  position += kCentralBytes + name + extra + comment;
+  return entry;
+}
+
+[[noreturn]] void fail_member(const std::string& name, const std::string& reason) {
+  throw CheckpointError("member '" + shorten(name) + "': " + reason);
+}
+
+struct Placed {
+  ZipMember member;
+  std::uint64_t begin = 0, end = 0;  // in the file, local header included
+};
+
+Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit) {
+  if (entry.flags & 1) fail_member(entry.name, "is encrypted");
+  if (entry.method != 0)
+    fail_member(entry.name, "is compressed; PyTorch stores its members as they are");
+  if (entry.compressed != entry.size)
+    fail_member(entry.name,
+                format_text("{} bytes stored for a size of {}", entry.compressed, entry.size));
+  const char* what = "member";
+  if (file.number(entry.offset, 4, what) != kLocalSignature)
+    fail_member(entry.name, format_text("no header at byte {}", entry.offset));
+  const std::uint64_t name = file.number(entry.offset + 26, 2, what),
+                      extra = file.number(entry.offset + 28, 2, what);
+  if (file.text(entry.offset + kLocalBytes, name, what) != entry.name)
+    fail_member(entry.name, "has another name in its own header");
+  const std::uint64_t begin = entry.offset + kLocalBytes + name + extra;
+  if (begin > limit || entry.size > limit - begin)
+    fail_member(entry.name, format_text("its {} bytes reach into the directory", entry.size));
+  return {{entry.name, file.part(begin, entry.size, what), static_cast<std::uint32_t>(entry.crc)},
+          entry.offset,
+          begin + entry.size};
+}
+
+}  // namespace
+
+void ZipMember::verify() const {
+  const auto found = static_cast<std::uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
+  if (found != crc)
+    fail_member(name, format_text("damaged: CRC-32 is {}, the directory says {}", found, crc));
+}
+
+bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
+  return bytes.size() >= 4 && bytes[0] == std::byte{'P'} && bytes[1] == std::byte{'K'} &&
+         ((bytes[2] == std::byte{3} && bytes[3] == std::byte{4}) ||
+          (bytes[2] == std::byte{5} && bytes[3] == std::byte{6}));
+}
+
+std::vector<ZipMember> read_zip(std::span<const std::byte> bytes) {
+  const Bytes file(bytes);
+  const Directory directory = read_end(file);
+  std::vector<Placed> placed;
+  std::set<std::string> names;
+  std::uint64_t position = directory.offset;
+  for (std::uint64_t i = 0; i < directory.count; ++i) {
+    const Entry entry = read_entry(file, position);
+    if (position > directory.offset + directory.size) fail("the directory is longer than it says");
+    if (!names.insert(entry.name).second) fail_member(entry.name, "appears twice");
+    placed.push_back(place(file, entry, directory.offset));
+  }
+  std::ranges::sort(placed, {}, &Placed::begin);
+  for (std::size_t i = 1; i < placed.size(); ++i)
+    if (placed[i].begin < placed[i - 1].end)
+      fail_member(placed[i].member.name,
+                  "overlaps member '" + shorten(placed[i - 1].member.name) + "'");
+  std::vector<ZipMember> members;
+  for (Placed& one : placed) members.push_back(std::move(one.member));
+  return members;
+}
+
+}  // namespace ddpm

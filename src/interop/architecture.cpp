@@ -1,0 +1,264 @@
+#include "ddpm/interop/architecture.h"
+
+#include <algorithm>
+#include <map>
+#include <optional>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+#include "ddpm/config/widths.h"
+#include "ddpm/interop/names.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::int64_t kMaxBlocks = 16;
+
+using Shapes = std::map<std::string, std::vector<std::int64_t>>;
+
+// Sizes and features of the network behind a set of names and shapes.
+class Inspector {
+ public:
+  Inspector(const TensorSet& set, const std::string& scheme) : set_(set) {
+    for (const TensorView& view : set.tensors) shapes_.emplace(view.name, view.shape);
+    names_ = find_structure(scheme);
+  }
+
+  const UNetNames& names() const { return names_; }
+  // Dimension of the weight of a module.
+  std::int64_t size(const std::string& module, std::size_t dimension) const {
+    const auto found = shapes_.find(module + ".weight");
+    if (found == shapes_.end() || found->second.size() <= dimension || found->second[dimension] < 1)
+      throw CheckpointError(format_text("{}: tensor '{}.weight' is missing or has no sizes",
+                                        set_.path.string(), module));
+    return found->second[dimension];
+  }
+  bool has(const std::string& module) const { return shapes_.contains(module + ".weight"); }
+  std::string first_time_layer() const { return names_.time_embedding + "." + names_.time_linear1; }
+
+ private:
+  std::string conv1(const UNetNames& names, const std::string& res) const {
+    return res + "." + names.res.conv1;
+  }
+  // Whether there are exactly these levels and blocks.
+  bool fits(const UNetNames& names) const {
+    for (std::int64_t level = 0; level < names.levels; ++level) {
+      for (std::int64_t block = 0; block < names.blocks; ++block)
+        if (!has(conv1(names, names.down_res(level, block)))) return false;
+      for (std::int64_t block = 0; block <= names.blocks; ++block)
+        if (!has(conv1(names, names.up_res(level, block)))) return false;
+      if (level + 1 < names.levels && !has_downsampling(names, level)) return false;
+    }
+    const std::int64_t blocks = names.levels * (2 * names.blocks + 1) + 2;
+    return count_blocks(names) == blocks + (resampling_blocks(names) ? 2 * (names.levels - 1) : 0);
+  }
+  bool has_downsampling(const UNetNames& names, std::int64_t level) const {
+    return has(names.downsample(level) + "." + names.downsample_conv) ||
+           has(conv1(names, names.downsample(level)));
+  }
+  bool resampling_blocks(const UNetNames& names) const {
+    return names.levels > 1 && has(conv1(names, names.downsample(0)));
+  }
+  std::int64_t count_blocks(const UNetNames& names) const {
+    const std::string ending = "." + names.res.conv1 + ".weight";
+    return std::ranges::count_if(shapes_,
+                                 [&](const auto& item) { return item.first.ends_with(ending); });
+  }
+  std::vector<bool> attention_of(const UNetNames& names) const {
+    std::vector<bool> attention;
+    for (std::int64_t level = 0; level < names.levels; ++level)
+      attention.push_back(has(names.down_attention(level, 0) + "." + names.attention_parts.out));
+    return attention;
+  }
+  UNetNames find_structure(const std::string& scheme) const {
+    for (std::int64_t levels = 1; levels <= static_cast<std::int64_t>(kMaxLevels); ++levels)
+      for (std::int64_t blocks = 1; blocks <= kMaxBlocks; ++blocks) {
+        UNetNames names = UNetNames::make(scheme, levels, blocks);
+        names.attention = attention_of(names);
+        if (fits(names)) return names;
+      }
+    throw CheckpointError(
+        format_text("{}: the tensors are named as {} names them, but no number of levels and "
+                    "blocks gives these; "
+                    "the file is incomplete, or its network is not of the family",
+                    set_.path.string(), scheme));
+  }
+
+  const TensorSet& set_;
+  Shapes shapes_;
+  UNetNames names_;
+};
+
+// What the shapes tell.
+void read_shapes(const Inspector& in, Config& config) {
+  const UNetNames& names = in.names();
+  ModelConfig& model = config.model;
+  config.data.channels = in.size(names.conv_in, 1);
+  const std::int64_t out = in.size(names.conv_out, 0);
+  if (out != config.data.channels)
+    throw CheckpointError(format_text(
+        "the network makes {} channels from {}; learned variances are not part of the family", out,
+        config.data.channels));
+  model.base_width = in.size(in.first_time_layer(), 1);
+  const std::int64_t time_width = in.size(in.first_time_layer(), 0);
+  model.time_width = time_width == 4 * model.base_width ? 0 : time_width;
+  std::vector<std::int64_t> widths;
+  for (std::int64_t level = 0; level < names.levels; ++level)
+    widths.push_back(in.size(names.down_res(level, 0) + "." + names.res.conv1, 0));
+  set_level_widths(model, widths, in.size(names.conv_in, 0), names.scheme == "labml");
+  model.blocks_per_level = names.blocks;
+  model.attention = names.attention;
+  const std::string first = names.down_res(0, 0);
+  model.time_scale_shift =
+      in.size(first + "." + names.res.time, 0) == 2 * in.size(first + "." + names.res.conv1, 0);
+  if (names.levels > 1 && in.has(names.downsample(0) + "." + names.res.conv1))
+    model.downsample = model.upsample = "resnet";
+  if (!in.has(names.middle_attention + "." + names.attention_parts.out))
+    model.middle_attention = "none";
+}
+
+// What the code bases have in common where they differ from the defaults, Ho's.
+void set_pytorch_switches(ModelConfig& model) {
+  model.downsample_padding = "symmetric";
+  model.time_frequencies = "half";
+  model.norm_epsilon = 1e-5;
+}
+
+void set_labml(InferredModel& result) {
+  ModelConfig& model = result.config.model;
+  model.names = "labml";
+  model.attention_kind = "fused";
+  model.downsample_padding = "symmetric";
+  model.upsample = "transposed";
+  model.width_change = "last_block";
+  model.norm_epsilon = 1e-5;
+  model.final_groups = 8;
+  model.initialization = "pytorch";
+  result.config.data.range = "unit";
+  result.assumed = {"images in [0,1]", "32 groups, 8 in the last norm"};
+}
+
+void set_openai(InferredModel& result) {
+  ModelConfig& model = result.config.model;
+  set_pytorch_switches(model);
+  model.time_order = "cos_sin";
+  model.attention_heads = 4;
+  result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
+                    "q, k and v head by head, the older attention order",
+                    "a linear schedule of 1000 steps"};
+}
+
+void set_switches(InferredModel& result) {
+  ModelConfig& model = result.config.model;
+  model.dropout = 0;
+  if (result.layout.scheme == "labml") {
+    set_labml(result);
+  } else if (result.layout.scheme == "openai") {
+    set_openai(result);
+  } else if (result.layout.scheme == "pytorch_ddpm") {
+    set_pytorch_switches(model);
+    result.assumed = {"a linear schedule of 1000 steps", "one attention head"};
+  } else {
+    result.assumed = {"a linear schedule of 1000 steps", "one attention head",
+                      "group norms with epsilon 1e-6", "padding right and bottom"};
+  }
+}
+
+// A key that a layout cannot express unless it has this value.
+struct Requirement {
+  const char* key;
+  FieldValue value;
+};
+
+std::vector<Requirement> requirements(const Layout& layout) {
+  std::vector<Requirement> list = {{"model.middle_scale", 1.0}, {"model.center_input", false}};
+  const auto add = [&](std::vector<Requirement> more) {
+    list.insert(list.end(), more.begin(), more.end());
+  };
+  const std::string& scheme = layout.scheme;
+  const std::string half = "half", nearest = "nearest", qkv = "qkv", symmetric = "symmetric";
+  if (scheme == "labml") {
+    add({{"model.attention_kind", std::string("fused")},
+         {"model.upsample", std::string("transposed")},
+         {"model.width_change", std::string("last_block")},
+         {"model.downsample_padding", symmetric},
+         {"model.compounding_widths", true},
+         {"model.final_groups", std::int64_t{8}},
+         {"model.time_frequencies", std::string("half_minus_one")},
+         {"model.time_order", std::string("sin_cos")}});
+  } else {
+    add({{"model.attention_kind", qkv}, {"model.width_change", std::string("first_block")}});
+  }
+  if (scheme != "openai")
+    add({{"model.time_scale_shift", false}, {"model.attention_heads", std::int64_t{0}}});
+  if (scheme == "ho")
+    add({{"model.downsample_padding", std::string("asymmetric")},
+         {"model.time_frequencies", std::string("half_minus_one")},
+         {"model.time_order", std::string("sin_cos")},
+         {"model.norm_epsilon", 1e-6}});
+  if (scheme == "pytorch_ddpm")
+    add({{"model.time_frequencies", half}, {"model.time_order", std::string("sin_cos")}});
+  if (scheme == "openai")
+    add({{"model.time_frequencies", half}, {"model.time_order", std::string("cos_sin")}});
+  if (scheme == "ho" || scheme == "pytorch_ddpm")
+    add({{"model.attention_head_width", std::int64_t{0}}, {"model.upsample", nearest}});
+  if (scheme != "ho") add({{"model.downsample_padding", symmetric}, {"model.norm_epsilon", 1e-5}});
+  add({{"model.groups", std::int64_t{32}},
+       {"model.middle_attention", std::string("with_norm")},
+       {"model.time_width", std::int64_t{0}}});
+  if (scheme != "labml") add({{"model.final_groups", std::int64_t{32}}});
+  return list;
+}
+
+}  // namespace
+
+std::string detect_scheme(const TensorSet& set) {
+  for (const char* scheme : {"diffusers", "labml", "ho", "pytorch_ddpm", "openai"}) {
+    const UNetNames names = UNetNames::make(scheme, 1, 1, {false});
+    const std::string time = names.time_embedding + "." + names.time_linear1 + ".weight";
+    if (set.find(time) != nullptr && set.find(names.conv_in + ".weight") != nullptr) return scheme;
+  }
+  return "";
+}
+
+InferredModel infer_model(const TensorSet& set) {
+  const std::string scheme = detect_scheme(set);
+  if (scheme.empty())
+    throw CheckpointError(set.path.string() +
+                          ": its tensors are named like no network that is known here (diffusers, "
+                          "labml, ho, pytorch_ddpm, openai, CompVis)");
+  if (scheme == "diffusers")
+    throw CheckpointError(set.path.string() +
+                          ": its tensors are named as diffusers names them, but switches such as "
+                          "norm_eps and attention_head_dim leave no trace in them; put its "
+                          "config.json beside the file");
+  InferredModel result;
+  result.layout.scheme = scheme;
+  try {
+    read_shapes(Inspector(set, scheme), result.config);
+  } catch (const CheckpointError& error) {
+    const std::string message = error.what(), path = set.path.string();
+    throw CheckpointError(message.starts_with(path) ? message : path + ": " + message);
+  }
+  set_switches(result);
+  return result;
+}
+
+void check_layout(const ModelConfig& model, const Layout& layout) {
+  Config config;
+  config.model = model;
+  std::vector<std::string> problems;
+  for (const Requirement& requirement : requirements(layout)) {
+    const FieldValue value = find_field(requirement.key)->value(config);
+    if (value != requirement.value)
+      problems.push_back(format_text("{} = {} (there always {})", requirement.key,
+                                     value_text(value), value_text(requirement.value)));
+  }
+  if (!problems.empty())
+    throw ConfigError(format_text("the layout of {} cannot represent this network:\n  {}",
+                                  layout.scheme, join(problems, "\n  ")));
+}
+
+}  // namespace ddpm

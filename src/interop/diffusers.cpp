@@ -1,0 +1,206 @@
+#include "ddpm/interop/diffusers.h"
+
+#include <optional>
+
+#include "ddpm/base/format.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+#include "ddpm/config/widths.h"
+#include "json_keys.h"
+
+namespace ddpm {
+namespace {
+
+void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name) {
+  if (const std::vector<std::string> unknown = keys.unknown(); !unknown.empty())
+    log_warning("{}: unknown keys are ignored: {}", name, shorten(join(unknown)));
+}
+
+// --- unet/config.json -> config
+// ---------------------------------------------------------------------
+
+// What the type of a level's block says. Empty resampling: there is none to say something about.
+struct BlockType {
+  bool attention = false;
+  std::string resampling;  // "conv" or "resnet"
+};
+
+// "AttnDownBlock2D" with way = "Down"; `typed` is downsample_type or upsample_type, which only
+// blocks with attention honour.
+BlockType parse_block(std::string type, const std::string& way, const std::string& key,
+                      const std::string& typed, JsonKeys& keys) {
+  if (type.starts_with("UNetRes")) type = type.substr(7);  // old files
+  const std::string sample = way == "Down" ? "Downsample" : "Upsample";
+  if (type == way + "Block2D") return {false, "conv"};
+  if (type == "Attn" + way + "Block2D") return {true, typed};
+  if (type == "Resnet" + sample + "Block2D") return {false, "resnet"};
+  keys.fail(key, "'" + shorten(type) + "' cannot be represented; " + way + "Block2D, Attn" + way +
+                     "Block2D and Resnet" + sample + "Block2D can");
+}
+
+// The types of all levels, full resolution first. `last` has no resampling. Returns the common one.
+std::string read_blocks(const std::vector<std::string>& types, const std::string& way,
+                        const std::string& typed, std::size_t last, JsonKeys& keys,
+                        std::vector<bool>& attention) {
+  const std::string key = way == "Down" ? "down_block_types" : "up_block_types";
+  std::optional<std::string> resampling;
+  attention.clear();
+  for (std::size_t level = 0; level < types.size(); ++level) {
+    const BlockType block = parse_block(types[level], way, key, typed, keys);
+    attention.push_back(block.attention);
+    if (level == last) continue;
+    if (resampling && *resampling != block.resampling)
+      keys.fail(key, "convolutions and residual blocks that resample cannot be mixed");
+    resampling = block.resampling;
+  }
+  return resampling.value_or("conv");
+}
+
+std::string resampling_type(const std::string& key, JsonKeys& keys) {
+  const std::string type = keys.text(key, "conv");
+  if (type != "conv" && type != "resnet")
+    keys.fail(key, "cannot be represented; conv and resnet can");
+  return type;
+}
+
+void read_levels(JsonKeys& keys, ModelConfig& model) {
+  const std::vector<std::int64_t> widths =
+      keys.integers("block_out_channels", {224, 448, 672, 896});
+  if (widths.empty() || widths.size() > kMaxLevels)
+    keys.fail("block_out_channels", format_text("must have 1 to {} levels", kMaxLevels));
+  for (const std::int64_t width : widths)
+    if (width < 4 || width > 8192) keys.fail("block_out_channels", "widths must be in [4, 8192]");
+  model.base_width = widths.front();
+  set_level_widths(model, widths, widths.front());
+
+  std::vector<std::string> down = keys.texts(
+      "down_block_types", {"DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"});
+  std::vector<std::string> up = keys.texts(
+      "up_block_types", {"AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"});
+  if (down.size() != widths.size()) keys.fail("down_block_types", "one entry a level is needed");
+  if (up.size() != widths.size()) keys.fail("up_block_types", "one entry a level is needed");
+  up = {up.rbegin(), up.rend()};
+  std::vector<bool> attention_up;
+  model.downsample = read_blocks(down, "Down", resampling_type("downsample_type", keys),
+                                 widths.size() - 1, keys, model.attention);
+  model.upsample =
+      read_blocks(up, "Up", resampling_type("upsample_type", keys), 0, keys, attention_up) == "conv"
+          ? "nearest"
+          : "resnet";
+  if (attention_up != model.attention)
+    keys.fail("up_block_types", "attention must be at the same levels as in down_block_types");
+}
+
+void read_time(JsonKeys& keys, ModelConfig& model) {
+  keys.require("time_embedding_type", "positional");
+  model.time_width = keys.integer_or_null("time_embedding_dim", std::nullopt).value_or(0);
+  if (model.time_width < 0) keys.fail("time_embedding_dim", "must not be negative");
+  model.time_order = keys.boolean("flip_sin_to_cos", true) ? "cos_sin" : "sin_cos";
+  const std::int64_t shift = keys.integer("freq_shift", 0);
+  if (shift != 0 && shift != 1) keys.fail("freq_shift", "cannot be represented; 0 and 1 can");
+  model.time_frequencies = shift == 1 ? "half_minus_one" : "half";
+  const std::string time = keys.text("resnet_time_scale_shift", "default");
+  if (time != "default" && time != "scale_shift")
+    keys.fail("resnet_time_scale_shift", "cannot be represented; default and scale_shift can");
+  model.time_scale_shift = time == "scale_shift";
+}
+
+void read_attention(JsonKeys& keys, ModelConfig& model) {
+  const std::optional<std::int64_t> head = keys.integer_or_null("attention_head_dim", 8);
+  if (head && *head < 1) keys.fail("attention_head_dim", "must be positive, or null for one head");
+  model.attention_head_width = head.value_or(0);
+  model.attention_heads = 0;
+  const bool has_middle = keys.boolean("add_attention", true);
+  const std::vector<std::int64_t> widths = level_widths(model);
+  for (std::size_t level = 0; level < widths.size() && head; ++level) {
+    const bool used = model.attention[level] || (has_middle && level + 1 == widths.size());
+    if (used && widths[level] % *head != 0)
+      keys.fail("attention_head_dim",
+                format_text("heads of that width do not fill {} channels", widths[level]));
+  }
+  const std::optional<std::int64_t> groups =
+      keys.integer_or_null("attn_norm_num_groups", std::nullopt);
+  if (groups && *groups != model.groups)
+    keys.fail("attn_norm_num_groups", "cannot be represented unless it equals norm_num_groups");
+  const bool normed = groups || !model.time_scale_shift;
+  model.middle_attention = !has_middle ? "none" : normed ? "with_norm" : "without_norm";
+}
+
+void read_rest(JsonKeys& keys, ModelConfig& model) {
+  model.blocks_per_level = keys.integer("layers_per_block", 2);
+  if (model.blocks_per_level < 1 || model.blocks_per_level > 16)
+    keys.fail("layers_per_block", "must be in [1, 16]");
+  model.groups = model.final_groups = keys.integer("norm_num_groups", 32);
+  if (model.groups < 1 || model.groups > 1024) keys.fail("norm_num_groups", "must be in [1, 1024]");
+  model.norm_epsilon = keys.number("norm_eps", 1e-5);
+  if (!(model.norm_epsilon > 0 && model.norm_epsilon <= 1))
+    keys.fail("norm_eps", "must be in (0, 1]");
+  const std::int64_t padding = keys.integer("downsample_padding", 1);
+  if (padding != 0 && padding != 1)
+    keys.fail("downsample_padding", "cannot be represented; 0 and 1 can");
+  model.downsample_padding = padding == 0 ? "asymmetric" : "symmetric";
+  model.middle_scale = keys.number("mid_block_scale_factor", 1);
+  if (!(model.middle_scale > 0 && model.middle_scale <= 1e6))
+    keys.fail("mid_block_scale_factor", "must be in (0, 1e6]");
+  model.center_input = keys.boolean("center_input_sample", false);
+  model.dropout = keys.number("dropout", 0);
+  if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
+  if (const std::string act = keys.text("act_fn", "silu"); act != "silu" && act != "swish")
+    keys.fail("act_fn", "cannot be represented; silu can");
+  keys.require("mid_block_type", "UNetMidBlock2D");
+  keys.require("class_embed_type", nullptr);
+  keys.require("num_class_embeds", nullptr);
+  static_cast<void>(keys.find("num_train_timesteps"));  // of learned time embeddings
+  model.attention_kind = "qkv";
+  model.width_change = "first_block";
+  model.initialization = "pytorch";
+  model.names = "diffusers";
+}
+
+void read_image(JsonKeys& keys, DataConfig& data) {
+  data.channels = keys.integer("in_channels", 3);
+  if (data.channels != 1 && data.channels != 3 && data.channels != 4)
+    keys.fail("in_channels", "cannot be represented; 1, 3 and 4 can");
+  if (keys.integer("out_channels", 3) != data.channels)
+    keys.fail("out_channels", "must equal in_channels; learned variances cannot be represented");
+  const nlohmann::json* size = keys.find("sample_size");
+  if (size == nullptr || size->is_null()) return;
+  const std::vector<std::int64_t> sides =
+      size->is_array() ? keys.integers("sample_size", {})
+                       : std::vector<std::int64_t>(2, keys.integer("sample_size", 0));
+  if (sides.size() != 2 || sides[0] < 1 || sides[1] < 1 || sides[0] > 16384 || sides[1] > 16384)
+    keys.fail("sample_size", "must be one or two numbers in [1, 16384]");
+  data.height = sides[0];
+  data.width = sides[1];
+}
+
+// Copies of google's configs without attention_head_dim are about; read literally they make many
+// heads of networks trained with one, and no shape tells.
+void warn_of_lost_head_key(const nlohmann::json& unet, const std::string& name,
+                           const ModelConfig& model) {
+  if (!unet.contains("attention_head_dim") && model.norm_epsilon == 1e-6 &&
+      model.downsample_padding == "asymmetric" && model.time_order == "sin_cos")
+    log_warning(
+        "{}: no attention_head_dim, so heads of 8 channels, as diffusers reads it; the networks "
+        "with "
+        "these switches were trained with one head: --set model.attention_head_width=0",
+        name);
+}
+
+}  // namespace
+
+void apply_unet_config(const nlohmann::json& unet, const std::string& name, Config& config) {
+  JsonKeys keys(unet, name);
+  keys.require("_class_name", "UNet2DModel");
+  read_levels(keys, config.model);
+  read_time(keys, config.model);
+  read_rest(keys, config.model);
+  read_attention(keys, config.model);
+  read_image(keys, config.data);
+  config.data.range = "symmetric";
+  warn_of_lost_head_key(unet, name, config.model);
+  warn_of_unknown_keys(keys, name);
+}
+
+}  // namespace ddpm

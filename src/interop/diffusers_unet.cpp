@@ -1,0 +1,131 @@
+// config -> unet/config.json
+#include <algorithm>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/fields.h"
+#include "ddpm/config/widths.h"
+#include "ddpm/interop/diffusers.h"
+
+namespace ddpm {
+namespace {
+
+// Keys with values that UNet2DModel has no word for, each with the reason.
+class Problems {
+ public:
+  explicit Problems(const Config& config) : config_(config) {}
+  void add(const std::string& key, const std::string& reason) {
+    list_.push_back(
+        format_text("{} = {}: {}", key, value_text(find_field(key)->value(config_)), reason));
+  }
+  void throw_if_any() const {
+    if (!list_.empty())
+      throw ConfigError("UNet2DModel of diffusers cannot represent this network:\n  " +
+                        join(list_, "\n  "));
+  }
+
+ private:
+  const Config& config_;
+  std::vector<std::string> list_;
+};
+
+// Channels of a head, the same in every attention; null: one head.
+nlohmann::ordered_json head_width(const ModelConfig& model, Problems& problems) {
+  if (model.attention_heads == 0)
+    return model.attention_head_width == 0 ? nlohmann::ordered_json(nullptr)
+                                           : nlohmann::ordered_json(model.attention_head_width);
+  const std::vector<std::int64_t> widths = level_widths(model);
+  std::vector<std::int64_t> heads;
+  for (std::size_t level = 0; level < widths.size(); ++level)
+    if (model.attention[level] || (level + 1 == widths.size() && model.middle_attention != "none"))
+      heads.push_back(widths[level] / model.attention_heads);
+  if (heads.empty()) return nullptr;
+  if (std::ranges::any_of(heads, [&](std::int64_t width) { return width != heads.front(); }))
+    problems.add("model.attention_heads", "heads must be equally wide at every level there");
+  return heads.front();
+}
+
+void check(const Config& config, Problems& problems) {
+  const ModelConfig& model = config.model;
+  if (model.attention_kind != "qkv")
+    problems.add("model.attention_kind", "attention there has a norm and three projections");
+  if (model.width_change != "first_block")
+    problems.add("model.width_change", "widths drop in the first block there");
+  if (model.upsample == "transposed")
+    problems.add("model.upsample", "images are doubled by repeating pixels there");
+  if (model.final_groups != model.groups)
+    problems.add("model.final_groups", "must equal model.groups there");
+  const std::vector<std::int64_t> widths = level_widths(model);
+  if (first_width(model) != widths.front() || model.base_width != widths.front())
+    problems.add("model.base_width", "must equal the width of the first level there");
+  if (model.middle_attention == "without_norm" && !model.time_scale_shift)
+    problems.add("model.middle_attention", "goes only with model.time_scale_shift there");
+}
+
+std::string block_type(bool attention, const std::string& resampling, bool down) {
+  if (attention) return down ? "AttnDownBlock2D" : "AttnUpBlock2D";
+  if (resampling == "resnet") return down ? "ResnetDownsampleBlock2D" : "ResnetUpsampleBlock2D";
+  return down ? "DownBlock2D" : "UpBlock2D";
+}
+
+std::vector<std::string> block_types(const ModelConfig& model, bool down) {
+  std::vector<std::string> types;
+  for (const bool attention : model.attention)
+    types.push_back(block_type(attention, down ? model.downsample : model.upsample, down));
+  if (!down) std::ranges::reverse(types);
+  return types;
+}
+
+nlohmann::ordered_json sample_size(const DataConfig& data) {
+  if (data.height == 0 || data.width == 0) return nullptr;
+  if (data.height == data.width) return data.height;
+  return {data.height, data.width};
+}
+
+}  // namespace
+
+nlohmann::ordered_json unet_config(const Config& config) {
+  const ModelConfig& model = config.model;
+  Problems problems(config);
+  check(config, problems);
+  const nlohmann::ordered_json heads = head_width(model, problems);
+  problems.throw_if_any();
+  const bool extra_norm = model.time_scale_shift && model.middle_attention == "with_norm";
+  nlohmann::ordered_json unet = {
+      {"_class_name", "UNet2DModel"},
+      {"_diffusers_version", "0.42.1"},
+      {"act_fn", "silu"},
+      {"add_attention", model.middle_attention != "none"},
+      {"attention_head_dim", heads},
+      {"attn_norm_num_groups", nullptr},
+      {"block_out_channels", level_widths(model)},
+      {"center_input_sample", model.center_input},
+      {"class_embed_type", nullptr},
+      {"down_block_types", block_types(model, true)},
+      {"downsample_padding", model.downsample_padding == "symmetric" ? 1 : 0},
+      {"downsample_type", model.downsample},
+      {"dropout", model.dropout},
+      {"flip_sin_to_cos", model.time_order == "cos_sin"},
+      {"freq_shift", model.time_frequencies == "half" ? 0 : 1},
+      {"in_channels", config.data.channels},
+      {"layers_per_block", model.blocks_per_level},
+      {"mid_block_scale_factor", model.middle_scale},
+      {"mid_block_type", "UNetMidBlock2D"},
+      {"norm_eps", model.norm_epsilon},
+      {"norm_num_groups", model.groups},
+      {"num_class_embeds", nullptr},
+      {"num_train_timesteps", nullptr},
+      {"out_channels", config.data.channels},
+      {"resnet_time_scale_shift", model.time_scale_shift ? "scale_shift" : "default"},
+      {"sample_size", sample_size(config.data)},
+      {"time_embedding_dim", nullptr},
+      {"time_embedding_type", "positional"},
+      {"up_block_types", block_types(model, false)},
+      {"upsample_type", model.upsample == "resnet" ? "resnet" : "conv"}};
+  if (extra_norm) unet["attn_norm_num_groups"] = model.groups;
+  if (model.time_width > 0) unet["time_embedding_dim"] = model.time_width;
+  return unet;
+}
+
+}  // namespace ddpm

@@ -1,0 +1,47 @@
+// Reads the keys of a JSON object one by one, and remembers which ones were asked for.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/base/error.h"
+
+namespace ddpm {
+
+class JsonKeys {
+ public:
+  // Throws CheckpointError "<name>: ..." if `object` is none.
+  JsonKeys(const nlohmann::json& object, std::string name);
+
+  [[noreturn]] void fail(const std::string& key, const std::string& reason) const;
+
+  // Absent: `otherwise`. The wrong type: fail().
+  bool boolean(const std::string& key, bool otherwise);
+  std::int64_t integer(const std::string& key, std::int64_t otherwise);
+  double number(const std::string& key, double otherwise);
+  std::string text(const std::string& key, const std::string& otherwise);
+  // null: nothing.
+  std::optional<std::int64_t> integer_or_null(const std::string& key,
+                                              std::optional<std::int64_t> otherwise);
+  std::vector<std::int64_t> integers(const std::string& key, std::vector<std::int64_t> otherwise);
+  std::vector<std::string> texts(const std::string& key, std::vector<std::string> otherwise);
+  const nlohmann::json* find(const std::string& key);
+
+  // fail() unless the key is absent or has this value.
+  void require(const std::string& key, const nlohmann::json& only_value);
+
+  // Keys that nobody asked for; those with a leading underscore are private and left out.
+  std::vector<std::string> unknown() const;
+
+ private:
+  const nlohmann::json& object_;
+  std::string name_;
+  std::set<std::string> asked_;
+};
+
+}  // namespace ddpm

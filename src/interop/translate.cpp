@@ -1,0 +1,312 @@
+#include "ddpm/interop/translate.h"
+
+#include <cstring>
+#include <map>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/interop/names.h"
+
+namespace ddpm {
+namespace {
+
+// What a module is, as far as layouts differ in it.
+enum class Part { kPlain, kProjection, kFirstTimeLayer };
+
+struct ModulePair {
+  std::string own, foreign;
+  Part part = Part::kPlain;
+};
+
+struct AttentionPair {
+  std::string own, foreign;
+};
+
+// All modules of a network that could have parameters, in two schemes.
+class Pairs {
+ public:
+  Pairs(const UNetNames& own, const UNetNames& foreign) : own_(own), foreign_(foreign) {
+    add(own.conv_in, foreign.conv_in);
+    add(own.time_embedding + "." + own.time_linear1,
+        foreign.time_embedding + "." + foreign.time_linear1, Part::kFirstTimeLayer);
+    add(own.time_embedding + "." + own.time_linear2,
+        foreign.time_embedding + "." + foreign.time_linear2);
+    for (std::int64_t level = 0; level < own.levels; ++level) add_level(level);
+    add_res(own.middle_res1, foreign.middle_res1);
+    add_attention(own.middle_attention, foreign.middle_attention);
+    add_res(own.middle_res2, foreign.middle_res2);
+    add(own.norm_out, foreign.norm_out);
+    add(own.conv_out, foreign.conv_out);
+  }
+
+  std::vector<ModulePair> modules;
+  std::vector<AttentionPair> attentions;  // whose projections are one layer in the foreign scheme
+
+ private:
+  void add(const std::string& own, const std::string& foreign, Part part = Part::kPlain) {
+    modules.push_back({own, foreign, part});
+  }
+  void add_res(const std::string& own, const std::string& foreign) {
+    const ResBlockNames &a = own_.res, &b = foreign_.res;
+    for (const auto& [x, y] : {std::pair{&a.norm1, &b.norm1},
+                               {&a.conv1, &b.conv1},
+                               {&a.time, &b.time},
+                               {&a.norm2, &b.norm2},
+                               {&a.conv2, &b.conv2},
+                               {&a.shortcut, &b.shortcut}})
+      add(own + "." + *x, foreign + "." + *y);
+  }
+  void add_attention(const std::string& own, const std::string& foreign) {
+    const AttentionNames &a = own_.attention_parts, &b = foreign_.attention_parts;
+    add(own + "." + a.norm, foreign + "." + b.norm);
+    for (const auto& [x, y] : {std::pair{&a.q, &b.q}, {&a.k, &b.k}, {&a.v, &b.v}, {&a.out, &b.out}})
+      add(own + "." + *x, foreign + "." + *y, Part::kProjection);
+    add(own + "." + a.qkv, foreign + "." + b.qkv);
+    attentions.push_back({own, foreign});
+  }
+  void add_level(std::int64_t level) {
+    for (std::int64_t block = 0; block <= own_.blocks; ++block) {
+      if (block < own_.blocks) {
+        add_res(own_.down_res(level, block), foreign_.down_res(level, block));
+        add_attention(own_.down_attention(level, block), foreign_.down_attention(level, block));
+      }
+      add_res(own_.up_res(level, block), foreign_.up_res(level, block));
+      add_attention(own_.up_attention(level, block), foreign_.up_attention(level, block));
+    }
+    if (level + 1 < own_.levels)
+      add_resampling(own_.downsample(level), own_.downsample_conv, foreign_.downsample(level),
+                     foreign_.downsample_conv);
+    if (level > 0)
+      add_resampling(own_.upsample(level), own_.upsample_conv, foreign_.upsample(level),
+                     foreign_.upsample_conv);
+  }
+  // A convolution or a residual block.
+  void add_resampling(const std::string& own, const std::string& own_conv,
+                      const std::string& foreign, const std::string& foreign_conv) {
+    add(own + "." + own_conv, foreign + "." + foreign_conv);
+    add_res(own, foreign);
+  }
+
+  const UNetNames &own_, &foreign_;
+};
+
+Pairs pairs_of(const ModelConfig& model, const std::string& scheme) {
+  const auto levels = static_cast<std::int64_t>(model.width_multipliers.size());
+  const UNetNames own =
+      UNetNames::make(model.names, levels, model.blocks_per_level, model.attention);
+  const UNetNames foreign =
+      UNetNames::make(scheme, levels, model.blocks_per_level, model.attention);
+  return {own, foreign};
+}
+
+// "weight" of "conv_in.weight", and what is before.
+std::pair<std::string, std::string> split_name(const std::string& name) {
+  const std::size_t dot = name.rfind('.');
+  if (dot == std::string::npos) return {"", name};
+  return {name.substr(0, dot), name.substr(dot + 1)};
+}
+
+// A new set that keeps the memory of another and owns what has to be rearranged.
+class Builder {
+ public:
+  explicit Builder(const TensorSet& source)
+      : memory_(std::make_shared<Memory>()), set_{source.path, {}, source.metadata, memory_} {
+    memory_->source = source.memory;
+  }
+
+  void add(TensorView view) { set_.tensors.push_back(std::move(view)); }
+  std::span<std::byte> allocate(std::size_t size) { return memory_->buffers.emplace_back(size); }
+  TensorSet finish() { return std::move(set_); }
+
+ private:
+  struct Memory {
+    std::shared_ptr<const void> source;
+    std::vector<std::vector<std::byte>> buffers;
+  };
+  std::shared_ptr<Memory> memory_;
+  TensorSet set_;
+};
+
+// Bytes of one row, what one index of the first dimension holds.
+std::size_t row_bytes(const TensorView& view) {
+  return view.shape.empty() || view.shape[0] == 0
+             ? view.bytes.size()
+             : view.bytes.size() / static_cast<std::size_t>(view.shape[0]);
+}
+
+// Sines and cosines: two blocks of columns, or one after the other (pytorch_ddpm's table). `split`:
+// from the latter to the former.
+TensorView reorder_columns(const TensorView& view, bool split, Builder& builder) {
+  if (view.shape.size() != 2) return view;  // a bias
+  const std::size_t element = dtype_size(view.dtype);
+  const auto columns = static_cast<std::size_t>(view.shape[1]), half = columns / 2;
+  const std::span<std::byte> out = builder.allocate(view.bytes.size());
+  for (std::size_t begin = 0; begin < out.size(); begin += columns * element)
+    for (std::size_t k = 0; k < half; ++k)
+      for (const std::size_t part : {0, 1}) {
+        const std::size_t blocked = begin + (part * half + k) * element,
+                          alternating = begin + (2 * k + part) * element;
+        std::memcpy(out.data() + (split ? blocked : alternating),
+                    view.bytes.data() + (split ? alternating : blocked), element);
+      }
+  return {view.name, view.dtype, view.shape, out};
+}
+
+// Rows of a joint projection [3C,...] of one of q, k, v.
+std::size_t joint_row(std::size_t part, std::size_t row, std::size_t channels, std::size_t heads,
+                      bool blocked) {
+  const std::size_t width = channels / heads;
+  return blocked ? part * channels + row
+                 : (row / width * 3 + part) * width + row % width;  // q, k, v of a head together
+}
+
+std::size_t heads_of(const ModelConfig& model, std::size_t channels) {
+  if (model.attention_heads > 0) return static_cast<std::size_t>(model.attention_heads);
+  if (model.attention_head_width > 0)
+    return channels / static_cast<std::size_t>(model.attention_head_width);
+  return 1;
+}
+
+// Trailing dimensions of 1 of a 1x1 convolution: as many as the layout has.
+void set_spatial_rank(TensorView& view, std::size_t rank) {
+  if (view.shape.size() < 2) return;  // a bias
+  while (view.shape.size() > 2 && view.shape.back() == 1) view.shape.pop_back();
+  if (view.shape.size() == 2) view.shape.insert(view.shape.end(), rank, 1);
+}
+
+std::size_t spatial_rank(const std::string& scheme) {
+  if (scheme == "ho" || scheme == "pytorch_ddpm") return 2;
+  return scheme == "openai" ? 1 : 0;
+}
+
+// q, k, v -> one tensor per attention.
+void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& layout,
+                      const ModelConfig& model, const AttentionNames& own_names, Builder& builder) {
+  for (const AttentionPair& pair : pairs.attentions)
+    for (const char* leaf : {".weight", ".bias"}) {
+      const TensorView* parts[3] = {own.find(pair.own + "." + own_names.q + leaf),
+                                    own.find(pair.own + "." + own_names.k + leaf),
+                                    own.find(pair.own + "." + own_names.v + leaf)};
+      if (parts[0] == nullptr || parts[1] == nullptr || parts[2] == nullptr) continue;
+      const auto channels = static_cast<std::size_t>(parts[0]->shape.at(0));
+      const std::size_t row = row_bytes(*parts[0]), heads = heads_of(model, channels);
+      const std::span<std::byte> out = builder.allocate(3 * parts[0]->bytes.size());
+      for (std::size_t part = 0; part < 3; ++part)
+        for (std::size_t i = 0; i < channels; ++i)
+          std::memcpy(out.data() + joint_row(part, i, channels, heads, layout.blocked_heads) * row,
+                      parts[part]->bytes.data() + i * row, row);
+      TensorView joint{pair.foreign + ".qkv" + leaf, parts[0]->dtype, parts[0]->shape, out};
+      joint.shape[0] *= 3;
+      set_spatial_rank(joint, spatial_rank(layout.scheme));
+      builder.add(joint);
+    }
+}
+
+// The reverse for one tensor.
+void cut_projection(const TensorView& joint, const std::string& own_path, const std::string& leaf,
+                    const Layout& layout, const ModelConfig& model, const AttentionNames& own_names,
+                    Builder& builder) {
+  const auto rows = static_cast<std::size_t>(joint.shape.empty() ? 0 : joint.shape[0]);
+  if (rows == 0 || rows % 3 != 0)
+    throw CheckpointError("tensor '" + shorten(joint.name) +
+                          "': its first dimension is not three times a width");
+  const std::size_t channels = rows / 3, row = row_bytes(joint), heads = heads_of(model, channels);
+  if (channels % heads != 0)
+    throw CheckpointError(format_text("tensor '{}': {} heads do not share {} channels evenly",
+                                      shorten(joint.name), heads, channels));
+  for (std::size_t part = 0; part < 3; ++part) {
+    const std::string* name[] = {&own_names.q, &own_names.k, &own_names.v};
+    const std::span<std::byte> out = builder.allocate(channels * row);
+    for (std::size_t i = 0; i < channels; ++i)
+      std::memcpy(
+          out.data() + i * row,
+          joint.bytes.data() + joint_row(part, i, channels, heads, layout.blocked_heads) * row,
+          row);
+    TensorView view{own_path + "." + *name[part] + "." + leaf, joint.dtype, joint.shape, out};
+    view.shape[0] = static_cast<std::int64_t>(channels);
+    set_spatial_rank(view, 0);
+    builder.add(view);
+  }
+}
+
+}  // namespace
+
+TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfig& model) {
+  const Pairs pairs = pairs_of(model, layout.scheme);
+  const AttentionNames own_names = UNetNames::make(model.names, 1, 1, {false}).attention_parts;
+  std::map<std::string, const ModulePair*> by_own;
+  for (const ModulePair& pair : pairs.modules) by_own.emplace(pair.own, &pair);
+  Builder builder(own);
+  const bool joint = layout.scheme == "openai";
+  for (TensorView view : own.tensors) {
+    const auto [path, leaf] = split_name(view.name);
+    const auto found = by_own.find(path);
+    if (found != by_own.end()) {
+      const auto [parent, module] = split_name(path);
+      if (joint && found->second->part == Part::kProjection &&
+          (module == own_names.q || module == own_names.k || module == own_names.v))
+        continue;
+      view.name = found->second->foreign + "." + leaf;
+      if (found->second->part == Part::kProjection)
+        set_spatial_rank(view, spatial_rank(layout.scheme));
+      if (found->second->part == Part::kFirstTimeLayer && layout.scheme == "pytorch_ddpm")
+        view = reorder_columns(view, /*split=*/false, builder);
+    }
+    builder.add(std::move(view));
+  }
+  if (joint) join_projections(own, pairs, layout, model, own_names, builder);
+  return builder.finish();
+}
+
+TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const ModelConfig& model) {
+  const Pairs pairs = pairs_of(model, layout.scheme);
+  const AttentionNames own_names = UNetNames::make(model.names, 1, 1, {false}).attention_parts;
+  std::map<std::string, const ModulePair*> by_foreign;
+  for (const ModulePair& pair : pairs.modules) by_foreign.emplace(pair.foreign, &pair);
+  std::map<std::string, const AttentionPair*> joint;
+  if (layout.scheme == "openai")
+    for (const AttentionPair& pair : pairs.attentions) joint.emplace(pair.foreign + ".qkv", &pair);
+  Builder builder(foreign);
+  for (TensorView view : foreign.tensors) {
+    const auto [path, leaf] = split_name(view.name);
+    if (const auto found = joint.find(path); found != joint.end()) {
+      cut_projection(view, found->second->own, leaf, layout, model, own_names, builder);
+      continue;
+    }
+    if (const auto found = by_foreign.find(path); found != by_foreign.end()) {
+      view.name = found->second->own + "." + leaf;
+      if (found->second->part == Part::kProjection) set_spatial_rank(view, 0);
+      if (found->second->part == Part::kFirstTimeLayer && layout.scheme == "pytorch_ddpm")
+        view = reorder_columns(view, /*split=*/true, builder);
+    }
+    builder.add(std::move(view));
+  }
+  return builder.finish();
+}
+
+TensorSet rename_old_diffusers(TensorSet set) {
+  static const std::map<std::string, std::string> kNames = {
+      {"query", "to_q"}, {"key", "to_k"}, {"value", "to_v"}, {"proj_attn", "to_out.0"}};
+  for (TensorView& view : set.tensors) {
+    const auto [path, leaf] = split_name(view.name);
+    const auto [parent, module] = split_name(path);
+    const auto found = kNames.find(module);
+    if (parent.find("attentions.") == std::string::npos || found == kNames.end()) continue;
+    view.name = parent + "." + found->second + "." + leaf;
+    set_spatial_rank(view, 0);
+  }
+  return set;
+}
+
+TensorSet without_prefix(const TensorSet& set, const std::string& prefix) {
+  TensorSet result{set.path, {}, set.metadata, set.memory};
+  for (TensorView view : set.tensors) {
+    if (!view.name.starts_with(prefix)) continue;
+    view.name = view.name.substr(prefix.size());
+    result.tensors.push_back(std::move(view));
+  }
+  return result;
+}
+
+}  // namespace ddpm

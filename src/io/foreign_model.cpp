@@ -1,0 +1,242 @@
+#include "foreign_model.h"
+
+#include <algorithm>
+#include <array>
+#include <set>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/formats/json.h"
+#include "ddpm/formats/sha256.h"
+#include "ddpm/formats/torch_file.h"
+#include "ddpm/interop/architecture.h"
+#include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/translate.h"
+
+namespace ddpm {
+namespace {
+
+// --- Files of weights
+// -------------------------------------------------------------------------------
+
+bool is_torch_file(const fs::path& path) {
+  static const std::set<std::string> kEndings = {".bin", ".pt", ".pth", ".ckpt"};
+  return kEndings.contains(path.extension().string());
+}
+
+// What CompVis keeps beside the network has other prefixes. Its average has the network's names
+// with every dot removed, so the table is built from the plain ones.
+TensorSet unwrap_compvis(const TensorSet& set, WeightSet weights) {
+  constexpr const char* kPrefix = "model.diffusion_model.";
+  TensorSet plain = without_prefix(set, kPrefix);
+  if (weights == WeightSet::kRaw) return plain;
+  TensorSet average = plain;
+  for (TensorView& view : average.tensors) {
+    std::string name = view.name;
+    std::erase(name, '.');
+    const TensorView* found = set.find("model_ema.diffusion_model" + name);
+    if (found == nullptr) return plain;
+    view = {view.name, found->dtype, found->shape, found->bytes};
+  }
+  return average;
+}
+
+// Without the prefixes of wrappers.
+TensorSet unwrap(const TensorSet& set, WeightSet weights) {
+  const auto all_start_with = [&](const char* prefix) {
+    return std::ranges::all_of(
+        set.tensors, [&](const TensorView& view) { return view.name.starts_with(prefix); });
+  };
+  const auto any_starts_with = [&](const char* prefix) {
+    return std::ranges::any_of(
+        set.tensors, [&](const TensorView& view) { return view.name.starts_with(prefix); });
+  };
+  if (any_starts_with("model.diffusion_model.")) return unwrap_compvis(set, weights);
+  if (!set.tensors.empty() && all_start_with("module."))  // of DataParallel
+    return without_prefix(set, "module.");
+  return set;
+}
+
+// The dictionary of a training checkpoint that holds the network.
+TensorSet choose_state_dict(const fs::path& path, WeightSet weights) {
+  const std::vector<StateDict> dicts = read_torch_file(path);
+  constexpr std::array<const char*, 3> kAverages = {"ema_model", "ema", "model_ema"};
+  constexpr std::array<const char*, 6> kPlain = {"",      "net_model", "state_dict",
+                                                 "model", "unet",      "module"};
+  std::vector<std::string> order(kPlain.begin(), kPlain.end());
+  order.insert(weights == WeightSet::kEma ? order.begin() : order.end(), kAverages.begin(),
+               kAverages.end());
+  for (const std::string& name : order)
+    for (const StateDict& dict : dicts) {
+      if (dict.name != name) continue;
+      TensorSet set = unwrap(dict.set, weights);
+      if (detect_scheme(set).empty()) continue;
+      if (!name.empty()) log_info("{}: weights of '{}'", path.string(), name);
+      return set;
+    }
+  std::vector<std::string> names;
+  for (const StateDict& dict : dicts) names.push_back("'" + shorten(dict.name) + "'");
+  throw CheckpointError(
+      format_text("{}: no network known here among its {} dictionaries of tensors{}", path.string(),
+                  dicts.size(), names.empty() ? "" : ": " + shorten(join(names), 300)));
+}
+
+TensorSet read_weights(const fs::path& path, WeightSet weights) {
+  if (is_torch_file(path)) return choose_state_dict(path, weights);
+  if (path.extension() == ".json") return read_sharded_safetensors(path);
+  return unwrap(read_safetensors(path), weights);
+}
+
+std::string hash_tensors(const TensorSet& set) {
+  Sha256 hash;
+  for (const TensorView& view : set.tensors) {
+    hash.update(view.name);
+    hash.update(view.bytes);
+  }
+  return hash.hex_digest();
+}
+
+std::string describe(const ModelConfig& model) {
+  std::vector<std::string> levels;
+  for (std::size_t i = 0; i < model.attention.size(); ++i)
+    levels.push_back(
+        format_text("{}{}", model.width_multipliers[i], model.attention[i] ? "a" : ""));
+  return format_text("base width {}, multipliers {} (a: attention), {} blocks a level",
+                     model.base_width, join(levels, " "), model.blocks_per_level);
+}
+
+// --- diffusers
+// --------------------------------------------------------------------------------------
+
+bool is_unet_config(const fs::path& path) {
+  if (!fs::is_regular_file(path)) return false;
+  nlohmann::json document;
+  try {
+    document = read_json_file(path);
+  } catch (const CheckpointError&) {  // a config of this program with comments, or a broken one
+    return fs::exists(path.parent_path() / "diffusion_pytorch_model.safetensors") ||
+           fs::exists(path.parent_path() / "diffusion_pytorch_model.bin");
+  }
+  return document.is_object() &&
+         (document.contains("_class_name") || document.contains("block_out_channels"));
+}
+
+fs::path find_weights(const fs::path& folder) {
+  constexpr std::array<const char*, 4> kNames = {
+      "diffusion_pytorch_model.safetensors", "diffusion_pytorch_model.safetensors.index.json",
+      "diffusion_pytorch_model.bin", "diffusion_pytorch_model.ckpt"};
+  for (const char* name : kNames)
+    if (fs::exists(folder / name)) return folder / name;
+  throw CheckpointError(folder.string() +
+                        ": config.json of diffusers, but no diffusion_pytorch_model.safetensors "
+                        "(or .safetensors.index.json, or .bin) beside it");
+}
+
+// A part of a pipeline lies in its own folder, or with everything else.
+fs::path find_scheduler(const fs::path& unet_folder) {
+  constexpr const char* kFile = "scheduler_config.json";
+  for (const fs::path& path : {unet_folder / kFile, unet_folder / "scheduler" / kFile,
+                               unet_folder / ".." / "scheduler" / kFile})
+    if (fs::exists(path)) return path.lexically_normal();
+  return {};
+}
+
+Config read_configs(const DiffusersFolder& folder, const nlohmann::json& unet,
+                    const nlohmann::json& scheduler) {
+  Config config;
+  apply_unet_config(unet, folder.unet.string(), config);
+  // What DDPMScheduler does by default.
+  apply_scheduler_config(scheduler, folder.scheduler.string(), config);
+  return config;
+}
+
+// The file's own record of its network, as long as the JSON files still say the same.
+bool still_describes(const Config& record, const Config& read) {
+  Config again;
+  try {
+    apply_unet_config(nlohmann::json(unet_config(record)), "", again);
+    apply_scheduler_config(nlohmann::json(scheduler_config(record)), "", again);
+  } catch (const Error&) {
+    return false;
+  }
+  again.sampling = read.sampling;
+  return to_json(again) == to_json(read);
+}
+
+}  // namespace
+
+std::optional<DiffusersFolder> find_diffusers_folder(const fs::path& path) {
+  const bool is_folder = fs::is_directory(path);
+  const fs::path folder = is_folder ? path : path.parent_path();
+  std::vector<fs::path> candidates = {folder};
+  if (is_folder) candidates.insert(candidates.begin(), folder / "unet");
+  for (const fs::path& unet : candidates)
+    if (is_unet_config(unet / "config.json"))
+      return DiffusersFolder{.unet = unet / "config.json",
+                             .scheduler = find_scheduler(unet),
+                             .weights = is_folder ? find_weights(unet) : path};
+  if (is_folder && fs::exists(path / "model_index.json"))
+    throw CheckpointError(path.string() +
+                          ": model_index.json of diffusers, but no unet/config.json");
+  return std::nullopt;
+}
+
+ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
+  ModelFile model{.weights = folder.weights,
+                  .config = {},
+                  .sha256 = {},
+                  .format = "diffusers",
+                  .tensors = rename_old_diffusers(read_weights(folder.weights, weights))};
+  const nlohmann::json unet = read_json_file(folder.unet);
+  const nlohmann::json scheduler =
+      folder.scheduler.empty() ? nlohmann::json::object() : read_json_file(folder.scheduler);
+  if (folder.scheduler.empty())
+    log_info("{}: no scheduler_config.json; the defaults of DDPMScheduler are taken",
+             folder.unet.string());
+  model.config = read_configs(folder, unet, scheduler);
+  if (const auto found = model.tensors.metadata.find(kConfigKey);
+      found != model.tensors.metadata.end()) {
+    Config record =
+        config_from_json_text(found->second, folder.weights.string() + ": metadata " + kConfigKey);
+    record.sampling = model.config.sampling;
+    if (still_describes(record, model.config)) model.config = record;
+  }
+  if (model.config.model.names != "diffusers")
+    model.tensors = from_layout(model.tensors, {.scheme = "diffusers"}, model.config.model);
+  validate(model.config);
+  model.sha256 = folder.weights.extension() == ".json" ? hash_tensors(model.tensors)
+                                                       : sha256_file(folder.weights);
+  return model;
+}
+
+ModelFile open_inferred(const fs::path& file, WeightSet weights,
+                        std::span<const Override> overrides) {
+  const TensorSet set = read_weights(file, weights);
+  InferredModel inferred = infer_model(set);
+  std::vector<Override> of_model;
+  std::ranges::copy_if(overrides, std::back_inserter(of_model),
+                       [](const Override& change) { return change.path.starts_with("model."); });
+  inferred.config = apply_overrides(inferred.config, of_model);
+  validate(inferred.config);
+  log_info("{}: a network of {}: {}", file.string(), inferred.layout.scheme,
+           describe(inferred.config.model));
+  log_info("assumed, because tensors do not tell: {}", join(inferred.assumed, "; "));
+  const ModelConfig& model = inferred.config.model;
+  TensorSet own =
+      model.names == inferred.layout.scheme ? set : from_layout(set, inferred.layout, model);
+  // pytorch_ddpm keeps its table of sinusoids, which every network computes.
+  std::erase_if(own.tensors, [](const TensorView& view) {
+    return view.name == "time_embedding.timembedding.0.weight";
+  });
+  return {.weights = file,
+          .config = inferred.config,
+          .sha256 = {},
+          .format = inferred.layout.scheme,
+          .tensors = std::move(own)};
+}
+
+}  // namespace ddpm

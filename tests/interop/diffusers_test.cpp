@@ -1,0 +1,254 @@
+#include "ddpm/interop/diffusers.h"
+
+#include <gtest/gtest.h>
+
+#include "ddpm/base/error.h"
+#include "ddpm/config/loader.h"
+#include "ddpm/config/validate.h"
+#include "support/files.h"
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+using nlohmann::json;
+using testing::contains;
+using testing::message_of;
+
+// unet/config.json of google/ddpm-cifar10-32, as it is published (0.0.4 wrote it: some keys of
+// today are absent).
+const char* const kCifar10 = R"({
+  "_class_name": "UNet2DModel", "_diffusers_version": "0.0.4", "act_fn": "silu",
+  "attention_head_dim": null, "block_out_channels": [128, 256, 256, 256], "center_input_sample": false,
+  "down_block_types": ["DownBlock2D", "AttnDownBlock2D", "DownBlock2D", "DownBlock2D"],
+  "downsample_padding": 0, "flip_sin_to_cos": false, "freq_shift": 1, "in_channels": 3,
+  "layers_per_block": 2, "mid_block_scale_factor": 1, "norm_eps": 1e-06, "norm_num_groups": 32,
+  "out_channels": 3, "sample_size": 32, "time_embedding_type": "positional",
+  "up_block_types": ["UpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"]})";
+
+Config read_unet(const json& unet) {
+  Config config;
+  apply_unet_config(unet, "config.json", config);
+  return config;
+}
+
+Config read_scheduler(const json& scheduler) {
+  Config config;
+  apply_scheduler_config(scheduler, "scheduler_config.json", config);
+  return config;
+}
+
+// kCifar10 with one key changed.
+std::string unet_error(const char* key, const json& value) {
+  json unet = json::parse(kCifar10);
+  unet[key] = value;
+  return message_of<CheckpointError>([&] { read_unet(unet); });
+}
+
+TEST(Diffusers, GooglesCifar10NetworkIsHos) {
+  const Config config = read_unet(json::parse(kCifar10));
+  Config expected;
+  expected.model = testing::ho_cifar10();
+  expected.model.dropout = 0;                 // the file does not say
+  expected.model.initialization = "pytorch";  // of a fresh network there
+  expected.data.height = expected.data.width = 32;
+  expected.data.channels = 3;
+  EXPECT_EQ(to_json(config), to_json(expected));
+}
+
+// Defaults of the class, from its signature.
+TEST(Diffusers, AbsentKeysAreTheClasssDefaults) {
+  const ModelConfig model = read_unet(json::object()).model;
+  EXPECT_EQ(model.base_width, 224);
+  EXPECT_EQ(model.width_multipliers, (std::vector<std::int64_t>{1, 2, 3, 4}));
+  EXPECT_EQ(model.attention, (std::vector<bool>{false, true, true, true}));
+  EXPECT_EQ(model.attention_head_width, 8);
+  EXPECT_EQ(model.norm_epsilon, 1e-5);
+  EXPECT_EQ(model.downsample_padding, "symmetric");
+  EXPECT_EQ(model.time_order, "cos_sin");
+  EXPECT_EQ(model.time_frequencies, "half");
+  EXPECT_EQ(model.dropout, 0);
+  EXPECT_EQ(read_unet(json::object()).data.height, 0);
+}
+
+TEST(Diffusers, WidthsNeedNotBeMultiples) {
+  json unet = json::parse(kCifar10);
+  unet["block_out_channels"] = {64, 96, 128, 160};
+  const ModelConfig model = read_unet(unet).model;
+  EXPECT_EQ(model.widths, (std::vector<std::int64_t>{64, 96, 128, 160}));
+  EXPECT_EQ(model.base_width, 64);
+}
+
+TEST(Diffusers, ResamplingByResidualBlocks) {
+  json unet = json::parse(kCifar10);
+  unet["down_block_types"] = {"ResnetDownsampleBlock2D", "AttnDownBlock2D",
+                              "ResnetDownsampleBlock2D", "DownBlock2D"};
+  unet["up_block_types"] = {"ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D", "AttnUpBlock2D",
+                            "UpBlock2D"};
+  unet["downsample_type"] = unet["upsample_type"] = "resnet";
+  EXPECT_EQ(read_unet(unet).model.downsample, "resnet");
+  EXPECT_EQ(read_unet(unet).model.upsample, "resnet");
+  // The level with attention alone would resample by a convolution.
+  unet["downsample_type"] = "conv";
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { read_unet(unet); }), "down_block_types"));
+}
+
+TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
+  json unet = json::parse(kCifar10);
+  EXPECT_EQ(read_unet(unet).model.middle_attention, "with_norm");
+  unet["resnet_time_scale_shift"] = "scale_shift";
+  EXPECT_EQ(read_unet(unet).model.middle_attention, "without_norm");
+  unet["attn_norm_num_groups"] = 32;
+  EXPECT_EQ(read_unet(unet).model.middle_attention, "with_norm");
+  unet["add_attention"] = false;
+  EXPECT_EQ(read_unet(unet).model.middle_attention, "none");
+}
+
+TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
+  const std::vector<std::pair<const char*, json>> cases = {
+      {"_class_name", "UNet2DConditionModel"},
+      {"act_fn", "gelu"},
+      {"attention_head_dim", 24},
+      {"attention_head_dim", 0},
+      {"attn_norm_num_groups", 16},
+      {"block_out_channels", json::array()},
+      {"block_out_channels", {128, 256, 256, 1e30}},
+      {"class_embed_type", "timestep"},
+      {"down_block_types", {"DownBlock2D", "SkipDownBlock2D", "DownBlock2D", "DownBlock2D"}},
+      {"down_block_types", {"DownBlock2D"}},
+      {"down_block_types", "DownBlock2D"},
+      {"downsample_padding", 2},
+      {"downsample_type", nullptr},
+      {"dropout", 1},
+      {"freq_shift", 2},
+      {"in_channels", 2},
+      {"layers_per_block", {2, 2, 2, 2}},
+      {"layers_per_block", 1000},
+      {"mid_block_scale_factor", 0},
+      {"mid_block_type", nullptr},
+      {"norm_eps", 0},
+      {"norm_num_groups", nullptr},
+      {"num_class_embeds", 10},
+      {"out_channels", 6},
+      {"resnet_time_scale_shift", "ada_group"},
+      {"sample_size", {32}},
+      {"sample_size", -1},
+      {"time_embedding_type", "fourier"},
+      {"up_block_types", {"AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"}}};
+  for (const auto& [key, value] : cases) {
+    const std::string message = unet_error(key, value);
+    EXPECT_TRUE(contains(message, std::string("config.json: ") + key)) << message;
+  }
+}
+
+TEST(Diffusers, UnknownKeysAreIgnored) {
+  EXPECT_EQ(message_of<std::exception>([] {
+              json unet = json::parse(kCifar10);
+              unet["of_the_future"] = 3;
+              read_unet(unet);
+              throw std::runtime_error("read");
+            }),
+            "read");
+}
+
+TEST(Diffusers, SchedulersBecomeTheProcess) {
+  const Config defaults = read_scheduler(json::object());
+  EXPECT_EQ(defaults.diffusion.timesteps, 1000);
+  EXPECT_EQ(defaults.diffusion.schedule, "linear");
+  EXPECT_EQ(defaults.diffusion.variance, "fixed_small");
+  EXPECT_TRUE(defaults.diffusion.clip_x0);
+  EXPECT_EQ(defaults.sampling.spacing, "leading");
+  const Config config = read_scheduler({{"beta_schedule", "scaled_linear"},
+                                        {"beta_start", 0.00085},
+                                        {"beta_end", 0.012},
+                                        {"num_train_timesteps", 500},
+                                        {"variance_type", "fixed_large"},
+                                        {"clip_sample", false},
+                                        {"timestep_spacing", "trailing"}});
+  EXPECT_EQ(config.diffusion.schedule, "quadratic");
+  EXPECT_EQ(config.diffusion.beta_end, 0.012);
+  EXPECT_EQ(config.diffusion.timesteps, 500);
+  EXPECT_EQ(config.diffusion.variance, "fixed_large");
+  EXPECT_FALSE(config.diffusion.clip_x0);
+  EXPECT_EQ(config.sampling.spacing, "trailing");
+  // Of another sampler the process is taken.
+  EXPECT_EQ(
+      read_scheduler({{"_class_name", "DDIMScheduler"}, {"beta_schedule", "squaredcos_cap_v2"}})
+          .diffusion.schedule,
+      "cosine");
+}
+
+TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
+  const std::vector<std::pair<const char*, json>> cases = {{"beta_schedule", "laplace"},
+                                                           {"beta_start", 0},
+                                                           {"trained_betas", {0.1, 0.2}},
+                                                           {"prediction_type", "v_prediction"},
+                                                           {"variance_type", "learned_range"},
+                                                           {"clip_sample_range", 2.0},
+                                                           {"thresholding", true},
+                                                           {"timestep_spacing", "odd"},
+                                                           {"steps_offset", 1},
+                                                           {"num_train_timesteps", 0},
+                                                           {"rescale_betas_zero_snr", true}};
+  for (const auto& [key, value] : cases) {
+    const std::string message = message_of<CheckpointError>([&, k = key, v = value] {
+      read_scheduler({{k, v}});
+    });
+    EXPECT_TRUE(contains(message, std::string("scheduler_config.json: ") + key)) << message;
+  }
+}
+
+// Written and read again: the same network.
+TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
+  for (int variant = 0; variant < 4; ++variant) {
+    Config config = read_unet(json::parse(kCifar10));
+    config.diffusion = read_scheduler(json::object()).diffusion;
+    config.sampling.spacing = "leading";
+    ModelConfig& model = config.model;
+    if (variant == 1) {
+      model.time_scale_shift = true;
+      model.middle_attention = "without_norm";
+      model.downsample = model.upsample = "resnet";
+      model.time_width = 100;
+      model.dropout = 0.3;
+      config.data.width = 64;
+    } else if (variant == 2) {
+      model.time_scale_shift = true;
+      model.middle_scale = 2;
+      model.center_input = true;
+      model.attention_head_width = 64;
+      config.diffusion.schedule = "cosine";
+    } else if (variant == 3) {
+      model.middle_attention = "none";
+      model.widths = {128, 96, 64, 32};
+      model.width_multipliers = {1, 1, 1, 1};
+      config.diffusion.variance = "fixed_large";
+    }
+    validate(config);
+    Config again;
+    apply_unet_config(json(unet_config(config)), "u", again);
+    apply_scheduler_config(json(scheduler_config(config)), "s", again);
+    EXPECT_EQ(to_json(again), to_json(config)) << variant;
+  }
+}
+
+TEST(Diffusers, NetworksThatItLacksAreRefusedByTheirKeys) {
+  Config config;
+  config.model = testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2);
+  config.data.channels = 3;
+  const std::string message = message_of<ConfigError>([&] { unet_config(config); });
+  for (const char* key : {"model.attention_kind = \"fused\"", "model.width_change",
+                          "model.upsample", "model.final_groups = 8"})
+    EXPECT_TRUE(contains(message, key)) << message;
+  config.data.range = "unit";
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { scheduler_config(config); }), "data.range"));
+  config.model = testing::ho_cifar10();
+  config.model.attention_heads = 4;
+  EXPECT_EQ(unet_config(config)["attention_head_dim"], 64) << "256 channels everywhere";
+  config.model.attention[0] = true;
+  EXPECT_TRUE(
+      contains(message_of<ConfigError>([&] { unet_config(config); }), "model.attention_heads"));
+}
+
+}  // namespace
+}  // namespace ddpm

@@ -1,0 +1,37 @@
+#!/usr/bin/env bash
+# Runs parity.py, which compares `ddpm` with diffusers, in a Python environment of its own.
+# usage: parity.sh PROGRAM [OPTIONS OF parity.py]
+#
+# The environment is the Python that DDPM_PARITY_PYTHON names, or ${XDG_CACHE_HOME:-~/.cache}/ddpm/parity. The
+# latter is made if DDPM_PARITY_INSTALL=1 or CI is set: PyTorch is a download of up to three gigabytes, which
+# nobody who runs the tests should meet unasked. Exit code 77: skipped, with the reason.
+set -euo pipefail
+program=$(realpath "$1")
+shift
+script=$(dirname "$(realpath "${BASH_SOURCE[0]}")")/parity.py
+environment=${XDG_CACHE_HOME:-$HOME/.cache}/ddpm/parity
+python=${DDPM_PARITY_PYTHON:-$environment/bin/python}
+
+skip() {
+  echo "skipped: $1"
+  exit 77
+}
+complete() {
+  "$1" -c 'import torch, diffusers, safetensors; assert diffusers.__version__ == "0.42.1"' 2>/dev/null
+}
+
+if ! complete "$python"; then
+  [[ -z ${DDPM_PARITY_PYTHON:-} ]] || skip "$python lacks torch, safetensors or diffusers 0.42.1"
+  [[ ${DDPM_PARITY_INSTALL:-} == 1 || -n ${CI:-} ]] ||
+    skip "no Python with torch and diffusers 0.42.1; DDPM_PARITY_INSTALL=1 makes one in $environment"
+  free_kb=$(df --output=avail -k "$(dirname "$script")" | tail -1)
+  ((free_kb > 12000000)) || skip "12 GB of disk are needed for PyTorch"
+  python3 -m venv "$environment" || skip "python3 -m venv does not work here"
+  pip=("$environment/bin/python" -m pip install --quiet --retries 1 --timeout 20)
+  # The CPU build is a tenth of the size of PyPI's.
+  "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 ||
+    "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
+  "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
+  complete "$python" || skip "the new environment in $environment does not work"
+fi
+exec "$python" "$script" "$program" "$@"
