@@ -186,11 +186,9 @@ std::optional<DiffusersFolder> find_diffusers_folder(const fs::path& path) {
 }
 
 ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
-  ModelFile model{.weights = folder.weights,
-                  .config = {},
-                  .sha256 = {},
-                  .format = "diffusers",
-                  .tensors = rename_old_diffusers(read_weights(folder.weights, weights))};
+  ModelFile model;
+  model.weights = folder.weights;
+  model.format = "diffusers";
   const nlohmann::json unet = read_json_file(folder.unet);
   const nlohmann::json scheduler =
       folder.scheduler.empty() ? nlohmann::json::object() : read_json_file(folder.scheduler);
@@ -198,6 +196,7 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
     log_info("{}: no scheduler_config.json; the defaults of DDPMScheduler are taken",
              folder.unet.string());
   model.config = read_configs(folder, unet, scheduler);
+  model.tensors = rename_old_diffusers(read_weights(folder.weights, weights));
   if (const auto found = model.tensors.metadata.find(kConfigKey);
       found != model.tensors.metadata.end()) {
     Config record =

@@ -57,8 +57,10 @@ TensorSet unwrapped(const TensorSet& set) {
 // A file of this program, or of another beside a config of this one; nothing if it says so little.
 std::optional<ModelFile> open_own(const fs::path& weights) {
   if (weights.extension() != ".safetensors") return std::nullopt;
-  ModelFile model{
-      .weights = weights, .config = {}, .sha256 = {}, .tensors = read_safetensors(weights)};
+  // Not as one initialiser: GCC 12 destroys the other members twice if reading throws inside it.
+  ModelFile model;
+  model.weights = weights;
+  model.tensors = read_safetensors(weights);
   const SafetensorsMetadata& metadata = model.tensors.metadata;
   const fs::path neighbour = weights.parent_path() / "config.json";
   if (const auto found = metadata.find(kConfigKey); found != metadata.end())

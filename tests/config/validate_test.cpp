@@ -39,6 +39,24 @@ TEST(Validate, WantsOneEntryALevel) {
             "lists need one entry a level, as many as the other");
 }
 
+TEST(Validate, ExplicitWidthsNeedOneEntryALevelToo) {
+  Config config;
+  config.model.widths = {64, 96, 128, 160};
+  EXPECT_NO_THROW(validate(config));
+  config.model.widths.pop_back();
+  EXPECT_NE(error_of(config).find("model.widths = [64, 96, 128]"), std::string::npos);
+  config.model.widths = {64, 96, 100, 160};
+  EXPECT_NE(error_of(config).find("100 channels of level 2"), std::string::npos);
+}
+
+TEST(Validate, HeadsShareTheChannelsEvenly) {
+  Config config;
+  config.model.attention_heads = 4;
+  EXPECT_NO_THROW(validate(config));
+  config.model.attention_heads = 3;
+  EXPECT_NE(error_of(config).find("model.attention_heads = 3"), std::string::npos);
+}
+
 TEST(Validate, NamesGroupsThatDivideEveryWidth) {
   Config config;
   config.model.base_width = 48;

@@ -94,6 +94,50 @@ TEST(UNet, ReproducesDiffusersDefaults) {
   expect_reference(model, {0.041026, 0.439048, -0.606377, 0.508692});
 }
 
+// Every switch that only diffusers' networks use. UNet2DModel with these arguments, filled alike,
+// in float64.
+TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
+  ModelConfig model = small_ho();
+  model.width_multipliers = {1, 1, 1};
+  model.widths = {32, 48, 64};
+  model.groups = model.final_groups = 16;
+  model.downsample = model.upsample = "resnet";
+  model.time_scale_shift = true;
+  model.middle_attention = "without_norm";
+  model.middle_scale = 1.5;
+  model.center_input = true;
+  model.time_width = 80;
+  model.attention_head_width = 16;
+  model.time_order = "cos_sin";
+  model.time_frequencies = "half";
+  model.norm_epsilon = 1e-5;
+  EXPECT_EQ(parameter_count(model, 3), 1103795);
+  EXPECT_EQ(tensor_count(model, 3), 244u);
+  expect_reference(model, {0.061074, 0.470874, -0.116619, 0.413179});
+}
+
+TEST(UNet, MiddleAttentionCanBeLeftOut) {
+  ModelConfig model = testing::tiny();
+  const std::size_t with = tensor_count(model, 3);
+  model.middle_attention = "none";
+  EXPECT_EQ(tensor_count(model, 3), with - 10) << "norm, q, k, v and output, weight and bias each";
+  UNet net(model, 3);
+  EXPECT_EQ(net->forward(torch::zeros({1, 3, 8, 8}), torch::tensor({1})).size(1), 3);
+}
+
+TEST(UNet, HeadsByNumberEqualHeadsByWidth) {
+  ModelConfig model = testing::tiny();
+  model.attention_head_width = 4;
+  UNet by_width(model, 3);
+  hash_fill(*by_width);
+  model.attention_head_width = 0;
+  model.attention_heads = 4;  // of 16 channels
+  UNet by_number(model, 3);
+  hash_fill(*by_number);
+  const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
+  EXPECT_TRUE(torch::equal(by_width->forward(x, t), by_number->forward(x, t)));
+}
+
 TEST(UNet, RegistersTheReferencesNames) {
   const auto labml =
       UNet(testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2), 3)->named_parameters();
@@ -148,7 +192,12 @@ TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
 
 // Directional derivative of a random projection of the output, by central differences in float64.
 TEST(UNet, HasTheGradientsOfItsFunction) {
-  for (ModelConfig config : {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1)}) {
+  ModelConfig modulated = testing::tiny();
+  modulated.time_scale_shift = true;
+  modulated.downsample = modulated.upsample = "resnet";
+  modulated.middle_scale = 2;
+  for (ModelConfig config :
+       {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1), modulated}) {
     config.groups = config.final_groups = 4;
     UNet net(config, 2);
     net->to(torch::kFloat64);
