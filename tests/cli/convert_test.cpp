@@ -121,8 +121,8 @@ TEST_F(Convert, InspectSaysWhatAForeignFolderIs) {
 }
 
 TEST_F(Convert, DamagedForeignFilesAreExitCodeFour) {
-  const fs::path corpora = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpora/torch_file";
-  for (const char* name : {"malicious.pt", "training.pt", "state_dict.pt"}) {
+  const fs::path corpora = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file";
+  for (const char* name : {"malicious.pt", "valid_training.pt", "valid_state_dict.pt"}) {
     const ProgramResult result =
         ddpm({"sample", "--model", (corpora / name).string(), "--output", "x"});
     EXPECT_EQ(result.code, 4) << name;

@@ -20,7 +20,7 @@ class Disk : public testing::TinyRun {
  protected:
   // Weights do not fit, the rest does / not even all metrics do.
   static constexpr rlim_t kNoWeights = 1 << 16;
-  static constexpr rlim_t kNoMetrics = 4000;
+  static constexpr rlim_t kNoMetrics = 8000;
 
   ProgramResult limited(rlim_t bytes, const std::vector<std::string>& settings,
                         const std::vector<std::string>& options = {}) const {
@@ -47,7 +47,7 @@ TEST_F(Disk, TrainingOutlivesAFailedCheckpointButNotTheLast) {
 
 TEST_F(Disk, TrainingOutlivesMetricsAndPreviewsThatDoNotFit) {
   const ProgramResult result =
-      limited(kNoMetrics, {"training.steps=60", "training.sample_every=30",
+      limited(kNoMetrics, {"training.steps=120", "training.sample_every=60",
                            "training.sample_count=16", "training.sample_steps=2"});
   EXPECT_EQ(result.code, 4) << result.err;  // the last checkpoint
   EXPECT_TRUE(contains(result.err, "metrics.jsonl")) << result.err;

@@ -163,7 +163,7 @@ TEST(ForeignModel, OldDiffusersInATrainingCheckpoint) {
 }
 
 TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {
-  const fs::path file = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpora/torch_file/training.pt";
+  const fs::path file = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file/valid_training.pt";
   const std::string message = message_of<CheckpointError>([&] { load(file); });
   EXPECT_TRUE(contains(message, file.string())) << message;
   EXPECT_TRUE(contains(message, "'net_model', 'ema_model'")) << message;
