@@ -16,7 +16,8 @@ class Help : public ::testing::Test {
 };
 
 TEST_F(Help, GoesToStandardOutput) {
-  for (const char* command : {"train", "sample", "denoise", "inspect", "convert", "config", "completion"}) {
+  for (const char* command :
+       {"train", "sample", "denoise", "inspect", "convert", "config", "completion"}) {
     const auto result = run_program(folder_.path(), {command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << command;

@@ -21,8 +21,7 @@ struct InferredModel {
 // The scheme of UNetNames whose names these are, by its time embedding; empty: none.
 std::string detect_scheme(const TensorSet& set);
 
-// Throws CheckpointError if the tensors are no network of the family, saying which part is missing.
-// `model_path` begins messages.
+// Throws CheckpointError "<path>: ..." if the tensors are no network of the family.
 InferredModel infer_model(const TensorSet& set);
 
 // Whether a code base can run the network and hold its tensors: throws ConfigError naming the keys
