@@ -45,6 +45,14 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 // What --model takes, and what --allow-missing does.
 std::string model_help();
 std::string allow_missing_help();
+
+// The model that a command works on, as load_model() takes it.
+struct ModelOptions {
+  std::string path;
+  std::optional<std::string> weights;
+  bool allow_missing = false;
+};
+void add_model_options(CLI::App& command, ModelOptions& options);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 

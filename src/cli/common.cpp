@@ -54,12 +54,22 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
 
 std::string model_help() {
   return "Run directory, checkpoint, diffusers folder, or file of weights (.safetensors, .pt, "
-         ".bin, "
-         ".ckpt)";
+         ".bin, .ckpt)";
 }
 
 std::string allow_missing_help() {
   return "Initialise tensors that the file lacks, instead of refusing it";
+}
+
+void add_model_options(CLI::App& command, ModelOptions& options) {
+  command.add_option("--model", options.path, model_help())
+      ->type_name("PATH")
+      ->required()
+      ->group("Model");
+  command.add_option("--weights", options.weights, "ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Model");
+  command.add_flag("--allow-missing", options.allow_missing, allow_missing_help())->group("Model");
 }
 
 std::string examples(const std::vector<std::string>& lines) {

@@ -9,19 +9,19 @@ namespace {
 
 struct ConvertOptions {
   CommonOptions common;
-  std::string model, output;
-  std::optional<std::string> weights;
+  ModelOptions model;
+  std::string output;
   ExportRequest request;
-  bool allow_missing = false;
 };
 
 ExitCode run_convert(const ConvertOptions& options) {
   set_up_logging(options.common.log);
   std::vector<Override> overrides = options.common.overrides();
-  append_override(overrides, options.weights, "sampling.weights", "--weights");
+  append_override(overrides, options.model.weights, "sampling.weights", "--weights");
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
-  const LoadedModel model = load_model(options.model, overrides,
-                                       options.allow_missing ? Missing::kKeep : Missing::kRefuse);
+  const LoadedModel model =
+      load_model(options.model.path, overrides,
+                 options.model.allow_missing ? Missing::kKeep : Missing::kRefuse);
   for (const fs::path& file : export_model(model, options.request, options.output))
     std::puts(file.c_str());
   return ExitCode::kSuccess;
@@ -33,15 +33,7 @@ void add_convert(CLI::App& program, Action& action) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
-  command->add_option("--model", options->model, model_help())
-      ->type_name("PATH")
-      ->required()
-      ->group("Model");
-  command->add_option("--weights", options->weights, "ema or raw [ema]")
-      ->type_name("NAME")
-      ->group("Model");
-  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
-      ->group("Model");
+  add_model_options(*command, options->model);
   command->add_option("--to", options->request.target, join(export_targets()))
       ->type_name("NAME")
       ->required();

@@ -10,9 +10,8 @@ namespace {
 
 struct DenoiseOptions {
   CommonOptions common;
-  std::string model, input, output;
-  std::optional<std::string> weights;
-  bool allow_missing = false;
+  ModelOptions model;
+  std::string input, output;
 };
 
 torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
@@ -51,9 +50,10 @@ DenoiseInput read_input(const std::string& path, const Config& config) {
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
   std::vector<Override> overrides = options.common.overrides();
-  append_override(overrides, options.weights, "sampling.weights", "--weights");
-  const LoadedModel model = load_model(options.model, overrides,
-                                       options.allow_missing ? Missing::kKeep : Missing::kRefuse);
+  append_override(overrides, options.model.weights, "sampling.weights", "--weights");
+  const LoadedModel model =
+      load_model(options.model.path, overrides,
+                 options.model.allow_missing ? Missing::kKeep : Missing::kRefuse);
   const DenoiseInput input =
       read_tensor_data([&] { return read_input(options.input, model.config); });
   const torch::Tensor &sample = input.sample, &t = input.t;
@@ -72,15 +72,7 @@ void add_denoise(CLI::App& program, Action& action) {
   auto options = std::make_shared<DenoiseOptions>();
   CLI::App* command =
       program.add_subcommand("denoise", "Evaluate the network once: tensors in, tensors out");
-  command->add_option("--model", options->model, model_help())
-      ->type_name("PATH")
-      ->required()
-      ->group("Model");
-  command->add_option("--weights", options->weights, "ema or raw [ema]")
-      ->type_name("NAME")
-      ->group("Model");
-  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
-      ->group("Model");
+  add_model_options(*command, options->model);
   command
       ->add_option("--input", options->input,
                    "Tensors 'sample' [N,C,H,W] float32 and 'timestep' [N] int64 or float32")
