@@ -16,9 +16,8 @@ using torch::autograd::variable_list;
 // y + bias + residual, one pass; y is a fresh result and is overwritten.
 torch::Tensor add_in_place(const torch::Tensor& y, const torch::Tensor& bias,
                            const torch::Tensor& residual) {
-  kernels::add_bias(y.const_data_ptr(), bias.defined() ? bias.const_data_ptr() : nullptr,
-                    residual.defined() ? residual.const_data_ptr() : nullptr, y.data_ptr(),
-                    type_of(y), y.numel() / y.size(1), y.size(1), stream_of(y));
+  kernels::add_bias(y.const_data_ptr(), data(bias), data(residual), y.data_ptr(), type_of(y),
+                    y.numel() / y.size(1), y.size(1), stream_of(y));
   return y;
 }
 

@@ -12,8 +12,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-const void* data(const torch::Tensor& x) { return x.defined() ? x.const_data_ptr() : nullptr; }
-
 void* mutable_data(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
 
 // A new tensor like x, channels last; undefined if x is.

@@ -34,6 +34,11 @@ inline OptionalTensor maybe(const torch::Tensor& x) {
 }
 inline torch::Tensor value_of(const OptionalTensor& x) { return x.value_or(torch::Tensor()); }
 
+// For kernels that take null for what is missing.
+inline const void* data(const torch::Tensor& x) {
+  return x.defined() ? x.const_data_ptr() : nullptr;
+}
+
 // Uninitialised float32 elements on the device of `like`, for sums and statistics.
 torch::Tensor workspace(std::int64_t elements, const torch::Tensor& like);
 

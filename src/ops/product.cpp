@@ -9,8 +9,6 @@ namespace {
 
 constexpr std::int64_t kTaps = 9;
 
-const void* data(const torch::Tensor& x) { return x.defined() ? x.const_data_ptr() : nullptr; }
-
 }  // namespace
 
 torch::Tensor pixels_of(const torch::Tensor& x) {

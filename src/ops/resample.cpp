@@ -19,8 +19,7 @@ torch::Tensor shift_window(const torch::Tensor& x, const torch::Tensor& bias, st
                            std::int64_t width, std::int64_t offset) {
   const torch::Tensor y = torch::empty({x.size(0), x.size(1), height, width}, x.options(),
                                        torch::MemoryFormat::ChannelsLast);
-  kernels::shift_window(x.const_data_ptr(), bias.defined() ? bias.const_data_ptr() : nullptr,
-                        y.data_ptr(), type_of(x),
+  kernels::shift_window(x.const_data_ptr(), data(bias), y.data_ptr(), type_of(x),
                         {.n = x.size(0),
                          .from_height = x.size(2),
                          .from_width = x.size(3),
