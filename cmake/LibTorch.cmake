@@ -150,6 +150,16 @@ if(DDPM_WITH_CUDA)
 endif()
 target_link_libraries(ddpm_torch INTERFACE torch_cpu c10)
 
+# at::parallel_for is a template: compiled without OpenMP it is an ordinary loop. The library itself
+# is the one that LibTorch loads.
+find_package(OpenMP COMPONENTS CXX QUIET)
+if(OpenMP_CXX_FOUND)
+  target_compile_options(ddpm_torch INTERFACE ${OpenMP_CXX_FLAGS})
+  target_link_options(ddpm_torch INTERFACE ${OpenMP_CXX_FLAGS})
+else()
+  message(STATUS "OpenMP: not found, some loops on the CPU will use one thread")
+endif()
+
 # Where the wheel's NVIDIA packages lie, beside torch; may not exist.
 cmake_path(GET TORCH_INSTALL_PREFIX PARENT_PATH DDPM_TORCH_NVIDIA)
 file(GLOB DDPM_TORCH_NVIDIA "${DDPM_TORCH_NVIDIA}/nvidia/cu[0-9]*")
