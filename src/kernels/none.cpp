@@ -10,8 +10,10 @@
 #include "ddpm/kernels/random.h"
 #include "ddpm/kernels/resample.h"
 #include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/residual_convolution.h"
 #include "ddpm/kernels/sampler.h"
 #include "ddpm/kernels/softmax.h"
+#include "ddpm/kernels/timestep_embedding.h"
 #include "ddpm/kernels/unfold.h"
 
 namespace ddpm::kernels {
@@ -40,6 +42,11 @@ void group_norm_backward(const GroupNormShape&, const GroupNormBackward&, Stream
 Int matrix_product_workspace() { none(); }
 void matrix_product(const MatrixProduct&, Stream) { none(); }
 
+Int residual_convolution_workspace(const ResidualConvolutionShape&) { none(); }
+void residual_convolution(const ResidualConvolutionShape&, const ResidualConvolution&, Stream) {
+  none();
+}
+
 void adam_step(const AdamBuffers&, const AdamOptions&, const float*, const float*, Stream) {
   none();
 }
@@ -52,6 +59,8 @@ void dropout(const void*, void*, Type, Int, Int, std::uint32_t, float, const Ran
              Stream) {
   none();
 }
+
+void timestep_embedding(const Int*, float*, const TimestepEmbeddingShape&, Stream) { none(); }
 
 void fold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
 void unfold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }

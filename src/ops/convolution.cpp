@@ -3,8 +3,10 @@
 #include <torch/csrc/autograd/custom_function.h>
 
 #include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/residual_convolution.h"
 #include "layer_gradients.h"
 #include "product.h"
+#include "winograd.h"
 
 namespace ddpm::ops {
 namespace {
@@ -12,43 +14,6 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
-
-// y + bias + residual, one pass; y is a fresh result and is overwritten.
-torch::Tensor add_in_place(const torch::Tensor& y, const torch::Tensor& bias,
-                           const torch::Tensor& residual) {
-  kernels::add_bias(y.const_data_ptr(), data(bias), data(residual), y.data_ptr(), type_of(y),
-                    y.numel() / y.size(1), y.size(1), stream_of(y));
-  return y;
-}
-
-class AddFunction : public Function<AddFunction> {
- public:
-  static torch::Tensor forward(AutogradContext* context, const torch::Tensor& y,
-                               const OptionalTensor& bias, const OptionalTensor& residual) {
-    context->saved_data["has_bias"] = bias.has_value();
-    context->saved_data["bias_is_leaf"] = bias.has_value() && bias->is_leaf();
-    context->saved_data["has_residual"] = residual.has_value();
-    context->mark_dirty({y});
-    return add_in_place(y, value_of(bias), value_of(residual));
-  }
-
-  static variable_list backward(AutogradContext* context, variable_list gradients) {
-    const torch::Tensor dy = as_rows(gradients[0]);
-    const bool has_bias = context->saved_data["has_bias"].toBool();
-    const bool bias_is_leaf = context->saved_data["bias_is_leaf"].toBool();
-    const bool has_residual = context->saved_data["has_residual"].toBool();
-    return {dy, has_bias ? bias_gradient(dy, bias_is_leaf) : torch::Tensor(),
-            has_residual ? dy : torch::Tensor()};
-  }
-};
-
-torch::Tensor add(const torch::Tensor& y, const torch::Tensor& bias,
-                  const torch::Tensor& residual) {
-  if (!bias.defined() && !residual.defined()) return y;
-  const torch::Tensor other = residual.defined() ? as_rows(residual) : residual;
-  return torch::GradMode::is_enabled() ? AddFunction::apply(y, maybe(bias), maybe(other))
-                                       : add_in_place(y, bias, other);
-}
 
 // Zeros after the last index of a dimension, up to a multiple of eight: tensor cores want channels
 // by the vector, and images have three.
@@ -60,52 +25,107 @@ torch::Tensor pad_to_vector(const torch::Tensor& x, std::int64_t dimension) {
   return torch::constant_pad_nd(x, pad);
 }
 
+// y += bias + residual, in one pass; either may be undefined.
+void add_in_place(const torch::Tensor& y, const torch::Tensor& bias,
+                  const torch::Tensor& residual) {
+  kernels::add_bias(y.const_data_ptr(), data(bias), data(residual), y.data_ptr(), type_of(y),
+                    y.numel() / y.size(1), y.size(1), stream_of(y));
+}
+
+// A 3x3 convolution that adds bias and residual before it rounds; undefined where cuDNN has none.
+torch::Tensor residual_convolution(const torch::Tensor& x, const torch::Tensor& weight,
+                                   const torch::Tensor& bias, const torch::Tensor& residual) {
+  if (x.scalar_type() != torch::kBFloat16) return {};
+  const kernels::ResidualConvolutionShape shape{.n = x.size(0),
+                                                .height = x.size(2),
+                                                .width = x.size(3),
+                                                .channels = x.size(1),
+                                                .outputs = weight.size(0)};
+  const std::int64_t bytes = kernels::residual_convolution_workspace(shape);
+  if (bytes < 0) return {};
+  const torch::Tensor scratch = torch::empty({bytes}, x.options().dtype(torch::kUInt8));
+  torch::Tensor y = torch::empty_like(residual);
+  kernels::residual_convolution(shape,
+                                {.x = x.const_data_ptr(),
+                                 .weight = weight.const_data_ptr(),
+                                 .residual = residual.const_data_ptr(),
+                                 .bias = bias.const_data_ptr(),
+                                 .y = y.data_ptr(),
+                                 .workspace = scratch.data_ptr()},
+                                stream_of(x));
+  return y;
+}
+
 class ConvolutionFunction : public Function<ConvolutionFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
-                               const torch::Tensor& weight, std::int64_t stride,
+                               const torch::Tensor& weight, const OptionalTensor& bias,
+                               const OptionalTensor& residual, std::int64_t stride,
                                std::int64_t padding) {
     context->save_for_backward({x, weight});
     context->saved_data["stride"] = stride;
     context->saved_data["padding"] = padding;
-    context->saved_data["is_leaf"] = weight.is_leaf();
-    return convolve(x, weight, stride, padding);
+    context->saved_data["weight_is_leaf"] = weight.is_leaf();
+    context->saved_data["has_bias"] = bias.has_value();
+    context->saved_data["bias_is_leaf"] = bias.has_value() && bias->is_leaf();
+    context->saved_data["has_residual"] = residual.has_value();
+    return convolve(x, weight, value_of(bias), value_of(residual), stride, padding);
   }
 
   static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
+                                const torch::Tensor& bias, const torch::Tensor& residual,
                                 std::int64_t stride, std::int64_t padding) {
-    if (weight.size(2) == 3 && padding == 1 && unfolding_wins(x, weight, stride))
-      return unfolded_convolution(x, weight, {}, stride, padding, (x.size(2) - 1) / stride + 1,
-                                  (x.size(3) - 1) / stride + 1);
-    return torch::conv2d(x, weight, {}, stride, padding);
+    const bool is_3x3 = weight.size(2) == 3 && weight.size(3) == 3 && padding == 1;
+    if (is_3x3 && unfolding_wins(x, weight, stride))
+      return unfolded_convolution(x, weight, bias, stride, padding, (x.size(2) - 1) / stride + 1,
+                                  (x.size(3) - 1) / stride + 1, residual);
+    if (is_3x3 && stride == 1 && bias.defined() && residual.defined()) {
+      const torch::Tensor y = residual_convolution(x, weight, bias, residual);
+      if (y.defined()) return y;
+    }
+    const torch::Tensor y = channels_last(torch::conv2d(x, weight, {}, stride, padding));
+    if (bias.defined() || residual.defined()) add_in_place(y, bias, residual);
+    return y;
   }
 
   static variable_list backward(AutogradContext* context, variable_list gradients) {
     const variable_list saved = context->get_saved_variables();
     const torch::Tensor &x = saved[0], &weight = saved[1];
+    const auto flag = [&](const char* name) { return context->saved_data[name].toBool(); };
     const torch::Tensor dy = channels_last(gradients[0]);
     const auto gradient = [&](Gradient which) {
       return convolution_gradient(which, dy, x, weight, context->saved_data["stride"].toInt(),
                                   context->saved_data["padding"].toInt());
     };
-    torch::Tensor dweight = weight_gradient(context->saved_data["is_leaf"].toBool(), dy, x,
-                                            [&] { return gradient(Gradient::kWeight); });
-    torch::Tensor dx;
+    torch::Tensor dx, dbias, dresidual;
+    if (flag("has_bias")) dbias = bias_gradient(dy, flag("bias_is_leaf"));
+    if (flag("has_residual")) dresidual = dy;
+    const torch::Tensor dweight =
+        weight_gradient(flag("weight_is_leaf"), dy, x, [&] { return gradient(Gradient::kWeight); });
     if (context->needs_input_grad(0)) dx = gradient(Gradient::kInput);
-    return {dx, dweight, torch::Tensor(), torch::Tensor()};
+    return {dx, dweight, dbias, dresidual, torch::Tensor(), torch::Tensor()};
   }
 };
 
 torch::Tensor convolution_by_kernels(const torch::Tensor& x, const torch::Tensor& weight,
+                                     const torch::Tensor& bias, const torch::Tensor& residual,
                                      const ConvolutionOptions& o) {
   const torch::Tensor padded = pad_to_vector(x, 1).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor filters =
       pad_to_vector(pad_to_vector(weight, 1), 0).contiguous(torch::MemoryFormat::ChannelsLast);
-  const torch::Tensor y = torch::GradMode::is_enabled()
-                              ? ConvolutionFunction::apply(padded, filters, o.stride, o.padding)
-                              : ConvolutionFunction::convolve(padded, filters, o.stride, o.padding);
-  if (y.size(1) == weight.size(0)) return y;
-  return y.narrow(1, 0, weight.size(0)).contiguous(torch::MemoryFormat::ChannelsLast);
+  const bool exact = filters.size(0) == weight.size(0);  // else what is added comes after the cut
+  const torch::Tensor fused_bias = exact ? bias : torch::Tensor();
+  const torch::Tensor fused_residual =
+      exact && residual.defined() ? channels_last(residual) : torch::Tensor();
+  torch::Tensor y = torch::GradMode::is_enabled()
+                        ? ConvolutionFunction::apply(padded, filters, maybe(fused_bias),
+                                                     maybe(fused_residual), o.stride, o.padding)
+                        : ConvolutionFunction::convolve(padded, filters, fused_bias, fused_residual,
+                                                        o.stride, o.padding);
+  if (exact) return y;
+  y = y.narrow(1, 0, weight.size(0)).contiguous(torch::MemoryFormat::ChannelsLast);
+  if (bias.defined()) y = y + bias.view({1, -1, 1, 1});
+  return residual.defined() ? y + residual : y;
 }
 
 }  // namespace
@@ -113,7 +133,8 @@ torch::Tensor convolution_by_kernels(const torch::Tensor& x, const torch::Tensor
 torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
                           const torch::Tensor& bias, const ConvolutionOptions& options,
                           const torch::Tensor& residual) {
-  if (use_kernels(x)) return add(convolution_by_kernels(x, weight, options), bias, residual);
+  if (use_kernels(x)) return convolution_by_kernels(x, weight, bias, residual, options);
+  if (winograd_wins(x, weight, options)) return winograd_convolution(x, weight, bias, residual);
   const torch::Tensor y = torch::conv2d(x, weight, bias, options.stride, options.padding);
   return residual.defined() ? residual + y : y;
 }

@@ -8,11 +8,6 @@
 
 namespace ddpm::ops {
 
-// Memory as rows of channels: of pixels, or of any matrix.
-inline torch::Tensor as_rows(const torch::Tensor& x) {
-  return x.dim() == 4 ? channels_last(x) : x.contiguous();
-}
-
 // [C]: sums over all rows of dy [rows,C], or all pixels of dy [N,C,H,W]. A gradient that goes
 // straight to the optimiser is computed beside what follows.
 torch::Tensor bias_gradient(const torch::Tensor& dy, bool goes_to_optimizer);

@@ -52,7 +52,8 @@ bool unfolding_wins(const torch::Tensor& x, const torch::Tensor& weight, std::in
 
 torch::Tensor unfolded_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias, std::int64_t stride,
-                                   std::int64_t padding, std::int64_t height, std::int64_t width) {
+                                   std::int64_t padding, std::int64_t height, std::int64_t width,
+                                   const torch::Tensor& residual) {
   const torch::Tensor unfolded =
       torch::empty({x.size(0) * height * width, kTaps * x.size(1)}, x.options());
   kernels::unfold(x.const_data_ptr(), unfolded.data_ptr(), type_of(x),
@@ -67,7 +68,8 @@ torch::Tensor unfolded_convolution(const torch::Tensor& x, const torch::Tensor& 
                   stream_of(x));
   const torch::Tensor y = torch::empty({x.size(0), weight.size(0), height, width}, x.options(),
                                        torch::MemoryFormat::ChannelsLast);
-  multiply_into(pixels_of(y), unfolded, rows_of_filters(weight), {}, bias);
+  multiply_into(pixels_of(y), unfolded, rows_of_filters(weight),
+                residual.defined() ? pixels_of(residual) : residual, bias);
   return y;
 }
 

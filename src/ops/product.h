@@ -20,10 +20,11 @@ void multiply_into(const torch::Tensor& out, const torch::Tensor& a, const torch
 // GPU idle, while the unfolded input fits the cache and a product of it can divide its sums.
 bool unfolding_wins(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t stride);
 
-// A 3x3 convolution by unfolding, [N,C_out,height,width] plus bias if defined. Output (i,j) sees
-// pixels from (i*stride-padding, j*stride-padding) on.
+// A 3x3 convolution by unfolding, [N,C_out,height,width] plus bias and residual where they are
+// defined. Output (i,j) sees pixels from (i*stride-padding, j*stride-padding) on.
 torch::Tensor unfolded_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias, std::int64_t stride,
-                                   std::int64_t padding, std::int64_t height, std::int64_t width);
+                                   std::int64_t padding, std::int64_t height, std::int64_t width,
+                                   const torch::Tensor& residual = {});
 
 }  // namespace ddpm::ops

@@ -15,6 +15,7 @@
 #include "ddpm/ops/replay.h"
 #include "ddpm/ops/resample.h"
 #include "ddpm/ops/runtime.h"
+#include "ddpm/ops/timestep_embedding.h"
 
 namespace ddpm {
 namespace {
@@ -129,6 +130,8 @@ TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
                                                 {2, 512, 64, 5, 1, 1},
                                                 {3, 3, 16, 9, 1, 1},
                                                 {2, 16, 3, 5, 1, 1},
+                                                {16, 128, 128, 17, 1, 1},
+                                                {4, 256, 192, 8, 1, 1},
                                                 {2, 32, 32, 9, 2, 0}}) {
     const std::int64_t result = (side + 2 * padding - 3) / stride + 1;
     const auto run = [&, s = stride, p = padding](const std::vector<Tensor>& x) {
@@ -141,6 +144,26 @@ TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
                  random({n, out, result, result})},
                 run, run);
   }
+}
+
+TEST(KernelTimestepEmbedding, AgreesWithTheDefinition) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  set_up_runtime({.device = "cuda"});
+  for (const bool cosine_first : {false, true})
+    for (const bool half_minus_one : {false, true})
+      for (const std::int64_t width : {32, 37, 128}) {
+        const ops::TimestepEmbeddingOptions options{
+            .width = width, .cosine_first = cosine_first, .half_minus_one = half_minus_one};
+        const Tensor t = torch::tensor({0, 1, 17, 500, 998, 999}, torch::kInt64);
+        const Tensor same = torch::tensor({999}, torch::kInt64).expand({6});
+        for (const Tensor& times : {t, same}) {
+          const Tensor expected = ops::timestep_embedding(times.to(torch::kFloat64), options);
+          const Tensor actual = ops::timestep_embedding(times.cuda(), options);
+          EXPECT_EQ(actual.scalar_type(), torch::kFloat32);
+          // A float32 angle of up to 999 is exact to 6e-5.
+          EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 0, 2e-4));
+        }
+      }
 }
 
 TEST_P(Kernels, PointwiseConvolution) {

@@ -205,6 +205,42 @@ TEST(Convolution, AddsBiasAndResidual) {
             torch::IntArrayRef({2, 4, 2, 2}));
 }
 
+// Wide float32 convolutions on the CPU take another way (Winograd's). Against LibTorch's, in
+// float64, with odd sides, channels that fill no vector, more tiles than one panel and fewer.
+TEST(Convolution, IsTheSameWithFewerProducts) {
+  struct Case {
+    std::int64_t n, in, out, height, width;
+  };
+  for (const auto& [n, in, out, height, width] :
+       {Case{1, 32, 40, 1, 1}, Case{2, 45, 32, 7, 10}, Case{3, 160, 33, 4, 4},
+        Case{2, 40, 300, 5, 3}, Case{5, 33, 48, 31, 32}}) {
+    const auto k = static_cast<std::uint64_t>(in);
+    std::vector<torch::Tensor> inputs = {
+        hash_tensor(k, {n, in, height, width}, 1), hash_tensor(k + 1, {out, in, 3, 3}, 1),
+        hash_tensor(k + 2, {out}, 1), hash_tensor(k + 3, {n, out, height, width}, 1)};
+    const torch::Tensor dy = hash_tensor(k + 4, {n, out, height, width}, 1);
+    std::vector<torch::Tensor> plain, fewer;
+    for (const torch::Tensor& x : inputs) {
+      plain.push_back(x.to(torch::kFloat64).requires_grad_());
+      fewer.push_back(x.to(torch::kFloat32).requires_grad_());
+    }
+    const torch::Tensor y =
+        ops::convolution(fewer[0], fewer[1], fewer[2], {.padding = 1}, fewer[3]);
+    const torch::Tensor expected = torch::conv2d(plain[0], plain[1], plain[2], 1, 1) + plain[3];
+    const auto gradients = torch::autograd::grad({y}, fewer, {dy.to(torch::kFloat32)});
+    const auto wanted = torch::autograd::grad({expected}, plain, {dy.to(torch::kFloat64)});
+    const auto error = [](const torch::Tensor& a, const torch::Tensor& b) {
+      return ((a.detach().to(torch::kFloat64) - b).norm() / b.norm()).item<double>();
+    };
+    EXPECT_LE(error(y, expected.detach()), 2e-6) << in << " to " << out;
+    for (std::size_t i = 0; i < wanted.size(); ++i)
+      EXPECT_LE(error(gradients[i], wanted[i]), 2e-6) << in << " to " << out << ", input " << i;
+    torch::NoGradGuard no_grad;
+    EXPECT_TRUE(
+        torch::equal(ops::convolution(fewer[0], fewer[1], fewer[2], {.padding = 1}, fewer[3]), y));
+  }
+}
+
 TEST(PointwiseConvolution, IsAMatrixProductForEachPixel) {
   const torch::Tensor x = hash_tensor(1, {2, 3, 4, 5}, 1), skip = hash_tensor(2, {2, 2, 4, 5}, 1);
   const torch::Tensor weight = hash_tensor(3, {4, 5, 1, 1}, 1), bias = hash_tensor(4, {4}, 1);
