@@ -1,6 +1,5 @@
 #include "ddpm/training/run.h"
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -9,6 +8,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/base/text.h"
 #include "ddpm/image/plot.h"
 #include "ddpm/metrics/jsonl.h"
@@ -22,28 +22,7 @@
 namespace ddpm {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Time spent on steps: pauses during previews and while a checkpoint is copied.
-class Stopwatch {
- public:
-  void resume() {
-    if (!std::exchange(running_, true)) started_ = Clock::now();
-  }
-  void pause() {
-    if (std::exchange(running_, false)) seconds_ += seconds_since(started_);
-  }
-  double seconds() const { return seconds_ + (running_ ? seconds_since(started_) : 0); }
-
- private:
-  Clock::time_point started_;
-  double seconds_ = 0;
-  bool running_ = false;
-};
+constexpr double kSecondsToRetry = 60;  // a checkpoint that could not be saved
 
 // Does what training can go on without: a full disk must not end it.
 template <class Work>
@@ -59,7 +38,7 @@ void attempt(const Work& work) {
 class Run {
  public:
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
-      const RunOptions& options, Clock::time_point started)
+      const RunOptions& options, const Stopwatch& started)
       : config_(config),
         training_(config.training),
         runtime_(prepared.runtime),
@@ -93,7 +72,7 @@ class Run {
   std::string recent_losses() const;
   double images_per_second() const;
   bool out_of_time() const {
-    return options_.max_minutes > 0 && seconds_since(started_) >= 60 * options_.max_minutes;
+    return options_.max_minutes > 0 && started_.seconds() >= 60 * options_.max_minutes;
   }
   bool must_end() const { return stop_requested() || out_of_time(); }
   bool due(std::int64_t interval) const {
@@ -107,17 +86,17 @@ class Run {
   Trainer trainer_;
   std::optional<Preview> preview_;
   const RunOptions& options_;
-  Clock::time_point started_;  // of this process's work
+  Stopwatch started_;  // since this process began its work
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<MetricsWriter> metrics_;
-  std::int64_t first_step_ = 0;                // where this process began
-  TrainingTotals logged_;                      // by the last metrics line
-  std::deque<double> recent_losses_;           // of the last few lines
-  TrainingTotals checkpointed_;                // when the last checkpoint was begun
-  Clock::time_point last_checkpoint_;          // when it was begun
-  std::int64_t saved_step_ = -1;               // of the newest complete one
-  std::optional<Clock::time_point> retry_at_;  // after a failure
-  Stopwatch watch_;
+  std::int64_t first_step_ = 0;             // where this process began
+  TrainingTotals logged_;                   // by the last metrics line
+  std::deque<double> recent_losses_;        // of the last few lines
+  TrainingTotals checkpointed_;             // when the last checkpoint was begun
+  Stopwatch since_checkpoint_;              // since it was begun
+  std::int64_t saved_step_ = -1;            // of the newest complete one
+  std::optional<Stopwatch> since_failure_;  // of the last checkpoint, if it failed
+  Stopwatch watch_;                         // rests during previews and saves
   CheckpointSaver saver_;
 };
 
@@ -157,7 +136,7 @@ ExitCode Run::train() {
   metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
   progress_ = std::make_unique<Progress>(options_.progress, "training", "steps", training_.steps,
                                          first_step_);
-  last_checkpoint_ = Clock::now();
+  since_checkpoint_ = watch_ = {};
   while (trainer_.steps_done() < training_.steps && !must_end()) {
     watch_.resume();
     trainer_.step();
@@ -237,8 +216,8 @@ void Run::log_metrics() {
 bool Run::checkpoint_due() {
   const bool asked = take_save_request();
   const bool by_time = training_.checkpoint_minutes > 0 &&
-                       seconds_since(last_checkpoint_) >= 60 * training_.checkpoint_minutes;
-  const bool again = retry_at_ && Clock::now() >= *retry_at_;
+                       since_checkpoint_.seconds() >= 60 * training_.checkpoint_minutes;
+  const bool again = since_failure_ && since_failure_->seconds() >= kSecondsToRetry;
   return asked || by_time || again || due(training_.checkpoint_every);
 }
 
@@ -250,21 +229,20 @@ void Run::start_checkpoint() {
   const TrainingTotals now = totals();
   watch_.pause();
   attempt([&] { metrics_->sync(); });
-  const auto start = Clock::now();
+  const Stopwatch held;
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
-  log_debug("the state was copied in {:.3f} s", seconds_since(start));
+  log_debug("the state was copied in {:.3f} s", held.seconds());
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
   saver_.start(trainer_.steps_done(), [snapshot = std::move(snapshot)](const fs::path& folder) {
     write_snapshot(snapshot, folder);
   });
   checkpointed_ = now;
-  last_checkpoint_ = Clock::now();
-  retry_at_.reset();
+  since_checkpoint_ = {};
+  since_failure_.reset();
 }
 
 void Run::report_checkpoint(const SaveResult& result) {
-  constexpr std::chrono::seconds kRetry(60);
   progress_->clear();
   if (result.saved()) {
     saved_step_ = result.step;
@@ -272,7 +250,7 @@ void Run::report_checkpoint(const SaveResult& result) {
     attempt([&] { save_loss_plot(); });
     return;
   }
-  retry_at_ = Clock::now() + kRetry;
+  since_failure_ = Stopwatch();
   log_error(
       "the checkpoint of step {} could not be saved: {}. Training goes on; the next attempt "
       "comes in a minute at the latest",
@@ -295,11 +273,11 @@ void Run::save_samples() {
   progress_->clear();
   static_cast<void>(totals());
   watch_.pause();
-  const auto start = Clock::now();
+  const Stopwatch drawing;
   const fs::path path = directory_.samples(trainer_.steps_done());
   attempt([&] {
     if (preview_->write(trainer_, path, [&] { return must_end(); }))
-      log_info("samples {} ({:.1f} s)", path.string(), seconds_since(start));
+      log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
   });
 }
 
@@ -322,7 +300,7 @@ void Run::save_loss_plot() const {
 fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
 
 ExitCode run_training(Config config, const RunOptions& options) {
-  const auto started = Clock::now();
+  const Stopwatch started;
   const RunDirectory directory(config);
   // Before anything is looked up in a directory that exists: its checkpoints must not change.
   std::optional<FileLock> lock = directory.lock_existing();
