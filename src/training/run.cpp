@@ -97,6 +97,7 @@ class Run {
   std::int64_t saved_step_ = -1;            // of the newest complete one
   std::optional<Stopwatch> since_failure_;  // of the last checkpoint, if it failed
   Stopwatch watch_;                         // rests during previews and saves
+  double held_seconds_ = 0;                 // by saves, in this process
   CheckpointSaver saver_;
 };
 
@@ -206,6 +207,7 @@ void Run::log_metrics() {
                       {"lr", learning_rate(training_, trainer_.steps_done())},
                       {"images_per_second", images_per_second()},
                       {"elapsed_s", watch_.seconds()},
+                      {"saving_s", held_seconds_},
                       {"skipped_steps", now.skipped}});
   });
   if (std::isfinite(loss)) recent_losses_.push_back(loss);
@@ -221,22 +223,29 @@ bool Run::checkpoint_due() {
   return asked || by_time || again || due(training_.checkpoint_every);
 }
 
-// Copies the state and lets another thread write it.
+// Copies the state and lets another thread do the rest.
 void Run::start_checkpoint() {
   progress_->clear();
+  const TrainingTotals now = totals();  // waits for steps under way: that is no cost of saving
+  watch_.pause();
+  const Stopwatch held;
   if (const auto result = saver_.wait()) report_checkpoint(*result);
   if (saved_step_ == trainer_.steps_done()) return;
-  const TrainingTotals now = totals();
-  watch_.pause();
-  attempt([&] { metrics_->sync(); });
-  const Stopwatch held;
+  const double waited = held.seconds();
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
-  log_debug("the state was copied in {:.3f} s", held.seconds());
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
-  saver_.start(trainer_.steps_done(), [snapshot = std::move(snapshot)](const fs::path& folder) {
-    write_snapshot(snapshot, folder);
-  });
+  saver_.start(trainer_.steps_done(),
+               [this, snapshot = std::move(snapshot)](const fs::path& folder) {
+                 attempt([&] { metrics_->sync(); });
+                 attempt([&] { save_loss_plot(); });
+                 write_snapshot(snapshot, folder);
+               });
+  held_seconds_ += held.seconds();
+  log_debug(
+      "the save of step {} held training up for {:.3f} s, {:.3f} s of them until the one before "
+      "was written; saves so far: {:.3f} s",
+      trainer_.steps_done(), held.seconds(), waited, held_seconds_);
   checkpointed_ = now;
   since_checkpoint_ = {};
   since_failure_.reset();
@@ -247,7 +256,6 @@ void Run::report_checkpoint(const SaveResult& result) {
   if (result.saved()) {
     saved_step_ = result.step;
     log_info("checkpoint {} ({:.1f} s)", result.path.string(), result.seconds);
-    attempt([&] { save_loss_plot(); });
     return;
   }
   since_failure_ = Stopwatch();
