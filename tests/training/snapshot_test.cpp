@@ -4,6 +4,7 @@
 #include <torch/torch.h>
 
 #include <limits>
+#include <string>
 
 namespace ddpm {
 namespace {
@@ -73,10 +74,12 @@ TEST_P(HostCopiesTest, AnyValueThatIsNotFiniteIsNoticed) {
   }
 }
 
+std::string name_of(const ::testing::TestParamInfo<torch::DeviceType>& device) {
+  return device.param == torch::kCPU ? "Cpu" : "Gpu";
+}
+
 INSTANTIATE_TEST_SUITE_P(Devices, HostCopiesTest, ::testing::Values(torch::kCPU, torch::kCUDA),
-                         [](const auto& info) {
-                           return info.param == torch::kCPU ? "Cpu" : "Gpu";
-                         });
+                         name_of);
 
 }  // namespace
 }  // namespace ddpm
