@@ -41,7 +41,7 @@ class Run {
       const RunOptions& options, const Stopwatch& started)
       : config_(config),
         training_(config.training),
-        runtime_(prepared.runtime),
+        prepared_(prepared),
         directory_(directory),
         trainer_(config, prepared.images, prepared.runtime),
         options_(options),
@@ -63,6 +63,7 @@ class Run {
   bool checkpoint_due();
   void start_checkpoint();
   void report_checkpoint(const SaveResult& result);
+  void bring_back_directory();
   void save_last_checkpoint();
   void save_samples();
   void save_loss_plot() const;
@@ -81,7 +82,7 @@ class Run {
 
   const Config& config_;
   const TrainingConfig& training_;
-  Runtime runtime_;
+  const Prepared& prepared_;
   RunDirectory directory_;
   Trainer trainer_;
   std::optional<Preview> preview_;
@@ -154,7 +155,7 @@ ExitCode Run::train() {
              trainer_.steps_done(), training_.steps);
   else
     log_info("done: {} steps, {:.1f} images/s, peak memory {}", trainer_.steps_done(),
-             images_per_second(), format_bytes(peak_memory_bytes(runtime_.device)));
+             images_per_second(), format_bytes(peak_memory_bytes(prepared_.runtime.device)));
   return ExitCode::kSuccess;
 }
 
@@ -232,6 +233,9 @@ void Run::start_checkpoint() {
   if (const auto result = saver_.wait()) report_checkpoint(*result);
   if (saved_step_ == trainer_.steps_done()) return;
   const double waited = held.seconds();
+  std::error_code error;
+  if (fs::status(directory_.path(), error).type() == fs::file_type::not_found)
+    bring_back_directory();
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
@@ -267,6 +271,18 @@ void Run::report_checkpoint(const SaveResult& result) {
 
 void Run::save_last_checkpoint() {
   if (const auto result = saver_.wait()) report_checkpoint(*result);
+// Somebody removed it. No save is under way.
+void Run::bring_back_directory() {
+  log_error(
+      "the run directory '{}' has vanished, with its checkpoints and metrics; it is made again",
+      directory_.path().string());
+  saved_step_ = -1;
+  attempt([&] {
+    directory_.write_description(config_, prepared_, options_.command_line);
+    metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+  });
+}
+
   start_checkpoint();
   const std::optional<SaveResult> result = saver_.wait();
   if (!result) return;  // it was saved already
