@@ -198,8 +198,10 @@ void Run::log_metrics() {
   const TrainingTotals now = totals();
   const double loss = now.mean_loss_since(logged_);
   if (const std::int64_t skipped = now.skipped - logged_.skipped; skipped > 0)
-    log_warning("{} of the last {} steps were skipped: their gradient was not finite", skipped,
-                now.steps - logged_.steps);
+    log_warning(
+        "{} of the last {} steps were skipped: their gradient was not finite, or "
+        "their loss an outlier",
+        skipped, now.steps - logged_.steps);
   attempt([&] {
     metrics_->append({{"step", trainer_.steps_done()},
                       {"images", trainer_.images_seen()},
@@ -231,11 +233,11 @@ void Run::start_checkpoint() {
   watch_.pause();
   const Stopwatch held;
   if (const auto result = saver_.wait()) report_checkpoint(*result);
-  if (saved_step_ == trainer_.steps_done()) return;
-  const double waited = held.seconds();
   std::error_code error;
   if (fs::status(directory_.path(), error).type() == fs::file_type::not_found)
     bring_back_directory();
+  if (saved_step_ == trainer_.steps_done()) return;
+  const double waited = held.seconds();
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
@@ -269,8 +271,6 @@ void Run::report_checkpoint(const SaveResult& result) {
       result.step, result.error);
 }
 
-void Run::save_last_checkpoint() {
-  if (const auto result = saver_.wait()) report_checkpoint(*result);
 // Somebody removed it. No save is under way.
 void Run::bring_back_directory() {
   log_error(
@@ -283,6 +283,8 @@ void Run::bring_back_directory() {
   });
 }
 
+void Run::save_last_checkpoint() {
+  if (const auto result = saver_.wait()) report_checkpoint(*result);
   start_checkpoint();
   const std::optional<SaveResult> result = saver_.wait();
   if (!result) return;  // it was saved already

@@ -82,6 +82,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   bad_in_a_row_ = scalar(torch::kInt64);
   norm_ = scalar(torch::kFloat32);
   poison_ = scalar(torch::kFloat32);
+  if (config.training.skip_outliers > 0) outliers_.emplace(config.training.skip_outliers, device_);
 }
 
 void Trainer::step() {
@@ -132,6 +133,9 @@ void Trainer::update_weights(const ops::AdamSchedule& schedule) {
   poison_.masked_fill_(bad_in_a_row_ > tolerated_bad_steps(config_.training),
                        std::numeric_limits<float>::quiet_NaN());
   norm_.copy_(norm + poison_);
+  // What is no number leaves the step out.
+  if (outliers_)
+    norm_.masked_fill_(outliers_->observe(loss_), std::numeric_limits<float>::quiet_NaN());
   ops::adam_step(state_, gradients_, norm_, schedule, adam_options());
   const torch::Tensor sound = norm_.isfinite();
   live_steps_.add_(poison_.isfinite());
@@ -192,7 +196,9 @@ TrainerSnapshot Trainer::snapshot() {
           .state = {.step = steps_done_,
                     .images_seen = images_seen_,
                     .config = config_,
-                    .data_fingerprint = data_fingerprint_}};
+                    .data_fingerprint = data_fingerprint_,
+                    .loss_statistics =
+                        outliers_ ? std::optional(outliers_->statistics()) : std::nullopt}};
 }
 
 double TrainingTotals::mean_loss_since(const TrainingTotals& before) const {
@@ -216,6 +222,7 @@ void Trainer::load(const std::filesystem::path& folder) {
   torch::NoGradGuard no_grad;
   if (state_.copy.defined()) state_.copy.copy_(state_.weights);
   for (const torch::Tensor& total : {loss_sum_, sound_steps_, live_steps_}) total.zero_();
+  if (outliers_) outliers_->set_statistics(state.loss_statistics.value_or(LossStatistics{}));
   first_step_ = steps_done_ = state.step;
   images_seen_ = state.images_seen;
 }

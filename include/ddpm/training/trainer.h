@@ -19,6 +19,7 @@
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/replay.h"
 #include "ddpm/ops/runtime.h"
+#include "ddpm/training/outliers.h"
 #include "ddpm/training/snapshot.h"
 
 namespace ddpm {
@@ -26,9 +27,9 @@ namespace ddpm {
 // What this process has trained so far.
 struct TrainingTotals {
   std::int64_t steps = 0;
-  std::int64_t skipped = 0;  // of these, left out because their gradient was not finite
+  std::int64_t skipped = 0;  // of these, left out: gradient not finite, or loss an outlier
   double loss_sum = 0;       // over the others, of the mean loss of each batch
-  double gradient_norm = 0;  // of the last step: Euclidean, before clipping
+  double gradient_norm = 0;  // of the last step: Euclidean, before clipping; NaN if left out
 
   // Mean loss of the steps since `before`; NaN if there were none.
   double mean_loss_since(const TrainingTotals& before) const;
@@ -103,6 +104,7 @@ class Trainer {
   // once those were too many.
   torch::Tensor loss_, loss_sum_, sound_steps_, live_steps_, bad_in_a_row_, norm_, poison_;
 
+  std::optional<OutlierLosses> outliers_;  // with training.skip_outliers
   HostCopies host_copies_;
   std::int64_t first_step_ = 0;  // where this process began
   std::int64_t steps_done_ = 0;
