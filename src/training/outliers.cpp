@@ -21,7 +21,7 @@ torch::Tensor OutlierLosses::observe(const torch::Tensor& loss) {
   const torch::Tensor limit =
       (sigmas_ * variance_.sqrt()).masked_fill(~warm, std::numeric_limits<double>::infinity());
   const torch::Tensor distance = (value - mean_).masked_fill(~finite, 0);
-  const torch::Tensor stands_out = distance > limit;
+  torch::Tensor stands_out = distance > limit;
 
   // West (1979): the mean and variance with one more value of this weight; the first sets the mean.
   count_.add_(finite);
