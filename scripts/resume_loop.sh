@@ -3,8 +3,8 @@
 #
 # Runs `ddpm train OPTIONS --resume auto` and starts it again from its last checkpoint after a crash,
 # until training is done. Gives up where trying again cannot help: wrong usage or config (exit code 2),
-# data (3), checkpoint (4), non-finite training (5), a stop by SIGINT or SIGTERM (130, 143), and ten
-# failures in a row within a minute of their start. DDPM names another program than
+# data (3), checkpoint (4), non-finite training (5), a stop by SIGHUP, SIGINT or SIGTERM (129, 130,
+# 143), and ten failures in a row within a minute of their start. DDPM names another program than
 # build/release/ddpm, DDPM_RETRY_SECONDS the pause before a restart (10).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -19,6 +19,7 @@ program=$(ddpm_program)
 set -m # the program gets a process group of its own, so that each signal reaches it once, from here
 trap 'kill -INT "$child"' INT
 trap 'kill -TERM "$child"' TERM
+trap 'kill -HUP "$child"' HUP
 
 # Runs a command to its end, also when `wait` is interrupted by a signal; returns its exit code.
 run() {
@@ -38,7 +39,7 @@ while true; do
   status=0
   run "$program" train "$@" --resume auto || status=$?
   case $status in
-    0 | 2 | 3 | 4 | 5 | 126 | 127 | 130 | 143) exit "$status" ;;
+    0 | 2 | 3 | 4 | 5 | 126 | 127 | 129 | 130 | 143) exit "$status" ;;
   esac
 
   quick_failures=$((SECONDS - started < 60 ? quick_failures + 1 : 0))

@@ -8,6 +8,6 @@ if ! command -v shellcheck >/dev/null; then
   exit 77
 fi
 shopt -s nullglob
-scripts=(scripts/*.sh tests/*.sh .ci/run)
+scripts=(scripts/*.sh tests/*.sh tests/*/*.sh .ci/run)
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
 echo "${#scripts[@]} scripts are clean"

@@ -55,17 +55,14 @@ Progress::Progress(ProgressStyle style, std::string task, std::string unit, std:
       task_(std::move(task)),
       unit_(std::move(unit)),
       total_(std::max<std::int64_t>(total, 1)),
-      start_(start),
-      began_(Clock::now()),
-      last_shown_(began_ - std::chrono::hours(1)) {}
+      start_(start) {}
 
 Progress::~Progress() { clear(); }
 
 double Progress::seconds_left(std::int64_t done) const {
-  const double elapsed = std::chrono::duration<double>(Clock::now() - began_).count();
-  return done > start_
-             ? elapsed * static_cast<double>(total_ - done) / static_cast<double>(done - start_)
-             : 0.0;
+  return done > start_ ? running_.seconds() * static_cast<double>(total_ - done) /
+                             static_cast<double>(done - start_)
+                       : 0.0;
 }
 
 std::string Progress::render(std::int64_t done, const std::string& note) const {
@@ -82,13 +79,12 @@ std::string Progress::render(std::int64_t done, const std::string& note) const {
 
 bool Progress::due(std::int64_t done) const {
   if (style_ == ProgressStyle::kOff) return false;
-  const double waited = std::chrono::duration<double>(Clock::now() - last_shown_).count();
-  return waited >= seconds_between_updates(style_) || done >= total_;
+  return !shown_ || shown_->seconds() >= seconds_between_updates(style_) || done >= total_;
 }
 
 void Progress::update(std::int64_t done, const std::string& note) {
   if (!due(done)) return;
-  last_shown_ = Clock::now();
+  shown_ = Stopwatch();
   if (style_ == ProgressStyle::kBar) {
     write_stderr("\r" + render(done, note) + "\x1b[K");
     bar_visible_ = true;

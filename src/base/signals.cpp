@@ -27,11 +27,18 @@ void handle(int signal, void (*handler)(int)) {
   sigaction(signal, &action, nullptr);
 }
 
+bool is_ignored(int signal) {
+  struct sigaction action {};
+  return sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
+}
+
 }  // namespace
 
 void install_signal_handlers() {
   handle(SIGINT, on_stop);
   handle(SIGTERM, on_stop);
+  // nohup starts programs that are to outlive their terminal with this signal ignored.
+  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_stop);
   handle(SIGUSR1, on_save);
   // A closed pipe and a file-size limit are errors of the write, not the end of a training run.
   handle(SIGPIPE, SIG_IGN);
@@ -45,6 +52,7 @@ bool stop_requested() noexcept { return received_signal != 0; }
 ExitCode stop_exit_code() noexcept {
   if (received_signal == SIGINT) return ExitCode::kInterrupted;
   if (received_signal == SIGTERM) return ExitCode::kTerminated;
+  if (received_signal == SIGHUP) return ExitCode::kHungUp;
   return ExitCode::kSuccess;
 }
 

@@ -3,11 +3,11 @@
 #include <torch/torch.h>
 
 #include <algorithm>
-#include <chrono>
 #include <functional>
 #include <optional>
 
 #include "ddpm/base/random.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/generate.h"
 #include "ddpm/nn/initialize.h"
@@ -16,12 +16,6 @@
 
 namespace ddpm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
 
 double median(std::vector<double> values) {
   std::ranges::sort(values);
@@ -33,10 +27,10 @@ double time_calls(torch::Device device, double seconds, const std::function<void
   constexpr int kWindows = 8;
   const auto timed = [&](int calls) {
     synchronize(device);
-    const auto start = Clock::now();
+    const Stopwatch watch;
     for (int i = 0; i < calls; ++i) work();
     synchronize(device);
-    return seconds_since(start) / calls;
+    return watch.seconds() / calls;
   };
   const double once = timed(1);
   const int calls = std::max(1, static_cast<int>(seconds / kWindows / std::max(once, 1e-6)));
@@ -96,13 +90,13 @@ TrainingSpeed bench_training(const Config& wanted, const Runtime& runtime,
   const Config config = with_image_size(wanted);
   const ImageStore images = random_images(config.data);
   TrainingSpeed speed;
-  const auto start = Clock::now();
+  const Stopwatch watch;
   Trainer trainer(config, images, runtime);
   // The third step is recorded, the fourth is the first at full speed.
   const int warm_up = runtime.device.is_cpu() ? 1 : 4;
   for (int i = 0; i < warm_up; ++i) trainer.step();
   static_cast<void>(trainer.totals());
-  speed.seconds_to_steady_step = seconds_since(start);
+  speed.seconds_to_steady_step = watch.seconds();
 
   const double seconds = time_calls(runtime.device, options.seconds, [&] { trainer.step(); });
   speed.step_milliseconds = 1e3 * seconds;
@@ -140,15 +134,14 @@ SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
   // Steps are timed in windows, so that start-up counts for nothing.
   const std::size_t window = runtime.device.is_cpu() ? 1 : 25;
   std::vector<double> windows;
-  const auto began = Clock::now();
-  auto last = began;
-  const auto done = [&] { return windows.size() >= 3 && seconds_since(began) >= options.seconds; };
+  const Stopwatch all;
+  Stopwatch one;
+  const auto done = [&] { return windows.size() >= 3 && all.seconds() >= options.seconds; };
   request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
     if (step % window != 0) return true;
     synchronize(runtime.device);
-    const auto now = Clock::now();
-    if (step > window) windows.push_back(std::chrono::duration<double>(now - last).count());
-    last = now;
+    if (step > window) windows.push_back(one.seconds());
+    one = {};
     return !done();
   };
   while (!done()) static_cast<void>(generate(*sampler, predictor, request));

@@ -12,6 +12,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/sampling/load_model.h"
 
 namespace ddpm::cli {
 
@@ -42,17 +43,23 @@ struct CommonOptions {
   std::vector<Override> overrides() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
-// What --model takes, and what --allow-missing does.
+// What an option that names a model takes.
 std::string model_help();
-std::string allow_missing_help();
 
-// The model that a command works on, as load_model() takes it.
+// The model that a command works on.
 struct ModelOptions {
-  std::string path;
+  std::string path;  // empty if the option was not given
   std::optional<std::string> weights;
   bool allow_missing = false;
+
+  Missing missing() const { return allow_missing ? Missing::kKeep : Missing::kRefuse; }
 };
-void add_model_options(CLI::App& command, ModelOptions& options);
+// --weights, --allow-missing, and before them the option that names the model, which is returned;
+// `note` stands behind its help.
+CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
+                               const std::string& name = "--model", const std::string& note = "");
+// Loads it, with these changes to its config.
+LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 

@@ -17,11 +17,8 @@ struct ConvertOptions {
 ExitCode run_convert(const ConvertOptions& options) {
   set_up_logging(options.common.log);
   std::vector<Override> overrides = options.common.overrides();
-  append_override(overrides, options.model.weights, "sampling.weights", "--weights");
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
-  const LoadedModel model =
-      load_model(options.model.path, overrides,
-                 options.model.allow_missing ? Missing::kKeep : Missing::kRefuse);
+  const LoadedModel model = load_model(options.model, std::move(overrides));
   for (const fs::path& file : export_model(model, options.request, options.output))
     std::puts(file.c_str());
   return ExitCode::kSuccess;
@@ -33,7 +30,7 @@ void add_convert(CLI::App& program, Action& action) {
   auto options = std::make_shared<ConvertOptions>();
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
-  add_model_options(*command, options->model);
+  add_model_options(*command, options->model)->required();
   command->add_option("--to", options->request.target, join(export_targets()))
       ->type_name("NAME")
       ->required();

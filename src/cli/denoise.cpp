@@ -3,7 +3,6 @@
 #include "command.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
-#include "ddpm/sampling/load_model.h"
 
 namespace ddpm::cli {
 namespace {
@@ -49,11 +48,7 @@ DenoiseInput read_input(const std::string& path, const Config& config) {
 
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
-  std::vector<Override> overrides = options.common.overrides();
-  append_override(overrides, options.model.weights, "sampling.weights", "--weights");
-  const LoadedModel model =
-      load_model(options.model.path, overrides,
-                 options.model.allow_missing ? Missing::kKeep : Missing::kRefuse);
+  const LoadedModel model = load_model(options.model, options.common.overrides());
   const DenoiseInput input =
       read_tensor_data([&] { return read_input(options.input, model.config); });
   const torch::Tensor &sample = input.sample, &t = input.t;
@@ -72,7 +67,7 @@ void add_denoise(CLI::App& program, Action& action) {
   auto options = std::make_shared<DenoiseOptions>();
   CLI::App* command =
       program.add_subcommand("denoise", "Evaluate the network once: tensors in, tensors out");
-  add_model_options(*command, options->model);
+  add_model_options(*command, options->model)->required();
   command
       ->add_option("--input", options->input,
                    "Tensors 'sample' [N,C,H,W] float32 and 'timestep' [N] int64 or float32")

@@ -29,12 +29,11 @@ std::string cli_markdown(const CLI::App& program) {
       "| 3 | data |\n"
       "| 4 | checkpoint or model file; the last checkpoint could not be saved |\n"
       "| 5 | training became non-finite; the last good checkpoint is named |\n"
-      "| 130, 143 | stopped by SIGINT, SIGTERM; a checkpoint was saved |\n"
-      "\nSIGINT and SIGTERM: the step is finished, a checkpoint saved (`sample`: finished images "
-      "stay, "
-      "the rest is reported). A second SIGINT ends at once. SIGUSR1: `train` saves a checkpoint "
-      "and "
-      "goes on. `--max-minutes` ends like SIGTERM, but with exit code 0; `--resume auto` goes "
+      "| 129, 130, 143 | stopped by SIGHUP, SIGINT, SIGTERM; a checkpoint was saved |\n"
+      "\nSIGINT, SIGTERM and SIGHUP (a terminal that was closed): the step is finished, a "
+      "checkpoint saved (`sample`: finished images stay, the rest is reported). A second SIGINT "
+      "ends at once. `nohup ddpm ...` outlives its terminal. SIGUSR1: `train` saves a checkpoint "
+      "and goes on. `--max-minutes` ends like SIGTERM, but with exit code 0; `--resume auto` goes "
       "on.\n";
   append_help(page, program, "ddpm");
   return page;

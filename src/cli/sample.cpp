@@ -8,7 +8,6 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/grid.h"
 #include "ddpm/io/weights.h"
-#include "ddpm/sampling/load_model.h"
 #include "ddpm/sampling/write_images.h"
 #include "ddpm/training/run.h"
 
@@ -17,12 +16,12 @@ namespace {
 
 struct SampleOptions {
   CommonOptions common;
-  std::string config, model, output, format = "png", noise;
-  std::optional<std::string> sampler, weights;
+  ModelOptions model;
+  std::string config, output, format = "png", noise;
+  std::optional<std::string> sampler;
   std::optional<std::int64_t> steps, count, batch_size;
   bool grid = false;
   bool trajectory = false;
-  bool allow_missing = false;
 };
 
 std::vector<Override> overrides_of(const SampleOptions& options) {
@@ -31,18 +30,17 @@ std::vector<Override> overrides_of(const SampleOptions& options) {
   append_override(list, options.steps, "sampling.steps", "--steps");
   append_override(list, options.count, "sampling.count", "--count");
   append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
-  append_override(list, options.weights, "sampling.weights", "--weights");
   return list;
 }
 
 // --model, else the run that --config names, else the newest below runs/.
-fs::path choose_model(const SampleOptions& options) {
-  if (!options.model.empty()) return options.model;
-  const fs::path run = options.config.empty()
-                           ? newest_run(RunConfig{}.directory)
-                           : run_directory(load_config(options.config, {}).config);
-  log_info("model: {}", run.string());
-  return run;
+ModelOptions choose_model(const SampleOptions& options) {
+  ModelOptions model = options.model;
+  if (!model.path.empty()) return model;
+  model.path = options.config.empty() ? newest_run(RunConfig{}.directory)
+                                      : run_directory(load_config(options.config, {}).config);
+  log_info("model: {}", model.path);
+  return model;
 }
 
 fs::path default_output(ImageFormat format, bool grid) {
@@ -68,8 +66,7 @@ class SampleJob {
   explicit SampleJob(const SampleOptions& options)
       : options_(options),
         format_(parse_image_format(options.format)),
-        model_(load_model(choose_model(options), overrides_of(options),
-                          options.allow_missing ? Missing::kKeep : Missing::kRefuse)),
+        model_(load_model(choose_model(options), overrides_of(options))),
         range_(parse_pixel_range(model_.config.data.range)),
         shape_{model_.config.data.channels, model_.config.data.height, model_.config.data.width},
         count_(model_.config.sampling.count),
@@ -215,16 +212,9 @@ ExitCode SampleJob::run() {
 void add_sample(CLI::App& program, Action& action) {
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
-  command->add_option("--model", options->model, model_help() + " [the newest run below runs/]")
-      ->type_name("PATH")
-      ->group("Model");
-  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
-      ->group("Model");
+  add_model_options(*command, options->model, "--model", " [the newest run below runs/]");
   command->add_option("--config", options->config, "Take the run that this config names")
       ->type_name("FILE")
-      ->group("Model");
-  command->add_option("--weights", options->weights, "ema or raw [ema]")
-      ->type_name("NAME")
       ->group("Model");
   command
       ->add_option("--steps", options->steps,

@@ -8,8 +8,8 @@ namespace {
 struct TrainOptions {
   CommonOptions common;
   std::string config;
-  std::optional<std::string> resume, init_from, weights;
-  bool allow_missing = false;
+  ModelOptions start;
+  std::optional<std::string> resume;
   bool overwrite = false;
   bool dry_run = false;
   double max_minutes = 0;
@@ -40,8 +40,8 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
                                      : parse_progress_style(options.common.progress);
   const std::vector<Override> overrides = options.common.overrides();
   std::optional<ModelFile> start;
-  if (options.init_from)
-    start = open_model(*options.init_from, parse_weight_set(options.weights.value_or("ema")),
+  if (!options.start.path.empty())
+    start = open_model(options.start.path, parse_weight_set(options.start.weights.value_or("ema")),
                        overrides);
   const Config config =
       start ? config_for(options, *start) : load_config(options.config, overrides).config;
@@ -51,7 +51,7 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   }
   return run_training(config, {.resume = options.resume,
                                .start = std::move(start),
-                               .missing = options.allow_missing ? Missing::kKeep : Missing::kRefuse,
+                               .missing = options.start.missing(),
                                .overwrite = options.overwrite,
                                .max_minutes = options.max_minutes,
                                .progress = progress,
@@ -68,19 +68,9 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
       ->type_name("FILE")
       ->required()
       ->group("Config");
-  command
-      ->add_option(
-          "--init-from", options->init_from,
-          "Start from the weights of this model, with its network and process instead of the "
-          "recipe's (--set changes them): " +
-              model_help())
-      ->type_name("PATH")
-      ->group("Start");
-  command->add_option("--weights", options->weights, "Of that model: ema or raw [ema]")
-      ->type_name("NAME")
-      ->group("Start");
-  command->add_flag("--allow-missing", options->allow_missing, allow_missing_help())
-      ->group("Start");
+  add_model_options(*command, options->start, "--init-from",
+                    ": start from its weights, with its network and process instead of the "
+                    "recipe's (--set changes them)");
   CLI::Option* resume =
       command
           ->add_option(

@@ -216,6 +216,9 @@ std::vector<Field> training_fields() {
        "step out"},
       {FIELD(training, max_skipped_steps), between(1, 1e6), kMayChange,
        "So many steps in a row may be left out by on_nonfinite=skip; one more ends the run"},
+      {FIELD(training, skip_outliers), between(0, 1e6), kMayChange,
+       "Leave out steps whose loss is above the mean of recent ones by more than so many standard "
+       "deviations, 6 for example; 0: none"},
   };
 }
 

@@ -5,30 +5,16 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/config/widths.h"
 #include "problems.h"
 
 namespace ddpm {
 namespace {
 
-// Wider than any published network, and far from overflow.
-constexpr std::int64_t kMaxWidth = 65536;
-
 struct LayerWidth {
   std::int64_t channels;
   std::string where;
 };
-
-// Full resolution first. Stops after a width beyond kMaxWidth.
-std::vector<std::int64_t> widths_of_levels(const ModelConfig& model) {
-  if (!model.widths.empty()) return model.widths;
-  std::vector<std::int64_t> widths;
-  for (const std::int64_t multiplier : model.width_multipliers) {
-    const bool compounds = model.compounding_widths && !widths.empty();
-    widths.push_back(multiplier * (compounds ? widths.back() : model.base_width));
-    if (widths.back() > kMaxWidth) break;
-  }
-  return widths;
-}
 
 // Every group norm but the last gets one of these widths or, on the way up, the sum of two; what
 // divides all of them divides the sums.
@@ -139,7 +125,7 @@ void check_model(const ModelConfig& model, Problems& problems) {
                  "where the width drops in the last block, widths are multiples of base_width");
     return;
   }
-  const std::vector<std::int64_t> levels = widths_of_levels(model);
+  const std::vector<std::int64_t> levels = level_widths(model);
   if (levels.back() > kMaxWidth) {
     problems.add({"model.base_width", "model.width_multipliers", "model.compounding_widths"},
                  format_text("level {} would have more than {} channels; use smaller numbers",

@@ -7,9 +7,11 @@ namespace ddpm {
 std::vector<std::int64_t> level_widths(const ModelConfig& model) {
   if (!model.widths.empty()) return model.widths;
   std::vector<std::int64_t> widths;
-  for (const std::int64_t multiplier : model.width_multipliers)
-    widths.push_back(multiplier * (model.compounding_widths && !widths.empty() ? widths.back()
-                                                                               : model.base_width));
+  for (const std::int64_t multiplier : model.width_multipliers) {
+    const bool compounds = model.compounding_widths && !widths.empty();
+    widths.push_back(multiplier * (compounds ? widths.back() : model.base_width));
+    if (widths.back() > kMaxWidth) break;
+  }
   return widths;
 }
 

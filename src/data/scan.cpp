@@ -61,8 +61,4 @@ DataSummary summarize_data(const DataConfig& config, const WorkOptions& options)
                                    : summarize_array(config, options);
 }
 
-std::vector<BadFile> find_bad_images(const DataConfig& config, const WorkOptions& options) {
-  return summarize_data(config, options).bad;
-}
-
 }  // namespace ddpm

@@ -7,12 +7,11 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/training/state.h"
 
 namespace ddpm {
 namespace {
-
-using Clock = std::chrono::steady_clock;
 
 // Nothing if it is unknown, or the checkpoint cannot be read.
 std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
@@ -58,7 +57,7 @@ std::optional<SaveResult> CheckpointSaver::wait() {
 
 SaveResult CheckpointSaver::save(
     std::int64_t step, const std::function<void(const std::filesystem::path&)>& write_files) {
-  const auto start = Clock::now();
+  const Stopwatch watch;
   SaveResult result{.step = step, .path = {}, .error = {}, .seconds = 0};
   try {
     result.path = store_.save(step, write_files);
@@ -72,7 +71,7 @@ SaveResult CheckpointSaver::save(
   } catch (const std::exception& error) {
     log_warning("old checkpoints were not cleaned up: {}", error.what());
   }
-  result.seconds = std::chrono::duration<double>(Clock::now() - start).count();
+  result.seconds = watch.seconds();
   return result;
 }
 

@@ -1,8 +1,8 @@
-#include <chrono>
 #include <cstdio>
 
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/run.h"
 #include "ddpm/training/trainer.h"
@@ -11,9 +11,9 @@ namespace ddpm {
 namespace {
 
 double seconds_of(const std::function<void()>& work) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   work();
-  return std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
+  return watch.seconds();
 }
 
 void print_row(const std::string& name, const std::string& value) {

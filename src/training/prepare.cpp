@@ -1,9 +1,8 @@
 #include "ddpm/training/prepare.h"
 
-#include <chrono>
-
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/config/describe.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/load.h"
@@ -12,17 +11,15 @@ namespace ddpm {
 namespace {
 
 ImageStore load_data(Config& config) {
-  const auto start = std::chrono::steady_clock::now();
+  const Stopwatch watch;
   ImageStore images = load_images(config.data, {.stop = stop_requested});
   config.data.height = images.height();
   config.data.width = images.width();
   config.data.channels = images.channels();
   check_image_size(config.model, images.height(), images.width());
-  const double seconds =
-      std::chrono::duration<double>(std::chrono::steady_clock::now() - start).count();
   log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
            with_thousands(images.count()), images.channels(), images.height(), images.width(),
-           images.info().source, seconds);
+           images.info().source, watch.seconds());
   return images;
 }
 

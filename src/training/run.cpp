@@ -1,6 +1,5 @@
 #include "ddpm/training/run.h"
 
-#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <deque>
@@ -9,6 +8,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/stopwatch.h"
 #include "ddpm/base/text.h"
 #include "ddpm/image/plot.h"
 #include "ddpm/metrics/jsonl.h"
@@ -22,28 +22,7 @@
 namespace ddpm {
 namespace {
 
-using Clock = std::chrono::steady_clock;
-
-double seconds_since(Clock::time_point start) {
-  return std::chrono::duration<double>(Clock::now() - start).count();
-}
-
-// Time spent on steps: pauses during previews and while a checkpoint is copied.
-class Stopwatch {
- public:
-  void resume() {
-    if (!std::exchange(running_, true)) started_ = Clock::now();
-  }
-  void pause() {
-    if (std::exchange(running_, false)) seconds_ += seconds_since(started_);
-  }
-  double seconds() const { return seconds_ + (running_ ? seconds_since(started_) : 0); }
-
- private:
-  Clock::time_point started_;
-  double seconds_ = 0;
-  bool running_ = false;
-};
+constexpr double kSecondsToRetry = 60;  // a checkpoint that could not be saved
 
 // Does what training can go on without: a full disk must not end it.
 template <class Work>
@@ -59,10 +38,10 @@ void attempt(const Work& work) {
 class Run {
  public:
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
-      const RunOptions& options, Clock::time_point started)
+      const RunOptions& options, const Stopwatch& started)
       : config_(config),
         training_(config.training),
-        runtime_(prepared.runtime),
+        prepared_(prepared),
         directory_(directory),
         trainer_(config, prepared.images, prepared.runtime),
         options_(options),
@@ -84,6 +63,7 @@ class Run {
   bool checkpoint_due();
   void start_checkpoint();
   void report_checkpoint(const SaveResult& result);
+  void bring_back_directory();
   void save_last_checkpoint();
   void save_samples();
   void save_loss_plot() const;
@@ -93,7 +73,7 @@ class Run {
   std::string recent_losses() const;
   double images_per_second() const;
   bool out_of_time() const {
-    return options_.max_minutes > 0 && seconds_since(started_) >= 60 * options_.max_minutes;
+    return options_.max_minutes > 0 && started_.seconds() >= 60 * options_.max_minutes;
   }
   bool must_end() const { return stop_requested() || out_of_time(); }
   bool due(std::int64_t interval) const {
@@ -102,22 +82,23 @@ class Run {
 
   const Config& config_;
   const TrainingConfig& training_;
-  Runtime runtime_;
+  const Prepared& prepared_;
   RunDirectory directory_;
   Trainer trainer_;
   std::optional<Preview> preview_;
   const RunOptions& options_;
-  Clock::time_point started_;  // of this process's work
+  Stopwatch started_;  // since this process began its work
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<MetricsWriter> metrics_;
-  std::int64_t first_step_ = 0;                // where this process began
-  TrainingTotals logged_;                      // by the last metrics line
-  std::deque<double> recent_losses_;           // of the last few lines
-  TrainingTotals checkpointed_;                // when the last checkpoint was begun
-  Clock::time_point last_checkpoint_;          // when it was begun
-  std::int64_t saved_step_ = -1;               // of the newest complete one
-  std::optional<Clock::time_point> retry_at_;  // after a failure
-  Stopwatch watch_;
+  std::int64_t first_step_ = 0;             // where this process began
+  TrainingTotals logged_;                   // by the last metrics line
+  std::deque<double> recent_losses_;        // of the last few lines
+  TrainingTotals checkpointed_;             // when the last checkpoint was begun
+  Stopwatch since_checkpoint_;              // since it was begun
+  std::int64_t saved_step_ = -1;            // of the newest complete one
+  std::optional<Stopwatch> since_failure_;  // of the last checkpoint, if it failed
+  Stopwatch watch_;                         // rests during previews and saves
+  double held_seconds_ = 0;                 // by saves, in this process
   CheckpointSaver saver_;
 };
 
@@ -157,7 +138,7 @@ ExitCode Run::train() {
   metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
   progress_ = std::make_unique<Progress>(options_.progress, "training", "steps", training_.steps,
                                          first_step_);
-  last_checkpoint_ = Clock::now();
+  since_checkpoint_ = watch_ = {};
   while (trainer_.steps_done() < training_.steps && !must_end()) {
     watch_.resume();
     trainer_.step();
@@ -174,7 +155,7 @@ ExitCode Run::train() {
              trainer_.steps_done(), training_.steps);
   else
     log_info("done: {} steps, {:.1f} images/s, peak memory {}", trainer_.steps_done(),
-             images_per_second(), format_bytes(peak_memory_bytes(runtime_.device)));
+             images_per_second(), format_bytes(peak_memory_bytes(prepared_.runtime.device)));
   return ExitCode::kSuccess;
 }
 
@@ -217,8 +198,10 @@ void Run::log_metrics() {
   const TrainingTotals now = totals();
   const double loss = now.mean_loss_since(logged_);
   if (const std::int64_t skipped = now.skipped - logged_.skipped; skipped > 0)
-    log_warning("{} of the last {} steps were skipped: their gradient was not finite", skipped,
-                now.steps - logged_.steps);
+    log_warning(
+        "{} of the last {} steps were skipped: their gradient was not finite, or "
+        "their loss an outlier",
+        skipped, now.steps - logged_.steps);
   attempt([&] {
     metrics_->append({{"step", trainer_.steps_done()},
                       {"images", trainer_.images_seen()},
@@ -227,6 +210,7 @@ void Run::log_metrics() {
                       {"lr", learning_rate(training_, trainer_.steps_done())},
                       {"images_per_second", images_per_second()},
                       {"elapsed_s", watch_.seconds()},
+                      {"saving_s", held_seconds_},
                       {"skipped_steps", now.skipped}});
   });
   if (std::isfinite(loss)) recent_losses_.push_back(loss);
@@ -237,46 +221,66 @@ void Run::log_metrics() {
 bool Run::checkpoint_due() {
   const bool asked = take_save_request();
   const bool by_time = training_.checkpoint_minutes > 0 &&
-                       seconds_since(last_checkpoint_) >= 60 * training_.checkpoint_minutes;
-  const bool again = retry_at_ && Clock::now() >= *retry_at_;
+                       since_checkpoint_.seconds() >= 60 * training_.checkpoint_minutes;
+  const bool again = since_failure_ && since_failure_->seconds() >= kSecondsToRetry;
   return asked || by_time || again || due(training_.checkpoint_every);
 }
 
-// Copies the state and lets another thread write it.
+// Copies the state and lets another thread do the rest.
 void Run::start_checkpoint() {
   progress_->clear();
-  if (const auto result = saver_.wait()) report_checkpoint(*result);
-  if (saved_step_ == trainer_.steps_done()) return;
-  const TrainingTotals now = totals();
+  const TrainingTotals now = totals();  // waits for steps under way: that is no cost of saving
   watch_.pause();
-  attempt([&] { metrics_->sync(); });
-  const auto start = Clock::now();
+  const Stopwatch held;
+  if (const auto result = saver_.wait()) report_checkpoint(*result);
+  std::error_code error;
+  if (fs::status(directory_.path(), error).type() == fs::file_type::not_found)
+    bring_back_directory();
+  if (saved_step_ == trainer_.steps_done()) return;
+  const double waited = held.seconds();
   TrainerSnapshot snapshot = explain_divergence([&] { return trainer_.snapshot(); });
-  log_debug("the state was copied in {:.3f} s", seconds_since(start));
   const double loss = now.mean_loss_since(checkpointed_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
-  saver_.start(trainer_.steps_done(), [snapshot = std::move(snapshot)](const fs::path& folder) {
-    write_snapshot(snapshot, folder);
-  });
+  saver_.start(trainer_.steps_done(),
+               [this, snapshot = std::move(snapshot)](const fs::path& folder) {
+                 attempt([&] { metrics_->sync(); });
+                 attempt([&] { save_loss_plot(); });
+                 write_snapshot(snapshot, folder);
+               });
+  held_seconds_ += held.seconds();
+  log_debug(
+      "the save of step {} held training up for {:.3f} s, {:.3f} s of them until the one before "
+      "was written; saves so far: {:.3f} s",
+      trainer_.steps_done(), held.seconds(), waited, held_seconds_);
   checkpointed_ = now;
-  last_checkpoint_ = Clock::now();
-  retry_at_.reset();
+  since_checkpoint_ = {};
+  since_failure_.reset();
 }
 
 void Run::report_checkpoint(const SaveResult& result) {
-  constexpr std::chrono::seconds kRetry(60);
   progress_->clear();
   if (result.saved()) {
     saved_step_ = result.step;
     log_info("checkpoint {} ({:.1f} s)", result.path.string(), result.seconds);
-    attempt([&] { save_loss_plot(); });
     return;
   }
-  retry_at_ = Clock::now() + kRetry;
+  since_failure_ = Stopwatch();
   log_error(
       "the checkpoint of step {} could not be saved: {}. Training goes on; the next attempt "
       "comes in a minute at the latest",
       result.step, result.error);
+}
+
+// Somebody removed it. No save is under way.
+void Run::bring_back_directory() {
+  log_error(
+      "the run directory '{}' has vanished, with its checkpoints and metrics; it is made again",
+      directory_.path().string());
+  saved_step_ = -1;
+  attempt([&] {
+    directory_.write_description(config_, prepared_, options_.command_line);
+    metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+  });
 }
 
 void Run::save_last_checkpoint() {
@@ -295,11 +299,11 @@ void Run::save_samples() {
   progress_->clear();
   static_cast<void>(totals());
   watch_.pause();
-  const auto start = Clock::now();
+  const Stopwatch drawing;
   const fs::path path = directory_.samples(trainer_.steps_done());
   attempt([&] {
     if (preview_->write(trainer_, path, [&] { return must_end(); }))
-      log_info("samples {} ({:.1f} s)", path.string(), seconds_since(start));
+      log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
   });
 }
 
@@ -322,7 +326,7 @@ void Run::save_loss_plot() const {
 fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
 
 ExitCode run_training(Config config, const RunOptions& options) {
-  const auto started = Clock::now();
+  const Stopwatch started;
   const RunDirectory directory(config);
   // Before anything is looked up in a directory that exists: its checkpoints must not change.
   std::optional<FileLock> lock = directory.lock_existing();

@@ -19,6 +19,9 @@ void write_training_state(const fs::path& checkpoint, const TrainingState& state
       {"version", kVersion}, {"step", state.step}, {"images_seen", state.images_seen}};
   if (state.loss) json["loss"] = *state.loss;
   if (!state.data_fingerprint.empty()) json["data_fingerprint"] = state.data_fingerprint;
+  if (const auto& losses = state.loss_statistics)
+    json["loss_statistics"] = {
+        {"count", losses->count}, {"mean", losses->mean}, {"variance", losses->variance}};
   json["config"] = nlohmann::ordered_json::parse(to_json(state.config));
   write_file_atomically(checkpoint / kFile, json.dump(2) + "\n");
 }
@@ -34,6 +37,10 @@ TrainingState read_training_state(const fs::path& checkpoint) {
                         .config = {}};
     if (const auto loss = json.find("loss"); loss != json.end()) state.loss = loss->get<double>();
     state.data_fingerprint = json.value("data_fingerprint", "");
+    if (const auto losses = json.find("loss_statistics"); losses != json.end())
+      state.loss_statistics = {.count = losses->at("count").get<double>(),
+                               .mean = losses->at("mean").get<double>(),
+                               .variance = losses->at("variance").get<double>()};
     if (state.step < 0 || state.images_seen < 0)
       throw CheckpointError(name + ": negative counters");
     state.config = config_from_json_text(json.at("config").dump(), name);

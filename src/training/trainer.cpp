@@ -5,7 +5,6 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
-#include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/initialize.h"
 #include "ddpm/ops/adam.h"
@@ -83,6 +82,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   bad_in_a_row_ = scalar(torch::kInt64);
   norm_ = scalar(torch::kFloat32);
   poison_ = scalar(torch::kFloat32);
+  if (config.training.skip_outliers > 0) outliers_.emplace(config.training.skip_outliers, device_);
 }
 
 void Trainer::step() {
@@ -133,6 +133,9 @@ void Trainer::update_weights(const ops::AdamSchedule& schedule) {
   poison_.masked_fill_(bad_in_a_row_ > tolerated_bad_steps(config_.training),
                        std::numeric_limits<float>::quiet_NaN());
   norm_.copy_(norm + poison_);
+  // What is no number leaves the step out.
+  if (outliers_)
+    norm_.masked_fill_(outliers_->observe(loss_), std::numeric_limits<float>::quiet_NaN());
   ops::adam_step(state_, gradients_, norm_, schedule, adam_options());
   const torch::Tensor sound = norm_.isfinite();
   live_steps_.add_(poison_.isfinite());
@@ -177,35 +180,25 @@ TrainingTotals Trainer::totals() const {
           .gradient_norm = norm_.item<double>()};
 }
 
-TrainerSnapshot Trainer::snapshot() const {
+TrainerSnapshot Trainer::snapshot() {
   static_cast<void>(totals());
-  const auto copy = [&](const torch::Tensor& buffer) {
-    // A finite gradient can still overflow a weight.
-    if (!buffer.isfinite().all().item<bool>())
-      throw NonFiniteError(
-          format_text("after step {} (learning rate {:.3g}) weights or moments are "
-                      "not finite",
-                      steps_done_, learning_rate(config_.training, steps_done_)));
-    return buffer.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
-  };
-  TrainerSnapshot snapshot{
-      .model = layout_.views(copy(state_.weights)),
-      .optimizer = optimizer_tensors(layout_, copy(state_.exp_avg), copy(state_.exp_avg_sq)),
-      .ema = {},
-      .state = {.step = steps_done_,
-                .images_seen = images_seen_,
-                .config = config_,
-                .data_fingerprint = data_fingerprint_}};
-  if (averages()) snapshot.ema = layout_.views(copy(state_.average));
-  return snapshot;
-}
-
-void write_snapshot(const TrainerSnapshot& snapshot, const std::filesystem::path& folder) {
-  const SafetensorsMetadata metadata = model_metadata(snapshot.state.config);
-  save_tensors(folder / "model.safetensors", snapshot.model, metadata);
-  if (!snapshot.ema.empty()) save_tensors(folder / "ema.safetensors", snapshot.ema, metadata);
-  save_tensors(folder / "optimizer.safetensors", snapshot.optimizer, {{"format", "pt"}});
-  write_training_state(folder, snapshot.state);
+  std::vector<torch::Tensor> buffers = {state_.weights, state_.exp_avg, state_.exp_avg_sq};
+  if (averages()) buffers.push_back(state_.average);
+  const std::optional<std::vector<torch::Tensor>> copies = host_copies_.copy(buffers);
+  // A finite gradient can still overflow a weight.
+  if (!copies)
+    throw NonFiniteError(
+        format_text("after step {} (learning rate {:.3g}) weights or moments are not finite",
+                    steps_done_, learning_rate(config_.training, steps_done_)));
+  return {.model = layout_.views(copies->at(0)),
+          .optimizer = optimizer_tensors(layout_, copies->at(1), copies->at(2)),
+          .ema = averages() ? layout_.views(copies->at(3)) : std::vector<NamedTensor>{},
+          .state = {.step = steps_done_,
+                    .images_seen = images_seen_,
+                    .config = config_,
+                    .data_fingerprint = data_fingerprint_,
+                    .loss_statistics =
+                        outliers_ ? std::optional(outliers_->statistics()) : std::nullopt}};
 }
 
 double TrainingTotals::mean_loss_since(const TrainingTotals& before) const {
@@ -229,6 +222,7 @@ void Trainer::load(const std::filesystem::path& folder) {
   torch::NoGradGuard no_grad;
   if (state_.copy.defined()) state_.copy.copy_(state_.weights);
   for (const torch::Tensor& total : {loss_sum_, sound_steps_, live_steps_}) total.zero_();
+  if (outliers_) outliers_->set_statistics(state.loss_statistics.value_or(LossStatistics{}));
   first_step_ = steps_done_ = state.step;
   images_seen_ = state.images_seen;
 }

@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <cstdlib>
+#include <utility>
 
 namespace ddpm {
 namespace {
@@ -27,6 +28,25 @@ TEST(Signals, AskToStopWithTheirExitCode) {
         leave(stop_requested() && stop_exit_code() == ExitCode::kInterrupted);
       },
       ::testing::ExitedWithCode(0), "");
+  EXPECT_EXIT(
+      {
+        std::signal(SIGHUP, SIG_DFL);  // whatever started the tests
+        install_signal_handlers();
+        std::raise(SIGHUP);
+        leave(stop_requested() && stop_exit_code() == ExitCode::kHungUp);
+      },
+      ::testing::ExitedWithCode(0), "");
+}
+
+TEST(Signals, AHangupThatNohupIgnoresStaysIgnored) {
+  EXPECT_EXIT(
+      {
+        std::signal(SIGHUP, SIG_IGN);
+        install_signal_handlers();
+        std::raise(SIGHUP);
+        leave(!stop_requested());
+      },
+      ::testing::ExitedWithCode(0), "");
 }
 
 TEST(Signals, ASecondInterruptEndsAtOnce) {
@@ -40,16 +60,20 @@ TEST(Signals, ASecondInterruptEndsAtOnce) {
       ::testing::KilledBySignal(SIGINT), "");
 }
 
-// Batch systems send it to every process of a job and again to the first.
-TEST(Signals, ASecondTerminationIsTheSameWish) {
-  EXPECT_EXIT(
-      {
-        install_signal_handlers();
-        std::raise(SIGTERM);
-        std::raise(SIGTERM);
-        leave(stop_exit_code() == ExitCode::kTerminated);
-      },
-      ::testing::ExitedWithCode(0), "");
+// Batch systems send SIGTERM to every process of a job and again to the first; a shell and its
+// terminal both say that the terminal is gone.
+TEST(Signals, ASecondTerminationOrHangupIsTheSameWish) {
+  for (const auto& [signal, code] :
+       {std::pair{SIGTERM, ExitCode::kTerminated}, std::pair{SIGHUP, ExitCode::kHungUp}})
+    EXPECT_EXIT(
+        {
+          std::signal(SIGHUP, SIG_DFL);
+          install_signal_handlers();
+          std::raise(signal);
+          std::raise(signal);
+          leave(stop_exit_code() == code);
+        },
+        ::testing::ExitedWithCode(0), "");
 }
 
 TEST(Signals, AskToSaveOnce) {

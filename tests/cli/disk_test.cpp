@@ -1,6 +1,8 @@
 // Full disks, limits and lost folders: reported, survived where that is possible, never silent.
 #include <gtest/gtest.h>
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "ddpm/base/file.h"
@@ -69,11 +71,67 @@ TEST_F(Disk, AVanishedFolderComesBack) {
   Program program(folder_.path(), training({"training.steps=1000000"}));
   program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
   fs::remove_all(folder_ / "runs");
+  program.send(SIGUSR1);
+  program.wait_until([&] { return fs::exists(checkpoints() / "latest"); });
   program.send(SIGTERM);
   const ProgramResult result = program.wait();
   EXPECT_EQ(result.code, 143) << result.err;
-  EXPECT_TRUE(fs::exists(checkpoints() / "latest"));
+  EXPECT_TRUE(contains(result.err, "'runs/a' has vanished")) << result.err;
+  for (const char* file : {"config.json", "environment.json", "loss.png", "checkpoints/latest"})
+    EXPECT_TRUE(fs::exists(folder_ / "runs/a" / file)) << file;
+  EXPECT_FALSE(read_metrics(folder_ / "runs/a/metrics.jsonl").empty());
   EXPECT_EQ(run(training({"training.steps=1"}, {"--resume", "auto"})).code, 0);
+}
+
+// A folder that may be read but not written, before the start and from some moment on.
+class ReadOnly : public Disk {
+ protected:
+  ReadOnly() {
+    fs::permissions(folder_.path(), fs::perms(0755));
+    fs::create_directory(folder_ / "runs");
+    if (::geteuid() == 0 && ::chown((folder_ / "runs").c_str(), testing::kNobody, 0) != 0)
+      ADD_FAILURE() << "chown";
+  }
+  ~ReadOnly() override { allow(checkpoints(), true), allow(folder_ / "runs", true); }
+
+  static void allow(const fs::path& folder, bool writing) {
+    std::error_code missing;
+    fs::permissions(folder, fs::perms(writing ? 0755 : 0555), missing);
+  }
+  static bool can_run(const ProgramResult& result) {
+    return result.code != 126 && result.code != 127;
+  }
+};
+
+TEST_F(ReadOnly, IsAnErrorBeforeTheStart) {
+  allow(folder_ / "runs", false);
+  const ProgramResult result = run_program(folder_.path(), training({}), {.nobody = true});
+  if (!can_run(result)) GTEST_SKIP() << "the program cannot be run by another user here";
+  EXPECT_EQ(result.code, 1) << result.err;
+  EXPECT_TRUE(contains(result.err, "'runs/a'") && contains(result.err, "Permission denied"))
+      << result.err;
+  EXPECT_EQ(result.out, "");
+}
+
+TEST_F(ReadOnly, FailsSavesUntilItMayBeWrittenAgain) {
+  Program program(folder_.path(), training({"training.steps=1000000"}), {.nobody = true});
+  const auto saved = [&] { return fs::exists(checkpoints() / "latest"); };
+  program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
+  program.send(SIGUSR1);
+  program.wait_until(saved);
+  const std::string before = content_of(checkpoints() / "latest");
+  allow(checkpoints(), false);
+  program.send(SIGUSR1);
+  program.wait_until([&] { return contains(program.err(), "could not be saved"); });
+  const std::string during = content_of(checkpoints() / "latest");
+  allow(checkpoints(), true);
+  program.send(SIGTERM);
+  const ProgramResult result = program.wait();
+  if (!can_run(result)) GTEST_SKIP() << "the program cannot be run by another user here";
+  EXPECT_EQ(result.code, 143) << result.err;
+  EXPECT_TRUE(contains(result.err, "Permission denied. Training goes on")) << result.err;
+  EXPECT_EQ(during, before);
+  EXPECT_NE(content_of(checkpoints() / "latest"), before);
 }
 
 TEST_F(Disk, NamesAndFoldersThatCannotBe) {

@@ -42,5 +42,15 @@ TEST_F(Divergence, SkipsSoManyStepsInARowAndNoMore) {
   EXPECT_FALSE(contains(result.err, "nan,")) << result.err;
 }
 
+// A step of a rate like this ruins the weights; what follows is left out until it is the usual.
+TEST_F(Divergence, LeavesOutOutliersAndSaysSo) {
+  ASSERT_EQ(run(training({"training.steps=140", "training.skip_outliers=6"})).code, 0);
+  const ProgramResult result =
+      run(training({"training.steps=145", "training.skip_outliers=6", "training.learning_rate=0.3"},
+                   {"--resume", "auto"}));
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(contains(result.err, "or their loss an outlier")) << result.err;
+}
+
 }  // namespace
 }  // namespace ddpm

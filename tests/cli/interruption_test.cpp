@@ -2,7 +2,9 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <regex>
 
+#include "ddpm/formats/safetensors.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/metrics/jsonl.h"
 #include "support/tiny_run.h"
@@ -48,7 +50,8 @@ TEST_F(Interruption, WhileDataIsScanned) {
 }
 
 TEST_F(Interruption, WhileTraining) {
-  for (const auto& [signal, code] : {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}}) {
+  for (const auto& [signal, code] :
+       {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}, std::pair{SIGHUP, 129}}) {
     Program program(folder_.path(), training({"training.steps=1000000"}, {"--overwrite"}));
     program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
     program.send(signal);
@@ -58,6 +61,31 @@ TEST_F(Interruption, WhileTraining) {
     EXPECT_EQ(result.out, "runs/a\n");
     EXPECT_FALSE(fs::exists(folder_ / "runs/a/lock"));
   }
+}
+
+// The step of a batch as large as this takes a while, which a second Ctrl-C does not wait for.
+TEST_F(Interruption, ASecondInterruptDoesNotWaitForTheStep) {
+  Program program(folder_.path(), training({"training.batch_size=4000", "training.steps=100"}));
+  program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
+  program.send(SIGINT);
+  program.wait_until([&] { return !program.handles(SIGINT); });
+  program.send(SIGINT);
+  const ProgramResult result = program.wait();
+  EXPECT_TRUE(result.killed) << result.err;
+  EXPECT_EQ(result.code, 130);
+  EXPECT_FALSE(fs::exists(checkpoints() / "latest"));
+}
+
+TEST_F(Interruption, ASecondTerminationWaitsForTheCheckpoint) {
+  Program program(folder_.path(), training({"training.batch_size=1000", "training.steps=100"}));
+  program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
+  program.send(SIGTERM);
+  program.wait_until([&] { return saves(); });
+  program.send(SIGTERM);
+  const ProgramResult result = program.wait();
+  EXPECT_FALSE(result.killed) << result.err;
+  EXPECT_EQ(result.code, 143);
+  EXPECT_TRUE(fs::exists(checkpoints() / "latest"));
 }
 
 TEST_F(Interruption, WhileAPreviewIsDrawn) {
@@ -101,6 +129,24 @@ TEST_F(Interruption, WhileSamplingLeavesTheFinishedImages) {
   EXPECT_TRUE(contains(result.err, format_text("{} of 100000 images", images))) << result.err;
   for (std::int64_t i = 0; i < images; ++i)
     EXPECT_EQ(read_image(folder_ / format_text("samples/{:06}.png", i)).width, 16);
+}
+
+// One file for all images: it holds those that were finished.
+TEST_F(Interruption, WhileSamplingIntoOneFile) {
+  ASSERT_EQ(train().code, 0);
+  Program program(folder_.path(),
+                  {"sample", "--model", "runs/a", "--count", "100000", "--batch-size", "1",
+                   "--threads", "1", "--format", "safetensors", "--progress", "json"});
+  const std::regex finished(R"("done":[1-9])");
+  program.wait_until([&] { return std::regex_search(program.err(), finished); });
+  program.send(SIGHUP);
+  const ProgramResult result = program.wait();
+  EXPECT_EQ(result.code, 129);
+  EXPECT_EQ(result.out, "samples.safetensors\n");
+  const SafetensorsFile file(folder_ / "samples.safetensors");
+  EXPECT_TRUE(
+      contains(result.err, format_text("{} of 100000 images", file.get("images").shape.at(0))))
+      << result.err;
 }
 
 TEST_F(Interruption, ARequestSavesAndTrainingGoesOn) {

@@ -3,6 +3,7 @@
 
 #include <algorithm>
 
+#include "ddpm/metrics/jsonl.h"
 #include "support/tiny_run.h"
 
 namespace ddpm {
@@ -74,6 +75,31 @@ TEST_F(Resume, AfterTwoStopsGivesTheSameBytes) {
               0);
   ASSERT_EQ(run(arguments("constant", {"training.learning_rate_schedule=constant"})).code, 0);
   expect_equal(of_run("constant", 12), of_run("parts", 12));
+}
+
+// docs/determinism.md: equal bytes for equal --threads, and what depends on their number is
+// rounding.
+TEST_F(Resume, WithOtherThreadsGoesOnToTheSameUpToRounding) {
+  const std::vector<std::string> wide = {
+      "model.base_width=32", "data.source=embedded", "training.batch_size=16",
+      "training.steps=6",    "run.threads=2",        "training.learning_rate_schedule=constant"};
+  const auto with = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), wide.begin(), wide.end());
+    return more;
+  };
+  ASSERT_EQ(run(arguments("two", with({}))).code, 0);
+  ASSERT_EQ(run(arguments("again", with({}))).code, 0);
+  expect_equal(of_run("two", 6), of_run("again", 6));
+  ASSERT_EQ(run(arguments("mixed", with({"training.steps=3"}))).code, 0);
+  const ProgramResult resumed =
+      run(arguments("mixed", with({"run.threads=1"}), {"--resume", "auto"}));
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  EXPECT_TRUE(contains(resumed.err, "run.threads from 2 to 1")) << resumed.err;
+  const auto a = read_metrics(folder_ / "runs/two/metrics.jsonl"),
+             b = read_metrics(folder_ / "runs/mixed/metrics.jsonl");
+  ASSERT_EQ(a.size(), b.size());
+  for (std::size_t i = 0; i < a.size(); ++i)
+    EXPECT_NEAR(metric_number(b[i], "loss") / metric_number(a[i], "loss"), 1, 1e-4) << i;
 }
 
 TEST_F(Resume, OtherImagesAreNoticed) {

@@ -69,8 +69,10 @@ TEST_F(Training, FillsTheRunDirectory) {
   const auto metrics = read_metrics(run("a") / "metrics.jsonl");
   ASSERT_EQ(metrics.size(), 12u);
   for (const char* key :
-       {"step", "images", "loss", "grad_norm", "lr", "images_per_second", "elapsed_s"})
+       {"step", "images", "loss", "grad_norm", "lr", "images_per_second", "elapsed_s", "saving_s"})
     EXPECT_FALSE(std::isnan(metric_number(metrics[3], key))) << key;
+  EXPECT_EQ(metric_number(metrics[5], "saving_s"), 0);  // the save of step 6 comes after its line
+  EXPECT_GT(metric_number(metrics[6], "saving_s"), 0);
   EXPECT_EQ(metric_number(metrics[3], "images"), 16);
   EXPECT_NEAR(metric_number(metrics[0], "lr"), 2e-4 / 5, 1e-12);
   EXPECT_NEAR(metric_number(metrics[0], "loss"), 1, 0.35);  // a fresh network predicts zero

@@ -33,7 +33,6 @@ TEST(SummarizeData, ListsEveryBrokenFile) {
   EXPECT_EQ(summary.bad[0].reason, "empty file (0 bytes)");
   EXPECT_EQ(summary.bad[1].reason, "not a PNG, JPEG or BMP file");
   EXPECT_EQ(summary.bad[2].reason, "truncated PNG file");
-  EXPECT_EQ(find_bad_images(config).size(), 3U);
 }
 
 TEST(SummarizeData, CountsTheClassesOfAnArray) {

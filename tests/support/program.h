@@ -19,10 +19,11 @@
 namespace ddpm::testing {
 
 struct ProgramResult {
-  int code = -1;      // exit code, or 128 + signal
-  std::string out;    // standard output
-  std::string err;    // standard error
-  long peak_kib = 0;  // most memory it held at once
+  int code = -1;        // exit code, or 128 + signal
+  bool killed = false;  // by a signal
+  std::string out;      // standard output
+  std::string err;      // standard error
+  long peak_kib = 0;    // most memory it held at once
 };
 
 // What the system lets a program have; 0: as much as it likes.
@@ -31,7 +32,10 @@ struct Limits {
   rlim_t memory_bytes = 0;    // ulimit -v
   const char* out = nullptr;  // its standard output, instead of a file
   bool closed = false;        // neither standard output nor standard error are open
+  bool nobody = false;        // where root runs the tests: not as root, who may do anything
 };
+
+inline constexpr uid_t kNobody = 65534;
 
 // A started program, in `folder`, with its streams in files there.
 class Program {
@@ -53,9 +57,12 @@ class Program {
     redirect(".stderr", STDERR_FILENO);
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
       if (limits.closed) ::close(stream);
+    ::signal(SIGHUP, SIG_DFL);  // whatever started the tests
     limit(RLIMIT_FSIZE, limits.file_bytes);
     limit(RLIMIT_AS, limits.memory_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
+    if (limits.nobody && ::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
+      ::_exit(126);
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -74,6 +81,15 @@ class Program {
 
   void send(int signal) const { ::kill(pid_, signal); }
 
+  // Whether it has a handler for this signal.
+  bool handles(int signal) const {
+    const std::string status =
+        content_of(std::filesystem::path("/proc") / std::to_string(pid_) / "status");
+    const std::size_t mask = status.find("SigCgt:");
+    return mask != std::string::npos &&
+           (std::stoull(status.substr(mask + 7), nullptr, 16) >> (signal - 1) & 1) != 0;
+  }
+
   // Waits until the condition holds or the program ends or a minute passes.
   template <class Condition>
   void wait_until(const Condition& condition) const {
@@ -90,7 +106,7 @@ class Program {
     int status = 0;
     struct rusage usage {};
     ::wait4(std::exchange(pid_, -1), &status, 0, &usage);
-    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status),
+    return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), WIFSIGNALED(status),
             content_of(folder_ / ".stdout"), content_of(folder_ / ".stderr"), usage.ru_maxrss};
   }
 

@@ -57,7 +57,7 @@ class SmallTrainer : public ::testing::Test {
   static void steps(Trainer& trainer, int count) {
     for (int i = 0; i < count; ++i) trainer.step();
   }
-  std::filesystem::path save(const Trainer& trainer, const std::string& name) {
+  std::filesystem::path save(Trainer& trainer, const std::string& name) {
     std::filesystem::create_directories(folder_ / name);
     write_snapshot(trainer.snapshot(), folder_ / name);
     return folder_ / name;

@@ -48,6 +48,18 @@ TEST(TrainingState, KnowsTheLossOrThatItIsUnknown) {
   EXPECT_EQ(read_training_state(folder.path()).loss, 0.1 + 0.2);
 }
 
+TEST(TrainingState, KeepsLossStatisticsExactly) {
+  const TemporaryFolder folder;
+  TrainingState state = example();
+  state.loss_statistics = {.count = 1e9, .mean = 0.1 + 0.2, .variance = 1.0 / 3};
+  write_training_state(folder.path(), state);
+  const std::optional<LossStatistics> read = read_training_state(folder.path()).loss_statistics;
+  ASSERT_TRUE(read);
+  EXPECT_EQ(read->count, 1e9);
+  EXPECT_EQ(read->mean, 0.1 + 0.2);
+  EXPECT_EQ(read->variance, 1.0 / 3);
+}
+
 TEST(TrainingState, IsTheDocumentedJson) {
   const TemporaryFolder folder;
   write_training_state(folder.path(), example());
@@ -83,6 +95,7 @@ TEST(TrainingState, RefusesWhatItDoesNotUnderstandNamingTheFile) {
   EXPECT_TRUE(contains(error_with("images_seen", -1), "negative"));
   error_with("step", "many");
   error_with("config", 3);
+  error_with("loss_statistics", {{"count", 3}});
   EXPECT_TRUE(contains(error_with("config", {{"training", {{"stesp", 3}}}}), "training.stesp"));
   EXPECT_TRUE(contains(error_with("config", {{"model", {{"dropout", 7}}}}), "model.dropout"));
 }

@@ -16,6 +16,8 @@ enum class ExitCode : int {
   kData = 3,        // images and data sets
   kCheckpoint = 4,  // checkpoints and model files
   kNonFinite = 5,   // training diverged
+  // 128 + signal.
+  kHungUp = 129,
   kInterrupted = 130,
   kTerminated = 143,
 };

@@ -39,7 +39,8 @@ bool exchange_durably(const fs::path& a, const fs::path& b);
 void remove_recursively(const fs::path& path);
 
 // Appends whole lines to a text log (metrics.jsonl). Each line reaches the kernel at once, so a
-// crash of the program loses none; `sync` makes them survive a crash of the machine.
+// crash of the program loses none; `sync` makes them survive a crash of the machine, and may run in
+// another thread meanwhile.
 class LineWriter {
  public:
   explicit LineWriter(const fs::path& path);

@@ -1,9 +1,11 @@
 // Progress of a long task on standard error.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
+
+#include "ddpm/base/stopwatch.h"
 
 namespace ddpm {
 
@@ -38,15 +40,14 @@ class Progress {
   void clear();
 
  private:
-  using Clock = std::chrono::steady_clock;
-
   double seconds_left(std::int64_t done) const;
   std::string render(std::int64_t done, const std::string& note) const;
 
   ProgressStyle style_;
   std::string task_, unit_;
   std::int64_t total_, start_;
-  Clock::time_point began_, last_shown_;
+  Stopwatch running_;
+  std::optional<Stopwatch> shown_;  // since the last update
   bool bar_visible_ = false;
 };
 

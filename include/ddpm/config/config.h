@@ -94,6 +94,7 @@ struct TrainingConfig {
   bool keep_best = false;                // and the one of least loss
   std::string on_nonfinite = "stop";     // stop | skip
   std::int64_t max_skipped_steps = 10;   // in a row
+  double skip_outliers = 0;              // standard deviations above the recent mean loss; 0: none
 };
 
 // Defaults of `ddpm sample`.

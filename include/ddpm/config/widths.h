@@ -8,7 +8,11 @@
 
 namespace ddpm {
 
-// model.widths, or multiples of model.base_width. At least one level.
+// No network is wider; far from overflow.
+inline constexpr std::int64_t kMaxWidth = 65536;
+
+// model.widths, or multiples of model.base_width. At least one level. Ends with the first of more
+// than kMaxWidth channels, which validate() refuses.
 std::vector<std::int64_t> level_widths(const ModelConfig& model);
 
 // Channels of the first convolution.

@@ -25,7 +25,4 @@ struct DataSummary {
 // here; a missing or empty folder is (DataError).
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options = {});
 
-// Only the broken files.
-std::vector<BadFile> find_bad_images(const DataConfig& config, const WorkOptions& options = {});
-
 }  // namespace ddpm

@@ -29,6 +29,7 @@ class MetricsWriter {
   explicit MetricsWriter(const std::filesystem::path& path);
 
   void append(const MetricRecord& record) { writer_.append(to_json_line(record)); }
+  // What was appended survives a crash of the machine. May be called in another thread.
   void sync() { writer_.sync(); }
 
  private:

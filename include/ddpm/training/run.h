@@ -26,7 +26,7 @@ struct RunOptions {
 };
 
 // Trains as `config` says and fills the run directory (docs/formats.md). Returns kSuccess, also
-// when max_minutes are over, or kInterrupted / kTerminated after a signal, with a checkpoint saved.
+// when max_minutes are over, or the code of the signal that stopped it, with a checkpoint saved.
 // A checkpoint, preview or metrics line that cannot be written is reported, and training goes on;
 // if it is the last checkpoint, CheckpointError is thrown. Throws the errors of its parts;
 // NonFiniteError and DeviceError name the last good checkpoint. Prints the paths of what it made to

@@ -10,6 +10,10 @@
 
 namespace ddpm {
 
+struct LossStatistics {
+  double count = 0, mean = 0, variance = 0;
+};
+
 struct TrainingState {
   std::int64_t step = 0;         // optimiser steps done
   std::int64_t images_seen = 0;  // position in the endless sequence of shuffled epochs
@@ -17,6 +21,8 @@ struct TrainingState {
   // Mean training loss since the checkpoint before; unknown if no step was logged since.
   std::optional<double> loss = {};
   std::string data_fingerprint = {};  // of the images (ImageStore::fingerprint); empty: unknown
+  // With training.skip_outliers: of the losses so far (OutlierLosses).
+  std::optional<LossStatistics> loss_statistics = {};
 };
 
 void write_training_state(const std::filesystem::path& checkpoint, const TrainingState& state);

@@ -17,34 +17,23 @@
 #include "ddpm/nn/parameter_layout.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/adam.h"
-#include "ddpm/ops/named_tensor.h"
 #include "ddpm/ops/replay.h"
 #include "ddpm/ops/runtime.h"
-#include "ddpm/training/state.h"
+#include "ddpm/training/outliers.h"
+#include "ddpm/training/snapshot.h"
 
 namespace ddpm {
 
 // What this process has trained so far.
 struct TrainingTotals {
   std::int64_t steps = 0;
-  std::int64_t skipped = 0;  // of these, left out because their gradient was not finite
+  std::int64_t skipped = 0;  // of these, left out: gradient not finite, or loss an outlier
   double loss_sum = 0;       // over the others, of the mean loss of each batch
-  double gradient_norm = 0;  // of the last step: Euclidean, before clipping
+  double gradient_norm = 0;  // of the last step: Euclidean, before clipping; NaN if left out
 
   // Mean loss of the steps since `before`; NaN if there were none.
   double mean_loss_since(const TrainingTotals& before) const;
 };
-
-// A trainer's state in host memory, which stays as it is while training goes on.
-struct TrainerSnapshot {
-  std::vector<NamedTensor> model, optimizer;
-  std::vector<NamedTensor> ema;  // none: no averaging
-  TrainingState state;
-};
-
-// Writes model, ema and optimizer .safetensors and state.json into an existing folder. Throws
-// IoError.
-void write_snapshot(const TrainerSnapshot& snapshot, const std::filesystem::path& folder);
 
 // Owns network, optimiser state and moving average. Everything random is a function of (seed, step,
 // position in the batch), so the state to save is the buffers and two counters.
@@ -66,9 +55,9 @@ class Trainer {
   std::int64_t images_seen() const { return images_seen_; }
   const ParameterLayout& layout() const { return layout_; }
 
-  // A copy of the state. Throws as totals() does, and NonFiniteError if any of it is not finite:
-  // such a state is never saved.
-  TrainerSnapshot snapshot() const;
+  // A copy of the state, in memory that is used again when nobody has the copy any more. Throws as
+  // totals() does, and NonFiniteError if any of it is not finite: such a state is never saved.
+  TrainerSnapshot snapshot();
 
   // Restores exactly the state that write_snapshot wrote. Throws CheckpointError if anything is
   // missing or does not fit, and IoError.
@@ -115,6 +104,8 @@ class Trainer {
   // once those were too many.
   torch::Tensor loss_, loss_sum_, sound_steps_, live_steps_, bad_in_a_row_, norm_, poison_;
 
+  std::optional<OutlierLosses> outliers_;  // with training.skip_outliers
+  HostCopies host_copies_;
   std::int64_t first_step_ = 0;  // where this process began
   std::int64_t steps_done_ = 0;
   std::int64_t images_seen_ = 0;
