@@ -78,7 +78,10 @@ void add_denoise(CLI::App& program, Action& action) {
                    "Tensors 'sample' [N,C,H,W] float32 and 'timestep' [N] int64 or float32")
       ->type_name("FILE.safetensors")
       ->required();
-  command->add_option("--output", options->output, "Gets tensor 'prediction' [N,C,H,W] float32")
+  command
+      ->add_option("--output", options->output,
+                   "Gets tensor 'prediction' [N,C,H,W] float32; [N,2C,H,W] of a network "
+                   "that predicts its variance")
       ->type_name("FILE.safetensors")
       ->required();
   add_common_options(*command, options->common);

@@ -20,6 +20,7 @@ struct SampleOptions {
   std::string config, model, output, format = "png", noise;
   std::optional<std::string> sampler, weights;
   std::optional<std::int64_t> steps, count, batch_size;
+  std::optional<double> eta;
   bool grid = false;
   bool trajectory = false;
   bool allow_missing = false;
@@ -28,6 +29,7 @@ struct SampleOptions {
 std::vector<Override> overrides_of(const SampleOptions& options) {
   std::vector<Override> list = options.common.overrides();
   append_override(list, options.sampler, "sampling.sampler", "--sampler");
+  append_override(list, options.eta, "sampling.eta", "--eta");
   append_override(list, options.steps, "sampling.steps", "--steps");
   append_override(list, options.count, "sampling.count", "--count");
   append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
@@ -108,13 +110,15 @@ class SampleJob {
 
 PngText SampleJob::description(std::int64_t index) const {
   const SamplingConfig& sampling = model_.config.sampling;
-  return {{"Software", "ddpm"},
-          {"seed", std::to_string(model_.config.run.seed)},
-          {"index", std::to_string(index)},
-          {"sampler", sampling.sampler},
-          {"steps", std::to_string(sampler_->grid().size())},
-          {"weights", sampling.weights},
-          {"model_sha256", model_.sha256}};
+  PngText text = {{"Software", "ddpm"},
+                  {"seed", std::to_string(model_.config.run.seed)},
+                  {"index", std::to_string(index)},
+                  {"sampler", sampling.sampler},
+                  {"steps", std::to_string(sampler_->grid().size())},
+                  {"weights", sampling.weights},
+                  {"model_sha256", model_.sha256}};
+  if (sampling.sampler == "ddim") text.emplace_back("eta", format_text("{}", sampling.eta));
+  return text;
 }
 
 void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
@@ -190,10 +194,7 @@ ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
   if (options_.trajectory && format_ == ImageFormat::kNpz)
     throw ConfigError("--trajectory: works with --format png and safetensors");
-  sampler_ = make_sampler_for(model_.config, {.name = sampling.sampler,
-                                              .steps = sampling.steps,
-                                              .spacing = sampling.spacing,
-                                              .variance = sampling.variance});
+  sampler_ = make_sampler_for(model_.config, sampling);
   log_info("sampling {} images of {}x{}x{} in {} steps on {}", count_, shape_.channels,
            shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
@@ -231,8 +232,11 @@ void add_sample(CLI::App& program, Action& action) {
                    "Sampling steps, 1 to the timesteps of the model [all]")
       ->type_name("N")
       ->group("Sampling");
-  command->add_option("--sampler", options->sampler, "Sampler: ddpm [ddpm]")
+  command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
       ->type_name("NAME")
+      ->group("Sampling");
+  command->add_option("--eta", options->eta, "Noise of ddim, 0 (none) to 1 (as much as ddpm) [0]")
+      ->type_name("X")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
       ->type_name("N")
@@ -266,6 +270,7 @@ void add_sample(CLI::App& program, Action& action) {
   command->footer(
       examples({"ddpm sample --steps 1000",
                 "ddpm sample --model runs/cifar10 --steps 250 --count 64 --grid --output grid.png",
+                "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
                 "ddpm sample --model runs/cifar10 --count 50000 --format npz --output samples.npz "
                 "--device cuda"}));
   command->callback([&action, options] {

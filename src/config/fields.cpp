@@ -122,6 +122,10 @@ std::vector<Field> model_fields() {
        "Added to the variance in every group norm"},
       {FIELD(model, dropout), below(0, 1), kFrozen,
        "Probability of zeroing an element inside a residual block while training"},
+      {FIELD(model, predicts_variance), any(), kFrozen,
+       "Twice as many channels come out: the second half is for diffusion.variance learned_range "
+       "and "
+       "learned; such networks can be sampled from, not trained"},
       {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
@@ -136,10 +140,14 @@ std::vector<Field> diffusion_fields() {
        "Shape of the noise schedule; cosine does not use beta_start and beta_end"},
       {FIELD(diffusion, beta_start), inside(0, 1), kFrozen, "Variance added by the first step"},
       {FIELD(diffusion, beta_end), inside(0, 1), kFrozen, "Variance added by the last step"},
-      {FIELD(diffusion, variance), one_of({"fixed_large", "fixed_small"}), kFrozen,
-       "Variance of the reverse process: beta_t, or that of the posterior"},
+      {FIELD(diffusion, variance),
+       one_of({"fixed_large", "fixed_small", "learned_range", "learned"}), kFrozen,
+       "Variance of the reverse process: beta_t, or that of the posterior; learned_range: between "
+       "the two by the network (OpenAI); learned: what the network says (diffusers)"},
+      {FIELD(diffusion, prediction_type), one_of({"epsilon", "v_prediction", "sample"}), kFrozen,
+       "What the network predicts: the noise, the velocity v, or the image"},
       {FIELD(diffusion, clip_x0), any(), kFrozen,
-       "Clip the predicted image to the data range before the posterior mean"},
+       "Clip the predicted image to the data range while sampling"},
   };
 }
 
@@ -221,7 +229,8 @@ std::vector<Field> training_fields() {
 
 std::vector<Field> sampling_fields() {
   return {
-      {FIELD(sampling, sampler), one_of({"ddpm"}), kMayChange, "How images are drawn"},
+      {FIELD(sampling, sampler), one_of({"ddpm", "ddim"}), kMayChange,
+       "How images are drawn; ddim: fewer steps do, without noise unless eta says so"},
       {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
        "Sampler steps; 0: every timestep of the diffusion process"},
       {FIELD(sampling, spacing), one_of({"linspace", "leading", "trailing"}), kMayChange,
@@ -230,6 +239,16 @@ std::vector<Field> sampling_fields() {
       {FIELD(sampling, variance), one_of({"auto", "fixed_small", "fixed_large"}), kMayChange,
        "Variance of the reverse process; auto: diffusion.variance, but fixed_small for fewer "
        "steps"},
+      {FIELD(sampling, steps_offset), between(0, kMaxTimesteps), kMayChange,
+       "Added to the timesteps of spacing leading; Stable Diffusion has 1"},
+      {FIELD(sampling, eta), between(0, 1), kMayChange,
+       "Noise of ddim as a share of ddpm's with fixed_small; 0: none"},
+      {FIELD(sampling, use_clipped_model_output), any(), kMayChange,
+       "With ddim and clip_x0, take the noise from the clipped image; diffusers' pipelines keep "
+       "the "
+       "predicted one"},
+      {FIELD(sampling, set_alpha_to_one), any(), kMayChange,
+       "Let the last step of ddim end at the clean image; else at the noise of timestep 0"},
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
        "Images drawn at a time; does not change them"},

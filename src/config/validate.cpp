@@ -20,7 +20,11 @@ void check_run(const RunConfig& run, Problems& problems) {
     problems.add({"run.directory"}, "this must name a folder; '.' is the current one");
 }
 
-void check_diffusion(const DiffusionConfig& diffusion, Problems& problems) {
+void check_diffusion(const Config& config, Problems& problems) {
+  const DiffusionConfig& diffusion = config.diffusion;
+  if (diffusion.variance.starts_with("learned") && !config.model.predicts_variance)
+    problems.add({"diffusion.variance", "model.predicts_variance"},
+                 "a learned variance comes from a network with the channels for it");
   if (diffusion.beta_start > diffusion.beta_end)
     problems.add({"diffusion.beta_start", "diffusion.beta_end"},
                  "noise must not shrink along the process; swap them");
@@ -83,11 +87,18 @@ void validate(const Config& config, const Origins& origins) {
   Problems problems(config, origins);
   check_run(config.run, problems);
   check_model(config.model, problems);
-  check_diffusion(config.diffusion, problems);
+  check_diffusion(config, problems);
   check_data(config, problems);
   check_training(config.training, problems);
   check_steps(config, problems);
   problems.throw_if_any();
+}
+
+void check_trainable(const Config& config) {
+  if (config.model.predicts_variance)
+    throw ConfigError(
+        "config: model.predicts_variance = true: a network that predicts its variance is trained "
+        "with the hybrid loss, which this program lacks; such networks can be sampled from");
 }
 
 void check_data_path(const DataConfig& data) {

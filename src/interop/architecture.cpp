@@ -97,10 +97,14 @@ void read_shapes(const Inspector& in, Config& config) {
   ModelConfig& model = config.model;
   config.data.channels = in.size(names.conv_in, 1);
   const std::int64_t out = in.size(names.conv_out, 0);
-  if (out != config.data.channels)
-    throw CheckpointError(format_text(
-        "the network makes {} channels from {}; learned variances are not part of the family", out,
-        config.data.channels));
+  const bool learned = out == 2 * config.data.channels && names.scheme == "openai";
+  if (out != config.data.channels && !learned)
+    throw CheckpointError(
+        format_text("the network makes {} channels from {}; only OpenAI's makes "
+                    "twice as many, for a learned variance",
+                    out, config.data.channels));
+  model.predicts_variance = learned;
+  if (learned) config.diffusion.variance = "learned_range";
   model.base_width = in.size(in.first_time_layer(), 1);
   const std::int64_t time_width = in.size(in.first_time_layer(), 0);
   model.time_width = time_width == 4 * model.base_width ? 0 : time_width;
@@ -148,6 +152,7 @@ void set_openai(InferredModel& result) {
   result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
                     "q, k and v head by head, the older attention order",
                     "a linear schedule of 1000 steps"};
+  if (model.predicts_variance) result.assumed.emplace_back("a variance by learned range");
 }
 
 void set_switches(InferredModel& result) {
@@ -192,7 +197,9 @@ std::vector<Requirement> requirements(const Layout& layout) {
     add({{"model.attention_kind", qkv}, {"model.width_change", std::string("first_block")}});
   }
   if (scheme != "openai")
-    add({{"model.time_scale_shift", false}, {"model.attention_heads", std::int64_t{0}}});
+    add({{"model.time_scale_shift", false},
+         {"model.attention_heads", std::int64_t{0}},
+         {"model.predicts_variance", false}});
   if (scheme == "ho")
     add({{"model.downsample_padding", std::string("asymmetric")},
          {"model.time_frequencies", std::string("half_minus_one")},

@@ -158,12 +158,15 @@ void read_rest(JsonKeys& keys, ModelConfig& model) {
   model.names = "diffusers";
 }
 
-void read_image(JsonKeys& keys, DataConfig& data) {
+void read_image(JsonKeys& keys, Config& config) {
+  DataConfig& data = config.data;
   data.channels = keys.integer("in_channels", 3);
   if (data.channels != 1 && data.channels != 3 && data.channels != 4)
     keys.fail("in_channels", "cannot be represented; 1, 3 and 4 can");
-  if (keys.integer("out_channels", 3) != data.channels)
-    keys.fail("out_channels", "must equal in_channels; learned variances cannot be represented");
+  const std::int64_t out = keys.integer("out_channels", 3);
+  if (out != data.channels && out != 2 * data.channels)
+    keys.fail("out_channels", "must equal in_channels, or be twice as many for a learned variance");
+  config.model.predicts_variance = out != data.channels;
   const nlohmann::json* size = keys.find("sample_size");
   if (size == nullptr || size->is_null()) return;
   const std::vector<std::int64_t> sides =
@@ -197,7 +200,7 @@ void apply_unet_config(const nlohmann::json& unet, const std::string& name, Conf
   read_time(keys, config.model);
   read_rest(keys, config.model);
   read_attention(keys, config.model);
-  read_image(keys, config.data);
+  read_image(keys, config);
   config.data.range = "symmetric";
   warn_of_lost_head_key(unet, name, config.model);
   warn_of_unknown_keys(keys, name);

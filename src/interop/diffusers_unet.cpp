@@ -116,7 +116,7 @@ nlohmann::ordered_json unet_config(const Config& config) {
       {"norm_num_groups", model.groups},
       {"num_class_embeds", nullptr},
       {"num_train_timesteps", nullptr},
-      {"out_channels", config.data.channels},
+      {"out_channels", (model.predicts_variance ? 2 : 1) * config.data.channels},
       {"resnet_time_scale_shift", model.time_scale_shift ? "scale_shift" : "default"},
       {"sample_size", sample_size(config.data)},
       {"time_embedding_dim", nullptr},

@@ -58,7 +58,8 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
       config.width_change == "last_block" ? config.base_width : level_widths(config).front();
   norm_out_ =
       register_module(names.norm_out, Norm(last_width, config.final_groups, config.norm_epsilon));
-  conv_out_ = register_module(names.conv_out, conv3x3(last_width, image_channels));
+  conv_out_ = register_module(
+      names.conv_out, conv3x3(last_width, (config.predicts_variance ? 2 : 1) * image_channels));
 }
 
 void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,

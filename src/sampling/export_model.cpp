@@ -140,7 +140,7 @@ std::vector<fs::path> export_model(const LoadedModel& model, const ExportRequest
   if (diffusers) {
     write_json(output.add("unet/config.json"), unet);
     write_json(output.add("scheduler/scheduler_config.json"), scheduler);
-    write_json(output.add("model_index.json"), pipeline_index());
+    write_json(output.add("model_index.json"), pipeline_index(config));
   }
   return output.finish();
 }

@@ -29,6 +29,7 @@ ImageStore load_data(Config& config) {
 }  // namespace
 
 Prepared prepare(Config& config) {
+  check_trainable(config);
   check_data_path(config.data);
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,

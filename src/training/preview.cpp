@@ -10,13 +10,20 @@
 #include "ddpm/image/grid.h"
 
 namespace ddpm {
+namespace {
+
+// Fewer steps than images get, and their variance.
+SamplingConfig quick(const Config& config) {
+  SamplingConfig sampling = config.sampling;
+  sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);
+  sampling.variance = "auto";
+  return sampling;
+}
+
+}  // namespace
 
 Preview::Preview(const Config& config, const Runtime& runtime)
-    : config_(config),
-      device_(runtime.device),
-      sampler_(make_sampler_for(
-          config, {.name = config.sampling.sampler,
-                   .steps = std::min(config.training.sample_steps, config.diffusion.timesteps)})) {}
+    : config_(config), device_(runtime.device), sampler_(make_sampler_for(config, quick(config))) {}
 
 bool Preview::write(Trainer& trainer, const fs::path& file,
                     const std::function<bool()>& stop) const {

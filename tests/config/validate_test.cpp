@@ -231,5 +231,21 @@ TEST(DataPath, IsNeededByEverySourceButTheEmbedded) {
   EXPECT_NO_THROW(check_data_path(data));
 }
 
+TEST(Validate, ALearnedVarianceNeedsTheChannels) {
+  Config config;
+  config.diffusion.variance = "learned_range";
+  EXPECT_NE(error_of(config).find("model.predicts_variance = false"), std::string::npos);
+  config.model.predicts_variance = true;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(CheckTrainable, RefusesWhatCanOnlyBeSampledFrom) {
+  Config config;
+  EXPECT_NO_THROW(check_trainable(config));
+  config.model.predicts_variance = true;
+  EXPECT_NE(config_error([&] { check_trainable(config); }).find("model.predicts_variance"),
+            std::string::npos);
+}
+
 }  // namespace
 }  // namespace ddpm

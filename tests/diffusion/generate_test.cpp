@@ -181,11 +181,31 @@ TEST(MakeSamplerFor, ClipsToTheRangeOfTheData) {
   EXPECT_FALSE(make_sampler_for(config, {})->coefficients(0).clip);
 }
 
+TEST(MakeSamplerFor, TakesEverythingThatSamplingSays) {
+  Config config;
+  config.diffusion.prediction_type = "v_prediction";
+  const auto sampler = make_sampler_for(config, {.sampler = "ddim",
+                                                 .steps = 10,
+                                                 .spacing = "leading",
+                                                 .steps_offset = 1,
+                                                 .eta = 0.5,
+                                                 .use_clipped_model_output = false,
+                                                 .set_alpha_to_one = false});
+  EXPECT_EQ(sampler->grid().front(), 901);
+  EXPECT_EQ(sampler->grid().back(), 1);
+  EXPECT_TRUE(sampler->adds_noise());
+  EXPECT_TRUE(sampler->coefficients(0).keeps_noise);
+  EXPECT_EQ(sampler->coefficients(0).prediction, ops::Prediction::kVelocity);
+  EXPECT_GT(sampler->coefficients(9).noise_coefficient, 0) << "the noise of t = 0 is left";
+  EXPECT_FALSE(make_sampler_for(config, {.sampler = "ddim"})->adds_noise());
+}
+
 TEST(MakeSamplerFor, RefusesUnknownNames) {
-  EXPECT_THROW(make_sampler_for(Config{}, {.name = "ddim"}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.sampler = "euler"}), ConfigError);
   EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "random"}), ConfigError);
-  EXPECT_THROW(make_sampler_for(Config{}, {.variance = "learned"}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.variance = "small"}), ConfigError);
   EXPECT_THROW(make_sampler_for(Config{}, {.steps = 1001}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "leading", .steps_offset = 1}), ConfigError);
 }
 
 }  // namespace

@@ -39,6 +39,7 @@ struct ModelConfig {
   std::int64_t final_groups = 32;
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
+  bool predicts_variance = false;  // twice as many channels come out: the rest is the variance
   std::string initialization =
       "ho";  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults
   std::string names = "diffusers";  // names of the tensors in files: diffusers | labml
@@ -50,7 +51,10 @@ struct DiffusionConfig {
   std::string schedule = "linear";  // linear | cosine | quadratic | sigmoid
   double beta_start = 1e-4;
   double beta_end = 0.02;
-  std::string variance = "fixed_large";  // fixed_large | fixed_small: of the reverse process
+  std::string variance = "fixed_large";     // of the reverse process: fixed_large | fixed_small |
+                                            // learned_range | learned
+  std::string prediction_type = "epsilon";  // what the network predicts: epsilon | v_prediction |
+                                            // sample (the image)
   bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
 };
 
@@ -98,12 +102,16 @@ struct TrainingConfig {
 
 // Defaults of `ddpm sample`.
 struct SamplingConfig {
-  std::string sampler = "ddpm";
-  std::int64_t steps = 0;  // 0: every timestep of the diffusion process
+  std::string sampler = "ddpm";  // ddpm | ddim
+  std::int64_t steps = 0;        // 0: every timestep of the diffusion process
   std::string spacing =
       "linspace";  // linspace | leading | trailing: which timesteps fewer steps visit
   std::string variance = "auto";  // auto | fixed_small | fixed_large; auto: the process's, but
                                   // fixed_small for fewer steps
+  std::int64_t steps_offset = 0;  // added to the timesteps of leading spacing
+  double eta = 0;                 // ddim: share of ddpm's noise
+  bool use_clipped_model_output = true;  // ddim: the noise is that of the clipped image
+  bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
   std::int64_t count = 64;
   std::int64_t batch_size = 64;
   std::string weights = "ema";  // ema | raw

@@ -35,14 +35,9 @@ struct GenerateRequest {
 torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
                        const GenerateRequest& request);
 
-// How `ddpm sample` and the previews set up a sampler for a trained process. Logs when it departs
-// from the trained variance, see sane_variance.
-struct SamplerChoice {
-  std::string name = "ddpm";
-  std::int64_t steps = 0;  // 0: all
-  std::string spacing = "linspace";
-  std::string variance = "auto";  // auto | fixed_small | fixed_large
-};
-std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplerChoice& choice);
+// How `ddpm sample` and the previews set up a sampler for a trained process: `sampling` is
+// config.sampling or a variation of it. Logs when it departs from the trained variance, see
+// sane_variance.
+std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling);
 
 }  // namespace ddpm

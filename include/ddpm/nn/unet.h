@@ -55,12 +55,13 @@ struct UpLevel {
 
 class UNetImpl : public torch::nn::Module {
  public:
-  // `image_channels` in and out. The config must be valid (config/validate.h).
+  // `image_channels` in and out; with predicts_variance twice as many out. The config must be valid
+  // (config/validate.h).
   UNetImpl(const ModelConfig& config, std::int64_t image_channels);
 
   // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
-  // Returns the prediction, [N,C,H,W] in the dtype of x. Dropout acts only if a key is given; row i
-  // is then sample dropout->key.sample + i.
+  // Returns the prediction, [N,C_out,H,W] in the dtype of x. Dropout acts only if a key is given;
+  // row i is then sample dropout->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const std::optional<ops::Draw>& dropout = std::nullopt);
 
