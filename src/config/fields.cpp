@@ -93,6 +93,10 @@ std::vector<Field> model_fields() {
        "Attention heads at every width; 0: as many as attention_head_width says"},
       {FIELD(model, middle_attention), one_of({"with_norm", "without_norm", "none"}), kFrozen,
        "Attention of the middle: with its group norm, without (diffusers' scale_shift), or none"},
+      {FIELD(model, middle), any(), kFrozen,
+       "Two residual blocks, with attention between, at the lowest resolution"},
+      {FIELD(model, middle_groups), between(0, 1024), kFrozen,
+       "Groups of the norm of the middle's attention; 0: as model.groups"},
       {FIELD(model, middle_scale), above(0, 1e6), kFrozen,
        "The middle's blocks divide the sum of their input and result by this"},
       {FIELD(model, downsample), one_of({"conv", "resnet"}), kFrozen,
@@ -105,6 +109,11 @@ std::vector<Field> model_fields() {
       {FIELD(model, width_change), one_of({"first_block", "last_block"}), kFrozen,
        "Where the width drops on the way up: first block of the next level, or last block of a "
        "level"},
+      {FIELD(model, time_embedding), one_of({"sinusoidal", "learned", "fourier"}), kFrozen,
+       "What stands for the time: sines and cosines, a row of a table, or sines and cosines of its "
+       "logarithm at random frequencies, which has no timestep 0 and cannot be trained here"},
+      {FIELD(model, time_table), between(0, kMaxTimesteps), kFrozen,
+       "Rows of a learned time embedding, at least diffusion.timesteps"},
       {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
        "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
       {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
@@ -114,6 +123,13 @@ std::vector<Field> model_fields() {
       {FIELD(model, time_scale_shift), any(), kFrozen,
        "Time scales and shifts what the second norm of a residual block gives, instead of being "
        "added before it"},
+      {FIELD(model, class_embedding), one_of({"none", "table", "timestep", "identity"}), kFrozen,
+       "What is added to the time for a class: nothing; a row of a table; what layers make of the "
+       "label as if it were a time; or a vector that is given (ddpm denoise only)"},
+      {FIELD(model, classes), between(0, 1e6), kFrozen,
+       "Number of classes; labels are 0 to classes - 1"},
+      {FIELD(model, activation), one_of({"silu", "relu", "gelu", "mish"}), kFrozen,
+       "Nonlinearity of residual blocks; the time's own layers and the output have SiLU"},
       {FIELD(model, center_input), any(), kFrozen, "Give the network 2x - 1 instead of x"},
       {FIELD(model, groups), between(1, 1024), kFrozen, "Groups of every group norm but the last"},
       {FIELD(model, final_groups), between(1, 1024), kFrozen,
@@ -130,6 +146,9 @@ std::vector<Field> model_fields() {
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
        "Names of the tensors in weight files"},
+      {FIELD(model, qkv_order), one_of({"by_head", "blocked"}), kFrozen,
+       "Order in OpenAI's files: q, k and v of each head together, or all q first "
+       "(use_new_attention_order); changes nothing else"},
   };
 }
 
@@ -249,6 +268,8 @@ std::vector<Field> sampling_fields() {
        "predicted one"},
       {FIELD(sampling, set_alpha_to_one), any(), kMayChange,
        "Let the last step of ddim end at the clean image; else at the noise of timestep 0"},
+      {FIELD(sampling, class_label), between(-1, 1e6), kMayChange,
+       "Class of all images of a class-conditional network; -1: drawn for each image"},
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
        "Images drawn at a time; does not change them"},

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/random.h"
@@ -57,6 +59,33 @@ torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
     if (request.after_step && !request.after_step(i + 1, t, x)) return {};
   }
   return x;
+}
+
+torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,
+                           std::int64_t count, torch::Device device) {
+  const ModelConfig& model = config.model;
+  const std::int64_t label = config.sampling.class_label;
+  if (model.class_embedding == "none") {
+    if (label < 0) return {};
+    throw ConfigError(
+        "sampling.class_label: this network knows no classes (model.class_embedding = \"none\")");
+  }
+  if (model.class_embedding == "identity")
+    throw ConfigError(
+        "model.class_embedding = \"identity\": images of this network are made from vectors, which "
+        "only ddpm denoise takes");
+  if (model.classes > 0 && label >= model.classes)
+    throw ConfigError(
+        format_text("sampling.class_label = {}: this network knows the classes 0 to {}", label,
+                    model.classes - 1));
+  if (label < 0 && model.classes == 0)
+    throw ConfigError(
+        "this network is class-conditional and does not say how many classes there are: choose one "
+        "with --class");
+  if (label >= 0)
+    return torch::full({count}, label, torch::TensorOptions().dtype(torch::kInt64).device(device));
+  return ops::random_integers({{.seed = seed, .stream = RandomStream::kClass, .sample = first}},
+                              count, model.classes, device);
 }
 
 std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling) {

@@ -114,7 +114,8 @@ Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_
   Probe probe;
   {
     const ProbeScope scope(probe);
-    net->forward(torch::zeros({1, channels, side, side}), torch::zeros({1}, torch::kInt64));
+    net->forward(torch::zeros({1, channels, side, side}), torch::zeros({1}, torch::kInt64),
+                 std::nullopt, zero_labels(config, 1));
   }
   const double growth = static_cast<double>(height * width) / static_cast<double>(side * side);
   cost.forward_macs =

@@ -60,7 +60,7 @@ TensorSet tensors_in_layout(const LoadedModel& model, const std::string& target,
     all.push_back(sinusoid_table(model.config, dtype));
     own = to_tensor_set(all);
   }
-  TensorSet result = to_layout(own, {.scheme = scheme}, network);
+  TensorSet result = to_layout(own, Layout::of(scheme, network), network);
   if (target == "compvis")
     for (TensorView& view : result.tensors) view.name = kCompVisPrefix + view.name;
   return result;

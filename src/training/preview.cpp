@@ -33,9 +33,11 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
                           .device = device_};
   request.after_step = [&](std::size_t, std::int64_t, const torch::Tensor&) { return !stop(); };
   torch::Tensor images;
+  const torch::Tensor labels =
+      class_labels(config_, request.seed, request.first, request.count, device_);
   trainer.with_average_weights([&](UNet& net) {
     const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-      return net->forward(x, t);
+      return net->forward(x, t, std::nullopt, labels);
     };
     explain_out_of_memory(device_, request.count,
                           [&] { images = generate(*sampler_, predictor, request); });

@@ -107,13 +107,13 @@ TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
 TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
   const std::vector<std::pair<const char*, json>> cases = {
       {"_class_name", "UNet2DConditionModel"},
-      {"act_fn", "gelu"},
+      {"act_fn", "elu"},
       {"attention_head_dim", 24},
       {"attention_head_dim", 0},
-      {"attn_norm_num_groups", 16},
+      {"attn_norm_num_groups", 0},
       {"block_out_channels", json::array()},
       {"block_out_channels", {128, 256, 256, 1e30}},
-      {"class_embed_type", "timestep"},
+      {"class_embed_type", "projection"},
       {"down_block_types", {"DownBlock2D", "SkipDownBlock2D", "DownBlock2D", "DownBlock2D"}},
       {"down_block_types", {"DownBlock2D"}},
       {"down_block_types", "DownBlock2D"},
@@ -125,19 +125,23 @@ TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
       {"layers_per_block", {2, 2, 2, 2}},
       {"layers_per_block", 1000},
       {"mid_block_scale_factor", 0},
-      {"mid_block_type", nullptr},
+      {"mid_block_type", "UNetMidBlock2DCrossAttn"},
       {"norm_eps", 0},
       {"norm_num_groups", nullptr},
-      {"num_class_embeds", 10},
+      {"num_class_embeds", 0},
       {"out_channels", 4},
       {"resnet_time_scale_shift", "ada_group"},
       {"sample_size", {32}},
       {"sample_size", -1},
-      {"time_embedding_type", "fourier"},
+      {"time_embedding_type", "rotary"},
+      {"time_embedding_type", "learned"},
       {"up_block_types", {"AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"}}};
   for (const auto& [key, value] : cases) {
     const std::string message = unet_error(key, value);
-    EXPECT_TRUE(contains(message, std::string("config.json: ") + key)) << message;
+    const bool lacks_rows = value == "learned";
+    EXPECT_TRUE(contains(message,
+                         std::string("config.json: ") + (lacks_rows ? "num_train_timesteps" : key)))
+        << message;
   }
 }
 
@@ -225,7 +229,7 @@ TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
 
 // Written and read again: the same network.
 TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
-  for (int variant = 0; variant < 5; ++variant) {
+  for (int variant = 0; variant < 7; ++variant) {
     Config config = read_unet(json::parse(kCifar10));
     config.diffusion = read_scheduler(json::object()).diffusion;
     config.sampling.spacing = "leading";
@@ -244,6 +248,19 @@ TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
       model.center_input = true;
       model.attention_head_width = 64;
       config.diffusion.schedule = "cosine";
+    } else if (variant == 5) {
+      model.activation = "mish";
+      model.class_embedding = "table";
+      model.classes = 10;
+      model.time_embedding = "learned";
+      model.time_table = 1000;
+      model.middle_groups = 16;
+    } else if (variant == 6) {
+      model.class_embedding = "timestep";
+      model.time_embedding = "fourier";
+      model.middle = false;
+      config.sampling.sampler = "ddim";
+      config.diffusion.variance = "fixed_small";
     } else if (variant == 4) {
       model.predicts_variance = true;
       config.diffusion.variance = "learned_range";

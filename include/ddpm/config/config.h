@@ -23,26 +23,34 @@ struct ModelConfig {
   std::int64_t attention_head_width = 0;       // channels of a head; 0: one head of all channels
   std::int64_t attention_heads = 0;            // heads whatever their width; 0: by their width
   std::string middle_attention = "with_norm";  // with_norm | without_norm | none
-  double middle_scale = 1;                     // what the middle's residual sums are divided by
+  bool middle = true;               // residual blocks and attention at the lowest resolution
+  std::int64_t middle_groups = 0;   // of its attention's norm; 0: groups
+  double middle_scale = 1;          // what the middle's residual sums are divided by
   std::string downsample = "conv";  // conv: strided | resnet: a residual block around a 2x2 mean
   std::string downsample_padding = "asymmetric";  // asymmetric: right and bottom | symmetric
   std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2 | resnet
   std::string width_change =
       "first_block";  // where the width drops on the way up: first_block | last_block
+  std::string time_embedding = "sinusoidal";  // sinusoidal | learned | fourier
+  std::int64_t time_table = 0;                // rows of a learned time embedding
   std::string time_frequencies =
       "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
   std::string time_order = "sin_cos";  // sin_cos | cos_sin
   std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
   bool time_scale_shift = false;       // the time scales and shifts the second norm's result
-  bool center_input = false;           // compute with 2x - 1
-  std::int64_t groups = 32;            // of every group norm but the last
+  std::string class_embedding = "none";  // none | table | timestep | identity
+  std::int64_t classes = 0;
+  std::string activation = "silu";  // silu | relu | gelu | mish
+  bool center_input = false;        // compute with 2x - 1
+  std::int64_t groups = 32;         // of every group norm but the last
   std::int64_t final_groups = 32;
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
   bool predicts_variance = false;  // twice as many channels come out: the rest is the variance
   std::string initialization =
       "ho";  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults
-  std::string names = "diffusers";  // names of the tensors in files: diffusers | labml
+  std::string names = "diffusers";    // names of the tensors in files: diffusers | labml
+  std::string qkv_order = "by_head";  // of OpenAI's files: by_head | blocked
 };
 
 // The diffusion process.
@@ -112,6 +120,7 @@ struct SamplingConfig {
   double eta = 0;                 // ddim: share of ddpm's noise
   bool use_clipped_model_output = true;  // ddim: the noise is that of the clipped image
   bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
+  std::int64_t class_label = -1;         // of all images; -1: drawn for each
   std::int64_t count = 64;
   std::int64_t batch_size = 64;
   std::string weights = "ema";  // ema | raw
