@@ -134,5 +134,25 @@ TEST_F(Classes, NetworksThatCanOnlyBeSampledFromAreNotTrained) {
   EXPECT_TRUE(contains(result.err, "model.predicts_variance")) << result.err;
 }
 
+TEST_F(Classes, InspectTellsTwoModelsApart) {
+  ASSERT_EQ(train().code, 0);
+  ASSERT_EQ(train({"--set", "run.name=b", "--set", "model.classes=11", "--seed", "1"}).code, 0);
+  const auto diff = [&](const char* a, const char* b) {
+    const ProgramResult result = ddpm({"inspect", "--diff", a, b, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(result.out);
+  };
+  const auto same = diff("runs/a", "runs/a");
+  EXPECT_EQ(same["different_tensors"], 0);
+  EXPECT_EQ(same["settings"].size(), 0);
+  EXPECT_GT(same["equal_tensors"], 10);
+  const auto other = diff("runs/a", "runs/b");
+  EXPECT_EQ(other["settings"], nlohmann::json::array({"model.classes: 10 -> 11"}));
+  EXPECT_EQ(other["shapes"], nlohmann::json::array({"class_embedding.weight: [10,32] -> [11,32]"}));
+  EXPECT_GT(other["largest_relative_difference"], 0);
+  EXPECT_EQ(other["differences"].size(), other["different_tensors"]);
+  EXPECT_EQ(ddpm({"inspect", "--diff", "runs/a", "nowhere"}).code, 4);
+}
+
 }  // namespace
 }  // namespace ddpm

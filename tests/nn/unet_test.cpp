@@ -320,6 +320,18 @@ TEST(Cost, CountsWhatThePaperNetworkComputes) {
   EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
 }
 
+TEST(Cost, SamplingMemoryGrowsWithTheImageAndTheBatch) {
+  const Cost small = estimate_cost(testing::ho_cifar10(), 3, 32, 32),
+             large = estimate_cost(testing::ho_cifar10(), 3, 64, 64);
+  // Skips alone: by the table of the paper's network.
+  const double skips =
+      32 * 32 * 128 * 3 + 16 * 16 * (128 + 256 * 2) + 8 * 8 * (256 * 3) + 4 * 4 * (256 * 3);
+  EXPECT_EQ(small.inference_elements, skips + 6 * 32 * 32 * 128);
+  EXPECT_EQ(large.inference_elements, 4 * small.inference_elements);
+  EXPECT_EQ(sampling_memory_bytes(small, 10, false),
+            4 * (35746307 + 10 * small.inference_elements));
+}
+
 TEST(Initialize, TablesAreStandardNormal) {
   ModelConfig model = testing::tiny();
   model.class_embedding = "table";
