@@ -53,7 +53,7 @@ ImageStore random_images(const DataConfig& data) {
       static_cast<std::size_t>(kCount * data.height * data.width * data.channels));
   for (std::size_t i = 0; i < pixels.size(); ++i)
     pixels[i] = static_cast<std::uint8_t>(random_word({}, i) >> 24);
-  return ImageStore(std::move(info), std::move(pixels), std::vector<std::int64_t>(kCount, -1));
+  return ImageStore(std::move(info), std::move(pixels), std::vector<std::int64_t>(kCount, 0));
 }
 
 Config with_image_size(Config config) {
@@ -123,8 +123,9 @@ SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
   layout.bind_parameters(*net, flat.to(runtime.compute_dtype));
 
   const std::int64_t count = config.sampling.batch_size;
+  const torch::Tensor labels = zero_labels(config.model, count, runtime.device);
   const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-    return net->forward(x, t);
+    return net->forward(x, t, std::nullopt, labels);
   };
   GenerateRequest request{.count = count,
                           .shape = {config.data.channels, config.data.height, config.data.width},

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/sampling/load_model.h"
@@ -71,7 +72,7 @@ void append_override(std::vector<Override>& overrides, const std::optional<Value
   if constexpr (std::is_same_v<Value, std::string>)
     overrides.push_back({path, *value, option});
   else
-    overrides.push_back({path, std::to_string(*value), option});
+    overrides.push_back({path, format_text("{}", *value), option});
 }
 
 // What `read` returns, which opens a file of tensors to compute with. What is wrong with such a

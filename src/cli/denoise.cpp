@@ -1,6 +1,7 @@
 #include <cstdio>
 
 #include "command.h"
+#include "ddpm/config/widths.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 
@@ -27,23 +28,63 @@ torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
   return sample;
 }
 
-torch::Tensor read_timesteps(const SafetensorsFile& file, std::int64_t count) {
+// Throws DataError unless all are in [0, count) whole numbers.
+void check_rows(const torch::Tensor& values, std::int64_t count, const std::string& name,
+                const SafetensorsFile& file) {
+  if (values.scalar_type() != torch::kInt64)
+    throw DataError(
+        format_text("{}: '{}' must be int64 for this network, which looks it up in a table",
+                    file.path().string(), name));
+  if ((values < 0).any().item<bool>() || (values >= count).any().item<bool>())
+    throw DataError(format_text("{}: '{}' has values outside 0 to {}, which this network knows",
+                                file.path().string(), name, count - 1));
+}
+
+torch::Tensor read_timesteps(const SafetensorsFile& file, std::int64_t count,
+                             const ModelConfig& model) {
   torch::Tensor t = to_tensor(file.get("timestep"));
   const bool known_type = t.scalar_type() == torch::kInt64 || t.scalar_type() == torch::kFloat32;
   if (!known_type || t.dim() != 1 || t.size(0) != count)
     throw DataError(
         format_text("{}: 'timestep' must be int64 or float32 [{}]", file.path().string(), count));
+  if (model.time_embedding == "learned") check_rows(t, model.time_table, "timestep", file);
   return t;
 }
 
+// Undefined for an unconditional network.
+torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
+                          const ModelConfig& model) {
+  const std::string path = file.path().string();
+  const bool given = file.find("class_labels") != nullptr;
+  if (model.class_embedding == "none") {
+    if (given) throw DataError(path + ": 'class_labels' is for class-conditional networks");
+    return {};
+  }
+  if (!given) throw DataError(path + ": no 'class_labels', which this network needs");
+  torch::Tensor labels = to_tensor(file.get("class_labels"));
+  const std::int64_t width = time_width(model);
+  const bool vectors = model.class_embedding == "identity";
+  const bool fits = vectors ? labels.sizes() == torch::IntArrayRef({count, width})
+                            : labels.sizes() == torch::IntArrayRef({count});
+  const bool known_type = labels.scalar_type() == torch::kFloat32 ||
+                          (!vectors && labels.scalar_type() == torch::kInt64);
+  if (!fits || !known_type)
+    throw DataError(
+        vectors ? format_text("{}: 'class_labels' must be float32 [{},{}]", path, count, width)
+                : format_text("{}: 'class_labels' must be int64 [{}]", path, count));
+  if (model.class_embedding == "table") check_rows(labels, model.classes, "class_labels", file);
+  return labels;
+}
+
 struct DenoiseInput {
-  torch::Tensor sample, t;
+  torch::Tensor sample, t, labels;
 };
 
 DenoiseInput read_input(const std::string& path, const Config& config) {
   const SafetensorsFile file(path);
   const torch::Tensor sample = read_sample(file, config);
-  return {sample, read_timesteps(file, sample.size(0))};
+  return {sample, read_timesteps(file, sample.size(0), config.model),
+          read_labels(file, sample.size(0), config.model)};
 }
 
 ExitCode run_denoise(const DenoiseOptions& options) {
@@ -51,10 +92,11 @@ ExitCode run_denoise(const DenoiseOptions& options) {
   const LoadedModel model = load_model(options.model, options.common.overrides());
   const DenoiseInput input =
       read_tensor_data([&] { return read_input(options.input, model.config); });
-  const torch::Tensor &sample = input.sample, &t = input.t;
+  const torch::Device device = model.runtime.device;
   torch::Tensor prediction;
-  explain_out_of_memory(model.runtime.device, sample.size(0), [&] {
-    prediction = model.predictor()(sample.to(model.runtime.device), t.to(model.runtime.device));
+  explain_out_of_memory(device, input.sample.size(0), [&] {
+    const torch::Tensor labels = input.labels.defined() ? input.labels.to(device) : input.labels;
+    prediction = model.predictor(labels)(input.sample.to(device), input.t.to(device));
   });
   save_tensors(options.output, {{"prediction", prediction}});
   std::puts(options.output.c_str());
@@ -70,10 +112,14 @@ void add_denoise(CLI::App& program, Action& action) {
   add_model_options(*command, options->model)->required();
   command
       ->add_option("--input", options->input,
-                   "Tensors 'sample' [N,C,H,W] float32 and 'timestep' [N] int64 or float32")
+                   "Tensors 'sample' [N,C,H,W] float32, 'timestep' [N] int64 or float32, and for "
+                   "class-conditional networks 'class_labels' [N] int64")
       ->type_name("FILE.safetensors")
       ->required();
-  command->add_option("--output", options->output, "Gets tensor 'prediction' [N,C,H,W] float32")
+  command
+      ->add_option("--output", options->output,
+                   "Gets tensor 'prediction' [N,C,H,W] float32; [N,2C,H,W] of a network "
+                   "that predicts its variance")
       ->type_name("FILE.safetensors")
       ->required();
   add_common_options(*command, options->common);

@@ -1,25 +1,22 @@
 #include <cstdio>
 #include <map>
 
-#include <nlohmann/json.hpp>
-
-#include "command.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/data/scan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/cost.h"
+#include "inspect.h"
 
 namespace ddpm::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct InspectOptions {
   CommonOptions common;
   std::string path, weights = "ema";
   std::optional<std::string> config;
+  std::vector<std::string> diff;
   std::int64_t batch_size = 0;
   bool data = false;
   bool tensors = false;
@@ -77,6 +74,7 @@ void add_cost(Json& result, const Config& config, std::int64_t batch_size) {
   result["batch_size"] = batch;
   result["training_state_bytes"] = training_state_bytes(cost, bf16);
   result["training_memory_bytes"] = training_memory_bytes(cost, batch, bf16);
+  result["sampling_memory_bytes"] = sampling_memory_bytes(cost, batch, bf16);
   result["checkpoint_bytes"] = 16.0 * static_cast<double>(cost.parameters);
 }
 
@@ -115,6 +113,10 @@ Json describe_model(const InspectOptions& options) {
 
 ExitCode run_inspect(const InspectOptions& options) {
   set_up_logging(options.common.log);
+  if (!options.diff.empty()) {
+    print(describe_difference(options.diff[0], options.diff[1], options.weights), options.json);
+    return ExitCode::kSuccess;
+  }
   if (!options.path.empty() && !options.data) {
     print(describe_model(options), options.json);
     return ExitCode::kSuccess;
@@ -137,6 +139,9 @@ void add_inspect(CLI::App& program, Action& action) {
   CLI::App* command = program.add_subcommand(
       "inspect", "What a model, a config's network or a data set consists of");
   command->add_option("path", options->path, model_help())->type_name("MODEL");
+  command->add_option("--diff", options->diff, "Compare two models: settings, tensors, values")
+      ->type_name("A B")
+      ->expected(2);
   command
       ->add_option("--config", options->config,
                    "The network (or with --data the images) of this config")
@@ -156,7 +161,7 @@ void add_inspect(CLI::App& program, Action& action) {
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);
   command->footer(
-      examples({"ddpm inspect runs/cifar10",
+      examples({"ddpm inspect runs/cifar10", "ddpm inspect --diff runs/a runs/b --json",
                 "ddpm inspect --config configs/cifar10.json --set data.path=images --data",
                 "ddpm inspect --config configs/labml.json --json"}));
   command->callback([&action, options] { action = [options] { return run_inspect(*options); }; });

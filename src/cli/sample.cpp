@@ -20,6 +20,8 @@ struct SampleOptions {
   std::string config, output, format = "png", noise;
   std::optional<std::string> sampler;
   std::optional<std::int64_t> steps, count, batch_size;
+  std::optional<std::int64_t> label;
+  std::optional<double> eta;
   bool grid = false;
   bool trajectory = false;
 };
@@ -27,6 +29,8 @@ struct SampleOptions {
 std::vector<Override> overrides_of(const SampleOptions& options) {
   std::vector<Override> list = options.common.overrides();
   append_override(list, options.sampler, "sampling.sampler", "--sampler");
+  append_override(list, options.eta, "sampling.eta", "--eta");
+  append_override(list, options.label, "sampling.class_label", "--class");
   append_override(list, options.steps, "sampling.steps", "--steps");
   append_override(list, options.count, "sampling.count", "--count");
   append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
@@ -86,6 +90,8 @@ class SampleJob {
   }
   void write_single_images(const torch::Tensor& images, std::int64_t first) const;
   void write_result() const;
+  // What the images shall show; undefined for an unconditional network.
+  torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
   PngText description(std::int64_t first) const;
 
   const SampleOptions& options_;
@@ -103,15 +109,26 @@ class SampleJob {
   std::vector<std::vector<torch::Tensor>> frames_;  // of each batch: x at the recorded steps
 };
 
+torch::Tensor SampleJob::labels_of(std::int64_t first, std::int64_t count) const {
+  return class_labels(model_.config, static_cast<std::uint64_t>(model_.config.run.seed),
+                      static_cast<std::uint64_t>(first), count, model_.runtime.device);
+}
+
 PngText SampleJob::description(std::int64_t index) const {
   const SamplingConfig& sampling = model_.config.sampling;
-  return {{"Software", "ddpm"},
-          {"seed", std::to_string(model_.config.run.seed)},
-          {"index", std::to_string(index)},
-          {"sampler", sampling.sampler},
-          {"steps", std::to_string(sampler_->grid().size())},
-          {"weights", sampling.weights},
-          {"model_sha256", model_.sha256}};
+  PngText text = {{"Software", "ddpm"},
+                  {"seed", std::to_string(model_.config.run.seed)},
+                  {"index", std::to_string(index)},
+                  {"sampler", sampling.sampler},
+                  {"steps", std::to_string(sampler_->grid().size())},
+                  {"weights", sampling.weights},
+                  {"model_sha256", model_.sha256}};
+  if (sampling.sampler == "ddim") text.emplace_back("eta", format_text("{}", sampling.eta));
+  // Images of one file can show different classes.
+  const bool one_class = writes_single_images() || sampling.class_label >= 0;
+  if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
+    text.emplace_back("class", std::to_string(labels.item<std::int64_t>()));
+  return text;
 }
 
 void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
@@ -140,7 +157,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   };
   torch::Tensor images;
   explain_out_of_memory(model_.runtime.device, count, [&] {
-    images = generate(*sampler_, model_.predictor(),
+    images = generate(*sampler_, model_.predictor(labels_of(first, count)),
                       {.seed = static_cast<std::uint64_t>(model_.config.run.seed),
                        .first = static_cast<std::uint64_t>(first),
                        .count = count,
@@ -187,10 +204,8 @@ ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
   if (options_.trajectory && format_ == ImageFormat::kNpz)
     throw ConfigError("--trajectory: works with --format png and safetensors");
-  sampler_ = make_sampler_for(model_.config, {.name = sampling.sampler,
-                                              .steps = sampling.steps,
-                                              .spacing = sampling.spacing,
-                                              .variance = sampling.variance});
+  sampler_ = make_sampler_for(model_.config, sampling);
+  static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
   log_info("sampling {} images of {}x{}x{} in {} steps on {}", count_, shape_.channels,
            shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
@@ -221,8 +236,16 @@ void add_sample(CLI::App& program, Action& action) {
                    "Sampling steps, 1 to the timesteps of the model [all]")
       ->type_name("N")
       ->group("Sampling");
-  command->add_option("--sampler", options->sampler, "Sampler: ddpm [ddpm]")
+  command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
       ->type_name("NAME")
+      ->group("Sampling");
+  command->add_option("--eta", options->eta, "Noise of ddim, 0 (none) to 1 (as much as ddpm) [0]")
+      ->type_name("X")
+      ->group("Sampling");
+  command
+      ->add_option("--class", options->label,
+                   "Class of all images, of a class-conditional model [drawn for each image]")
+      ->type_name("N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
       ->type_name("N")
@@ -256,6 +279,7 @@ void add_sample(CLI::App& program, Action& action) {
   command->footer(
       examples({"ddpm sample --steps 1000",
                 "ddpm sample --model runs/cifar10 --steps 250 --count 64 --grid --output grid.png",
+                "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
                 "ddpm sample --model runs/cifar10 --count 50000 --format npz --output samples.npz "
                 "--device cuda"}));
   command->callback([&action, options] {

@@ -93,6 +93,10 @@ std::vector<Field> model_fields() {
        "Attention heads at every width; 0: as many as attention_head_width says"},
       {FIELD(model, middle_attention), one_of({"with_norm", "without_norm", "none"}), kFrozen,
        "Attention of the middle: with its group norm, without (diffusers' scale_shift), or none"},
+      {FIELD(model, middle), any(), kFrozen,
+       "Two residual blocks, with attention between, at the lowest resolution"},
+      {FIELD(model, middle_groups), between(0, 1024), kFrozen,
+       "Groups of the norm of the middle's attention; 0: as model.groups"},
       {FIELD(model, middle_scale), above(0, 1e6), kFrozen,
        "The middle's blocks divide the sum of their input and result by this"},
       {FIELD(model, downsample), one_of({"conv", "resnet"}), kFrozen,
@@ -105,6 +109,11 @@ std::vector<Field> model_fields() {
       {FIELD(model, width_change), one_of({"first_block", "last_block"}), kFrozen,
        "Where the width drops on the way up: first block of the next level, or last block of a "
        "level"},
+      {FIELD(model, time_embedding), one_of({"sinusoidal", "learned", "fourier"}), kFrozen,
+       "What stands for the time: sines and cosines, a row of a table, or sines and cosines of its "
+       "logarithm at random frequencies, which has no timestep 0 and cannot be trained here"},
+      {FIELD(model, time_table), between(0, kMaxTimesteps), kFrozen,
+       "Rows of a learned time embedding, at least diffusion.timesteps"},
       {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
        "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
       {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
@@ -114,6 +123,13 @@ std::vector<Field> model_fields() {
       {FIELD(model, time_scale_shift), any(), kFrozen,
        "Time scales and shifts what the second norm of a residual block gives, instead of being "
        "added before it"},
+      {FIELD(model, class_embedding), one_of({"none", "table", "timestep", "identity"}), kFrozen,
+       "What is added to the time for a class: nothing; a row of a table; what layers make of the "
+       "label as if it were a time; or a vector that is given (ddpm denoise only)"},
+      {FIELD(model, classes), between(0, 1e6), kFrozen,
+       "Number of classes; labels are 0 to classes - 1"},
+      {FIELD(model, activation), one_of({"silu", "relu", "gelu", "mish"}), kFrozen,
+       "Nonlinearity of residual blocks; the time's own layers and the output have SiLU"},
       {FIELD(model, center_input), any(), kFrozen, "Give the network 2x - 1 instead of x"},
       {FIELD(model, groups), between(1, 1024), kFrozen, "Groups of every group norm but the last"},
       {FIELD(model, final_groups), between(1, 1024), kFrozen,
@@ -122,10 +138,17 @@ std::vector<Field> model_fields() {
        "Added to the variance in every group norm"},
       {FIELD(model, dropout), below(0, 1), kFrozen,
        "Probability of zeroing an element inside a residual block while training"},
+      {FIELD(model, predicts_variance), any(), kFrozen,
+       "Twice as many channels come out: the second half is for diffusion.variance learned_range "
+       "and "
+       "learned; such networks can be sampled from, not trained"},
       {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
        "Names of the tensors in weight files"},
+      {FIELD(model, qkv_order), one_of({"by_head", "blocked"}), kFrozen,
+       "Order in OpenAI's files: q, k and v of each head together, or all q first "
+       "(use_new_attention_order); changes nothing else"},
   };
 }
 
@@ -136,10 +159,14 @@ std::vector<Field> diffusion_fields() {
        "Shape of the noise schedule; cosine does not use beta_start and beta_end"},
       {FIELD(diffusion, beta_start), inside(0, 1), kFrozen, "Variance added by the first step"},
       {FIELD(diffusion, beta_end), inside(0, 1), kFrozen, "Variance added by the last step"},
-      {FIELD(diffusion, variance), one_of({"fixed_large", "fixed_small"}), kFrozen,
-       "Variance of the reverse process: beta_t, or that of the posterior"},
+      {FIELD(diffusion, variance),
+       one_of({"fixed_large", "fixed_small", "learned_range", "learned"}), kFrozen,
+       "Variance of the reverse process: beta_t, or that of the posterior; learned_range: between "
+       "the two by the network (OpenAI); learned: what the network says (diffusers)"},
+      {FIELD(diffusion, prediction_type), one_of({"epsilon", "v_prediction", "sample"}), kFrozen,
+       "What the network predicts: the noise, the velocity v, or the image"},
       {FIELD(diffusion, clip_x0), any(), kFrozen,
-       "Clip the predicted image to the data range before the posterior mean"},
+       "Clip the predicted image to the data range while sampling"},
   };
 }
 
@@ -224,7 +251,8 @@ std::vector<Field> training_fields() {
 
 std::vector<Field> sampling_fields() {
   return {
-      {FIELD(sampling, sampler), one_of({"ddpm"}), kMayChange, "How images are drawn"},
+      {FIELD(sampling, sampler), one_of({"ddpm", "ddim"}), kMayChange,
+       "How images are drawn; ddim: fewer steps do, without noise unless eta says so"},
       {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
        "Sampler steps; 0: every timestep of the diffusion process"},
       {FIELD(sampling, spacing), one_of({"linspace", "leading", "trailing"}), kMayChange,
@@ -233,6 +261,18 @@ std::vector<Field> sampling_fields() {
       {FIELD(sampling, variance), one_of({"auto", "fixed_small", "fixed_large"}), kMayChange,
        "Variance of the reverse process; auto: diffusion.variance, but fixed_small for fewer "
        "steps"},
+      {FIELD(sampling, steps_offset), between(0, kMaxTimesteps), kMayChange,
+       "Added to the timesteps of spacing leading; Stable Diffusion has 1"},
+      {FIELD(sampling, eta), between(0, 1), kMayChange,
+       "Noise of ddim as a share of ddpm's with fixed_small; 0: none"},
+      {FIELD(sampling, use_clipped_model_output), any(), kMayChange,
+       "With ddim and clip_x0, take the noise from the clipped image; diffusers' pipelines keep "
+       "the "
+       "predicted one"},
+      {FIELD(sampling, set_alpha_to_one), any(), kMayChange,
+       "Let the last step of ddim end at the clean image; else at the noise of timestep 0"},
+      {FIELD(sampling, class_label), between(-1, 1e6), kMayChange,
+       "Class of all images of a class-conditional network; -1: drawn for each image"},
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
        "Images drawn at a time; does not change them"},

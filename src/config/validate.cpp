@@ -20,7 +20,14 @@ void check_run(const RunConfig& run, Problems& problems) {
     problems.add({"run.directory"}, "this must name a folder; '.' is the current one");
 }
 
-void check_diffusion(const DiffusionConfig& diffusion, Problems& problems) {
+void check_diffusion(const Config& config, Problems& problems) {
+  const DiffusionConfig& diffusion = config.diffusion;
+  if (diffusion.variance.starts_with("learned") && !config.model.predicts_variance)
+    problems.add({"diffusion.variance", "model.predicts_variance"},
+                 "a learned variance comes from a network with the channels for it");
+  if (config.model.time_embedding == "learned" && config.model.time_table < diffusion.timesteps)
+    problems.add({"model.time_table", "diffusion.timesteps"},
+                 "a learned time embedding needs a row for every timestep");
   if (diffusion.beta_start > diffusion.beta_end)
     problems.add({"diffusion.beta_start", "diffusion.beta_end"},
                  "noise must not shrink along the process; swap them");
@@ -83,11 +90,33 @@ void validate(const Config& config, const Origins& origins) {
   Problems problems(config, origins);
   check_run(config.run, problems);
   check_model(config.model, problems);
-  check_diffusion(config.diffusion, problems);
+  check_diffusion(config, problems);
   check_data(config, problems);
   check_training(config.training, problems);
   check_steps(config, problems);
   problems.throw_if_any();
+}
+
+void check_trainable(const Config& config) {
+  const ModelConfig& model = config.model;
+  if (model.time_embedding == "fourier")
+    throw ConfigError(
+        "config: model.time_embedding = \"fourier\": such a network has no timestep 0, which is "
+        "part "
+        "of training here; it can be sampled from");
+  if (model.class_embedding == "identity")
+    throw ConfigError(
+        "config: model.class_embedding = \"identity\": data have labels, not vectors; such a "
+        "network "
+        "can be evaluated by ddpm denoise");
+  if (model.class_embedding != "none" && model.classes == 0)
+    throw ConfigError(
+        "config: model.classes = 0: training a class-conditional network needs the number of "
+        "classes");
+  if (model.predicts_variance)
+    throw ConfigError(
+        "config: model.predicts_variance = true: a network that predicts its variance is trained "
+        "with the hybrid loss, which this program lacks; such networks can be sampled from");
 }
 
 void check_data_path(const DataConfig& data) {

@@ -29,7 +29,9 @@ std::vector<LayerWidth> norm_widths(const ModelConfig& model,
 
 std::vector<LayerWidth> attention_widths(const ModelConfig& model,
                                          const std::vector<std::int64_t>& levels) {
-  std::vector<LayerWidth> widths = {{levels.back(), "the middle"}};
+  std::vector<LayerWidth> widths;
+  if (model.middle && model.middle_attention != "none")
+    widths.push_back({levels.back(), "the middle"});
   for (std::size_t level = 0; level < levels.size(); ++level) {
     if (!model.attention[level]) continue;
     widths.push_back({levels[level], format_text("level {}", level)});
@@ -62,6 +64,23 @@ void check_groups(const ModelConfig& model, const std::vector<std::int64_t>& lev
                  format_text("groups must divide the {} channels of {}; set model.groups={}, or "
                              "change the widths",
                              width->channels, width->where, common_divisor(widths, model.groups)));
+}
+
+void check_middle_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
+                         Problems& problems) {
+  if (model.middle_groups > 0 && levels.back() % model.middle_groups != 0)
+    problems.add(
+        {"model.middle_groups"},
+        format_text("groups must divide the {} channels of the middle; set it to {}, or to 0",
+                    levels.back(), largest_divisor(levels.back(), model.middle_groups)));
+}
+
+void check_classes(const ModelConfig& model, Problems& problems) {
+  if (model.class_embedding == "table" && model.classes == 0)
+    problems.add({"model.class_embedding", "model.classes"}, "a table has a row for each class");
+  if (model.class_embedding == "none" && model.classes > 0)
+    problems.add({"model.class_embedding", "model.classes"},
+                 "classes need an embedding; set model.class_embedding=table, or model.classes=0");
 }
 
 void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
@@ -133,7 +152,9 @@ void check_model(const ModelConfig& model, Problems& problems) {
     return;
   }
   check_groups(model, levels, problems);
+  check_middle_groups(model, levels, problems);
   check_final_groups(model, levels, problems);
+  check_classes(model, problems);
   check_heads(model, levels, problems);
 }
 

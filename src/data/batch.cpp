@@ -56,12 +56,26 @@ void copy_window(std::span<const std::uint8_t> image, const ImageStoreInfo& info
   }
 }
 
+// Which image of the store is image i of the batch.
+std::int64_t index_of(const ImageStore& store, const BatchRequest& request, std::int64_t i) {
+  return static_cast<std::int64_t>(
+      dataset_index(request.first_position + static_cast<std::uint64_t>(i),
+                    static_cast<std::uint64_t>(store.count()), request.seed));
+}
+
 }  // namespace
 
 PixelRange parse_pixel_range(const std::string& name) {
   if (name == "symmetric") return PixelRange::kSymmetric;
   if (name == "unit") return PixelRange::kUnit;
   throw ConfigError("data.range: '" + name + "' is neither \"symmetric\" nor \"unit\"");
+}
+
+torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request) {
+  torch::Tensor labels = torch::empty({request.count}, torch::kInt64);
+  for (std::int64_t i = 0; i < request.count; ++i)
+    labels.data_ptr<std::int64_t>()[i] = store.label(index_of(store, request, i));
+  return labels;
 }
 
 Batch make_batch(const ImageStore& store, const BatchRequest& request) {
@@ -71,17 +85,14 @@ Batch make_batch(const ImageStore& store, const BatchRequest& request) {
   // sizes.
   torch::Tensor pixels =
       torch::empty({request.count, info.height, info.width, info.channels}, torch::kFloat32);
-  torch::Tensor labels = torch::empty({request.count}, torch::kInt64);
   float* out = pixels.data_ptr<float>();
   for (std::int64_t i = 0; i < request.count; ++i) {
     const std::uint64_t position = request.first_position + static_cast<std::uint64_t>(i);
-    const auto index = static_cast<std::int64_t>(
-        dataset_index(position, static_cast<std::uint64_t>(store.count()), request.seed));
-    copy_window(store.image(index), info, choose_window(info, request, position), table, out);
+    copy_window(store.image(index_of(store, request, i)), info,
+                choose_window(info, request, position), table, out);
     out += info.height * info.width * info.channels;
-    labels.data_ptr<std::int64_t>()[i] = store.label(index);
   }
-  return {pixels.permute({0, 3, 1, 2}), labels};
+  return {pixels.permute({0, 3, 1, 2}), batch_labels(store, request)};
 }
 
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range) {

@@ -19,17 +19,25 @@ torch::Tensor move_to_device(const ImageStore& store, torch::Device device) {
 
 }  // namespace
 
-BatchSource::BatchSource(const ImageStore& store, const BatchRequest& request, torch::Device device)
+BatchSource::BatchSource(const ImageStore& store, const BatchRequest& request, torch::Device device,
+                         bool labelled)
     : store_(store),
       request_(request),
       resident_(move_to_device(store, device)),
       pixels_(torch::empty({request.count, store.height(), store.width(), store.channels()},
                            torch::TensorOptions().dtype(torch::kFloat32).device(device))),
-      images_(pixels_.permute({0, 3, 1, 2})) {}
+      images_(pixels_.permute({0, 3, 1, 2})) {
+  if (labelled) labels_ = std::make_unique<ops::StepInputs>(device, request.count, 0);
+}
 
 void BatchSource::prepare(std::uint64_t first_position) {
-  if (resident_.defined()) return;
   request_.first_position = first_position;
+  if (labels_) {
+    const torch::Tensor labels = batch_labels(store_, request_);
+    labels_->set({labels.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(labels.numel())},
+                 {});
+  }
+  if (resident_.defined()) return;
   images_.copy_(make_batch(store_, request_).images);
 }
 

@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "ddpm/base/error.h"
+
 namespace ddpm {
 namespace {
 
@@ -20,8 +22,18 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
 
 }  // namespace
 
-DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device)
+ops::Prediction parse_prediction(const std::string& name) {
+  if (name == "epsilon") return ops::Prediction::kNoise;
+  if (name == "v_prediction") return ops::Prediction::kVelocity;
+  if (name == "sample") return ops::Prediction::kImage;
+  throw ConfigError("diffusion.prediction_type: unknown prediction '" + name +
+                    "'; known: epsilon, v_prediction, sample");
+}
+
+DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
+                           ops::Prediction prediction)
     : predictor_(std::move(predictor)),
+      prediction_(prediction),
       signal_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(a); })),
       sigma_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(1.0 - a); })) {}
 
@@ -30,10 +42,18 @@ torch::Tensor DenoiseModel::corrupt(const torch::Tensor& x0, const torch::Tensor
   return per_image(signal_, t) * x0 + per_image(sigma_, t) * noise;
 }
 
+torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor& t,
+                                   const torch::Tensor& noise) const {
+  if (prediction_ == ops::Prediction::kImage) return x0;
+  if (prediction_ == ops::Prediction::kVelocity)
+    return per_image(signal_, t) * noise - per_image(sigma_, t) * x0;
+  return noise;
+}
+
 torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,
                                  const torch::Tensor& noise) const {
   const torch::Tensor prediction = predictor_(corrupt(x0, t, noise), t);
-  return torch::mse_loss(prediction.to(torch::kFloat32), noise);
+  return torch::mse_loss(prediction.to(torch::kFloat32), target(x0, t, noise));
 }
 
 }  // namespace ddpm

@@ -2,6 +2,8 @@
 
 #include <array>
 
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/random.h"
@@ -10,16 +12,17 @@
 namespace ddpm {
 namespace {
 
-Variance choose_variance(const Config& config, const SamplerChoice& choice) {
-  if (choice.variance != "auto") return parse_variance(choice.variance);
+Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
+  if (sampling.sampler != "ddpm") return Variance::kFixedSmall;  // has no use for it
+  if (sampling.variance != "auto") return parse_variance(sampling.variance);
   const Variance trained = parse_variance(config.diffusion.variance);
-  const Variance sane = sane_variance(trained, choice.steps, config.diffusion.timesteps);
+  const Variance sane = sane_variance(trained, sampling.steps, config.diffusion.timesteps);
   if (sane != trained)
     log_info(
         "variance: fixed_small instead of the configured fixed_large, which fails for {} of {} "
         "steps "
         "(sampling.variance decides otherwise)",
-        choice.steps, config.diffusion.timesteps);
+        sampling.steps, config.diffusion.timesteps);
   return sane;
 }
 
@@ -37,7 +40,7 @@ torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
                         : ops::random_normal(key, request.count, shape, request.device);
 
   // Timestep, which is also the step of the noise, and first sample; then the coefficients.
-  ops::StepInputs inputs(request.device, 2, 8);
+  ops::StepInputs inputs(request.device, 2, std::tuple_size_v<ops::StepScalars>);
   const torch::Tensor times = inputs.integers().narrow(0, 0, 1).expand({x.size(0)});
   ops::Replay replay(request.device);
   for (std::size_t i = 0; i < sampler.grid().size(); ++i) {
@@ -47,8 +50,10 @@ torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
     RandomKey step_key = key.with_stream(RandomStream::kStepNoise);
     step_key.step = static_cast<std::uint64_t>(t);
     replay([&] {
-      const torch::Tensor z = ops::random_normal(ops::Draw(step_key, inputs.integers()), x.size(0),
-                                                 shape, request.device);
+      torch::Tensor z;
+      if (sampler.adds_noise())
+        z = ops::random_normal(ops::Draw(step_key, inputs.integers()), x.size(0), shape,
+                               request.device);
       x = ops::diffusion_step(x, predictor(x, times), z, c, inputs.floats());
     });
     if (request.after_step && !request.after_step(i + 1, t, x)) return {};
@@ -56,12 +61,44 @@ torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
   return x;
 }
 
-std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplerChoice& choice) {
+torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,
+                           std::int64_t count, torch::Device device) {
+  const ModelConfig& model = config.model;
+  const std::int64_t label = config.sampling.class_label;
+  if (model.class_embedding == "none") {
+    if (label < 0) return {};
+    throw ConfigError(
+        "sampling.class_label: this network knows no classes (model.class_embedding = \"none\")");
+  }
+  if (model.class_embedding == "identity")
+    throw ConfigError(
+        "model.class_embedding = \"identity\": images of this network are made from vectors, which "
+        "only ddpm denoise takes");
+  if (model.classes > 0 && label >= model.classes)
+    throw ConfigError(
+        format_text("sampling.class_label = {}: this network knows the classes 0 to {}", label,
+                    model.classes - 1));
+  if (label < 0 && model.classes == 0)
+    throw ConfigError(
+        "this network is class-conditional and does not say how many classes there are: choose one "
+        "with --class");
+  if (label >= 0)
+    return torch::full({count}, label, torch::TensorOptions().dtype(torch::kInt64).device(device));
+  return ops::random_integers({{.seed = seed, .stream = RandomStream::kClass, .sample = first}},
+                              count, model.classes, device);
+}
+
+std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling) {
   const bool unit = config.data.range == "unit";
-  return make_sampler(choice.name, NoiseSchedule(config.diffusion),
-                      {.steps = choice.steps,
-                       .spacing = choice.spacing,
-                       .variance = choose_variance(config, choice),
+  return make_sampler(sampling.sampler, NoiseSchedule(config.diffusion),
+                      {.steps = sampling.steps,
+                       .spacing = sampling.spacing,
+                       .steps_offset = sampling.steps_offset,
+                       .prediction = parse_prediction(config.diffusion.prediction_type),
+                       .variance = choose_variance(config, sampling),
+                       .eta = sampling.eta,
+                       .use_clipped_model_output = sampling.use_clipped_model_output,
+                       .set_alpha_to_one = sampling.set_alpha_to_one,
                        .clip_x0 = config.diffusion.clip_x0,
                        .minimum = unit ? 0.0 : -1.0,
                        .maximum = 1.0});

@@ -1,17 +1,35 @@
 #include "ddpm/diffusion/sampler.h"
 
+#include <algorithm>
 #include <cmath>
 
 #include "ddpm/base/error.h"
 
 namespace ddpm {
+namespace {
+
+std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options) {
+  const std::int64_t all = schedule.timesteps();
+  return time_grid(all, options.steps == 0 ? all : options.steps, options.spacing,
+                   options.steps_offset);
+}
+
+// What does not depend on the rule of the step.
+ops::StepCoefficients at_time(const NoiseSchedule& schedule, std::int64_t t,
+                              const SamplerOptions& options) {
+  const double alpha_bar = schedule.alpha_bar(t);
+  return {.signal = std::sqrt(alpha_bar),
+          .sigma = std::sqrt(1 - alpha_bar),
+          .minimum = options.minimum,
+          .maximum = options.maximum,
+          .clip = options.clip_x0,
+          .prediction = options.prediction};
+}
+
+}  // namespace
 
 DdpmSampler::DdpmSampler(NoiseSchedule schedule, const SamplerOptions& options)
-    : schedule_(std::move(schedule)),
-      options_(options),
-      grid_(time_grid(schedule_.timesteps(),
-                      options.steps == 0 ? schedule_.timesteps() : options.steps,
-                      options.spacing)) {}
+    : schedule_(std::move(schedule)), options_(options), grid_(grid_of(schedule_, options)) {}
 
 torch::Tensor Sampler::step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
                             const StepNoise& noise) const {
@@ -26,26 +44,54 @@ ops::StepCoefficients DdpmSampler::coefficients(std::size_t i) const {
   const std::int64_t t = grid_[i];
   const bool last = i + 1 == grid_.size();
   const Posterior q = posterior(schedule_, t, last ? -1 : grid_[i + 1]);
-  const double alpha_bar = schedule_.alpha_bar(t);
-  const double variance = options_.variance == Variance::kFixedLarge ? q.jump_beta : q.variance;
-  return {.signal = std::sqrt(alpha_bar),
-          .sigma = std::sqrt(1 - alpha_bar),
-          .x0_coefficient = q.x0_coefficient,
-          .x_coefficient = q.xt_coefficient,
-          .noise_std = last ? 0 : std::sqrt(variance),
-          .minimum = options_.minimum,
-          .maximum = options_.maximum,
-          .clip = options_.clip_x0};
+  ops::StepCoefficients c = at_time(schedule_, t, options_);
+  c.x0_coefficient = q.x0_coefficient;
+  c.x_coefficient = q.xt_coefficient;
+  if (options_.variance == Variance::kLearnedRange)
+    c.variance = ops::VarianceChannels::kRange;
+  else if (options_.variance == Variance::kLearned)
+    c.variance = ops::VarianceChannels::kItself;
+  if (last) return c;
+  const bool by_network = c.variance != ops::VarianceChannels::kIgnored;
+  const bool large = options_.variance == Variance::kFixedLarge;
+  c.noise_std = by_network ? 1 : std::sqrt(large ? q.jump_beta : q.variance);
+  c.log_variance_small = std::log(q.variance);
+  c.log_variance_large = std::log(q.jump_beta);
+  return c;
+}
+
+DdimSampler::DdimSampler(NoiseSchedule schedule, const SamplerOptions& options)
+    : schedule_(std::move(schedule)), options_(options), grid_(grid_of(schedule_, options)) {}
+
+ops::StepCoefficients DdimSampler::coefficients(std::size_t i) const {
+  const std::int64_t t = grid_[i];
+  const bool last = i + 1 == grid_.size();
+  const std::int64_t end = options_.set_alpha_to_one ? -1 : 0;
+  const double from = schedule_.alpha_bar(t), to = schedule_.alpha_bar(last ? end : grid_[i + 1]);
+  ops::StepCoefficients c = at_time(schedule_, t, options_);
+  c.noise_std = options_.eta * std::sqrt((1 - to) / (1 - from) * std::max(0.0, 1 - from / to));
+  const double direction = std::sqrt(std::max(0.0, 1 - to - c.noise_std * c.noise_std));
+  c.keeps_noise = options_.clip_x0 && !options_.use_clipped_model_output;
+  if (c.keeps_noise) {
+    c.x0_coefficient = std::sqrt(to);
+    c.noise_coefficient = direction;
+  } else {  // the noise is (x - signal x0) / sigma
+    c.x0_coefficient = std::sqrt(to) - direction * c.signal / c.sigma;
+    c.x_coefficient = direction / c.sigma;
+  }
+  return c;
 }
 
 std::unique_ptr<Sampler> make_sampler(const std::string& name, const NoiseSchedule& schedule,
                                       const SamplerOptions& options) {
   if (name == "ddpm") return std::make_unique<DdpmSampler>(schedule, options);
-  throw ConfigError("sampling.sampler: unknown sampler '" + name + "'; known: ddpm");
+  if (name == "ddim") return std::make_unique<DdimSampler>(schedule, options);
+  throw ConfigError("sampling.sampler: unknown sampler '" + name + "'; known: ddpm, ddim");
 }
 
 Variance sane_variance(Variance trained, std::int64_t steps, std::int64_t timesteps) {
-  return steps == 0 || steps == timesteps ? trained : Variance::kFixedSmall;
+  const bool fails = trained == Variance::kFixedLarge && steps != 0 && steps != timesteps;
+  return fails ? Variance::kFixedSmall : trained;
 }
 
 }  // namespace ddpm

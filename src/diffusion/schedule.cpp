@@ -71,8 +71,10 @@ NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(
 Variance parse_variance(const std::string& name) {
   if (name == "fixed_small") return Variance::kFixedSmall;
   if (name == "fixed_large") return Variance::kFixedLarge;
+  if (name == "learned_range") return Variance::kLearnedRange;
+  if (name == "learned") return Variance::kLearned;
   throw ConfigError("diffusion.variance: unknown variance '" + name +
-                    "'; known: fixed_small, fixed_large");
+                    "'; known: fixed_small, fixed_large, learned_range, learned");
 }
 
 Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s) {
@@ -87,7 +89,7 @@ Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t 
 }
 
 std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
-                                    const std::string& spacing) {
+                                    const std::string& spacing, std::int64_t offset) {
   if (steps < 1 || steps > timesteps)
     throw ConfigError(format_text(
         "{} sampling steps: between 1 and the {} steps of the diffusion process are possible",
@@ -102,13 +104,18 @@ std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
       grid.push_back(steps == 1 ? timesteps - 1
                                 : round_to_even(from_end * ((total - 1) / (count - 1))));
     else if (spacing == "leading")
-      grid.push_back((steps - 1 - i) * (timesteps / steps));
+      grid.push_back((steps - 1 - i) * (timesteps / steps) + offset);
     else if (spacing == "trailing")
       grid.push_back(round_to_even(total - k * total / count) - 1);
     else
       throw ConfigError("sampling.spacing: unknown spacing '" + spacing +
                         "'; known: linspace, leading, trailing");
   }
+  if (grid.front() >= timesteps)
+    throw ConfigError(format_text(
+        "sampling.steps_offset = {}: {} steps would begin at timestep {}, and the last one of the "
+        "process is {}; make fewer steps, or set sampling.steps_offset=0",
+        offset, steps, grid.front(), timesteps - 1));
   return grid;
 }
 

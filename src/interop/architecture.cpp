@@ -97,10 +97,14 @@ void read_shapes(const Inspector& in, Config& config) {
   ModelConfig& model = config.model;
   config.data.channels = in.size(names.conv_in, 1);
   const std::int64_t out = in.size(names.conv_out, 0);
-  if (out != config.data.channels)
-    throw CheckpointError(format_text(
-        "the network makes {} channels from {}; learned variances are not part of the family", out,
-        config.data.channels));
+  const bool learned = out == 2 * config.data.channels && names.scheme == "openai";
+  if (out != config.data.channels && !learned)
+    throw CheckpointError(
+        format_text("the network makes {} channels from {}; only OpenAI's makes "
+                    "twice as many, for a learned variance",
+                    out, config.data.channels));
+  model.predicts_variance = learned;
+  if (learned) config.diffusion.variance = "learned_range";
   model.base_width = in.size(in.first_time_layer(), 1);
   const std::int64_t time_width = in.size(in.first_time_layer(), 0);
   model.time_width = time_width == 4 * model.base_width ? 0 : time_width;
@@ -117,6 +121,10 @@ void read_shapes(const Inspector& in, Config& config) {
     model.downsample = model.upsample = "resnet";
   if (!in.has(names.middle_attention + "." + names.attention_parts.out))
     model.middle_attention = "none";
+  if (names.scheme == "openai" && in.has(names.class_embedding)) {
+    model.class_embedding = "table";
+    model.classes = in.size(names.class_embedding, 0);
+  }
 }
 
 // What the code bases have in common where they differ from the defaults, Ho's.
@@ -146,8 +154,9 @@ void set_openai(InferredModel& result) {
   model.time_order = "cos_sin";
   model.attention_heads = 4;
   result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
-                    "q, k and v head by head, the older attention order",
+                    "q, k and v head by head, the older attention order (model.qkv_order)",
                     "a linear schedule of 1000 steps"};
+  if (model.predicts_variance) result.assumed.emplace_back("a variance by learned range");
 }
 
 void set_switches(InferredModel& result) {
@@ -173,7 +182,12 @@ struct Requirement {
 };
 
 std::vector<Requirement> requirements(const Layout& layout) {
-  std::vector<Requirement> list = {{"model.middle_scale", 1.0}, {"model.center_input", false}};
+  std::vector<Requirement> list = {{"model.middle_scale", 1.0},
+                                   {"model.center_input", false},
+                                   {"model.middle", true},
+                                   {"model.middle_groups", std::int64_t{0}},
+                                   {"model.activation", std::string("silu")},
+                                   {"model.time_embedding", std::string("sinusoidal")}};
   const auto add = [&](std::vector<Requirement> more) {
     list.insert(list.end(), more.begin(), more.end());
   };
@@ -192,7 +206,10 @@ std::vector<Requirement> requirements(const Layout& layout) {
     add({{"model.attention_kind", qkv}, {"model.width_change", std::string("first_block")}});
   }
   if (scheme != "openai")
-    add({{"model.time_scale_shift", false}, {"model.attention_heads", std::int64_t{0}}});
+    add({{"model.time_scale_shift", false},
+         {"model.attention_heads", std::int64_t{0}},
+         {"model.predicts_variance", false},
+         {"model.class_embedding", std::string("none")}});
   if (scheme == "ho")
     add({{"model.downsample_padding", std::string("asymmetric")},
          {"model.time_frequencies", std::string("half_minus_one")},
@@ -223,8 +240,25 @@ std::string detect_scheme(const TensorSet& set) {
   return "";
 }
 
+std::string describe_other_network(const TensorSet& set) {
+  const auto any_contains = [&](const char* part) {
+    return std::ranges::any_of(set.tensors, [&](const TensorView& view) {
+      return view.name.find(part) != std::string::npos;
+    });
+  };
+  if (any_contains("init_conv.weight") && any_contains("mid_block1.block1.proj.weight"))
+    return "a Unet of lucidrains' denoising-diffusion-pytorch, which has no counterpart here: its "
+           "blocks normalise after the convolutions, by root mean square, and its attention is "
+           "linear";
+  if (any_contains("transformer_blocks.0.attn2."))
+    return "a network with cross-attention to text, which is not part of the family";
+  return "";
+}
+
 InferredModel infer_model(const TensorSet& set) {
   const std::string scheme = detect_scheme(set);
+  if (const std::string other = describe_other_network(set); !other.empty())
+    throw CheckpointError(set.path.string() + ": " + other);
   if (scheme.empty())
     throw CheckpointError(set.path.string() +
                           ": its tensors are named like no network that is known here (diffusers, "
@@ -250,6 +284,10 @@ void check_layout(const ModelConfig& model, const Layout& layout) {
   Config config;
   config.model = model;
   std::vector<std::string> problems;
+  if (model.class_embedding != "none" && model.class_embedding != "table" &&
+      layout.scheme == "openai")
+    problems.push_back(
+        format_text("model.class_embedding = \"{}\" (there none or table)", model.class_embedding));
   for (const Requirement& requirement : requirements(layout)) {
     const FieldValue value = find_field(requirement.key)->value(config);
     if (value != requirement.value)

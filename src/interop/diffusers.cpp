@@ -93,7 +93,17 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
 }
 
 void read_time(JsonKeys& keys, ModelConfig& model) {
-  keys.require("time_embedding_type", "positional");
+  const std::string type = keys.text("time_embedding_type", "positional");
+  if (type != "positional" && type != "learned" && type != "fourier")
+    keys.fail("time_embedding_type", "cannot be represented; positional, learned and fourier can");
+  model.time_embedding = type == "positional" ? "sinusoidal" : type;
+  const std::optional<std::int64_t> rows =
+      keys.integer_or_null("num_train_timesteps", std::nullopt);
+  if (type == "learned") {
+    if (!rows || *rows < 1 || *rows > 1'000'000)
+      keys.fail("num_train_timesteps", "a learned time embedding needs it, in [1, 1000000]");
+    model.time_table = *rows;
+  }
   model.time_width = keys.integer_or_null("time_embedding_dim", std::nullopt).value_or(0);
   if (model.time_width < 0) keys.fail("time_embedding_dim", "must not be negative");
   model.time_order = keys.boolean("flip_sin_to_cos", true) ? "cos_sin" : "sin_cos";
@@ -114,17 +124,40 @@ void read_attention(JsonKeys& keys, ModelConfig& model) {
   const bool has_middle = keys.boolean("add_attention", true);
   const std::vector<std::int64_t> widths = level_widths(model);
   for (std::size_t level = 0; level < widths.size() && head; ++level) {
-    const bool used = model.attention[level] || (has_middle && level + 1 == widths.size());
+    const bool used =
+        model.attention[level] || (has_middle && model.middle && level + 1 == widths.size());
     if (used && widths[level] % *head != 0)
       keys.fail("attention_head_dim",
                 format_text("heads of that width do not fill {} channels", widths[level]));
   }
   const std::optional<std::int64_t> groups =
       keys.integer_or_null("attn_norm_num_groups", std::nullopt);
-  if (groups && *groups != model.groups)
-    keys.fail("attn_norm_num_groups", "cannot be represented unless it equals norm_num_groups");
+  if (groups && (*groups < 1 || *groups > 1024))
+    keys.fail("attn_norm_num_groups", "must be in [1, 1024]");
+  model.middle_groups = groups && *groups != model.groups ? *groups : 0;
   const bool normed = groups || !model.time_scale_shift;
   model.middle_attention = !has_middle ? "none" : normed ? "with_norm" : "without_norm";
+}
+
+void read_classes(JsonKeys& keys, ModelConfig& model) {
+  const nlohmann::json* type = keys.find("class_embed_type");
+  const std::optional<std::int64_t> count = keys.integer_or_null("num_class_embeds", std::nullopt);
+  const bool is_table = type == nullptr || type->is_null();
+  if (count && (*count < 1 || *count > 1'000'000))
+    keys.fail("num_class_embeds", "must be in [1, 1000000], or null");
+  if (!is_table && *type != "timestep" && *type != "identity")
+    keys.fail("class_embed_type", "cannot be represented; null, timestep and identity can");
+  model.classes = count.value_or(0);
+  model.class_embedding = is_table ? (count ? "table" : "none") : type->get<std::string>();
+}
+
+void read_middle(JsonKeys& keys, ModelConfig& model) {
+  const nlohmann::json* type = keys.find("mid_block_type");
+  model.middle = type == nullptr || !type->is_null();
+  if (model.middle) keys.require("mid_block_type", "UNetMidBlock2D");
+  model.middle_scale = keys.number("mid_block_scale_factor", 1);
+  if (!(model.middle_scale > 0 && model.middle_scale <= 1e6))
+    keys.fail("mid_block_scale_factor", "must be in (0, 1e6]");
 }
 
 void read_rest(JsonKeys& keys, ModelConfig& model) {
@@ -140,30 +173,29 @@ void read_rest(JsonKeys& keys, ModelConfig& model) {
   if (padding != 0 && padding != 1)
     keys.fail("downsample_padding", "cannot be represented; 0 and 1 can");
   model.downsample_padding = padding == 0 ? "asymmetric" : "symmetric";
-  model.middle_scale = keys.number("mid_block_scale_factor", 1);
-  if (!(model.middle_scale > 0 && model.middle_scale <= 1e6))
-    keys.fail("mid_block_scale_factor", "must be in (0, 1e6]");
   model.center_input = keys.boolean("center_input_sample", false);
   model.dropout = keys.number("dropout", 0);
   if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
-  if (const std::string act = keys.text("act_fn", "silu"); act != "silu" && act != "swish")
-    keys.fail("act_fn", "cannot be represented; silu can");
-  keys.require("mid_block_type", "UNetMidBlock2D");
-  keys.require("class_embed_type", nullptr);
-  keys.require("num_class_embeds", nullptr);
-  static_cast<void>(keys.find("num_train_timesteps"));  // of learned time embeddings
+  model.activation = keys.text("act_fn", "silu");
+  if (model.activation == "swish") model.activation = "silu";
+  if (model.activation != "silu" && model.activation != "relu" && model.activation != "gelu" &&
+      model.activation != "mish")
+    keys.fail("act_fn", "cannot be represented; silu, swish, relu, gelu and mish can");
   model.attention_kind = "qkv";
   model.width_change = "first_block";
   model.initialization = "pytorch";
   model.names = "diffusers";
 }
 
-void read_image(JsonKeys& keys, DataConfig& data) {
+void read_image(JsonKeys& keys, Config& config) {
+  DataConfig& data = config.data;
   data.channels = keys.integer("in_channels", 3);
   if (data.channels != 1 && data.channels != 3 && data.channels != 4)
     keys.fail("in_channels", "cannot be represented; 1, 3 and 4 can");
-  if (keys.integer("out_channels", 3) != data.channels)
-    keys.fail("out_channels", "must equal in_channels; learned variances cannot be represented");
+  const std::int64_t out = keys.integer("out_channels", 3);
+  if (out != data.channels && out != 2 * data.channels)
+    keys.fail("out_channels", "must equal in_channels, or be twice as many for a learned variance");
+  config.model.predicts_variance = out != data.channels;
   const nlohmann::json* size = keys.find("sample_size");
   if (size == nullptr || size->is_null()) return;
   const std::vector<std::int64_t> sides =
@@ -195,9 +227,11 @@ void apply_unet_config(const nlohmann::json& unet, const std::string& name, Conf
   keys.require("_class_name", "UNet2DModel");
   read_levels(keys, config.model);
   read_time(keys, config.model);
+  read_middle(keys, config.model);
+  read_classes(keys, config.model);
   read_rest(keys, config.model);
   read_attention(keys, config.model);
-  read_image(keys, config.data);
+  read_image(keys, config);
   config.data.range = "symmetric";
   warn_of_lost_head_key(unet, name, config.model);
   warn_of_unknown_keys(keys, name);

@@ -35,18 +35,28 @@ void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
               "cannot be represented; linear, scaled_linear, squaredcos_cap_v2 and sigmoid can");
   keys.require("trained_betas", nullptr);
   keys.require("rescale_betas_zero_snr", false);
-  keys.require("prediction_type", "epsilon");
+  diffusion.prediction_type = keys.text("prediction_type", "epsilon");
+  if (diffusion.prediction_type != "epsilon" && diffusion.prediction_type != "v_prediction" &&
+      diffusion.prediction_type != "sample")
+    keys.fail("prediction_type", "cannot be represented; epsilon, v_prediction and sample can");
 }
 
-void read_sampling(JsonKeys& keys, Config& config) {
+void read_variance(JsonKeys& keys, DiffusionConfig& diffusion) {
   const std::string variance = keys.text("variance_type", "fixed_small");
   if (variance == "fixed_small" || variance == "fixed_small_log")
-    config.diffusion.variance = "fixed_small";
+    diffusion.variance = "fixed_small";
   else if (variance == "fixed_large")
-    config.diffusion.variance = "fixed_large";
+    diffusion.variance = "fixed_large";
+  else if (variance == "learned" || variance == "learned_range")
+    diffusion.variance = variance;
   else
     keys.fail("variance_type",
-              "cannot be represented; fixed_small, fixed_small_log and fixed_large can");
+              "cannot be represented; fixed_small, fixed_small_log, fixed_large, learned and "
+              "learned_range can");
+}
+
+// What DDPMScheduler and DDIMScheduler have in common.
+void read_sampling(JsonKeys& keys, Config& config) {
   config.diffusion.clip_x0 = keys.boolean("clip_sample", true);
   if (config.diffusion.clip_x0 && keys.number("clip_sample_range", 1.0) != 1.0)
     keys.fail("clip_sample_range", "cannot be represented; 1 can");
@@ -56,7 +66,23 @@ void read_sampling(JsonKeys& keys, Config& config) {
   if (spacing != "leading" && spacing != "trailing" && spacing != "linspace")
     keys.fail("timestep_spacing", "must be leading, trailing or linspace");
   config.sampling.spacing = spacing;
-  keys.require("steps_offset", 0);
+  config.sampling.steps_offset = keys.integer("steps_offset", 0);
+  if (config.sampling.steps_offset < 0 || config.sampling.steps_offset > 1'000'000)
+    keys.fail("steps_offset", "must be in [0, 1000000]");
+}
+
+// Its grid's next time is not where DDIMScheduler goes from one of `linspace`.
+void warn_of_uneven_steps(const std::string& name, const SamplingConfig& sampling) {
+  if (sampling.spacing == "linspace")
+    log_warning(
+        "{}: DDIMScheduler steps by a whole number of timesteps, beside the times of linspace; "
+        "here each step goes to the next time",
+        name);
+}
+
+// DDIMScheduler does not take networks that predict a variance.
+bool is_ddim(const Config& config) {
+  return config.sampling.sampler == "ddim" && !config.model.predicts_variance;
 }
 
 }  // namespace
@@ -66,14 +92,24 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
   JsonKeys keys(scheduler, name);
   read_process(keys, config.diffusion);
   const std::string class_name = keys.text("_class_name", "DDPMScheduler");
+  config.sampling.use_clipped_model_output = false;  // as its pipelines call DDIM's step
   if (class_name == "DDPMScheduler") {
     read_sampling(keys, config);
+    read_variance(keys, config.diffusion);
+    return;
+  }
+  config.diffusion.variance = "fixed_small";
+  if (class_name == "DDIMScheduler") {
+    read_sampling(keys, config);
+    config.sampling.sampler = "ddim";
+    config.sampling.set_alpha_to_one = keys.boolean("set_alpha_to_one", true);
+    warn_of_uneven_steps(name, config.sampling);
     return;
   }
   // Other samplers of the same process; what they do beyond it has no counterpart here.
-  config.diffusion.variance = "fixed_small";
   log_info(
-      "{}: the noise schedule of {} is taken; sampling here is ancestral DDPM with fixed_small",
+      "{}: the noise schedule of {} is taken; sampling here is ancestral DDPM with fixed_small, or "
+      "--sampler ddim",
       name, class_name);
 }
 
@@ -85,30 +121,35 @@ nlohmann::ordered_json scheduler_config(const Config& config) {
   std::string schedule;
   for (const SchedulePair& pair : kSchedules)
     if (diffusion.schedule == pair.own) schedule = pair.diffusers;
-  if (schedule.empty())
+  if (schedule.empty() || (schedule == "sigmoid" && is_ddim(config)))
     throw ConfigError("diffusion.schedule = \"" + diffusion.schedule +
-                      "\": DDPMScheduler has no such schedule");
-  return {{"_class_name", "DDPMScheduler"},
-          {"_diffusers_version", "0.42.1"},
-          {"beta_end", diffusion.beta_end},
-          {"beta_schedule", schedule},
-          {"beta_start", diffusion.beta_start},
-          {"clip_sample", diffusion.clip_x0},
-          {"clip_sample_range", 1.0},
-          {"num_train_timesteps", diffusion.timesteps},
-          {"prediction_type", "epsilon"},
-          {"rescale_betas_zero_snr", false},
-          {"steps_offset", 0},
-          {"thresholding", false},
-          {"timestep_spacing", config.sampling.spacing},
-          {"trained_betas", nullptr},
-          {"variance_type", diffusion.variance}};
+                      "\": the scheduler of diffusers has no such schedule");
+  const bool ddim = is_ddim(config);
+  nlohmann::ordered_json result = {{"_class_name", ddim ? "DDIMScheduler" : "DDPMScheduler"},
+                                   {"_diffusers_version", "0.42.1"},
+                                   {"beta_end", diffusion.beta_end},
+                                   {"beta_schedule", schedule},
+                                   {"beta_start", diffusion.beta_start},
+                                   {"clip_sample", diffusion.clip_x0},
+                                   {"clip_sample_range", 1.0},
+                                   {"num_train_timesteps", diffusion.timesteps},
+                                   {"prediction_type", diffusion.prediction_type},
+                                   {"rescale_betas_zero_snr", false},
+                                   {"steps_offset", config.sampling.steps_offset},
+                                   {"thresholding", false},
+                                   {"timestep_spacing", config.sampling.spacing},
+                                   {"trained_betas", nullptr}};
+  if (ddim)
+    result["set_alpha_to_one"] = config.sampling.set_alpha_to_one;
+  else
+    result["variance_type"] = diffusion.variance;
+  return result;
 }
 
-nlohmann::ordered_json pipeline_index() {
-  return {{"_class_name", "DDPMPipeline"},
+nlohmann::ordered_json pipeline_index(const Config& config) {
+  return {{"_class_name", is_ddim(config) ? "DDIMPipeline" : "DDPMPipeline"},
           {"_diffusers_version", "0.42.1"},
-          {"scheduler", {"diffusers", "DDPMScheduler"}},
+          {"scheduler", {"diffusers", is_ddim(config) ? "DDIMScheduler" : "DDPMScheduler"}},
           {"unet", {"diffusers", "UNet2DModel"}}};
 }
 

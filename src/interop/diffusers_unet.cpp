@@ -38,7 +38,8 @@ nlohmann::ordered_json head_width(const ModelConfig& model, Problems& problems) 
   const std::vector<std::int64_t> widths = level_widths(model);
   std::vector<std::int64_t> heads;
   for (std::size_t level = 0; level < widths.size(); ++level)
-    if (model.attention[level] || (level + 1 == widths.size() && model.middle_attention != "none"))
+    if (model.attention[level] ||
+        (level + 1 == widths.size() && model.middle && model.middle_attention != "none"))
       heads.push_back(widths[level] / model.attention_heads);
   if (heads.empty()) return nullptr;
   if (std::ranges::any_of(heads, [&](std::int64_t width) { return width != heads.front(); }))
@@ -83,6 +84,15 @@ nlohmann::ordered_json sample_size(const DataConfig& data) {
   return {data.height, data.width};
 }
 
+nlohmann::ordered_json null_if_zero(std::int64_t value) {
+  return value == 0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(value);
+}
+
+nlohmann::ordered_json class_embed_type(const ModelConfig& model) {
+  if (model.class_embedding == "none" || model.class_embedding == "table") return nullptr;
+  return model.class_embedding;
+}
+
 }  // namespace
 
 nlohmann::ordered_json unet_config(const Config& config) {
@@ -91,17 +101,18 @@ nlohmann::ordered_json unet_config(const Config& config) {
   check(config, problems);
   const nlohmann::ordered_json heads = head_width(model, problems);
   problems.throw_if_any();
-  const bool extra_norm = model.time_scale_shift && model.middle_attention == "with_norm";
+  const bool extra_norm =
+      model.middle_attention == "with_norm" && (model.time_scale_shift || model.middle_groups > 0);
   nlohmann::ordered_json unet = {
       {"_class_name", "UNet2DModel"},
       {"_diffusers_version", "0.42.1"},
-      {"act_fn", "silu"},
+      {"act_fn", model.activation},
       {"add_attention", model.middle_attention != "none"},
       {"attention_head_dim", heads},
       {"attn_norm_num_groups", nullptr},
       {"block_out_channels", level_widths(model)},
       {"center_input_sample", model.center_input},
-      {"class_embed_type", nullptr},
+      {"class_embed_type", class_embed_type(model)},
       {"down_block_types", block_types(model, true)},
       {"downsample_padding", model.downsample_padding == "symmetric" ? 1 : 0},
       {"downsample_type", model.downsample},
@@ -114,17 +125,19 @@ nlohmann::ordered_json unet_config(const Config& config) {
       {"mid_block_type", "UNetMidBlock2D"},
       {"norm_eps", model.norm_epsilon},
       {"norm_num_groups", model.groups},
-      {"num_class_embeds", nullptr},
-      {"num_train_timesteps", nullptr},
-      {"out_channels", config.data.channels},
+      {"num_class_embeds", null_if_zero(model.classes)},
+      {"num_train_timesteps", null_if_zero(model.time_table)},
+      {"out_channels", (model.predicts_variance ? 2 : 1) * config.data.channels},
       {"resnet_time_scale_shift", model.time_scale_shift ? "scale_shift" : "default"},
       {"sample_size", sample_size(config.data)},
-      {"time_embedding_dim", nullptr},
-      {"time_embedding_type", "positional"},
+      {"time_embedding_dim", null_if_zero(model.time_width)},
+      {"time_embedding_type",
+       model.time_embedding == "sinusoidal" ? "positional" : model.time_embedding},
       {"up_block_types", block_types(model, false)},
       {"upsample_type", model.upsample == "resnet" ? "resnet" : "conv"}};
-  if (extra_norm) unet["attn_norm_num_groups"] = model.groups;
-  if (model.time_width > 0) unet["time_embedding_dim"] = model.time_width;
+  if (extra_norm)
+    unet["attn_norm_num_groups"] = model.middle_groups > 0 ? model.middle_groups : model.groups;
+  if (!model.middle) unet["mid_block_type"] = nullptr;
   return unet;
 }
 

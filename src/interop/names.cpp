@@ -75,6 +75,7 @@ void name_openai(UNetNames& names) {
   names.time_embedding = "time_embed";
   names.time_linear1 = "0";
   names.time_linear2 = "2";
+  names.class_embedding = "label_emb";
   names.middle_res1 = "middle_block.0";
   names.middle_attention = "middle_block.1";
   names.middle_res2 = "middle_block.2";

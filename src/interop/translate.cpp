@@ -32,6 +32,7 @@ class Pairs {
         foreign.time_embedding + "." + foreign.time_linear1, Part::kFirstTimeLayer);
     add(own.time_embedding + "." + own.time_linear2,
         foreign.time_embedding + "." + foreign.time_linear2);
+    add(own.class_embedding, foreign.class_embedding);
     for (std::int64_t level = 0; level < own.levels; ++level) add_level(level);
     add_res(own.middle_res1, foreign.middle_res1);
     add_attention(own.middle_attention, foreign.middle_attention);

@@ -78,6 +78,9 @@ TensorSet choose_state_dict(const fs::path& path, WeightSet weights) {
       if (!name.empty()) log_info("{}: weights of '{}'", path.string(), name);
       return set;
     }
+  for (const StateDict& dict : dicts)
+    if (const std::string other = describe_other_network(dict.set); !other.empty())
+      throw CheckpointError(path.string() + ": " + other);
   std::vector<std::string> names;
   for (const StateDict& dict : dicts) names.push_back("'" + shorten(dict.name) + "'");
   throw CheckpointError(
@@ -225,6 +228,7 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
            describe(inferred.config.model));
   log_info("assumed, because tensors do not tell: {}", join(inferred.assumed, "; "));
   const ModelConfig& model = inferred.config.model;
+  inferred.layout = Layout::of(inferred.layout.scheme, model);
   TensorSet own =
       model.names == inferred.layout.scheme ? set : from_layout(set, inferred.layout, model);
   // pytorch_ddpm keeps its table of sinusoids, which every network computes.

@@ -72,8 +72,9 @@ std::optional<ModelFile> open_own(const fs::path& weights) {
     return std::nullopt;
   if (const auto layout = metadata.find(kLayoutKey); layout != metadata.end()) {
     model.format = layout->second;
-    model.tensors = from_layout(unwrapped(model.tensors), {.scheme = scheme_of(model.format)},
-                                model.config.model);
+    const ModelConfig& network = model.config.model;
+    model.tensors = from_layout(unwrapped(model.tensors),
+                                Layout::of(scheme_of(model.format), network), network);
   }
   return model;
 }

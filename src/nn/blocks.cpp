@@ -6,7 +6,6 @@
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/linear.h"
 #include "ddpm/ops/resample.h"
-#include "ddpm/ops/timestep_embedding.h"
 
 namespace ddpm {
 namespace {
@@ -64,24 +63,9 @@ ops::GroupNormOutput NormImpl::forward(const ops::GroupNormInput& input, bool si
                           .draw = dropout > 0 ? draw : std::nullopt});
 }
 
-TimeEmbeddingImpl::TimeEmbeddingImpl(std::int64_t width, std::int64_t channels, bool cosine_first,
-                                     bool half_minus_one, const UNetNames& names)
-    : width_(width),
-      cosine_first_(cosine_first),
-      half_minus_one_(half_minus_one),
-      linear1_(register_module(names.time_linear1, torch::nn::Linear(width, channels))),
-      linear2_(register_module(names.time_linear2, torch::nn::Linear(channels, channels))) {}
-
-torch::Tensor TimeEmbeddingImpl::forward(const torch::Tensor& t) {
-  const torch::Tensor sinusoid = ops::timestep_embedding(
-      t, {.width = width_, .cosine_first = cosine_first_, .half_minus_one = half_minus_one_});
-  const torch::Tensor h = sinusoid.to(linear1_->weight.scalar_type());
-  return ops::linear(torch::silu(ops::linear(h, linear1_->weight, linear1_->bias)),
-                     linear2_->weight, linear2_->bias);
-}
-
 ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
-    : dropout_(o.dropout),
+    : activation_(o.activation),
+      dropout_(o.dropout),
       dropout_layer_(o.dropout_layer),
       scale_shift_(o.scale_shift),
       output_scale_(o.output_scale),
@@ -101,7 +85,7 @@ ResBlockImpl::ResBlockImpl(const ResBlockOptions& o, const ResBlockNames& names)
 torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor& skip,
                                     const torch::Tensor& shift,
                                     const std::optional<ops::Draw>& dropout) {
-  ops::GroupNormOutput in = norm1_->forward({.x = x, .skip = skip}, /*silu=*/true);
+  ops::GroupNormOutput in = normed(norm1_, {.x = x, .skip = skip});
   if (resample_ != Resample::kNone) {
     in.y = resampled(in.y, resample_);
     in.x = resampled(in.x, resample_);
@@ -111,10 +95,7 @@ torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
     h = modulate(ops::convolution(in.y, conv1_->weight, conv1_->bias), shift, dropout);
   } else {
     // The convolution's bias and the time enter together, inside the second norm.
-    h = norm2_
-            ->forward({.x = ops::convolution(in.y, conv1_->weight), .shift = shift}, /*silu=*/true,
-                      dropout_, draw_of_layer(dropout, dropout_layer_))
-            .y;
+    h = normed(norm2_, {.x = ops::convolution(in.y, conv1_->weight), .shift = shift}, dropout).y;
   }
   if (shortcut_.is_empty())
     return divided(ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x), output_scale_);
@@ -124,11 +105,21 @@ torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
                  output_scale_);
 }
 
+ops::GroupNormOutput ResBlockImpl::normed(Norm& norm, const ops::GroupNormInput& input,
+                                          const std::optional<ops::Draw>& dropout) {
+  const std::optional<ops::Draw> draw = draw_of_layer(dropout, dropout_layer_);
+  if (activation_ == Activation::kSilu) return norm->forward(input, /*silu=*/true, dropout_, draw);
+  ops::GroupNormOutput out = norm->forward(input, /*silu=*/false);
+  out.y = activate(out.y, activation_);
+  if (draw && dropout_ > 0) out.y = ops::dropout(out.y, dropout_, *draw);
+  return out;
+}
+
 torch::Tensor ResBlockImpl::modulate(const torch::Tensor& h, const torch::Tensor& scale_and_shift,
                                      const std::optional<ops::Draw>& dropout) {
   const std::vector<torch::Tensor> parts = scale_and_shift.view({h.size(0), -1, 1, 1}).chunk(2, 1);
   const torch::Tensor normed = norm2_->forward({.x = h}, /*silu=*/false).y;
-  const torch::Tensor y = torch::silu(normed * (1 + parts[0]) + parts[1]);
+  const torch::Tensor y = activate(normed * (1 + parts[0]) + parts[1], activation_);
   return dropout && dropout_ > 0
              ? ops::dropout(y, dropout_, *draw_of_layer(dropout, dropout_layer_))
              : y;

@@ -2,10 +2,12 @@
 
 #include <ATen/record_function.h>
 
+#include <algorithm>
 #include <set>
 #include <string_view>
 
 #include "ddpm/config/validate.h"
+#include "ddpm/config/widths.h"
 #include "ddpm/nn/unet.h"
 
 namespace ddpm {
@@ -98,6 +100,23 @@ class ProbeScope {
   at::CallbackHandle handle_;
 };
 
+// What lives while the last level works: all features that wait for the way up, and around a
+// residual block there the concatenation, what the norm makes of it, and the result.
+double count_inference_elements(const ModelConfig& config, std::int64_t height,
+                                std::int64_t width) {
+  constexpr double kMapsInUse = 6;
+  const std::vector<std::int64_t> widths = level_widths(config);
+  double pixels = static_cast<double>(height * width), largest = 0;
+  double skips = pixels * static_cast<double>(first_width(config));
+  for (std::size_t level = 0; level < widths.size(); ++level, pixels /= 4) {
+    const double map = pixels * static_cast<double>(widths[level]);
+    skips += map * static_cast<double>(config.blocks_per_level);
+    if (level + 1 < widths.size()) skips += map / 4;
+    largest = std::max(largest, map);
+  }
+  return skips + kMapsInUse * largest;
+}
+
 }  // namespace
 
 Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
@@ -114,12 +133,14 @@ Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_
   Probe probe;
   {
     const ProbeScope scope(probe);
-    net->forward(torch::zeros({1, channels, side, side}), torch::zeros({1}, torch::kInt64));
+    net->forward(torch::zeros({1, channels, side, side}), torch::zeros({1}, torch::kInt64),
+                 std::nullopt, zero_labels(config, 1));
   }
   const double growth = static_cast<double>(height * width) / static_cast<double>(side * side);
   cost.forward_macs =
       probe.constant_macs + growth * (probe.linear_macs + growth * probe.quadratic_macs);
   cost.activation_elements = growth * probe.activations;
+  cost.inference_elements = count_inference_elements(config, height, width);
   return cost;
 }
 
@@ -131,6 +152,11 @@ double training_memory_bytes(const Cost& cost, std::int64_t micro_batch, bool bf
   const double element_bytes = bf16 ? 2 : 4;
   return training_state_bytes(cost, bf16) +
          cost.activation_elements * element_bytes * static_cast<double>(micro_batch);
+}
+
+double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
+  return (bf16 ? 2 : 4) * (static_cast<double>(cost.parameters) +
+                           cost.inference_elements * static_cast<double>(batch));
 }
 
 }  // namespace ddpm

@@ -23,6 +23,11 @@ void fill_uniform(torch::Tensor parameter, double limit, const RandomKey& key) {
   parameter.copy_((unit.view(parameter.sizes()) * 2 - 1) * limit);
 }
 
+void fill_normal(torch::Tensor parameter, double deviation, const RandomKey& key) {
+  const torch::Tensor values = ops::random_normal(key, 1, {parameter.numel()}, torch::kCPU);
+  parameter.copy_(values.view(parameter.sizes()) * deviation);
+}
+
 bool is_in(const torch::Tensor& tensor, const std::vector<torch::Tensor>& list) {
   return std::any_of(list.begin(), list.end(),
                      [&](const torch::Tensor& other) { return other.is_same(tensor); });
@@ -32,13 +37,19 @@ bool is_in(const torch::Tensor& tensor, const std::vector<torch::Tensor>& list) 
 
 void initialize_weights(UNet& net, const std::string& method, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
-  const std::vector<torch::Tensor> last = net->last_layer_weights();
+  const std::vector<torch::Tensor> last = net->last_layer_weights(),
+                                   tables = net->embedding_tables();
+  const torch::Tensor frequencies = net->random_frequencies();
   RandomKey key{.seed = seed, .stream = RandomStream::kInitialization};
   double bias_limit = 0;  // of the bias that follows a weight
   for (auto& item : net->named_parameters()) {
     torch::Tensor& parameter = item.value();
     const bool is_weight = item.key().ends_with("weight");
-    if (is_weight && parameter.dim() >= 2) {
+    if (is_in(parameter, tables)) {
+      fill_normal(parameter, 1, key);
+    } else if (frequencies.defined() && parameter.is_same(frequencies)) {
+      fill_normal(parameter, 16, key);
+    } else if (is_weight && parameter.dim() >= 2) {
       const Fans fan = fans(parameter);
       const double gain = is_in(parameter, last) ? 1e-5 : 1.0;
       const bool ho = method == "ho";

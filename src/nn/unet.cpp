@@ -40,15 +40,17 @@ torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tenso
 }
 
 UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
-    : center_input_(config.center_input) {
+    : center_input_(config.center_input), activation_(parse_activation(config.activation)) {
   const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
   const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
 
   conv_in_ = register_module(names.conv_in, conv3x3(image_channels, first_width(config)));
+  time_features_ = register_module(names.time_features, TimeFeatures(config));
   time_embedding_ = register_module(
-      names.time_embedding,
-      TimeEmbedding(config.base_width, time_width(config), config.time_order == "cos_sin",
-                    config.time_frequencies == "half_minus_one", names));
+      names.time_embedding, TimeEmbedding(time_features_->width(), time_width(config), names));
+  if (config.class_embedding != "none")
+    class_embedding_ =
+        register_module(names.class_embedding, ClassEmbedding(config, time_features_, names));
   std::vector<std::int64_t> skip_widths = {first_width(config)};
   build_down(config, names, skip_widths);
   build_middle(config, names);
@@ -58,7 +60,8 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
       config.width_change == "last_block" ? config.base_width : level_widths(config).front();
   norm_out_ =
       register_module(names.norm_out, Norm(last_width, config.final_groups, config.norm_epsilon));
-  conv_out_ = register_module(names.conv_out, conv3x3(last_width, image_channels));
+  conv_out_ = register_module(
+      names.conv_out, conv3x3(last_width, (config.predicts_variance ? 2 : 1) * image_channels));
 }
 
 void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
@@ -72,7 +75,8 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
       DownBlock down{add_res(names.down_res(level, block), config, names, width, widths[l])};
       width = widths[l];
       if (config.attention[l])
-        down.attention = add_attention(names.down_attention(level, block), config, names, width);
+        down.attention = add_attention(names.down_attention(level, block), config, names,
+                                       {.channels = width, .groups = config.groups});
       part.blocks.push_back(std::move(down));
       skip_widths.push_back(width);
     }
@@ -93,12 +97,17 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
 }
 
 void UNetImpl::build_middle(const ModelConfig& config, const UNetNames& names) {
+  if (!config.middle) return;
   const std::int64_t width = level_widths(config).back();
   const double scale = config.middle_scale;
   middle_.res1 = add_res(names.middle_res1, config, names, width, width, scale);
   if (config.middle_attention != "none")
-    middle_.attention = add_attention(names.middle_attention, config, names, width,
-                                      config.middle_attention == "with_norm", scale);
+    middle_.attention =
+        add_attention(names.middle_attention, config, names,
+                      {.channels = width,
+                       .groups = config.middle_groups > 0 ? config.middle_groups : config.groups,
+                       .normed = config.middle_attention == "with_norm",
+                       .output_scale = scale});
   middle_.res2 = add_res(names.middle_res2, config, names, width, width, scale);
 }
 
@@ -118,7 +127,8 @@ void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
       skip_widths.pop_back();
       width = out;
       if (config.attention[l])
-        up.attention = add_attention(names.up_attention(level, block), config, names, width);
+        up.attention = add_attention(names.up_attention(level, block), config, names,
+                                     {.channels = width, .groups = config.groups});
       part.blocks.push_back(std::move(up));
     }
     if (level > 0 && config.upsample == "resnet") {
@@ -140,6 +150,7 @@ ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
                                .time_channels = time_width(config),
                                .groups = config.groups,
                                .epsilon = config.norm_epsilon,
+                               .activation = activation_,
                                .dropout = config.dropout,
                                .dropout_layer = static_cast<int>(res_blocks_.size()),
                                .scale_shift = config.time_scale_shift,
@@ -151,38 +162,40 @@ ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
   return res;
 }
 
+// `options` says what differs between attentions of one network.
 AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfig& config,
-                                       const UNetNames& names, std::int64_t channels, bool normed,
-                                       double output_scale) {
+                                       const UNetNames& names, const AttentionOptions& options) {
   const std::int64_t head_width =
-      config.attention_head_width == 0 ? channels : config.attention_head_width;
-  const std::int64_t heads =
-      config.attention_heads > 0 ? config.attention_heads : channels / head_width;
-  AttentionBlock attention(AttentionOptions{.channels = channels,
-                                            .heads = heads,
-                                            .groups = config.groups,
-                                            .epsilon = config.norm_epsilon,
-                                            .fused = config.attention_kind == "fused",
-                                            .normed = normed,
-                                            .output_scale = output_scale},
-                           names.attention_parts);
+      config.attention_head_width == 0 ? options.channels : config.attention_head_width;
+  AttentionOptions all = options;
+  all.heads = config.attention_heads > 0 ? config.attention_heads : options.channels / head_width;
+  all.epsilon = config.norm_epsilon;
+  all.fused = config.attention_kind == "fused";
+  AttentionBlock attention(all, names.attention_parts);
   register_at(*this, path, attention.ptr());
   attention_blocks_.push_back(attention);
   return attention;
 }
 
+torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& labels) {
+  const torch::Tensor time = time_embedding_(time_features_(t));
+  if (class_embedding_.is_empty()) return time;
+  return time + class_embedding_(labels).to(time.scalar_type());
+}
+
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
-                                const std::optional<ops::Draw>& dropout) {
-  // Every block applies SiLU to the embedding before its projection; once is enough.
+                                const std::optional<ops::Draw>& dropout,
+                                const torch::Tensor& labels) {
+  // Every block activates the embedding before its projection; once is enough.
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {
-    shifts = TimeProjections(res_blocks_).apply(torch::silu(time_embedding_(t)));
+    shifts = TimeProjections(res_blocks_).apply(activate(embed(t, labels), activation_));
   };
   // The first convolution can do without them; gradients, however, keep to one stream.
   if (torch::GradMode::is_enabled())
     project();
   else
-    ops::run_aside({t}, project);
+    ops::run_aside(labels.defined() ? std::vector{t, labels} : std::vector{t}, project);
   torch::Tensor h =
       ops::convolution_from_image(center_input_ ? 2 * x - 1 : x, conv_in_->weight, conv_in_->bias);
 
@@ -195,15 +208,19 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
     if (!level.halve.is_empty())
       skips.push_back(h = level.halve(h, torch::Tensor(), *shift++, dropout));
   }
-  const torch::Tensor &shift1 = *shift++, &shift2 = *shift++;
-  h = middle_(h, shift1, shift2, dropout);
+  if (!middle_.res1.is_empty()) {
+    const torch::Tensor &shift1 = *shift++, &shift2 = *shift++;
+    h = middle_(h, shift1, shift2, dropout);
+  }
   for (UpLevel& level : up_) {
     for (UpBlock& block : level.blocks) h = block(h, pop(skips), *shift++, dropout);
     if (!level.upsample.is_empty()) h = level.upsample(h);
     if (!level.twice.is_empty()) h = level.twice(h, torch::Tensor(), *shift++, dropout);
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
-  return ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
+  h = ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
+  // Networks with these predict the score, up to a factor of the noise level, which t stands for.
+  return random_frequencies().defined() ? h / t.to(h.scalar_type()).view({-1, 1, 1, 1}) : h;
 }
 
 std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {
@@ -224,8 +241,10 @@ std::vector<torch::Tensor> UNetImpl::last_layer_weights() {
   };
   for (DownLevel& level : down_)
     for (DownBlock& block : level.blocks) add(block.res, block.attention);
-  add(middle_.res1, middle_.attention);
-  weights.push_back(middle_.res2->last_layer()->weight);
+  if (!middle_.res1.is_empty()) {
+    add(middle_.res1, middle_.attention);
+    weights.push_back(middle_.res2->last_layer()->weight);
+  }
   for (UpLevel& level : up_)
     for (UpBlock& block : level.blocks) add(block.res, block.attention);
   for (DownLevel& level : down_)
@@ -233,6 +252,18 @@ std::vector<torch::Tensor> UNetImpl::last_layer_weights() {
   for (UpLevel& level : up_)
     if (!level.twice.is_empty()) weights.push_back(level.twice->last_layer()->weight);
   return weights;
+}
+
+std::vector<torch::Tensor> UNetImpl::embedding_tables() const {
+  std::vector<torch::Tensor> tables;
+  if (time_features_->learned()) tables.push_back(time_features_->weight);
+  if (!class_embedding_.is_empty() && class_embedding_->weight.defined())
+    tables.push_back(class_embedding_->weight);
+  return tables;
+}
+
+torch::Tensor UNetImpl::random_frequencies() const {
+  return time_features_->learned() ? torch::Tensor() : time_features_->weight;
 }
 
 }  // namespace ddpm

@@ -4,26 +4,118 @@
 #include "kernels.h"
 
 namespace ddpm::ops {
+namespace {
 
-std::array<double, 8> kernel_scalars(const StepCoefficients& c) {
-  return {1.0 / c.signal, c.sigma,   c.x0_coefficient, c.x_coefficient,
-          c.noise_std,    c.minimum, c.maximum,        c.clip ? 1.0 : 0.0};
+// The coefficients that change from step to step: numbers, or tensors of one element on the device.
+template <class Scalar>
+struct Terms {
+  Scalar signal, sigma, x0, x, noise, std, small, large;
+};
+
+Terms<torch::Tensor> terms_on_device(const torch::Tensor& s) {
+  return {s[8], s[9], s[2], s[3], s[10], s[4], s[11], s[12]};
 }
 
-torch::Tensor diffusion_step(const torch::Tensor& x, const torch::Tensor& predicted_noise,
+template <class Scalar>
+torch::Tensor image_of(const torch::Tensor& x, const torch::Tensor& p, Prediction prediction,
+                       const Terms<Scalar>& k) {
+  switch (prediction) {
+    case Prediction::kVelocity:
+      return k.signal * x - k.sigma * p;
+    case Prediction::kImage:
+      return p;
+    default:
+      return (x - k.sigma * p) / k.signal;
+  }
+}
+
+template <class Scalar>
+torch::Tensor noise_of(const torch::Tensor& x, const torch::Tensor& p, Prediction prediction,
+                       const Terms<Scalar>& k) {
+  switch (prediction) {
+    case Prediction::kVelocity:
+      return k.signal * p + k.sigma * x;
+    case Prediction::kImage:
+      return (x - k.signal * p) / k.sigma;
+    default:
+      return p;
+  }
+}
+
+// z, as large as the step's noise.
+template <class Scalar>
+torch::Tensor scaled_noise(const torch::Tensor& z, const torch::Tensor& v, VarianceChannels kind,
+                           const Terms<Scalar>& k) {
+  if (kind == VarianceChannels::kRange) {
+    const torch::Tensor f = (v + 1) / 2;
+    return k.std * torch::exp(0.5 * (f * k.large + (1 - f) * k.small)) * z;
+  }
+  if (kind == VarianceChannels::kItself) return k.std * v.clamp_min(0).sqrt() * z;
+  return k.std * z;
+}
+
+template <class Scalar>
+torch::Tensor step(const torch::Tensor& x, const torch::Tensor& prediction, const torch::Tensor& z,
+                   const StepCoefficients& c, const Terms<Scalar>& k) {
+  const torch::Tensor p = prediction.narrow(1, 0, x.size(1));
+  torch::Tensor x0 = image_of(x, p, c.prediction, k);
+  if (c.clip) x0 = x0.clamp(c.minimum, c.maximum);
+  torch::Tensor next = k.x0 * x0 + k.x * x;
+  if (c.keeps_noise) next = next + k.noise * noise_of(x, p, c.prediction, k);
+  if (!z.defined()) return next;
+  const bool by_network = c.variance != VarianceChannels::kIgnored;
+  const torch::Tensor v = by_network ? prediction.narrow(1, x.size(1), x.size(1)) : p;
+  return next + scaled_noise(z, v, c.variance, k);
+}
+
+bool kernel_takes(const StepCoefficients& c) {
+  return c.prediction != Prediction::kImage && !c.keeps_noise &&
+         c.variance == VarianceChannels::kIgnored;
+}
+
+}  // namespace
+
+StepScalars kernel_scalars(const StepCoefficients& c) {
+  const bool velocity = c.prediction == Prediction::kVelocity;
+  return {velocity ? c.signal : 1.0 / c.signal,
+          velocity ? c.sigma / c.signal : c.sigma,
+          c.x0_coefficient,
+          c.x_coefficient,
+          c.noise_std,
+          c.minimum,
+          c.maximum,
+          c.clip ? 1.0 : 0.0,
+          c.signal,
+          c.sigma,
+          c.noise_coefficient,
+          c.log_variance_small,
+          c.log_variance_large};
+}
+
+torch::Tensor diffusion_step(const torch::Tensor& x, const torch::Tensor& prediction,
                              const torch::Tensor& z, const StepCoefficients& c,
                              const torch::Tensor& on_device) {
-  if (on_device.defined() && use_kernels(x)) {
-    const torch::Tensor e = predicted_noise.contiguous();
-    kernels::ddpm_step(x.data_ptr<float>(), e.const_data_ptr(), type_of(e),
-                       z.defined() ? z.const_data_ptr<float>() : nullptr,
-                       on_device.const_data_ptr<float>(), x.numel(), stream_of(x));
-    return x;
+  if (!on_device.defined() || !use_kernels(x)) {
+    const Terms<double> terms{c.signal,
+                              c.sigma,
+                              c.x0_coefficient,
+                              c.x_coefficient,
+                              c.noise_coefficient,
+                              c.noise_std,
+                              c.log_variance_small,
+                              c.log_variance_large};
+    return step(x, prediction, z, c, terms);
   }
-  torch::Tensor x0 = (x - c.sigma * predicted_noise) / c.signal;
-  if (c.clip) x0 = x0.clamp(c.minimum, c.maximum);
-  const torch::Tensor mean = c.x0_coefficient * x0 + c.x_coefficient * x;
-  return z.defined() ? mean + c.noise_std * z : mean;
+  // In place in any case: a graph that is replayed goes on where it left off.
+  if (!kernel_takes(c)) {
+    torch::Tensor target = x;
+    return target.copy_(step(x, prediction, z, c, terms_on_device(on_device)));
+  }
+  const torch::Tensor p = prediction.narrow(1, 0, x.size(1)).contiguous();
+  kernels::ddpm_step(x.data_ptr<float>(), p.const_data_ptr(), type_of(p),
+                     z.defined() ? z.const_data_ptr<float>() : nullptr,
+                     on_device.const_data_ptr<float>(), x.numel(), stream_of(x));
+  return x;
 }
 
 }  // namespace ddpm::ops

@@ -60,7 +60,7 @@ TensorSet tensors_in_layout(const LoadedModel& model, const std::string& target,
     all.push_back(sinusoid_table(model.config, dtype));
     own = to_tensor_set(all);
   }
-  TensorSet result = to_layout(own, {.scheme = scheme}, network);
+  TensorSet result = to_layout(own, Layout::of(scheme, network), network);
   if (target == "compvis")
     for (TensorView& view : result.tensors) view.name = kCompVisPrefix + view.name;
   return result;
@@ -140,7 +140,7 @@ std::vector<fs::path> export_model(const LoadedModel& model, const ExportRequest
   if (diffusers) {
     write_json(output.add("unet/config.json"), unet);
     write_json(output.add("scheduler/scheduler_config.json"), scheduler);
-    write_json(output.add("model_index.json"), pipeline_index());
+    write_json(output.add("model_index.json"), pipeline_index(config));
   }
   return output.finish();
 }

@@ -7,10 +7,10 @@
 
 namespace ddpm {
 
-Predictor LoadedModel::predictor() const {
-  return [net = net](const torch::Tensor& x, const torch::Tensor& t) mutable {
+Predictor LoadedModel::predictor(const torch::Tensor& labels) const {
+  return [net = net, labels](const torch::Tensor& x, const torch::Tensor& t) mutable {
     torch::NoGradGuard no_grad;
-    return net->forward(x, t);
+    return net->forward(x, t, std::nullopt, labels);
   };
 }
 

@@ -1,5 +1,7 @@
 #include "ddpm/training/prepare.h"
 
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
@@ -10,6 +12,22 @@
 namespace ddpm {
 namespace {
 
+void check_labels(const ModelConfig& model, const ImageStore& images) {
+  if (model.class_embedding == "none") return;
+  for (const std::int64_t label : images.labels()) {
+    if (label < 0)
+      throw DataError(
+          "data: there are images without a class, which a class-conditional network needs for "
+          "each: "
+          "labels beside the images, or a folder per class; or set model.class_embedding=none");
+    if (label >= model.classes)
+      throw ConfigError(format_text(
+          "config: model.classes = {}: there are images of class {}, counted from 0; set it to the "
+          "number of classes",
+          model.classes, label));
+  }
+}
+
 ImageStore load_data(Config& config) {
   const Stopwatch watch;
   ImageStore images = load_images(config.data, {.stop = stop_requested});
@@ -17,6 +35,7 @@ ImageStore load_data(Config& config) {
   config.data.width = images.width();
   config.data.channels = images.channels();
   check_image_size(config.model, images.height(), images.width());
+  check_labels(config.model, images);
   log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
            with_thousands(images.count()), images.channels(), images.height(), images.width(),
            images.info().source, watch.seconds());
@@ -26,6 +45,7 @@ ImageStore load_data(Config& config) {
 }  // namespace
 
 Prepared prepare(Config& config) {
+  check_trainable(config);
   check_data_path(config.data);
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,

@@ -10,13 +10,20 @@
 #include "ddpm/image/grid.h"
 
 namespace ddpm {
+namespace {
+
+// Fewer steps than images get, and their variance.
+SamplingConfig quick(const Config& config) {
+  SamplingConfig sampling = config.sampling;
+  sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);
+  sampling.variance = "auto";
+  return sampling;
+}
+
+}  // namespace
 
 Preview::Preview(const Config& config, const Runtime& runtime)
-    : config_(config),
-      device_(runtime.device),
-      sampler_(make_sampler_for(
-          config, {.name = config.sampling.sampler,
-                   .steps = std::min(config.training.sample_steps, config.diffusion.timesteps)})) {}
+    : config_(config), device_(runtime.device), sampler_(make_sampler_for(config, quick(config))) {}
 
 bool Preview::write(Trainer& trainer, const fs::path& file,
                     const std::function<bool()>& stop) const {
@@ -26,9 +33,11 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
                           .device = device_};
   request.after_step = [&](std::size_t, std::int64_t, const torch::Tensor&) { return !stop(); };
   torch::Tensor images;
+  const torch::Tensor labels =
+      class_labels(config_, request.seed, request.first, request.count, device_);
   trainer.with_average_weights([&](UNet& net) {
     const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-      return net->forward(x, t);
+      return net->forward(x, t, std::nullopt, labels);
     };
     explain_out_of_memory(device_, request.count,
                           [&] { images = generate(*sampler_, predictor, request); });

@@ -50,10 +50,13 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       net_(config.model, images.channels()),
       parameters_(net_->parameters()),
       layout_(*net_, net_->joined_parameters()),
-      model_([this](const torch::Tensor& x,
-                    const torch::Tensor& t) { return net_->forward(x, t, dropout_); },
-             NoiseSchedule(config.diffusion), device_),
-      batches_(images, batch_request(config), device_),
+      model_(
+          [this](const torch::Tensor& x, const torch::Tensor& t) {
+            return net_->forward(x, t, dropout_, batches_.labels());
+          },
+          NoiseSchedule(config.diffusion), device_,
+          parse_prediction(config.diffusion.prediction_type)),
+      batches_(images, batch_request(config), device_, config.model.class_embedding != "none"),
       inputs_(device_, 3, 4),
       first_backward_(device_),
       next_backward_(device_),

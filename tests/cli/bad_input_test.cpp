@@ -338,7 +338,7 @@ TEST_F(BadModel, BadRequests) {
       {{"--steps", "21"}, "21"},
       {{"--steps", "-1"}, "--steps"},
       {{"--count", "0"}, "--count"},
-      {{"--sampler", "ddim"}, "--sampler"},
+      {{"--sampler", "euler"}, "--sampler"},
       {{"--weights", "best"}, "--weights"},
       {{"--format", "gif"}, "--format"},
       {{"--format", "npz", "--trajectory"}, "--trajectory"},

@@ -74,8 +74,8 @@ TEST(SettingsTable, PointsOutWhatIsNotTheDefault) {
   const auto has = [&](const std::string& line) {
     return std::find(lines.begin(), lines.end(), line) != lines.end();
   };
-  EXPECT_TRUE(has("training.batch_size              64            (default 128)"));
-  EXPECT_TRUE(has("training.micro_batches           1"));
+  EXPECT_TRUE(has("training.batch_size                64            (default 128)"));
+  EXPECT_TRUE(has("training.micro_batches             1"));
 }
 
 TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {

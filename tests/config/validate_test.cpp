@@ -231,5 +231,55 @@ TEST(DataPath, IsNeededByEverySourceButTheEmbedded) {
   EXPECT_NO_THROW(check_data_path(data));
 }
 
+TEST(Validate, ClassesNeedAnEmbeddingAndATableNeedsClasses) {
+  Config config;
+  config.model.classes = 10;
+  EXPECT_NE(error_of(config).find("model.class_embedding=table"), std::string::npos);
+  config.model.class_embedding = "table";
+  EXPECT_NO_THROW(validate(config));
+  config.model.classes = 0;
+  EXPECT_NE(error_of(config).find("model.classes = 0"), std::string::npos);
+}
+
+TEST(Validate, ALearnedTimeNeedsARowForEveryTimestep) {
+  Config config;
+  config.model.time_embedding = "learned";
+  config.model.time_table = 999;
+  EXPECT_NE(error_of(config).find("model.time_table = 999 and diffusion.timesteps = 1000"),
+            std::string::npos);
+  config.model.time_table = 1000;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, ALearnedVarianceNeedsTheChannels) {
+  Config config;
+  config.diffusion.variance = "learned_range";
+  EXPECT_NE(error_of(config).find("model.predicts_variance = false"), std::string::npos);
+  config.model.predicts_variance = true;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, GroupsOfTheMiddleDivideItsChannels) {
+  Config config;
+  config.model.middle_groups = 24;
+  EXPECT_NE(error_of(config).find("model.middle_groups = 24"), std::string::npos);
+  config.model.middle_groups = 64;
+  EXPECT_NO_THROW(validate(config));
+}
+
+TEST(CheckTrainable, RefusesWhatCanOnlyBeSampledFrom) {
+  const auto error = [](const char* key, const auto& change) {
+    Config config;
+    change(config.model);
+    const std::string message = config_error([&] { check_trainable(config); });
+    EXPECT_NE(message.find(key), std::string::npos) << message;
+  };
+  EXPECT_NO_THROW(check_trainable(Config{}));
+  error("model.predicts_variance", [](ModelConfig& m) { m.predicts_variance = true; });
+  error("model.time_embedding", [](ModelConfig& m) { m.time_embedding = "fourier"; });
+  error("model.class_embedding", [](ModelConfig& m) { m.class_embedding = "identity"; });
+  error("model.classes", [](ModelConfig& m) { m.class_embedding = "timestep"; });
+}
+
 }  // namespace
 }  // namespace ddpm

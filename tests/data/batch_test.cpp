@@ -53,6 +53,18 @@ TEST(MakeBatch, ScalesToTheRange) {
   EXPECT_EQ(values(PixelRange::kUnit), (std::vector<float>{0.0F, 0.2F, 1.0F}));
 }
 
+// Pixel 0 tells which image it is, and the label of image i is i.
+TEST(MakeBatch, LabelsAreThoseOfTheImages) {
+  const ImageStore store = make_store(6, 1, 3, 4);
+  const BatchRequest request{
+      .first_position = 4, .count = 9, .seed = 5, .range = PixelRange::kUnit};
+  const Batch batch = make_batch(store, request);
+  for (std::int64_t i = 0; i < 9; ++i)
+    EXPECT_NEAR(batch.images[i][0][0][0].item<double>() * 255,
+                static_cast<double>(batch.labels[i].item<std::int64_t>() * 40), 1e-3);
+  EXPECT_TRUE(torch::equal(batch_labels(store, request), batch.labels));
+}
+
 TEST(MakeBatch, HasTheShapeThatNetworksTake) {
   const Batch batch = make_batch(make_store(2, 3, 3, 4), {.count = 5});
   EXPECT_EQ(batch.images.sizes(), (std::vector<std::int64_t>{5, 3, 3, 4}));

@@ -181,11 +181,69 @@ TEST(MakeSamplerFor, ClipsToTheRangeOfTheData) {
   EXPECT_FALSE(make_sampler_for(config, {})->coefficients(0).clip);
 }
 
+TEST(MakeSamplerFor, TakesEverythingThatSamplingSays) {
+  Config config;
+  config.diffusion.prediction_type = "v_prediction";
+  const auto sampler = make_sampler_for(config, {.sampler = "ddim",
+                                                 .steps = 10,
+                                                 .spacing = "leading",
+                                                 .steps_offset = 1,
+                                                 .eta = 0.5,
+                                                 .use_clipped_model_output = false,
+                                                 .set_alpha_to_one = false});
+  EXPECT_EQ(sampler->grid().front(), 901);
+  EXPECT_EQ(sampler->grid().back(), 1);
+  EXPECT_TRUE(sampler->adds_noise());
+  EXPECT_TRUE(sampler->coefficients(0).keeps_noise);
+  EXPECT_EQ(sampler->coefficients(0).prediction, ops::Prediction::kVelocity);
+  EXPECT_GT(sampler->coefficients(9).noise_coefficient, 0) << "the noise of t = 0 is left";
+  EXPECT_FALSE(make_sampler_for(config, {.sampler = "ddim"})->adds_noise());
+}
+
 TEST(MakeSamplerFor, RefusesUnknownNames) {
-  EXPECT_THROW(make_sampler_for(Config{}, {.name = "ddim"}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.sampler = "euler"}), ConfigError);
   EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "random"}), ConfigError);
-  EXPECT_THROW(make_sampler_for(Config{}, {.variance = "learned"}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.variance = "small"}), ConfigError);
   EXPECT_THROW(make_sampler_for(Config{}, {.steps = 1001}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "leading", .steps_offset = 1}), ConfigError);
+}
+
+Config conditional() {
+  Config config;
+  config.model.class_embedding = "table";
+  config.model.classes = 7;
+  return config;
+}
+
+TEST(ClassLabels, DependOnSeedAndIndexAlone) {
+  const torch::Tensor all = class_labels(conditional(), 3, 0, 7000, torch::kCPU);
+  EXPECT_TRUE(
+      torch::equal(class_labels(conditional(), 3, 100, 20, torch::kCPU), all.narrow(0, 100, 20)));
+  EXPECT_FALSE(torch::equal(class_labels(conditional(), 4, 0, 7000, torch::kCPU), all));
+  const torch::Tensor counts = torch::bincount(all, {}, 7);
+  EXPECT_EQ(counts.size(0), 7);
+  EXPECT_GT(counts.min().item<double>(), 850);
+}
+
+TEST(ClassLabels, CanBeChosen) {
+  Config config = conditional();
+  config.sampling.class_label = 6;
+  EXPECT_TRUE(torch::equal(class_labels(config, 3, 0, 2, torch::kCPU), torch::tensor({6, 6})));
+  config.sampling.class_label = 7;
+  EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
+}
+
+TEST(ClassLabels, AreForClassConditionalNetworks) {
+  Config config;
+  EXPECT_FALSE(class_labels(config, 3, 0, 2, torch::kCPU).defined());
+  config.sampling.class_label = 0;
+  EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
+  config.model.class_embedding = "timestep";  // any label will do, but which?
+  EXPECT_EQ(class_labels(config, 3, 0, 2, torch::kCPU).numel(), 2);
+  config.sampling.class_label = -1;
+  EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
+  config.model.class_embedding = "identity";
+  EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
 }
 
 }  // namespace

@@ -25,8 +25,9 @@ torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t) {
 }
 
 // From x = 1 with the noise cos(k) in step k = 0, 1, ...
-double run(const Predictor& predictor, const SamplerOptions& options) {
-  const auto sampler = make_sampler("ddpm", linear(), options);
+double run(const Predictor& predictor, const SamplerOptions& options,
+           const std::string& name = "ddpm") {
+  const auto sampler = make_sampler(name, linear(), options);
   torch::Tensor x = torch::ones({1, 1, 1, 1}, torch::kFloat64);
   for (std::size_t k = 0; k < sampler->grid().size(); ++k)
     x = sampler->step(predictor, x, k, [&](const torch::Tensor& like, std::int64_t) {
@@ -35,14 +36,15 @@ double run(const Predictor& predictor, const SamplerOptions& options) {
   return x.item<double>();
 }
 
-void expect_row(SamplerOptions options, double a10, double g10, double a25, double g25) {
+void expect_row(SamplerOptions options, double a10, double g10, double a25, double g25,
+                const std::string& name = "ddpm") {
   const auto near = [](double actual, double expected) { EXPECT_NEAR(actual / expected, 1, 2e-9); };
   options.steps = 10;
-  near(run(predict_a, options), a10);
-  near(run(predict_g, options), g10);
+  near(run(predict_a, options, name), a10);
+  near(run(predict_g, options, name), g10);
   options.steps = 25;
-  near(run(predict_a, options), a25);
-  near(run(predict_g, options), g25);
+  near(run(predict_a, options, name), a25);
+  near(run(predict_g, options, name), g25);
 }
 
 // Rows of a table computed with diffusers' and OpenAI's schedulers in float64.
@@ -64,6 +66,42 @@ TEST(DdpmSampler, FixedLargeOnOpenAisTimes) {
   expect_row({.spacing = "linspace"}, 0.2531475052, 0.7068142604, -0.1243572338, 0.1198876922);
 }
 
+TEST(DdpmSampler, LearnedRangeBetweenTheBounds) {
+  const auto with_variance = [](const Predictor& predictor) {
+    return [predictor](const torch::Tensor& x, const torch::Tensor& t) {
+      return torch::cat({predictor(x, t), torch::full_like(x, 0.2)}, 1);
+    };
+  };
+  for (const std::int64_t steps : {10, 25}) {
+    const SamplerOptions options{
+        .steps = steps, .spacing = "leading", .variance = Variance::kLearnedRange};
+    const bool ten = steps == 10;
+    EXPECT_NEAR(run(with_variance(predict_a), options), ten ? -0.1656210594 : 0.04996430059, 1e-9);
+    EXPECT_NEAR(run(with_variance(predict_g), options), ten ? 0.6536891953 : 0.220988555, 1e-9);
+  }
+}
+TEST(DdpmSampler, LearnedIsTheVarianceItself) {
+  const auto sampler = make_sampler("ddpm", linear(), {.variance = Variance::kLearned});
+  const Predictor network = [](const torch::Tensor& x, const torch::Tensor&) {
+    return torch::cat({torch::zeros_like(x), torch::full_like(x, 0.25)}, 1);
+  };
+  const auto step = [&](std::size_t i, double z) {
+    return sampler
+        ->step(network, torch::zeros({1, 1, 1, 1}, torch::kFloat64), i,
+               [&](const torch::Tensor& like, std::int64_t) { return torch::full_like(like, z); })
+        .item<double>();
+  };
+  EXPECT_NEAR(step(500, 2), 1, 1e-12);
+  EXPECT_EQ(step(999, 2), 0) << "the last step adds none";
+}
+TEST(DdimSampler, LeavesPredictedVariancesAlone) {
+  const Predictor network = [](const torch::Tensor& x, const torch::Tensor& t) {
+    return torch::cat({predict_a(x, t), torch::full_like(x, 0.2)}, 1);
+  };
+  const SamplerOptions options{.steps = 10, .variance = Variance::kLearnedRange};
+  EXPECT_EQ(run(network, options, "ddim"), run(predict_a, options, "ddim"));
+}
+
 TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
   const auto sampler = make_sampler("ddpm", linear(), {.minimum = 0, .maximum = 1});
   const Predictor wild = [](const torch::Tensor& x, const torch::Tensor&) { return x * 1000; };
@@ -74,19 +112,75 @@ TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
   EXPECT_NEAR(last.flatten()[1].item<double>(), 0, 1e-12);
 }
 
+TEST(DdimSampler, LeadingTimesWithoutClipping) {
+  expect_row({.spacing = "leading", .clip_x0 = false}, 50.72459372, 0.6722833913, 107.3532026,
+             0.7450930285, "ddim");
+}
+TEST(DdimSampler, EndsAtTheFirstTimestepIfAsked) {
+  expect_row({.spacing = "leading", .set_alpha_to_one = false, .clip_x0 = false}, 50.72205742,
+             0.6723986971, 107.3478348, 0.745233819, "ddim");
+}
+TEST(DdimSampler, TrailingTimes) {
+  expect_row({.spacing = "trailing", .clip_x0 = false}, 83.99774908, 0.6692497325, 146.5902059,
+             0.7435501831, "ddim");
+}
+TEST(DdimSampler, StepsToTheNextTimeOfTheGrid) {
+  expect_row({.spacing = "linspace", .clip_x0 = false}, 133.8947653, 0.6609225466, 136.0258996,
+             0.7434099306, "ddim");
+}
+TEST(DdimSampler, KeepsThePredictedNoiseBesideTheClippedImage) {
+  expect_row({.spacing = "leading", .use_clipped_model_output = false}, 0.9726008127, 0.6722833913,
+             -0.3464411695, 0.7450930285, "ddim");
+}
+TEST(DdimSampler, TakesTheNoiseFromTheClippedImage) {
+  expect_row({.spacing = "leading", .eta = 0.5}, 1, 0.6255022487, 0.9403046969, 0.4762871034,
+             "ddim");
+}
+TEST(DdimSampler, FullNoiseIsAncestralSamplingWithTheSmallVariance) {
+  expect_row({.spacing = "leading", .eta = 1, .clip_x0 = false}, 68.59697211, 0.5639413714,
+             134.3164312, 0.2850208518, "ddim");
+}
+
+// A network that says the same in another way gives the same images.
+TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
+  const auto terms = [](const torch::Tensor& t) {
+    const double bar = linear().alpha_bar(t[0].item<std::int64_t>());
+    return std::pair(std::sqrt(bar), std::sqrt(1 - bar));
+  };
+  const Predictor image = [&](const torch::Tensor& x, const torch::Tensor& t) {
+    const auto [signal, sigma] = terms(t);
+    return (x - sigma * predict_a(x, t)) / signal;
+  };
+  const Predictor velocity = [&](const torch::Tensor& x, const torch::Tensor& t) {
+    const auto [signal, sigma] = terms(t);
+    return signal * predict_a(x, t) - sigma * image(x, t);
+  };
+  for (const char* name : {"ddpm", "ddim"})
+    for (const bool from_clipped : {true, false}) {
+      SamplerOptions options{
+          .steps = 10, .spacing = "leading", .eta = 0.3, .use_clipped_model_output = from_clipped};
+      const double expected = run(predict_a, options, name);
+      options.prediction = ops::Prediction::kVelocity;
+      EXPECT_NEAR(run(velocity, options, name), expected, 1e-9) << name;
+      options.prediction = ops::Prediction::kImage;
+      EXPECT_NEAR(run(image, options, name), expected, 1e-9) << name;
+    }
+}
+
 TEST(SaneVariance, LeavesFixedLargeOnlyForAllSteps) {
   EXPECT_EQ(sane_variance(Variance::kFixedLarge, 0, 1000), Variance::kFixedLarge);
   EXPECT_EQ(sane_variance(Variance::kFixedLarge, 1000, 1000), Variance::kFixedLarge);
   EXPECT_EQ(sane_variance(Variance::kFixedLarge, 999, 1000), Variance::kFixedSmall);
   EXPECT_EQ(sane_variance(Variance::kFixedSmall, 0, 1000), Variance::kFixedSmall);
+  EXPECT_EQ(sane_variance(Variance::kLearnedRange, 10, 1000), Variance::kLearnedRange);
 }
 
 TEST(MakeSampler, NamesTheKnownOnes) {
   try {
-    make_sampler("ddim", linear(), {});
+    make_sampler("euler", linear(), {});
     FAIL();
   } catch (const ConfigError& error) {
-    EXPECT_NE(std::string(error.what()).find("ddpm"), std::string::npos);
+    EXPECT_NE(std::string(error.what()).find("ddpm, ddim"), std::string::npos);
   }
 }
 
@@ -114,6 +208,24 @@ TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
                         torch::tensor({std::int64_t{1}, std::int64_t{2}}), noise)
                   .item<double>(),
               14.0 / 4, 1e-6);
+}
+
+// At t = 300: signal 0.6277030528, sigma 0.7784528743.
+TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
+  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&) {
+    return torch::zeros_like(x);
+  };
+  const auto loss = [&](const char* prediction) {
+    const DenoiseModel model(zero, linear(), torch::kCPU, parse_prediction(prediction));
+    return model
+        .loss(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
+              torch::full({1, 1, 1, 1}, -0.7f))
+        .item<double>();
+  };
+  EXPECT_NEAR(loss("epsilon"), 0.49, 1e-6);
+  EXPECT_NEAR(loss("v_prediction"), 0.6729279993 * 0.6729279993, 1e-6);
+  EXPECT_NEAR(loss("sample"), 0.09, 1e-6);
+  EXPECT_THROW(parse_prediction("score"), ConfigError);
 }
 
 }  // namespace

@@ -77,6 +77,13 @@ def embedded_images():
     return np.frombuffer(raw[16:], np.uint8).reshape(count, 1, height, width)
 
 
+def embedded_labels():
+    raw = gzip.decompress((ROOT / "src/data/embedded/labels.idx.gz").read_bytes())
+    magic, count = struct.unpack(">II", raw[:8])
+    assert magic == 0x801
+    return np.frombuffer(raw[8:], np.uint8).reshape(count)
+
+
 def alpha_bars(timesteps=1000, first=1e-4, last=0.02):
     return np.cumprod(1 - np.linspace(first, last, timesteps))
 

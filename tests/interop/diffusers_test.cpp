@@ -107,13 +107,13 @@ TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
 TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
   const std::vector<std::pair<const char*, json>> cases = {
       {"_class_name", "UNet2DConditionModel"},
-      {"act_fn", "gelu"},
+      {"act_fn", "elu"},
       {"attention_head_dim", 24},
       {"attention_head_dim", 0},
-      {"attn_norm_num_groups", 16},
+      {"attn_norm_num_groups", 0},
       {"block_out_channels", json::array()},
       {"block_out_channels", {128, 256, 256, 1e30}},
-      {"class_embed_type", "timestep"},
+      {"class_embed_type", "projection"},
       {"down_block_types", {"DownBlock2D", "SkipDownBlock2D", "DownBlock2D", "DownBlock2D"}},
       {"down_block_types", {"DownBlock2D"}},
       {"down_block_types", "DownBlock2D"},
@@ -125,19 +125,23 @@ TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
       {"layers_per_block", {2, 2, 2, 2}},
       {"layers_per_block", 1000},
       {"mid_block_scale_factor", 0},
-      {"mid_block_type", nullptr},
+      {"mid_block_type", "UNetMidBlock2DCrossAttn"},
       {"norm_eps", 0},
       {"norm_num_groups", nullptr},
-      {"num_class_embeds", 10},
-      {"out_channels", 6},
+      {"num_class_embeds", 0},
+      {"out_channels", 4},
       {"resnet_time_scale_shift", "ada_group"},
       {"sample_size", {32}},
       {"sample_size", -1},
-      {"time_embedding_type", "fourier"},
+      {"time_embedding_type", "rotary"},
+      {"time_embedding_type", "learned"},
       {"up_block_types", {"AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"}}};
   for (const auto& [key, value] : cases) {
     const std::string message = unet_error(key, value);
-    EXPECT_TRUE(contains(message, std::string("config.json: ") + key)) << message;
+    const bool lacks_rows = value == "learned";
+    EXPECT_TRUE(contains(message,
+                         std::string("config.json: ") + (lacks_rows ? "num_train_timesteps" : key)))
+        << message;
   }
 }
 
@@ -171,23 +175,48 @@ TEST(Diffusers, SchedulersBecomeTheProcess) {
   EXPECT_EQ(config.diffusion.variance, "fixed_large");
   EXPECT_FALSE(config.diffusion.clip_x0);
   EXPECT_EQ(config.sampling.spacing, "trailing");
+  EXPECT_EQ(read_scheduler({{"prediction_type", "v_prediction"}}).diffusion.prediction_type,
+            "v_prediction");
   // Of another sampler the process is taken.
-  EXPECT_EQ(
-      read_scheduler({{"_class_name", "DDIMScheduler"}, {"beta_schedule", "squaredcos_cap_v2"}})
-          .diffusion.schedule,
-      "cosine");
+  const Config other =
+      read_scheduler({{"_class_name", "PNDMScheduler"}, {"beta_schedule", "squaredcos_cap_v2"}});
+  EXPECT_EQ(other.diffusion.schedule, "cosine");
+  EXPECT_EQ(other.sampling.sampler, "ddpm");
+}
+
+TEST(Diffusers, DdimSchedulersAreHonoured) {
+  const Config defaults = read_scheduler({{"_class_name", "DDIMScheduler"}});
+  EXPECT_EQ(defaults.sampling.sampler, "ddim");
+  EXPECT_EQ(defaults.sampling.eta, 0);
+  EXPECT_TRUE(defaults.sampling.set_alpha_to_one);
+  EXPECT_FALSE(defaults.sampling.use_clipped_model_output) << "as DDIMPipeline calls it";
+  const Config config = read_scheduler({{"_class_name", "DDIMScheduler"},
+                                        {"clip_sample", false},
+                                        {"set_alpha_to_one", false},
+                                        {"steps_offset", 1},
+                                        {"timestep_spacing", "trailing"},
+                                        {"prediction_type", "sample"}});
+  EXPECT_FALSE(config.diffusion.clip_x0);
+  EXPECT_FALSE(config.sampling.set_alpha_to_one);
+  EXPECT_EQ(config.sampling.steps_offset, 1);
+  EXPECT_EQ(config.sampling.spacing, "trailing");
+  EXPECT_EQ(config.diffusion.prediction_type, "sample");
+  Config again;
+  apply_scheduler_config(json(scheduler_config(config)), "s", again);
+  EXPECT_EQ(to_json(again), to_json(config));
+  EXPECT_EQ(pipeline_index(config)["_class_name"], "DDIMPipeline");
 }
 
 TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
   const std::vector<std::pair<const char*, json>> cases = {{"beta_schedule", "laplace"},
                                                            {"beta_start", 0},
                                                            {"trained_betas", {0.1, 0.2}},
-                                                           {"prediction_type", "v_prediction"},
-                                                           {"variance_type", "learned_range"},
+                                                           {"prediction_type", "flow_prediction"},
+                                                           {"variance_type", "fixed_large_log"},
                                                            {"clip_sample_range", 2.0},
                                                            {"thresholding", true},
                                                            {"timestep_spacing", "odd"},
-                                                           {"steps_offset", 1},
+                                                           {"steps_offset", -1},
                                                            {"num_train_timesteps", 0},
                                                            {"rescale_betas_zero_snr", true}};
   for (const auto& [key, value] : cases) {
@@ -200,10 +229,11 @@ TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
 
 // Written and read again: the same network.
 TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
-  for (int variant = 0; variant < 4; ++variant) {
+  for (int variant = 0; variant < 7; ++variant) {
     Config config = read_unet(json::parse(kCifar10));
     config.diffusion = read_scheduler(json::object()).diffusion;
     config.sampling.spacing = "leading";
+    config.sampling.use_clipped_model_output = false;
     ModelConfig& model = config.model;
     if (variant == 1) {
       model.time_scale_shift = true;
@@ -218,6 +248,22 @@ TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
       model.center_input = true;
       model.attention_head_width = 64;
       config.diffusion.schedule = "cosine";
+    } else if (variant == 5) {
+      model.activation = "mish";
+      model.class_embedding = "table";
+      model.classes = 10;
+      model.time_embedding = "learned";
+      model.time_table = 1000;
+      model.middle_groups = 16;
+    } else if (variant == 6) {
+      model.class_embedding = "timestep";
+      model.time_embedding = "fourier";
+      model.middle = false;
+      config.sampling.sampler = "ddim";
+      config.diffusion.variance = "fixed_small";
+    } else if (variant == 4) {
+      model.predicts_variance = true;
+      config.diffusion.variance = "learned_range";
     } else if (variant == 3) {
       model.middle_attention = "none";
       model.widths = {128, 96, 64, 32};

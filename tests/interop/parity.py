@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""`ddpm` against diffusers on the same files: predictions, files written back, sampling trajectories, one
-training step. Prints a table of the largest errors; exit code 1 if one is too large.
+"""`ddpm` against diffusers and other programs on the same files: predictions, files written back, sampling
+trajectories, one training step. Prints a table of the largest errors; exit code 1 if one is too large.
 
     python tests/interop/parity.py PROGRAM [--configs 40] [--long]     # torch 2.11, diffusers 0.42.1
 
@@ -8,6 +8,8 @@ Random networks with random weights, in float32 on the CPU. An error is the larg
 the largest value of the expected tensor."""
 
 import argparse
+import copy
+import functools
 import json
 import pathlib
 import random
@@ -15,15 +17,15 @@ import subprocess
 import sys
 import tempfile
 
-import numpy as np
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.schedulers import scheduling_ddpm
-from safetensors import safe_open
+from diffusers.utils import logging
 from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import definitions as d  # noqa: E402
+import others  # noqa: E402
 
 PREDICTION, TRAJECTORY, TRAINING = 2e-5, 1e-4, 1e-5
 # Of Adam. With 1e-8 its first step is the sign of the gradient, also where that is rounding alone: of the
@@ -83,16 +85,29 @@ def random_config(r):
         mid_block_scale_factor=r.choice([1, 2**0.5]), center_input_sample=r.random() < 0.2,
         add_attention=r.random() < 0.85, resnet_time_scale_shift="scale_shift" if scale_shift else "default",
         dropout=r.choice([0.0, 0.1]))
-    if scale_shift and r.random() < 0.5:
-        config["attn_norm_num_groups"] = groups
+    if r.random() < (0.5 if scale_shift else 0.15):
+        config["attn_norm_num_groups"] = r.choice([groups, 2])
     if r.random() < 0.2:
         config["time_embedding_dim"] = 4 * r.randint(5, 30)
+    rest = random.Random(r.random())
+    config["act_fn"] = rest.choice(["silu", "silu", "swish", "relu", "gelu", "mish"])
+    config["time_embedding_type"] = rest.choice(["positional", "positional", "positional", "learned", "fourier"])
+    if config["time_embedding_type"] == "learned":
+        config["num_train_timesteps"] = 1000
+    kind = rest.choice([None, None, None, "table", "timestep", "identity"])
+    config["class_embed_type"] = None if kind == "table" else kind
+    config["num_class_embeds"] = 10 if kind == "table" else None
+    if rest.random() < 0.15:
+        config["mid_block_type"] = None
+    if rest.random() < 0.2:
+        config["out_channels"] = 2 * channels
     # As the schema of the file allows: a key that is absent has the class's default.
     return {k: v for k, v in config.items() if r.random() < 0.9 or k in REQUIRED}
 
 
 REQUIRED = ("sample_size", "in_channels", "out_channels", "block_out_channels", "down_block_types", "up_block_types",
-            "downsample_type", "upsample_type", "norm_num_groups", "attention_head_dim", "attn_norm_num_groups")
+            "downsample_type", "upsample_type", "norm_num_groups", "attention_head_dim", "attn_norm_num_groups",
+            "num_train_timesteps")
 
 
 def configs(count):
@@ -104,10 +119,19 @@ def configs(count):
         yield f"random {i}", random_config(r)
 
 
-def predict(program, model, x, t, folder):
-    save_file({"sample": x, "timestep": t}, folder / "in.safetensors")
+def labels_for(net):
+    """Class labels for two images; None for an unconditional network."""
+    kind, count = net.config.class_embed_type, net.config.num_class_embeds
+    if kind == "identity":
+        return torch.randn(2, net.config.time_embedding_dim or 4 * net.config.block_out_channels[0])
+    return torch.tensor([4, 9]) if kind == "timestep" or count is not None else None
+
+
+def predict(program, model, x, t, folder, labels=None, options=()):
+    inputs = {"sample": x, "timestep": t} | ({} if labels is None else {"class_labels": labels})
+    save_file(inputs, folder / "in.safetensors")
     run(program, "denoise", "--model", model, "--input", folder / "in.safetensors",
-        "--output", folder / "out.safetensors", "--device", "cpu")
+        "--output", folder / "out.safetensors", "--device", "cpu", *options)
     return load_file(folder / "out.safetensors")["prediction"]
 
 
@@ -124,15 +148,16 @@ def check_predictions(program, count, folder):
         pipeline.save_pretrained(model, safe_serialization=form != 1, max_shard_size="100KB" if form == 2 else "10GB")
         side = net.config.sample_size
         x, t = torch.randn(2, net.config.in_channels, side, side), torch.tensor([3, 870])
+        labels = labels_for(net)
         with torch.no_grad():
-            expected = net(x, t).sample
-        got = error(predict(program, model / "unet" if form == 3 else model, x, t, folder), expected)
+            expected = net(x, t, labels).sample
+        got = error(predict(program, model / "unet" if form == 3 else model, x, t, folder, labels), expected)
         back = folder / f"back{number}"
         run(program, "convert", "--model", model, "--to", "diffusers", "--output", back)
         loaded = DDPMPipeline.from_pretrained(back)
         same = all(torch.equal(a, loaded.unet.state_dict()[k]) for k, a in net.state_dict().items())
         with torch.no_grad():
-            again = torch.equal(loaded.unet.eval()(x, t).sample, expected)
+            again = torch.equal(loaded.unet.eval()(x, t, labels).sample, expected)
         same = same and again and loaded.scheduler.config.variance_type == pipeline.scheduler.config.variance_type
         worst["predictions"] = max(worst.get("predictions", 0), got)
         print(f"  {name:36s} {got:9.2e}{'' if same else '  WRITTEN BACK DIFFERENTLY'}")
@@ -140,6 +165,25 @@ def check_predictions(program, count, folder):
             print(f"    {json.dumps(config)}")
             worst["failed"] = True
     return worst
+
+
+def check_others(program, count, folder):
+    """Read, and written back: the same tensors."""
+    largest, same = 0, True
+    for number, (name, scheme, net, content, options, more) in enumerate(others.cases(count)):
+        file = folder / f"other{number}.ckpt"
+        torch.save(content, file)
+        x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 870])
+        with torch.no_grad():
+            expected = net(x, t, *more)
+        got = error(predict(program, file, x, t, folder, *more, options=options), expected)
+        back = folder / f"other_back{number}"
+        run(program, "convert", "--model", file, "--to", scheme, "--output", back, *options)
+        written = {k.removeprefix("model.diffusion_model."): v for k, v in load_file(back / "model.safetensors").items()}
+        equal = all(torch.equal(written[k], v) for k, v in net.state_dict().items()) and len(written) == len(net.state_dict())
+        print(f"  {name:36s} {got:9.2e}{'' if equal else '  WRITTEN BACK DIFFERENTLY'}")
+        largest, same = max(largest, got), same and equal
+    return largest, same
 
 
 def check_round_trip(program, folder):
@@ -166,55 +210,110 @@ def check_round_trip(program, folder):
     return same
 
 
-def check_trajectory(program, steps, folder):
-    """Sampling from a given x_T; the noise of each step is the program's own, computed again."""
+@functools.cache
+def trained_network(prediction, channels):
+    """An untrained network makes DDIM chaotic: diffusers itself then differs by its whole range between float32 and
+    float64. On smooth images a few seconds of training are enough to end that."""
     torch.manual_seed(7)
-    net = UNet2DModel(**published(8, (1, 2), {1})).eval()
+    net = UNet2DModel(**{**published(8, (1, 2), {1}), "out_channels": channels})
     randomize(net, 7)
-    scheduler = DDPMScheduler(variance_type="fixed_small" if steps < 1000 else "fixed_large")
-    model = folder / f"trajectory{steps}"
-    DDPMPipeline(net, scheduler).save_pretrained(model)
-    x = torch.randn(2, 3, 8, 8)
+    scheduler = DDPMScheduler()
+    optimizer = torch.optim.Adam(net.parameters(), lr=1e-3)
+    for _ in range(200):
+        coarse = torch.rand(16, 3, 2, 2) * 2 - 1
+        x0 = torch.nn.functional.interpolate(coarse, scale_factor=4, mode="bilinear")
+        t, noise = torch.randint(1000, (16,)), torch.randn_like(x0)
+        noisy = scheduler.add_noise(x0, noise, t)
+        target = {"epsilon": noise, "sample": x0, "v_prediction": scheduler.get_velocity(x0, noise, t)}[prediction]
+        loss = ((net(noisy, t).sample[:, :3] - target) ** 2).mean()
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    return net.eval()
+
+
+def own_noise(seed, t, like):
+    """The program's noise of a step, computed again."""
+    return torch.stack([d.normals(seed, d.STEP_NOISE, int(t), i, like.shape[1:]) for i in range(len(like))]).float()
+
+
+def check_trajectory(program, scheduler, steps, folder, eta):
+    """Sampling from a given x_T. Returns the error of the images."""
+    learned = scheduler.config.get("variance_type", "").startswith("learned")
+    net = copy.deepcopy(trained_network(scheduler.config.prediction_type, 6 if learned else 3))
+    if scheduler.config.get("variance_type") == "learned":  # which must not be negative
+        net.conv_out.weight.data[3:] *= 1e-3
+        net.conv_out.bias.data[3:] = 0.01
+    model = folder / f"trajectory{len(list(folder.iterdir()))}"
+    pipeline = DDIMPipeline if isinstance(scheduler, DDIMScheduler) else DDPMPipeline
+    pipeline(net, scheduler).save_pretrained(model)
+    x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(8))
     save_file({"noise": x}, folder / "noise.safetensors")
     run(program, "sample", "--model", model, "--steps", steps, "--noise", folder / "noise.safetensors", "--format",
-        "safetensors", "--output", folder / "samples.safetensors", "--seed", 11, "--device", "cpu", "--progress", "off")
+        "safetensors", "--output", folder / "samples.safetensors", "--seed", 11, "--device", "cpu", "--progress", "off",
+        "--eta", eta)
     got = load_file(folder / "samples.safetensors")["images"]
     scheduler.set_timesteps(steps)
     with torch.no_grad():
         for t in scheduler.timesteps:
-            noise = torch.stack([d.normals(11, d.STEP_NOISE, int(t), i, x.shape[1:]) for i in range(len(x))]).float()
-            scheduling_ddpm.randn_tensor = lambda *_, **__: noise
-            x = scheduler.step(net(x, t).sample, t, x).prev_sample
+            noise = own_noise(11, t, x)
+            if isinstance(scheduler, DDIMScheduler):
+                more = {"variance_noise": noise} if eta > 0 else {}
+                x = scheduler.step(net(x, t).sample, t, x, eta=eta, **more).prev_sample
+            else:
+                scheduling_ddpm.randn_tensor = lambda *_, **__: noise
+                x = scheduler.step(net(x, t).sample, t, x).prev_sample
     return error(got, x)
 
 
-def check_training(program, folder):
+def trajectories(long):
+    """Name, scheduler, steps, eta."""
+    for steps in (10, 50, 1000) if long else (10, 50):
+        large = "fixed_small" if steps < 1000 else "fixed_large"
+        yield f"DDPM, {steps} steps", DDPMScheduler(variance_type=large), steps, 0
+        yield f"DDIM, {steps} steps", DDIMScheduler(), steps, 0
+        yield f"DDIM eta 0.5, {steps} steps", DDIMScheduler(), steps, 0.5
+        kind = "v_prediction" if steps != 50 else "sample"
+        yield f"DDPM {kind}, {steps} steps", DDPMScheduler(prediction_type=kind, timestep_spacing="trailing"), steps, 0
+        offset = dict(steps_offset=1 if steps < 1000 else 0, set_alpha_to_one=False, clip_sample=steps == 50)
+        yield f"DDIM {kind}, offset, {steps} steps", DDIMScheduler(prediction_type=kind, **offset), steps, 0
+        learned = "learned_range" if steps != 50 else "learned"
+        yield f"DDPM {learned}, {steps} steps", DDPMScheduler(variance_type=learned), steps, 0
+        cosine = dict(beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
+        yield f"DDIM cosine, trailing, {steps} steps", DDIMScheduler(**cosine), steps, 0
+
+
+def check_training(program, folder, prediction, classes):
     """One step of Adam from the same weights, images, timesteps and noise."""
     seed, batch, rate = 3, 8, 1e-3
     torch.manual_seed(9)
-    images = d.embedded_images()
-    net = UNet2DModel(**published(images.shape[-1], (1, 2), {1}, channels=1))
+    images, labels = d.embedded_images(), d.embedded_labels()
+    net = UNet2DModel(**published(images.shape[-1], (1, 2), {1}, channels=1), num_class_embeds=classes)
     randomize(net, 9)
-    DDPMPipeline(net, DDPMScheduler()).save_pretrained(folder / "fresh")
+    name = f"step_{prediction}"
+    DDPMPipeline(net, DDPMScheduler(prediction_type=prediction)).save_pretrained(folder / f"fresh_{name}")
     (folder / "recipe.json").write_text(json.dumps({
-        "run": {"name": "step", "directory": str(folder / "runs"), "seed": seed},
+        "run": {"name": name, "directory": str(folder / "runs"), "seed": seed},
         "training": {"steps": 1, "batch_size": batch, "learning_rate": rate, "warmup_steps": 0, "ema_decay": 0,
                      "epsilon": EPSILON, "clip_norm": 1.0, "log_every": 1, "sample_every": 0}}))
-    run(program, "train", "--config", folder / "recipe.json", "--init-from", folder / "fresh", "--device", "cpu")
+    run(program, "train", "--config", folder / "recipe.json", "--init-from", folder / f"fresh_{name}", "--device", "cpu")
     index = [d.image_index(i, len(images), seed) for i in range(batch)]
     x0 = torch.from_numpy(images[index].astype("float64")) / 127.5 - 1
     t = torch.tensor([d.below(seed, d.TIMESTEP, 0, i, 1000) for i in range(batch)])
     noise = torch.stack([d.normals(seed, d.NOISE, 0, i, x0.shape[1:]) for i in range(batch)])
     bars = torch.from_numpy(d.alpha_bars())[t].view(-1, 1, 1, 1)
+    signal, sigma = bars.sqrt(), (1 - bars).sqrt()
+    target = {"epsilon": noise, "v_prediction": signal * noise - sigma * x0, "sample": x0}[prediction]
     net.train()
     # float64 stands for the exact result; both float32 programs differ from it by rounding.
     net.double()
-    loss = ((net(bars.sqrt() * x0 + (1 - bars).sqrt() * noise, t).sample - noise) ** 2).mean()
+    classes = None if classes is None else torch.from_numpy(labels[index].astype("int64"))
+    loss = ((net(signal * x0 + sigma * noise, t, classes).sample - target) ** 2).mean()
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     torch.optim.Adam(net.parameters(), lr=rate, eps=EPSILON).step()
-    metrics = json.loads((folder / "runs/step/metrics.jsonl").read_text().splitlines()[-1])
-    trained = load_file(folder / "runs/step/checkpoints/step_00000001/model.safetensors")
+    metrics = json.loads((folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()[-1])
+    trained = load_file(folder / f"runs/{name}/checkpoints/step_00000001/model.safetensors")
     weights = max(error(trained[k].double(), p.detach()) for k, p in net.named_parameters())
     return {"loss": abs(metrics["loss"] / loss.item() - 1), "gradient norm": abs(metrics["grad_norm"] / norm.item() - 1),
             "updated weights": weights}
@@ -224,25 +323,31 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--configs", type=int, default=40)
-    parser.add_argument("--long", action="store_true", help="also a trajectory of 1000 steps")
+    parser.add_argument("--long", action="store_true", help="also trajectories of 1000 steps")
     options = parser.parse_args()
     torch.set_num_threads(2)
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
     failed = False
 
     def report(what, value, limit):
         nonlocal failed
         failed = failed or not value <= limit
-        print(f"{what:40s} {value:9.2e}   limit {limit:.0e}{'' if value <= limit else '   FAILED'}")
+        print(f"{what:46s} {value:9.2e}   limit {limit:.0e}{'' if value <= limit else '   FAILED'}")
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
         worst = check_predictions(options.program, options.configs, folder)
         failed = worst.get("failed", False)
         report(f"prediction, {options.configs} networks", worst["predictions"], PREDICTION)
-        for steps in (10, 50, 1000) if options.long else (10, 50):
-            report(f"DDPM trajectory, {steps} steps", check_trajectory(options.program, steps, folder), TRAJECTORY)
-        for what, value in check_training(options.program, folder).items():
-            report(f"one training step, {what}", value, TRAINING)
+        for what, scheduler, steps, eta in trajectories(options.long):
+            report(what, check_trajectory(options.program, scheduler, steps, folder, eta), TRAJECTORY)
+        largest, written = check_others(options.program, max(options.configs // 4, 2), folder)
+        report("prediction, networks of other programs", largest, PREDICTION)
+        failed = failed or not written
+        for prediction, classes in (("epsilon", None), ("v_prediction", 10)):
+            for what, value in check_training(options.program, folder, prediction, classes).items():
+                report(f"one training step, {prediction}{', classes' if classes else ''}, {what}", value, TRAINING)
         same = check_round_trip(options.program, folder)
         print("round trips:", "identical bytes" if same else "BYTES DIFFER")
         failed = failed or not same

@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs parity.py, which compares `ddpm` with diffusers, in a Python environment of its own.
+# Runs parity.py, which compares `ddpm` with diffusers and others, in a Python environment of its own.
 # usage: parity.sh PROGRAM [OPTIONS OF parity.py]
 #
 # The environment is the Python that DDPM_PARITY_PYTHON names, or ${XDG_CACHE_HOME:-~/.cache}/ddpm/parity. The
@@ -32,6 +32,9 @@ if ! complete "$python"; then
   "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 ||
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
   "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
+  # Networks of other programs, of which others.py says which. What else these packages want is not used.
+  "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow ||
+    echo "without networks of other programs: their packages cannot be downloaded"
   complete "$python" || skip "the new environment in $environment does not work"
 fi
 exec "$python" "$script" "$program" "$@"

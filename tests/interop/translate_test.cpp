@@ -172,6 +172,7 @@ TEST(Translate, ThereAndBackIsTheSame) {
   fill_network(own);
   ModelConfig model = small();
   model.attention_heads = 2;
+  own.add("class_embedding.weight", {3, 8});
   for (const Layout& layout : {Layout{"ho"}, Layout{"pytorch_ddpm"}, Layout{"openai"},
                                Layout{"openai", true}, Layout{"diffusers"}}) {
     const TensorSet again = from_layout(to_layout(own.set, layout, model), layout, model);
@@ -249,6 +250,29 @@ TEST_F(InferTest, SaysWhatIsWrong) {
   EXPECT_TRUE(
       contains(message_of<CheckpointError>([&] { infer_model(other.set); }), "like no network"));
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { infer_model(own_.set); }), "config.json"));
+}
+
+TEST_F(InferTest, LabelsAndLearnedVariancesOfOpenAi) {
+  TensorSet set = in("openai");
+  own_.add("label_emb.weight", {10, 8});
+  set.tensors.push_back(*own_.set.find("label_emb.weight"));
+  for (TensorView& view : set.tensors)
+    if (view.name == "out.2.weight") view.shape[0] = 6;
+  const InferredModel result = infer_model(set);
+  EXPECT_EQ(result.config.model.class_embedding, "table");
+  EXPECT_EQ(result.config.model.classes, 10);
+  EXPECT_TRUE(result.config.model.predicts_variance);
+  EXPECT_EQ(result.config.diffusion.variance, "learned_range");
+}
+
+TEST_F(InferTest, SaysWhoseOtherNetworksAre) {
+  Tensors lucidrains, text;
+  lucidrains.add("model.init_conv.weight", {3});
+  lucidrains.add("model.mid_block1.block1.proj.weight", {3});
+  text.add("middle_block.1.transformer_blocks.0.attn2.to_q.weight", {3});
+  EXPECT_TRUE(
+      contains(message_of<CheckpointError>([&] { infer_model(lucidrains.set); }), "lucidrains"));
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { infer_model(text.set); }), "text"));
 }
 
 TEST(CheckLayout, NamesTheKeysThatDoNotFit) {

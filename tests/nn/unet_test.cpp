@@ -53,13 +53,15 @@ struct Reference {
 
 // The network in float64, filled by hash, at t = (3, 40), against figures computed with the
 // original in float64.
-void expect_reference(const ModelConfig& config, const Reference& expected) {
+void expect_reference(const ModelConfig& config, const Reference& expected,
+                      const torch::Tensor& labels = {}) {
   UNet net(config, 3);
   net->to(torch::kFloat64);
   hash_fill(*net);
   const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0);
   torch::NoGradGuard no_grad;
-  const torch::Tensor y = net->forward(x, torch::tensor({3.0, 40.0}, torch::kFloat64));
+  const torch::Tensor y =
+      net->forward(x, torch::tensor({3.0, 40.0}, torch::kFloat64), std::nullopt, labels);
   EXPECT_NEAR(y.mean().item<double>(), expected.mean, 2e-6);
   EXPECT_NEAR(y.abs().mean().item<double>(), expected.mean_abs, 2e-6);
   EXPECT_NEAR(y.flatten()[0].item<double>(), expected.first, 2e-6);
@@ -114,6 +116,86 @@ TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
   EXPECT_EQ(parameter_count(model, 3), 1103795);
   EXPECT_EQ(tensor_count(model, 3), 244u);
   expect_reference(model, {0.061074, 0.470874, -0.116619, 0.413179});
+}
+
+// Printed by tests/golden/unet_options.py.
+TEST(UNet, ReproducesGeluAndATableOfClasses) {
+  ModelConfig model = small_ho();
+  model.activation = "gelu";
+  model.class_embedding = "table";
+  model.classes = 10;
+  model.predicts_variance = true;
+  EXPECT_EQ(parameter_count(model, 3), 1858726);
+  expect_reference(model, {-0.048661, 0.425354, 0.067910, 0.079924}, torch::tensor({7, 2}));
+}
+
+TEST(UNet, ReproducesMishAndClassesAsTimes) {
+  ModelConfig model = small_ho();
+  model.activation = "mish";
+  model.time_scale_shift = true;
+  model.class_embedding = "timestep";
+  model.middle_groups = 8;
+  EXPECT_EQ(parameter_count(model, 3), 1976387);
+  expect_reference(model, {0.021271, 0.444969, -0.111313, -0.332118}, torch::tensor({7, 2}));
+}
+
+TEST(UNet, ReproducesReluALearnedTimeAndNoMiddle) {
+  ModelConfig model = small_ho();
+  model.activation = "relu";
+  model.time_embedding = "learned";
+  model.time_table = 50;
+  model.middle = false;
+  EXPECT_EQ(parameter_count(model, 3), 1463043);
+  expect_reference(model, {0.032750, 0.436816, -0.074641, 0.010772});
+}
+
+TEST(UNet, ReproducesAFourierTime) {
+  ModelConfig model = small_ho();
+  model.time_embedding = "fourier";
+  model.class_embedding = "timestep";
+  EXPECT_EQ(parameter_count(model, 3), 1885539);
+  expect_reference(model, {0.005943, 0.078744, -0.003121, 0.012263},
+                   torch::tensor({7.0, 2.0}, torch::kFloat64));
+}
+
+// A row of the table and the same vector given are one network.
+TEST(UNet, IdentityTakesTheVectorOfAClass) {
+  ModelConfig model = testing::tiny();
+  model.class_embedding = "table";
+  model.classes = 3;
+  UNet by_table(model, 3);
+  hash_fill(*by_table);
+  model.class_embedding = "identity";
+  model.classes = 0;
+  UNet by_vector(model, 3);
+  torch::NoGradGuard no_grad;
+  const auto from = by_table->named_parameters();
+  for (auto& item : by_vector->named_parameters()) item.value().copy_(from[item.key()]);
+  const torch::Tensor table = from["class_embedding.weight"];
+  EXPECT_EQ(table.sizes(), torch::IntArrayRef({3, 32}));
+  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 900}),
+                      labels = torch::tensor({2, 0});
+  const torch::Tensor expected = by_table->forward(x, t, std::nullopt, labels);
+  EXPECT_TRUE(torch::equal(by_vector->forward(x, t, std::nullopt, table.index_select(0, labels)),
+                           expected));
+  EXPECT_FALSE(torch::allclose(by_table->forward(x, t, std::nullopt, torch::tensor({1, 0})),
+                               expected, 0, 1e-3));
+  EXPECT_THROW(by_table->forward(x, t), std::invalid_argument);
+}
+
+// The kernels' fused dropout has this counterpart where another activation comes between.
+TEST(UNet, DropoutIsTheSameWithOtherActivations) {
+  ModelConfig model = testing::tiny();
+  model.dropout = 0.5;
+  model.activation = "relu";
+  UNet net(model, 3);
+  hash_fill(*net);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 900});
+  const ops::Draw draw(RandomKey{.seed = 1});
+  const torch::Tensor dropped = net->forward(x, t, draw);
+  EXPECT_TRUE(torch::equal(net->forward(x, t, draw), dropped));
+  EXPECT_FALSE(torch::allclose(net->forward(x, t), dropped, 0, 1e-3));
 }
 
 TEST(UNet, MiddleAttentionCanBeLeftOut) {
@@ -236,6 +318,31 @@ TEST(Cost, CountsWhatThePaperNetworkComputes) {
   const Cost labml =
       estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
   EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
+}
+
+TEST(Cost, SamplingMemoryGrowsWithTheImageAndTheBatch) {
+  const Cost small = estimate_cost(testing::ho_cifar10(), 3, 32, 32),
+             large = estimate_cost(testing::ho_cifar10(), 3, 64, 64);
+  // Skips alone: by the table of the paper's network.
+  const double skips =
+      32 * 32 * 128 * 3 + 16 * 16 * (128 + 256 * 2) + 8 * 8 * (256 * 3) + 4 * 4 * (256 * 3);
+  EXPECT_EQ(small.inference_elements, skips + 6 * 32 * 32 * 128);
+  EXPECT_EQ(large.inference_elements, 4 * small.inference_elements);
+  EXPECT_EQ(sampling_memory_bytes(small, 10, false),
+            4 * (35746307 + 10 * small.inference_elements));
+}
+
+TEST(Initialize, TablesAreStandardNormal) {
+  ModelConfig model = testing::tiny();
+  model.class_embedding = "table";
+  model.classes = 300;
+  model.time_embedding = "fourier";
+  UNet net(model, 3);
+  initialize_weights(net, "ho", 1);
+  const auto parameters = net->named_parameters();
+  EXPECT_NEAR(parameters["class_embedding.weight"].std().item<double>(), 1, 0.03);
+  EXPECT_NEAR(parameters["class_embedding.weight"].mean().item<double>(), 0, 0.03);
+  EXPECT_GT(parameters["time_proj.weight"].abs().max().item<double>(), 4) << "deviation 16";
 }
 
 TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {

@@ -337,20 +337,35 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
 TEST(KernelDiffusionStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   set_up_runtime({.device = "cuda"});
-  const ops::StepCoefficients c{.signal = 0.8,
-                                .sigma = 0.6,
-                                .x0_coefficient = 0.3,
-                                .x_coefficient = 0.7,
-                                .noise_std = 0.1,
-                                .clip = true};
-  const auto scalars = ops::kernel_scalars(c);
-  const Tensor on_device = torch::tensor(std::vector<double>(scalars.begin(), scalars.end()))
-                               .to(torch::kCUDA, torch::kFloat32);
-  const Tensor x = torch::randn({3, 3, 5, 5}), e = torch::randn_like(x), z = torch::randn_like(x);
-  const Tensor expected =
-      ops::diffusion_step(x.to(torch::kFloat64), e.to(torch::kFloat64), z.to(torch::kFloat64), c);
-  const Tensor actual = ops::diffusion_step(x.cuda(), e.cuda(), z.cuda(), c, on_device);
-  EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 1e-5, 1e-6));
+  using enum ops::Prediction;
+  for (const ops::Prediction prediction : {kNoise, kVelocity, kImage})
+    for (const ops::VarianceChannels variance :
+         {ops::VarianceChannels::kIgnored, ops::VarianceChannels::kRange,
+          ops::VarianceChannels::kItself}) {
+      const ops::StepCoefficients c{.signal = 0.8,
+                                    .sigma = 0.6,
+                                    .x0_coefficient = 0.3,
+                                    .x_coefficient = 0.7,
+                                    .noise_coefficient = 0.4,
+                                    .noise_std = 0.1,
+                                    .log_variance_small = -5,
+                                    .log_variance_large = -3,
+                                    .clip = true,
+                                    .keeps_noise = variance == ops::VarianceChannels::kRange,
+                                    .prediction = prediction,
+                                    .variance = variance};
+      const auto scalars = ops::kernel_scalars(c);
+      const Tensor on_device = torch::tensor(std::vector<double>(scalars.begin(), scalars.end()))
+                                   .to(torch::kCUDA, torch::kFloat32);
+      const Tensor x = torch::randn({3, 3, 5, 5}), e = torch::randn({3, 6, 5, 5}),
+                   z = torch::randn_like(x);
+      const Tensor expected = ops::diffusion_step(x.to(torch::kFloat64), e.to(torch::kFloat64),
+                                                  z.to(torch::kFloat64), c);
+      const Tensor in_place = x.cuda();
+      const Tensor actual = ops::diffusion_step(in_place, e.cuda(), z.cuda(), c, on_device);
+      EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 1e-5, 1e-6));
+      EXPECT_TRUE(torch::equal(actual, in_place));
+    }
 }
 
 TEST(Replay, RepeatsTheWorkWithNewInputs) {

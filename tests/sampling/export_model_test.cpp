@@ -102,6 +102,35 @@ TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
       predict(model)));
 }
 
+// OpenAI's labels and the order of its newer attention.
+TEST_F(ExportTest, OpenAisOptionsComeBack) {
+  ModelConfig network = this->network("openai");
+  network.class_embedding = "table";
+  network.classes = 7;
+  network.predicts_variance = true;
+  network.qkv_order = "blocked";
+  const auto predict = [](const LoadedModel& model) {
+    return model.predictor(torch::tensor({5, 0}))(
+        hash_tensor(9, {2, 3, 8, 8}, 3).to(torch::kFloat32), torch::tensor({3, 900}));
+  };
+  const LoadedModel model = load(save(network));
+  EXPECT_EQ(predict(model).sizes(), torch::IntArrayRef({2, 6, 8, 8}));
+  export_model(model, {.target = "openai"}, folder_ / "openai");
+  EXPECT_TRUE(torch::equal(predict(load(folder_ / "openai")), predict(model)));
+  const TensorSet set = read_safetensors(folder_ / "openai/model.safetensors");
+  ASSERT_NE(set.find("label_emb.weight"), nullptr);
+  write_safetensors(folder_ / "bare.safetensors", set.tensors, {{"format", "pt"}});
+  const LoadedModel bare =
+      load(folder_ / "bare.safetensors", {{"model.qkv_order", "blocked", "--set"}});
+  EXPECT_EQ(bare.config.model.classes, 7);
+  EXPECT_EQ(bare.config.diffusion.variance, "learned_range");
+  EXPECT_TRUE(torch::equal(predict(bare), predict(model)));
+  EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
+  EXPECT_TRUE(contains(
+      message_of<ConfigError>([&] { export_model(model, {.target = "ho"}, folder_ / "ho"); }),
+      "model.class_embedding = \"table\""));
+}
+
 TEST_F(ExportTest, WritesOtherFloatTypes) {
   const LoadedModel model = load(save(network("diffusers")));
   export_model(model, {.target = "diffusers", .dtype = "bf16"}, folder_ / "bf16");
@@ -163,7 +192,8 @@ TEST(ForeignModel, OldDiffusersInATrainingCheckpoint) {
 }
 
 TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {
-  const fs::path file = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file/valid_training.pt";
+  const fs::path file =
+      fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file/valid_training.pt";
   const std::string message = message_of<CheckpointError>([&] { load(file); });
   EXPECT_TRUE(contains(message, file.string())) << message;
   EXPECT_TRUE(contains(message, "'net_model', 'ema_model'")) << message;

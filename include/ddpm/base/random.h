@@ -27,6 +27,7 @@ enum class RandomStream : std::uint16_t {
   kInitialNoise = 5,    // sampling: x_T
   kStepNoise = 6,       // sampling: z of each step
   kInitialization = 7,  // network weights; sample = index of the parameter
+  kClass = 8,           // sampling: class of each image
   kDropout = 256,       // dropout layer i uses stream kDropout + i
 };
 

@@ -23,25 +23,34 @@ struct ModelConfig {
   std::int64_t attention_head_width = 0;       // channels of a head; 0: one head of all channels
   std::int64_t attention_heads = 0;            // heads whatever their width; 0: by their width
   std::string middle_attention = "with_norm";  // with_norm | without_norm | none
-  double middle_scale = 1;                     // what the middle's residual sums are divided by
+  bool middle = true;               // residual blocks and attention at the lowest resolution
+  std::int64_t middle_groups = 0;   // of its attention's norm; 0: groups
+  double middle_scale = 1;          // what the middle's residual sums are divided by
   std::string downsample = "conv";  // conv: strided | resnet: a residual block around a 2x2 mean
   std::string downsample_padding = "asymmetric";  // asymmetric: right and bottom | symmetric
   std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2 | resnet
   std::string width_change =
       "first_block";  // where the width drops on the way up: first_block | last_block
+  std::string time_embedding = "sinusoidal";  // sinusoidal | learned | fourier
+  std::int64_t time_table = 0;                // rows of a learned time embedding
   std::string time_frequencies =
       "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
   std::string time_order = "sin_cos";  // sin_cos | cos_sin
   std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
   bool time_scale_shift = false;       // the time scales and shifts the second norm's result
-  bool center_input = false;           // compute with 2x - 1
-  std::int64_t groups = 32;            // of every group norm but the last
+  std::string class_embedding = "none";  // none | table | timestep | identity
+  std::int64_t classes = 0;
+  std::string activation = "silu";  // silu | relu | gelu | mish
+  bool center_input = false;        // compute with 2x - 1
+  std::int64_t groups = 32;         // of every group norm but the last
   std::int64_t final_groups = 32;
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
+  bool predicts_variance = false;  // twice as many channels come out: the rest is the variance
   std::string initialization =
       "ho";  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults
-  std::string names = "diffusers";  // names of the tensors in files: diffusers | labml
+  std::string names = "diffusers";    // names of the tensors in files: diffusers | labml
+  std::string qkv_order = "by_head";  // of OpenAI's files: by_head | blocked
 };
 
 // The diffusion process.
@@ -50,7 +59,10 @@ struct DiffusionConfig {
   std::string schedule = "linear";  // linear | cosine | quadratic | sigmoid
   double beta_start = 1e-4;
   double beta_end = 0.02;
-  std::string variance = "fixed_large";  // fixed_large | fixed_small: of the reverse process
+  std::string variance = "fixed_large";     // of the reverse process: fixed_large | fixed_small |
+                                            // learned_range | learned
+  std::string prediction_type = "epsilon";  // what the network predicts: epsilon | v_prediction |
+                                            // sample (the image)
   bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
 };
 
@@ -99,12 +111,17 @@ struct TrainingConfig {
 
 // Defaults of `ddpm sample`.
 struct SamplingConfig {
-  std::string sampler = "ddpm";
-  std::int64_t steps = 0;  // 0: every timestep of the diffusion process
+  std::string sampler = "ddpm";  // ddpm | ddim
+  std::int64_t steps = 0;        // 0: every timestep of the diffusion process
   std::string spacing =
       "linspace";  // linspace | leading | trailing: which timesteps fewer steps visit
   std::string variance = "auto";  // auto | fixed_small | fixed_large; auto: the process's, but
                                   // fixed_small for fewer steps
+  std::int64_t steps_offset = 0;  // added to the timesteps of leading spacing
+  double eta = 0;                 // ddim: share of ddpm's noise
+  bool use_clipped_model_output = true;  // ddim: the noise is that of the clipped image
+  bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
+  std::int64_t class_label = -1;         // of all images; -1: drawn for each
   std::int64_t count = 64;
   std::int64_t batch_size = 64;
   std::string weights = "ema";  // ema | raw

@@ -19,6 +19,10 @@ void validate(const Config& config, const Origins& origins = {});
 // ConfigError that names the nearest sizes, or fewer levels, as the way out.
 void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width);
 
+// Whether training can be done: throws ConfigError naming the keys of networks that can only be
+// sampled from.
+void check_trainable(const Config& config);
+
 // Whether the config says where the images are; every source but "embedded" needs data.path. Throws
 // ConfigError. For commands that load data, before they do anything else.
 void check_data_path(const DataConfig& data);

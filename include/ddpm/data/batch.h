@@ -39,6 +39,9 @@ struct Batch {
 // and its window.
 Batch make_batch(const ImageStore& store, const BatchRequest& request);
 
+// The labels of that batch alone.
+torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request);
+
 // [N,C,H,W] floating point in `range`, any device, C = 1, 3 or 4, to N images: clamped, rounded
 // half up; NaN becomes 0.
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range);

@@ -3,18 +3,23 @@
 
 #include <torch/types.h>
 
+#include <memory>
+
 #include "ddpm/data/batch.h"
 #include "ddpm/data/image_store.h"
+#include "ddpm/ops/replay.h"
 
 namespace ddpm {
 
 // Batches of one size in a fixed tensor. On a GPU with kernels all images move into its memory, if
 // they take at most half of what is free, and batches are put together there, as part of recorded
-// work; otherwise on the CPU.
+// work; otherwise on the CPU. Labels are few and always come from there.
 class BatchSource {
  public:
   // `request` with count; its first_position does not matter. The store must outlive this object.
-  BatchSource(const ImageStore& store, const BatchRequest& request, torch::Device device);
+  // `labelled`: the labels are wanted too.
+  BatchSource(const ImageStore& store, const BatchRequest& request, torch::Device device,
+              bool labelled = false);
 
   // Ahead of the work on batch `first_position`: makes it, unless the device will.
   void prepare(std::uint64_t first_position);
@@ -23,12 +28,17 @@ class BatchSource {
   // on the device, the number given to prepare.
   const torch::Tensor& images(const torch::Tensor& first_position);
 
+  // Of the same batch, int64 [count] in a fixed tensor on the device, -1 where there is none;
+  // undefined if not wanted.
+  torch::Tensor labels() const { return labels_ ? labels_->integers() : torch::Tensor(); }
+
  private:
   const ImageStore& store_;
   BatchRequest request_;
   torch::Tensor resident_;  // uint8 [count,H,W,C] on the device; undefined: made on the CPU
   torch::Tensor pixels_;    // [count,H,W,C] float32 on the device
   torch::Tensor images_;    // the same as [count,C,H,W]
+  std::unique_ptr<ops::StepInputs> labels_;
 };
 
 }  // namespace ddpm

@@ -1,4 +1,5 @@
-// The training objective: a network that predicts the noise in a corrupted image.
+// The training objective: a network that predicts the noise in a corrupted image, or what is as
+// good.
 #pragma once
 
 #include <torch/types.h>
@@ -6,30 +7,41 @@
 #include <functional>
 
 #include "ddpm/diffusion/schedule.h"
+#include "ddpm/ops/diffusion_step.h"
 
 namespace ddpm {
 
-// (x_t [N,C,H,W], t [N] int64) -> predicted noise [N,C,H,W]. Any callable will do: a network, a
+// (x_t [N,C,H,W], t [N] int64) -> prediction [N,C,H,W], for samplers also [N,2C,H,W] with what is
+// about the variance in the second half. Any callable will do: a network, a
 // closed form in a test.
 using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
+
+// "epsilon", "v_prediction" or "sample", the values of diffusion.prediction_type. Throws
+// ConfigError.
+ops::Prediction parse_prediction(const std::string& name);
 
 // Couples a predictor with a diffusion process.
 class DenoiseModel {
  public:
   // Tables are kept in float32 on `device`.
-  DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device);
+  DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
+               ops::Prediction prediction = ops::Prediction::kNoise);
 
   // q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise. t: [N] int64.
   torch::Tensor corrupt(const torch::Tensor& x0, const torch::Tensor& t,
                         const torch::Tensor& noise) const;
 
-  // The simple loss, equation 14: mean over all elements of (noise - prediction)^2. A scalar,
-  // float32.
+  // The simple loss, equation 14: mean over all elements of (noise - prediction)^2, or with
+  // velocity or image in the place of the noise. A scalar, float32.
   torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t,
                      const torch::Tensor& noise) const;
 
  private:
+  torch::Tensor target(const torch::Tensor& x0, const torch::Tensor& t,
+                       const torch::Tensor& noise) const;
+
   Predictor predictor_;
+  ops::Prediction prediction_;
   torch::Tensor signal_;  // sqrt(alpha_bar), [T]
   torch::Tensor sigma_;   // sqrt(1 - alpha_bar), [T]
 };

@@ -35,14 +35,15 @@ struct GenerateRequest {
 torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
                        const GenerateRequest& request);
 
-// How `ddpm sample` and the previews set up a sampler for a trained process. Logs when it departs
-// from the trained variance, see sane_variance.
-struct SamplerChoice {
-  std::string name = "ddpm";
-  std::int64_t steps = 0;  // 0: all
-  std::string spacing = "linspace";
-  std::string variance = "auto";  // auto | fixed_small | fixed_large
-};
-std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplerChoice& choice);
+// What image first .. first + count - 1 of seed `seed` shall show, for a class-conditional network:
+// int64 [count], all sampling.class_label, or drawn from (seed, i). Undefined for an unconditional
+// network. Throws ConfigError if there is no such class, or none can be drawn.
+torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,
+                           std::int64_t count, torch::Device device);
+
+// How `ddpm sample` and the previews set up a sampler for a trained process: `sampling` is
+// config.sampling or a variation of it. Logs when it departs from the trained variance, see
+// sane_variance.
+std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling);
 
 }  // namespace ddpm

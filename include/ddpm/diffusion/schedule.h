@@ -36,7 +36,8 @@ class NoiseSchedule {
   std::vector<double> alpha_bars_;
 };
 
-enum class Variance { kFixedSmall, kFixedLarge };
+// Of the reverse process. The learned ones come from the network, see ops::VarianceChannels.
+enum class Variance { kFixedSmall, kFixedLarge, kLearnedRange, kLearned };
 
 // Throws ConfigError for an unknown name.
 Variance parse_variance(const std::string& name);
@@ -54,10 +55,12 @@ Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t 
 
 // Timesteps that S sampling steps visit, descending, 1 <= S <= T:
 //   linspace: round(linspace(0, T-1, S)), half to even (OpenAI's respacing for one section); S = 1
-//   gives T-1 leading:  i * floor(T/S)                                     (diffusers' default)
-//   trailing: round(T - i * T/S) - 1                             (ends at T-1)
-// Throws ConfigError for an unknown name or S out of range.
+//             gives T-1
+//   leading:  i * floor(T/S) + offset (diffusers' default; its steps_offset)
+//   trailing: round(T - i * T/S) - 1 (ends at T-1)
+// Throws ConfigError for an unknown name, for S out of range, and for an offset that leads beyond
+// T-1.
 std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
-                                    const std::string& spacing);
+                                    const std::string& spacing, std::int64_t offset = 0);
 
 }  // namespace ddpm

@@ -21,6 +21,10 @@ struct InferredModel {
 // The scheme of UNetNames whose names these are, by its time embedding; empty: none.
 std::string detect_scheme(const TensorSet& set);
 
+// What a set of tensors is that is no network of the family but often met: a phrase for messages,
+// with the reason; empty: nothing that is known.
+std::string describe_other_network(const TensorSet& set);
+
 // Throws CheckpointError "<path>: ..." if the tensors are no network of the family.
 InferredModel infer_model(const TensorSet& set);
 

@@ -16,15 +16,16 @@ namespace ddpm {
 // diffusers does.
 void apply_unet_config(const nlohmann::json& unet, const std::string& name, Config& config);
 
-// The same for scheduler_config.json: diffusion.*, sampling.spacing. Any scheduler class will do as
-// long as the network predicts noise: it is the process that is taken, not the sampler.
+// The same for scheduler_config.json: diffusion.*, and of DDPMScheduler and DDIMScheduler what
+// sampling.* says of the sampler. Of any other scheduler class the process is taken, not the
+// sampler.
 void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& name,
                             Config& config);
 
-// The files to write. Throw ConfigError naming the keys that UNet2DModel and DDPMScheduler cannot
-// represent.
+// The files to write, of a DDIMPipeline if sampling.sampler is ddim, else of a DDPMPipeline. Throw
+// ConfigError naming the keys that UNet2DModel and the scheduler cannot represent.
 nlohmann::ordered_json unet_config(const Config& config);
 nlohmann::ordered_json scheduler_config(const Config& config);
-nlohmann::ordered_json pipeline_index();  // model_index.json of a DDPMPipeline
+nlohmann::ordered_json pipeline_index(const Config& config);  // model_index.json
 
 }  // namespace ddpm

@@ -36,6 +36,8 @@ struct UNetNames {
   std::vector<bool> attention;  // by level; decides paths of openai only
   std::string conv_in, norm_out, conv_out;
   std::string time_embedding, time_linear1, time_linear2;
+  std::string time_features = "time_proj";  // these two have parameters in few networks
+  std::string class_embedding = "class_embedding";
   std::string middle_res1, middle_attention, middle_res2;
   std::string downsample_conv = "conv", upsample_conv = "conv";  // below downsample(), upsample()
   ResBlockNames res;

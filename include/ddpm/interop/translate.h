@@ -13,6 +13,11 @@ struct Layout {
   std::string scheme;          // of UNetNames
   bool blocked_heads = false;  // openai: q, k and v lie one after the other (its "new attention
                                // order"), not head by head
+
+  // The scheme, and model.qkv_order.
+  static Layout of(const std::string& scheme, const ModelConfig& model) {
+    return {.scheme = scheme, .blocked_heads = model.qkv_order == "blocked"};
+  }
 };
 
 // Tensors in a layout, from tensors under the network's own names (model.names) and back. Values

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ddpm/interop/names.h"
+#include "ddpm/nn/activation.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/random.h"
 #include "ddpm/ops/resample.h"
@@ -36,21 +37,6 @@ class NormImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Norm);
 
-// Sinusoid of t [N] with `width` values -> linear -> SiLU -> linear; [N, channels]. Ho et al. 2020,
-// appendix B.
-class TimeEmbeddingImpl : public torch::nn::Module {
- public:
-  TimeEmbeddingImpl(std::int64_t width, std::int64_t channels, bool cosine_first,
-                    bool half_minus_one, const UNetNames& names);
-  torch::Tensor forward(const torch::Tensor& t);
-
- private:
-  std::int64_t width_;
-  bool cosine_first_, half_minus_one_;
-  torch::nn::Linear linear1_{nullptr}, linear2_{nullptr};
-};
-TORCH_MODULE(TimeEmbedding);
-
 // What a residual block does to height and width, by 2x2 means or by repeating pixels.
 enum class Resample { kNone, kHalve, kDouble };
 
@@ -60,6 +46,7 @@ struct ResBlockOptions {
   std::int64_t time_channels = 0;
   std::int64_t groups = 32;
   double epsilon = 1e-6;
+  Activation activation = Activation::kSilu;
   double dropout = 0;
   int dropout_layer = 0;     // which random stream its dropout draws from
   bool scale_shift = false;  // time scales and shifts after the second norm (Dhariwal and Nichol,
@@ -68,7 +55,7 @@ struct ResBlockOptions {
   Resample resample = Resample::kNone;  // before the first convolution, and of the shortcut
 };
 
-// norm, SiLU, 3x3, + time; norm, SiLU, dropout, 3x3; + shortcut.
+// norm, SiLU or another activation, 3x3, + time; norm, the same, dropout, 3x3; + shortcut.
 class ResBlockImpl : public torch::nn::Module {
  public:
   ResBlockImpl(const ResBlockOptions& options, const ResBlockNames& names);
@@ -85,9 +72,13 @@ class ResBlockImpl : public torch::nn::Module {
  private:
   friend struct TimeProjections;
 
+  // The norm, the activation, and dropout if a draw is given.
+  ops::GroupNormOutput normed(Norm& norm, const ops::GroupNormInput& input,
+                              const std::optional<ops::Draw>& dropout = std::nullopt);
   torch::Tensor modulate(const torch::Tensor& h, const torch::Tensor& scale_and_shift,
                          const std::optional<ops::Draw>& dropout);
 
+  Activation activation_;
   double dropout_;
   int dropout_layer_;
   bool scale_shift_;
@@ -108,7 +99,7 @@ struct TimeProjections {
 
   explicit TimeProjections(const std::vector<ResBlock>& blocks);
 
-  // The shift of every block, from the SiLU of the time embedding [N,T]: one product instead of one
+  // The shift of every block, from the activated time embedding [N,T]: one product instead of one
   // a block.
   std::vector<torch::Tensor> apply(const torch::Tensor& activated_time) const;
 };

@@ -13,6 +13,7 @@ struct Cost {
       0;  // multiply-accumulates of convolutions, linear layers and attention; FLOPs = 2 * MACs
   double activation_elements =
       0;  // elements kept for the backward pass, an upper estimate: outputs of all operators
+  double inference_elements = 0;  // feature maps alive at a time without a backward pass, roughly
 };
 
 // Image of channels x height x width. Throws ConfigError if the levels do not divide the size.
@@ -25,5 +26,8 @@ double training_state_bytes(const Cost& cost, bool bf16);
 
 // Rough peak of one training step.
 double training_memory_bytes(const Cost& cost, std::int64_t micro_batch, bool bf16);
+
+// Rough peak of a sampling step of so many images: weights and feature maps.
+double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16);
 
 }  // namespace ddpm

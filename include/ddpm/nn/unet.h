@@ -10,6 +10,7 @@
 #include "ddpm/config/config.h"
 #include "ddpm/config/widths.h"
 #include "ddpm/nn/blocks.h"
+#include "ddpm/nn/embeddings.h"
 
 namespace ddpm {
 
@@ -33,7 +34,7 @@ struct UpBlock {
 
 // Residual block, attention, residual block at the lowest resolution.
 struct MiddleBlock {
-  ResBlock res1{nullptr};
+  ResBlock res1{nullptr};             // empty: there is no middle
   AttentionBlock attention{nullptr};  // empty: none
   ResBlock res2{nullptr};
 
@@ -55,14 +56,17 @@ struct UpLevel {
 
 class UNetImpl : public torch::nn::Module {
  public:
-  // `image_channels` in and out. The config must be valid (config/validate.h).
+  // `image_channels` in and out; with predicts_variance twice as many out. The config must be valid
+  // (config/validate.h).
   UNetImpl(const ModelConfig& config, std::int64_t image_channels);
 
   // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
-  // Returns the prediction, [N,C,H,W] in the dtype of x. Dropout acts only if a key is given; row i
-  // is then sample dropout->key.sample + i.
+  // `labels`: what a class-conditional network takes (nn/embeddings.h), else not used.
+  // Returns the prediction, [N,C_out,H,W] in the dtype of x. Dropout acts only if a key is given;
+  // row i is then sample dropout->key.sample + i.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
-                        const std::optional<ops::Draw>& dropout = std::nullopt);
+                        const std::optional<ops::Draw>& dropout = std::nullopt,
+                        const torch::Tensor& labels = {});
 
   // Parameters that are used together, for ParameterLayout.
   std::vector<std::vector<torch::Tensor>> joined_parameters() const;
@@ -70,6 +74,11 @@ class UNetImpl : public torch::nn::Module {
   // Weights of the layers that Ho et al. start near zero: the last one of every block, and the
   // output convolution.
   std::vector<torch::Tensor> last_layer_weights();
+
+  // Tables of rows that are looked up: of learned times and of classes.
+  std::vector<torch::Tensor> embedding_tables() const;
+  // The fixed frequencies of a fourier time embedding; undefined for others.
+  torch::Tensor random_frequencies() const;
 
  private:
   void build_down(const ModelConfig& config, const UNetNames& names,
@@ -81,13 +90,16 @@ class UNetImpl : public torch::nn::Module {
                    std::int64_t in, std::int64_t out, double output_scale = 1,
                    Resample resample = Resample::kNone);
   AttentionBlock add_attention(const std::string& path, const ModelConfig& config,
-                               const UNetNames& names, std::int64_t channels, bool normed = true,
-                               double output_scale = 1);
+                               const UNetNames& names, const AttentionOptions& options);
+  torch::Tensor embed(const torch::Tensor& t, const torch::Tensor& labels);
 
   bool center_input_ = false;
+  Activation activation_ = Activation::kSilu;
   torch::nn::Conv2d conv_in_{nullptr};
+  TimeFeatures time_features_{nullptr};
   TimeEmbedding time_embedding_{nullptr};
-  std::vector<DownLevel> down_;  // full resolution first
+  ClassEmbedding class_embedding_{nullptr};  // empty: unconditional
+  std::vector<DownLevel> down_;              // full resolution first
   MiddleBlock middle_;
   std::vector<UpLevel> up_;  // lowest resolution first
   Norm norm_out_{nullptr};

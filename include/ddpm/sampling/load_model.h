@@ -20,8 +20,9 @@ struct LoadedModel {
   UNet net{nullptr};
   std::string sha256;  // of the weights file
 
-  // Without dropout and gradients. Refers to the network, which it keeps alive.
-  Predictor predictor() const;
+  // Without dropout and gradients. Refers to the network, which it keeps alive. `labels`: of the
+  // images of each call, on the device, for class-conditional networks (nn/embeddings.h).
+  Predictor predictor(const torch::Tensor& labels = {}) const;
 };
 
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and

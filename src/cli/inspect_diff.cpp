@@ -1,0 +1,59 @@
+// `ddpm inspect --diff A B`.
+#include <cmath>
+
+#include "ddpm/base/text.h"
+#include "ddpm/config/difference.h"
+#include "ddpm/io/compare_tensors.h"
+#include "ddpm/io/model_file.h"
+#include "inspect.h"
+
+namespace ddpm::cli {
+namespace {
+
+// A number as JSON, which has no word for infinity.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json("infinite"); }
+
+Json describe_settings(const Config& a, const Config& b) {
+  Json list = Json::array();
+  for (const auto& differences : {frozen_differences(a, b), free_differences(a, b)})
+    for (const Difference& d : differences)
+      list.push_back(format_text("{}: {} -> {}", d.path, shorten(d.before), shorten(d.after)));
+  return list;
+}
+
+Json describe_values(const SetDifference& difference) {
+  Json list = Json::array();
+  for (const TensorDifference& d : difference.values)
+    list.push_back({{"name", d.name},
+                    {"largest", number(d.largest)},
+                    {"relative", number(d.relative)},
+                    {"unequal_values", d.unequal}});
+  return list;
+}
+
+}  // namespace
+
+Json describe_difference(const std::string& path_a, const std::string& path_b,
+                         const std::string& weights) {
+  const WeightSet set = parse_weight_set(weights);
+  const ModelFile a = open_model(path_a, set), b = open_model(path_b, set);
+  const SetDifference d = compare_tensors(a.tensors, b.tensors);
+  Json shapes = Json::array();
+  for (const ShapeDifference& s : d.shapes)
+    shapes.push_back(format_text("{}: {} -> {}", s.name, Json(s.a).dump(), Json(s.b).dump()));
+  return {{"a", a.weights.string()},
+          {"b", b.weights.string()},
+          {"format_a", a.format},
+          {"format_b", b.format},
+          {"settings", describe_settings(a.config, b.config)},
+          {"only_in_a", d.only_in_a},
+          {"only_in_b", d.only_in_b},
+          {"shapes", shapes},
+          {"equal_tensors", d.equal},
+          {"different_tensors", d.values.size()},
+          {"largest_relative_difference",
+           d.values.empty() ? Json(0) : number(d.values.front().relative)},
+          {"differences", describe_values(d)}};
+}
+
+}  // namespace ddpm::cli

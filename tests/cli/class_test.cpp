@@ -1,0 +1,158 @@
+// Class-conditional models and the DDIM sampler, as a user meets them.
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <fstream>
+#include <span>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/image/codec.h"
+#include "support/files.h"
+#include "support/program.h"
+
+namespace ddpm {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::contains;
+using testing::content_of;
+using testing::ProgramResult;
+using testing::run_program;
+
+constexpr const char* kConfig = R"({
+  "run": {"threads": 1},
+  "model": {"base_width": 8, "width_multipliers": [1, 2], "blocks_per_level": 1, "attention": [false, true],
+            "groups": 4, "final_groups": 4, "dropout": 0, "class_embedding": "table", "classes": 10},
+  "data": {"height": 8},
+  "diffusion": {"timesteps": 20, "variance": "fixed_small"},
+  "training": {"steps": 2, "batch_size": 4, "warmup_steps": 0, "ema_decay": 0, "log_every": 1, "sample_every": 2,
+               "sample_count": 2, "sample_steps": 2},
+  "sampling": {"count": 3, "steps": 4}
+})";
+
+class Classes : public ::testing::Test {
+ protected:
+  Classes() { std::ofstream(folder_ / "tiny.json") << kConfig; }
+  ProgramResult ddpm(const std::vector<std::string>& arguments) {
+    return run_program(folder_.path(), arguments);
+  }
+  ProgramResult train(const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all = {"train", "--config", "tiny.json", "--set", "run.name=a"};
+    all.insert(all.end(), more.begin(), more.end());
+    return ddpm(all);
+  }
+  ProgramResult sample(const std::string& output, const std::vector<std::string>& more = {}) {
+    std::vector<std::string> all = {"sample",      "--model",  "runs/a", "--format",
+                                    "safetensors", "--output", output};
+    all.insert(all.end(), more.begin(), more.end());
+    return ddpm(all);
+  }
+  // Input of ddpm denoise for two images of 1x8x8.
+  void write_input(const std::vector<std::int64_t>& labels) {
+    const std::vector<float> pixels(2 * 64, 0.5F);
+    const std::vector<std::int64_t> t = {3, 19};
+    std::vector<TensorView> views = {
+        {"sample", DType::kF32, {2, 1, 8, 8}, std::as_bytes(std::span(pixels))},
+        {"timestep", DType::kI64, {2}, std::as_bytes(std::span(t))}};
+    const auto count = static_cast<std::int64_t>(labels.size());
+    if (count > 0)
+      views.push_back({"class_labels", DType::kI64, {count}, std::as_bytes(std::span(labels))});
+    write_safetensors(folder_ / "in.safetensors", views, {});
+  }
+  ProgramResult denoise(const std::vector<std::int64_t>& labels, const std::string& output) {
+    write_input(labels);
+    return ddpm({"denoise", "--model", "runs/a", "--input", "in.safetensors", "--output", output});
+  }
+
+  testing::TemporaryFolder folder_;
+};
+
+TEST_F(Classes, AreLearnedSampledAndEvaluated) {
+  ASSERT_EQ(train().code, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "runs/a/samples/step_00000002.png"));
+  ASSERT_EQ(sample("three", {"--class", "3"}).code, 0);
+  ASSERT_EQ(sample("four", {"--class", "4"}).code, 0);
+  ASSERT_EQ(sample("drawn").code, 0);
+  EXPECT_NE(content_of(folder_ / "three"), content_of(folder_ / "four"));
+  EXPECT_NE(content_of(folder_ / "drawn"), content_of(folder_ / "four"));
+  // PNG files say which class they show.
+  ASSERT_EQ(
+      ddpm({"sample", "--model", "runs/a", "--class", "7", "--count", "1", "--output", "png"}).code,
+      0);
+  const PngText text = read_png_text(folder_ / "png/000000.png");
+  EXPECT_NE(std::ranges::find(text, std::pair<std::string, std::string>("class", "7")), text.end());
+  ASSERT_EQ(denoise({3, 9}, "one").code, 0);
+  ASSERT_EQ(denoise({3, 8}, "two").code, 0);
+  EXPECT_NE(content_of(folder_ / "one"), content_of(folder_ / "two"));
+}
+
+TEST_F(Classes, ThatDoNotExistAreRefused) {
+  ASSERT_EQ(train().code, 0);
+  const ProgramResult unknown = sample("out", {"--class", "10"});
+  EXPECT_EQ(unknown.code, 2);
+  EXPECT_TRUE(contains(unknown.err, "0 to 9")) << unknown.err;
+  for (const auto& [labels, words] :
+       std::vector<std::pair<std::vector<std::int64_t>, std::string>>{{{}, "no 'class_labels'"},
+                                                                      {{3, 10}, "outside 0 to 9"},
+                                                                      {{3}, "int64 [2]"},
+                                                                      {{-1, 3}, "outside"}}) {
+    const ProgramResult result = denoise(labels, "out");
+    EXPECT_EQ(result.code, 3);
+    EXPECT_TRUE(contains(result.err, words)) << result.err;
+  }
+}
+
+TEST_F(Classes, MustCoverTheData) {
+  const ProgramResult few = train({"--set", "model.classes=9"});
+  EXPECT_EQ(few.code, 2);
+  EXPECT_TRUE(contains(few.err, "model.classes = 9: there are images of class 9")) << few.err;
+}
+
+TEST_F(Classes, AreNothingToAnUnconditionalNetwork) {
+  ASSERT_EQ(train({"--set", "model.class_embedding=none", "--set", "model.classes=0"}).code, 0);
+  const ProgramResult result = sample("out", {"--class", "1"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(contains(result.err, "knows no classes")) << result.err;
+  EXPECT_EQ(denoise({1, 1}, "out").code, 3);
+}
+
+TEST_F(Classes, DdimNeedsNoNoise) {
+  ASSERT_EQ(train().code, 0);
+  ASSERT_EQ(sample("ddim", {"--sampler", "ddim"}).code, 0);
+  ASSERT_EQ(sample("noisy", {"--sampler", "ddim", "--eta", "1"}).code, 0);
+  ASSERT_EQ(sample("ddpm").code, 0);
+  EXPECT_NE(content_of(folder_ / "ddim"), content_of(folder_ / "ddpm"));
+  EXPECT_NE(content_of(folder_ / "ddim"), content_of(folder_ / "noisy"));
+  EXPECT_EQ(sample("out", {"--sampler", "ddim", "--eta", "1.5"}).code, 2);
+}
+
+TEST_F(Classes, NetworksThatCanOnlyBeSampledFromAreNotTrained) {
+  const ProgramResult result = train({"--set", "model.predicts_variance=true"});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(contains(result.err, "model.predicts_variance")) << result.err;
+}
+
+TEST_F(Classes, InspectTellsTwoModelsApart) {
+  ASSERT_EQ(train().code, 0);
+  ASSERT_EQ(train({"--set", "run.name=b", "--set", "model.classes=11", "--seed", "1"}).code, 0);
+  const auto diff = [&](const char* a, const char* b) {
+    const ProgramResult result = ddpm({"inspect", "--diff", a, b, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(result.out);
+  };
+  const auto same = diff("runs/a", "runs/a");
+  EXPECT_EQ(same["different_tensors"], 0);
+  EXPECT_EQ(same["settings"].size(), 0);
+  EXPECT_GT(same["equal_tensors"], 10);
+  const auto other = diff("runs/a", "runs/b");
+  EXPECT_EQ(other["settings"], nlohmann::json::array({"model.classes: 10 -> 11"}));
+  EXPECT_EQ(other["shapes"], nlohmann::json::array({"class_embedding.weight: [10,32] -> [11,32]"}));
+  EXPECT_GT(other["largest_relative_difference"], 0);
+  EXPECT_EQ(other["differences"].size(), other["different_tensors"]);
+  EXPECT_EQ(ddpm({"inspect", "--diff", "runs/a", "nowhere"}).code, 4);
+}
+
+}  // namespace
+}  // namespace ddpm
