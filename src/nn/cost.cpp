@@ -130,11 +130,12 @@ Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_
   // their square.
   const std::int64_t side = std::int64_t{1} << (config.width_multipliers.size() - 1);
   torch::NoGradGuard no_grad;
+  net->to(torch::kFloat64);  // plain convolutions, whatever shortcut there is for other types
   Probe probe;
   {
     const ProbeScope scope(probe);
-    net->forward(torch::zeros({1, channels, side, side}), torch::zeros({1}, torch::kInt64),
-                 std::nullopt, zero_labels(config, 1));
+    net->forward(torch::zeros({1, channels, side, side}, torch::kFloat64),
+                 torch::zeros({1}, torch::kInt64), std::nullopt, zero_labels(config, 1));
   }
   const double growth = static_cast<double>(height * width) / static_cast<double>(side * side);
   cost.forward_macs =
