@@ -28,7 +28,7 @@ ops::StepCoefficients at_time(const NoiseSchedule& schedule, std::int64_t t,
 
 }  // namespace
 
-DdpmSampler::DdpmSampler(NoiseSchedule schedule, const SamplerOptions& options)
+Sampler::Sampler(NoiseSchedule schedule, const SamplerOptions& options)
     : schedule_(std::move(schedule)), options_(options), grid_(grid_of(schedule_, options)) {}
 
 torch::Tensor Sampler::step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
@@ -41,9 +41,9 @@ torch::Tensor Sampler::step(const Predictor& predictor, const torch::Tensor& x, 
 }
 
 ops::StepCoefficients DdpmSampler::coefficients(std::size_t i) const {
-  const std::int64_t t = grid_[i];
-  const bool last = i + 1 == grid_.size();
-  const Posterior q = posterior(schedule_, t, last ? -1 : grid_[i + 1]);
+  const std::int64_t t = grid()[i];
+  const bool last = i + 1 == grid().size();
+  const Posterior q = posterior(schedule_, t, last ? -1 : grid()[i + 1]);
   ops::StepCoefficients c = at_time(schedule_, t, options_);
   c.x0_coefficient = q.x0_coefficient;
   c.x_coefficient = q.xt_coefficient;
@@ -60,14 +60,11 @@ ops::StepCoefficients DdpmSampler::coefficients(std::size_t i) const {
   return c;
 }
 
-DdimSampler::DdimSampler(NoiseSchedule schedule, const SamplerOptions& options)
-    : schedule_(std::move(schedule)), options_(options), grid_(grid_of(schedule_, options)) {}
-
 ops::StepCoefficients DdimSampler::coefficients(std::size_t i) const {
-  const std::int64_t t = grid_[i];
-  const bool last = i + 1 == grid_.size();
+  const std::int64_t t = grid()[i];
+  const bool last = i + 1 == grid().size();
   const std::int64_t end = options_.set_alpha_to_one ? -1 : 0;
-  const double from = schedule_.alpha_bar(t), to = schedule_.alpha_bar(last ? end : grid_[i + 1]);
+  const double from = schedule_.alpha_bar(t), to = schedule_.alpha_bar(last ? end : grid()[i + 1]);
   ops::StepCoefficients c = at_time(schedule_, t, options_);
   c.noise_std = options_.eta * std::sqrt((1 - to) / (1 - from) * std::max(0.0, 1 - from / to));
   const double direction = std::sqrt(std::max(0.0, 1 - to - c.noise_std * c.noise_std));

@@ -34,9 +34,10 @@ using StepNoise = std::function<torch::Tensor(const torch::Tensor& x, std::int64
 // Samplers that go from time to time by one evaluation each.
 class Sampler {
  public:
+  Sampler(NoiseSchedule schedule, const SamplerOptions& options);
   virtual ~Sampler() = default;
   // Timesteps visited, descending.
-  virtual const std::vector<std::int64_t>& grid() const = 0;
+  const std::vector<std::int64_t>& grid() const { return grid_; }
   // The transition from x at grid()[i] to x at grid()[i+1], or to the finished image after the
   // last; its noise_std is 0 where none is added.
   virtual ops::StepCoefficients coefficients(std::size_t i) const = 0;
@@ -46,20 +47,21 @@ class Sampler {
   // Makes that transition.
   torch::Tensor step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
                      const StepNoise& noise) const;
+
+ protected:
+  NoiseSchedule schedule_;
+  SamplerOptions options_;
+
+ private:
+  std::vector<std::int64_t> grid_;
 };
 
 // Ancestral sampling, algorithm 2 of Ho et al., on any grid: x0 from the predicted noise, clipped,
 // then the posterior q(x_s | x_t, x_0) with its variance; the last transition adds no noise.
 class DdpmSampler : public Sampler {
  public:
-  DdpmSampler(NoiseSchedule schedule, const SamplerOptions& options);
-  const std::vector<std::int64_t>& grid() const override { return grid_; }
+  using Sampler::Sampler;
   ops::StepCoefficients coefficients(std::size_t i) const override;
-
- private:
-  NoiseSchedule schedule_;
-  SamplerOptions options_;
-  std::vector<std::int64_t> grid_;
 };
 
 // Song, Meng, Ermon, "Denoising Diffusion Implicit Models", equation 12, on any grid. Each step
@@ -68,15 +70,9 @@ class DdpmSampler : public Sampler {
 // variance.
 class DdimSampler : public Sampler {
  public:
-  DdimSampler(NoiseSchedule schedule, const SamplerOptions& options);
-  const std::vector<std::int64_t>& grid() const override { return grid_; }
+  using Sampler::Sampler;
   ops::StepCoefficients coefficients(std::size_t i) const override;
   bool adds_noise() const override { return options_.eta > 0; }
-
- private:
-  NoiseSchedule schedule_;
-  SamplerOptions options_;
-  std::vector<std::int64_t> grid_;
 };
 
 // By name ("ddpm", "ddim"). Throws ConfigError naming the known ones.
