@@ -2,7 +2,6 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
-#include <fstream>
 #include <span>
 
 #include <nlohmann/json.hpp>
@@ -10,7 +9,7 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/codec.h"
 #include "support/files.h"
-#include "support/program.h"
+#include "support/tiny_run.h"
 
 namespace ddpm {
 namespace {
@@ -19,7 +18,6 @@ namespace fs = std::filesystem;
 using testing::contains;
 using testing::content_of;
 using testing::ProgramResult;
-using testing::run_program;
 
 constexpr const char* kConfig = R"({
   "run": {"threads": 1},
@@ -32,22 +30,14 @@ constexpr const char* kConfig = R"({
   "sampling": {"count": 3, "steps": 4}
 })";
 
-class Classes : public ::testing::Test {
+class Classes : public testing::TinyRun {
  protected:
-  Classes() { std::ofstream(folder_ / "tiny.json") << kConfig; }
-  ProgramResult ddpm(const std::vector<std::string>& arguments) {
-    return run_program(folder_.path(), arguments);
-  }
-  ProgramResult train(const std::vector<std::string>& more = {}) {
-    std::vector<std::string> all = {"train", "--config", "tiny.json", "--set", "run.name=a"};
-    all.insert(all.end(), more.begin(), more.end());
-    return ddpm(all);
-  }
+  Classes() { folder_.write("tiny.json", kConfig); }
   ProgramResult sample(const std::string& output, const std::vector<std::string>& more = {}) {
     std::vector<std::string> all = {"sample",      "--model",  "runs/a", "--format",
                                     "safetensors", "--output", output};
     all.insert(all.end(), more.begin(), more.end());
-    return ddpm(all);
+    return run(all);
   }
   // Input of ddpm denoise for two images of 1x8x8.
   void write_input(const std::vector<std::int64_t>& labels) {
@@ -63,10 +53,8 @@ class Classes : public ::testing::Test {
   }
   ProgramResult denoise(const std::vector<std::int64_t>& labels, const std::string& output) {
     write_input(labels);
-    return ddpm({"denoise", "--model", "runs/a", "--input", "in.safetensors", "--output", output});
+    return run({"denoise", "--model", "runs/a", "--input", "in.safetensors", "--output", output});
   }
-
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(Classes, AreLearnedSampledAndEvaluated) {
@@ -79,7 +67,7 @@ TEST_F(Classes, AreLearnedSampledAndEvaluated) {
   EXPECT_NE(content_of(folder_ / "drawn"), content_of(folder_ / "four"));
   // PNG files say which class they show.
   ASSERT_EQ(
-      ddpm({"sample", "--model", "runs/a", "--class", "7", "--count", "1", "--output", "png"}).code,
+      run({"sample", "--model", "runs/a", "--class", "7", "--count", "1", "--output", "png"}).code,
       0);
   const PngText text = read_png_text(folder_ / "png/000000.png");
   EXPECT_NE(std::ranges::find(text, std::pair<std::string, std::string>("class", "7")), text.end());
@@ -138,7 +126,7 @@ TEST_F(Classes, InspectTellsTwoModelsApart) {
   ASSERT_EQ(train().code, 0);
   ASSERT_EQ(train({"--set", "run.name=b", "--set", "model.classes=11", "--seed", "1"}).code, 0);
   const auto diff = [&](const char* a, const char* b) {
-    const ProgramResult result = ddpm({"inspect", "--diff", a, b, "--json"});
+    const ProgramResult result = run({"inspect", "--diff", a, b, "--json"});
     EXPECT_EQ(result.code, 0) << result.err;
     return nlohmann::json::parse(result.out);
   };
@@ -151,7 +139,7 @@ TEST_F(Classes, InspectTellsTwoModelsApart) {
   EXPECT_EQ(other["shapes"], nlohmann::json::array({"class_embedding.weight: [10,32] -> [11,32]"}));
   EXPECT_GT(other["largest_relative_difference"], 0);
   EXPECT_EQ(other["differences"].size(), other["different_tensors"]);
-  EXPECT_EQ(ddpm({"inspect", "--diff", "runs/a", "nowhere"}).code, 4);
+  EXPECT_EQ(run({"inspect", "--diff", "runs/a", "nowhere"}).code, 4);
 }
 
 }  // namespace

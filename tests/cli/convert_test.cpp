@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "support/files.h"
-#include "support/program.h"
+#include "support/tiny_run.h"
 
 namespace ddpm {
 namespace {
@@ -15,7 +15,6 @@ namespace fs = std::filesystem;
 using testing::contains;
 using testing::content_of;
 using testing::ProgramResult;
-using testing::run_program;
 
 constexpr const char* kConfig = R"({
   "run": {"threads": 1},
@@ -26,21 +25,17 @@ constexpr const char* kConfig = R"({
                "sample_every": 0}
 })";
 
-class Convert : public ::testing::Test {
+class Convert : public testing::TinyRun {
  protected:
   Convert() {
-    std::ofstream(folder_ / "tiny.json") << kConfig;
-    EXPECT_EQ(ddpm({"train", "--config", "tiny.json", "--set", "run.name=a"}).code, 0);
+    folder_.write("tiny.json", kConfig);
+    EXPECT_EQ(train().code, 0);
   }
-  ProgramResult ddpm(const std::vector<std::string>& arguments) {
-    return run_program(folder_.path(), arguments);
-  }
-  testing::TemporaryFolder folder_;
 };
 
 TEST_F(Convert, WritesAFolderAndPrintsItsFiles) {
   const ProgramResult result =
-      ddpm({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"});
+      run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_EQ(result.out,
             "out/unet/diffusion_pytorch_model.safetensors\nout/unet/config.json\n"
@@ -51,44 +46,44 @@ TEST_F(Convert, WritesAFolderAndPrintsItsFiles) {
   EXPECT_EQ(scheduler["variance_type"], "fixed_small");
   // Averaged weights, unless raw ones are asked for.
   ASSERT_EQ(
-      ddpm({"convert", "--model", "runs/a", "--weights", "raw", "--to", "ddpm", "--output", "raw"})
+      run({"convert", "--model", "runs/a", "--weights", "raw", "--to", "ddpm", "--output", "raw"})
           .code,
       0);
   EXPECT_EQ(content_of(folder_ / "raw/model.safetensors"),
             content_of(folder_ / "runs/a/checkpoints/step_00000002/model.safetensors"));
-  ASSERT_EQ(ddpm({"convert", "--model", "out", "--to", "ddpm", "--output", "back"}).code, 0);
+  ASSERT_EQ(run({"convert", "--model", "out", "--to", "ddpm", "--output", "back"}).code, 0);
   EXPECT_EQ(content_of(folder_ / "back/model.safetensors"),
             content_of(folder_ / "runs/a/checkpoints/step_00000002/ema.safetensors"));
 }
 
 TEST_F(Convert, MistakesAreExitCodeTwo) {
-  EXPECT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "keras", "--output", "out"}).code, 2);
-  EXPECT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "labml", "--output", "out"}).code, 2);
-  EXPECT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "ddpm", "--output", "runs"}).code, 2);
+  EXPECT_EQ(run({"convert", "--model", "runs/a", "--to", "keras", "--output", "out"}).code, 2);
+  EXPECT_EQ(run({"convert", "--model", "runs/a", "--to", "labml", "--output", "out"}).code, 2);
+  EXPECT_EQ(run({"convert", "--model", "runs/a", "--to", "ddpm", "--output", "runs"}).code, 2);
   EXPECT_FALSE(fs::exists(folder_ / "out"));
 }
 
 TEST_F(Convert, SamplingFromAForeignFolderEqualsTheOriginal) {
-  ASSERT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code, 0);
+  ASSERT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code, 0);
   for (const char* model : {"runs/a", "out"})
     ASSERT_EQ(
-        ddpm({"sample", "--model", model, "--count", "2", "--format", "safetensors", "--output",
-              std::string("of_") + fs::path(model).filename().string() + ".safetensors"})
+        run({"sample", "--model", model, "--count", "2", "--format", "safetensors", "--output",
+             std::string("of_") + fs::path(model).filename().string() + ".safetensors"})
             .code,
         0);
   EXPECT_EQ(content_of(folder_ / "of_a.safetensors"), content_of(folder_ / "of_out.safetensors"));
 }
 
 TEST_F(Convert, TrainingStartsFromAForeignFolder) {
-  ASSERT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code, 0);
+  ASSERT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code, 0);
   // A recipe of another network: the model's counts. The learning rate moves nothing.
   nlohmann::json recipe = nlohmann::json::parse(kConfig);
   recipe.erase("model");
   recipe.erase("diffusion");
   std::ofstream(folder_ / "recipe.json") << recipe;
   const ProgramResult result =
-      ddpm({"train", "--config", "recipe.json", "--init-from", "out", "--set", "run.name=b",
-            "--set", "training.learning_rate=0", "--set", "model.dropout=0.2"});
+      run({"train", "--config", "recipe.json", "--init-from", "out", "--set", "run.name=b", "--set",
+           "training.learning_rate=0", "--set", "model.dropout=0.2"});
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(contains(result.err, "starting from the weights of out/unet"));
   const auto config = nlohmann::json::parse(content_of(folder_ / "runs/b/config.json"));
@@ -96,8 +91,8 @@ TEST_F(Convert, TrainingStartsFromAForeignFolder) {
   EXPECT_EQ(config["model"]["dropout"], 0.2) << "--set comes last";
   EXPECT_EQ(config["diffusion"]["timesteps"], 20);
   for (const char* weights : {"raw", "ema"}) {
-    ASSERT_EQ(ddpm({"convert", "--model", "runs/b", "--weights", weights, "--to", "ddpm",
-                    "--output", std::string("b_") + weights, "--set", "model.dropout=0"})
+    ASSERT_EQ(run({"convert", "--model", "runs/b", "--weights", weights, "--to", "ddpm", "--output",
+                   std::string("b_") + weights, "--set", "model.dropout=0"})
                   .code,
               0);
     EXPECT_EQ(content_of(folder_ / (std::string("b_") + weights) / "model.safetensors"),
@@ -106,11 +101,11 @@ TEST_F(Convert, TrainingStartsFromAForeignFolder) {
 }
 
 TEST_F(Convert, InspectSaysWhatAForeignFolderIs) {
-  ASSERT_EQ(ddpm({"convert", "--model", "runs/a", "--to", "diffusers", "--dtype", "fp16",
-                  "--output", "out"})
+  ASSERT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--dtype", "fp16", "--output",
+                 "out"})
                 .code,
             0);
-  const ProgramResult result = ddpm({"inspect", "out", "--json"});
+  const ProgramResult result = run({"inspect", "out", "--json"});
   ASSERT_EQ(result.code, 0) << result.err;
   const auto description = nlohmann::json::parse(result.out);
   EXPECT_EQ(description["format"], "diffusers");
@@ -124,7 +119,7 @@ TEST_F(Convert, DamagedForeignFilesAreExitCodeFour) {
   const fs::path corpora = fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file";
   for (const char* name : {"malicious.pt", "valid_training.pt", "valid_state_dict.pt"}) {
     const ProgramResult result =
-        ddpm({"sample", "--model", (corpora / name).string(), "--output", "x"});
+        run({"sample", "--model", (corpora / name).string(), "--output", "x"});
     EXPECT_EQ(result.code, 4) << name;
     EXPECT_TRUE(contains(result.err, name)) << result.err;
     EXPECT_FALSE(fs::exists(folder_ / "x"));
