@@ -114,6 +114,7 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& u, const tor
     torch::NoGradGuard no_grad;
     const torch::Tensor v_memory = buffer({kPoints * panel * inputs});
     const torch::Tensor m_memory = buffer({kPoints * panel * width});
+    std::vector<float> outside(static_cast<std::size_t>(width));  // takes pixels that stick out
     torch::Tensor v;
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t first = task / blocks * panel, k = task % blocks * width;
@@ -133,7 +134,6 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& u, const tor
       torch::Tensor m =
           m_memory.narrow(0, 0, kPoints * tiles * count).view({kPoints, tiles, count});
       at::bmm_out(m, v, u.narrow(2, k, count));
-      std::vector<float> outside(static_cast<std::size_t>(count));
       for (std::int64_t i = 0; i < tiles; ++i) {
         std::array<float*, 4> pixels;
         for (std::int64_t j = 0; j < 4; ++j) {
