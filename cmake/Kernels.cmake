@@ -69,6 +69,9 @@ if(DDPM_WITH_KERNELS)
   add_library(ddpm_kernels STATIC ${kernel_sources})
   set_target_properties(ddpm_kernels PROPERTIES
     CUDA_ARCHITECTURES "${architectures}" CUDA_STANDARD 17 CUDA_RUNTIME_LIBRARY None)
+  if(architectures MATCHES "90a")
+    target_compile_definitions(ddpm_kernels PRIVATE DDPM_WITH_HOPPER=1)
+  endif()
   # The libraries that LibTorch itself loads, so that the process has each once.
   foreach(library IN ITEMS cudart cublasLt)
     file(GLOB torch_library "${DDPM_TORCH_NVIDIA}/lib/lib${library}.so.*")

@@ -212,6 +212,7 @@ struct DeviceLimits {
   int shared_per_processor = 0;
   int shared_per_block = 0;
   bool overlaps_launches = false;  // knows programmatic dependent launches
+  bool is_hopper = false;          // compute capability 9.0
 };
 
 constexpr int kMaxDevices = 64;
@@ -239,6 +240,7 @@ inline const DeviceLimits& device_limits() {
     int major = 0;
     query(major, cudaDevAttrComputeCapabilityMajor);
     d.overlaps_launches = major >= 9;
+    d.is_hopper = major == 9;
   });
   return limits[device];
 }
@@ -264,6 +266,7 @@ struct Launch {
   int threads = 0;
   int shared_bytes = 0;
   Stream stream = nullptr;
+  int cluster = 1;  // adjacent blocks that see each other's shared memory
 };
 
 // Launches a kernel that begins with wait_for_inputs(): where the GPU can, it gets ready while the
@@ -272,11 +275,18 @@ template <auto kKernel, class... Arguments>
 void launch(const char* name, const Launch& size, const Arguments&... arguments) {
   if (size.shared_bytes > 0) allow_large_shared<kKernel>();
   cudaLaunchConfig_t config = {};
-  cudaLaunchAttribute overlap = {};
-  overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
-  overlap.val.programmaticStreamSerializationAllowed = 1;
-  config.attrs = &overlap;
-  config.numAttrs = device_limits().overlaps_launches ? 1 : 0;
+  std::array<cudaLaunchAttribute, 2> attributes = {};
+  config.attrs = attributes.data();
+  if (device_limits().overlaps_launches) {
+    cudaLaunchAttribute& overlap = attributes[config.numAttrs++];
+    overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
+    overlap.val.programmaticStreamSerializationAllowed = 1;
+  }
+  if (size.cluster > 1) {
+    cudaLaunchAttribute& cluster = attributes[config.numAttrs++];
+    cluster.id = cudaLaunchAttributeClusterDimension;
+    cluster.val.clusterDim = {static_cast<unsigned>(size.cluster), 1, 1};
+  }
   config.gridDim = size.blocks;
   config.blockDim = dim3(static_cast<unsigned>(size.threads));
   config.dynamicSmemBytes = static_cast<std::size_t>(size.shared_bytes);

@@ -5,6 +5,7 @@
 #include "ddpm/kernels/batch.h"
 #include "ddpm/kernels/device.h"
 #include "ddpm/kernels/group_norm.h"
+#include "ddpm/kernels/hopper_convolution.h"
 #include "ddpm/kernels/matrix_product.h"
 #include "ddpm/kernels/optimizer.h"
 #include "ddpm/kernels/random.h"
@@ -38,6 +39,9 @@ Int group_norm_forward_workspace(const GroupNormShape&) { none(); }
 Int group_norm_backward_workspace(const GroupNormShape&) { none(); }
 void group_norm_forward(const GroupNormShape&, const GroupNormForward&, Stream) { none(); }
 void group_norm_backward(const GroupNormShape&, const GroupNormBackward&, Stream) { none(); }
+
+bool hopper_convolution_wins(const ConvolutionShape&) { return false; }
+void hopper_convolution(const ConvolutionShape&, const HopperConvolution&, Stream) { none(); }
 
 Int matrix_product_workspace() { none(); }
 void matrix_product(const MatrixProduct&, Stream) { none(); }

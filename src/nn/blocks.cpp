@@ -99,10 +99,10 @@ torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
   }
   if (shortcut_.is_empty())
     return divided(ops::convolution(h, conv2_->weight, conv2_->bias, {}, in.x), output_scale_);
-  return divided(ops::pointwise_convolution(
-                     in.x, in.skip, shortcut_->weight, shortcut_->bias,
-                     {.value = ops::convolution(h, conv2_->weight), .bias = conv2_->bias}),
-                 output_scale_);
+  return divided(
+      ops::convolution_with_shortcut(h, conv2_->weight, conv2_->bias,
+                                     {in.x, in.skip, shortcut_->weight, shortcut_->bias}),
+      output_scale_);
 }
 
 ops::GroupNormOutput ResBlockImpl::normed(Norm& norm, const ops::GroupNormInput& input,

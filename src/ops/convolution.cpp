@@ -4,6 +4,8 @@
 
 #include "ddpm/kernels/residual.h"
 #include "ddpm/kernels/residual_convolution.h"
+#include "ddpm/ops/linear.h"
+#include "hopper_convolution.h"
 #include "layer_gradients.h"
 #include "product.h"
 #include "winograd.h"
@@ -75,10 +77,14 @@ class ConvolutionFunction : public Function<ConvolutionFunction> {
   static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
                                 const torch::Tensor& bias, const torch::Tensor& residual,
                                 std::int64_t stride, std::int64_t padding) {
+    const std::int64_t height = (x.size(2) + 2 * padding - weight.size(2)) / stride + 1;
+    const std::int64_t width = (x.size(3) + 2 * padding - weight.size(3)) / stride + 1;
+    const torch::Tensor in_one_round = hopper_convolution(x, weight, stride, padding, height, width,
+                                                          {.bias = bias, .residual = residual});
+    if (in_one_round.defined()) return in_one_round;
     const bool is_3x3 = weight.size(2) == 3 && weight.size(3) == 3 && padding == 1;
     if (is_3x3 && unfolding_wins(x, weight, stride))
-      return unfolded_convolution(x, weight, bias, stride, padding, (x.size(2) - 1) / stride + 1,
-                                  (x.size(3) - 1) / stride + 1, residual);
+      return unfolded_convolution(x, weight, bias, stride, padding, height, width, residual);
     if (is_3x3 && stride == 1 && bias.defined() && residual.defined()) {
       const torch::Tensor y = residual_convolution(x, weight, bias, residual);
       if (y.defined()) return y;
@@ -137,6 +143,17 @@ torch::Tensor convolution(const torch::Tensor& x, const torch::Tensor& weight,
   if (winograd_wins(x, weight, options)) return winograd_convolution(x, weight, bias, residual);
   const torch::Tensor y = torch::conv2d(x, weight, bias, options.stride, options.padding);
   return residual.defined() ? residual + y : y;
+}
+
+torch::Tensor convolution_with_shortcut(const torch::Tensor& x, const torch::Tensor& weight,
+                                        const torch::Tensor& bias, const Shortcut& s) {
+  if (!torch::GradMode::is_enabled() && use_kernels(x)) {
+    const torch::Tensor y = hopper_convolution(x, weight, /*stride=*/1, /*padding=*/1, x.size(2),
+                                               x.size(3), {.bias = bias, .shortcut = s});
+    if (y.defined()) return y;
+  }
+  return pointwise_convolution(s.x, s.skip, s.weight, s.bias,
+                               {.value = convolution(x, weight), .bias = bias});
 }
 
 }  // namespace ddpm::ops

@@ -1,6 +1,7 @@
 #include "layer_gradients.h"
 
 #include "ddpm/kernels/residual.h"
+#include "hopper_convolution.h"
 
 namespace ddpm::ops {
 namespace {
@@ -28,6 +29,10 @@ torch::Tensor convolution_gradient(Gradient which, const torch::Tensor& dy, cons
                                    const torch::Tensor& weight, std::int64_t stride,
                                    std::int64_t padding) {
   const bool input = which == Gradient::kInput;
+  if (input && stride == 1) {
+    const torch::Tensor dx = hopper_input_gradient(dy, x, weight, padding);
+    if (dx.defined()) return dx;
+  }
   const auto gradients = at::convolution_backward(
       dy, x, weight, std::nullopt, {stride, stride}, {padding, padding}, {1, 1},
       /*transposed=*/false, {0, 0}, /*groups=*/1, {input, !input, false});

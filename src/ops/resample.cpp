@@ -4,6 +4,7 @@
 
 #include "ddpm/kernels/resample.h"
 #include "ddpm/ops/convolution.h"
+#include "hopper_convolution.h"
 #include "layer_gradients.h"
 #include "product.h"
 
@@ -59,6 +60,9 @@ class AsymmetricDownsampleFunction : public Function<AsymmetricDownsampleFunctio
 
   static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& weight,
                                 const torch::Tensor& bias) {
+    const torch::Tensor y =
+        hopper_convolution(x, weight, 2, 0, x.size(2) / 2, x.size(3) / 2, {.bias = bias});
+    if (y.defined()) return y;
     if (unfolding_wins(x, weight, 2))
       return unfolded_convolution(x, weight, bias, 2, 0, x.size(2) / 2, x.size(3) / 2);
     const torch::Tensor wide = channels_last(torch::conv2d(x, weight, {}, 2, 2));
@@ -116,6 +120,8 @@ class UpsampleFunction : public Function<UpsampleFunction> {
 
   static torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& folded,
                                 const torch::Tensor& bias) {
+    const torch::Tensor joined = hopper_upsample(x, folded, bias);
+    if (joined.defined()) return joined;
     const torch::Tensor phases = channels_last(torch::conv2d(x, folded, {}, 1, 1));
     const torch::Tensor y = torch::empty({x.size(0), bias.size(0), 2 * x.size(2), 2 * x.size(3)},
                                          x.options(), torch::MemoryFormat::ChannelsLast);

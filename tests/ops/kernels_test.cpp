@@ -132,6 +132,10 @@ TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
                                                 {2, 16, 3, 5, 1, 1},
                                                 {16, 128, 128, 17, 1, 1},
                                                 {4, 256, 192, 8, 1, 1},
+                                                {9, 64, 128, 32, 1, 1},
+                                                {16, 64, 256, 16, 1, 1},
+                                                {5, 128, 64, 4, 1, 1},
+                                                {3, 40, 72, 13, 1, 1},
                                                 {2, 32, 32, 9, 2, 0}}) {
     const std::int64_t result = (side + 2 * padding - 3) / stride + 1;
     const auto run = [&, s = stride, p = padding](const std::vector<Tensor>& x) {
@@ -143,6 +147,36 @@ TEST_P(Kernels, ConvolutionWithBiasAndResidual) {
                 {random({n, in, side, side}), random({out, in, 3, 3}, scale), random({out}),
                  random({n, out, result, result})},
                 run, run);
+  }
+}
+
+TEST_P(Kernels, ConvolutionWithShortcut) {
+  const auto run = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{
+        ops::convolution_with_shortcut(x[0], x[1], x[2], {x[3], x[4], x[5], x[6]})};
+  };
+  const auto definition = [](const std::vector<Tensor>& x) {
+    const Tensor both = x[4].defined() ? torch::cat({x[3], x[4]}, 1) : x[3];
+    return std::vector<Tensor>{torch::conv2d(x[0], x[1], x[2], 1, 1) +
+                               torch::conv2d(both, x[5], x[6])};
+  };
+  for (const auto& [n, in, out, first, skip, side] :
+       std::vector<std::array<std::int64_t, 6>>{{2, 64, 64, 32, 0, 8},
+                                                {3, 40, 72, 24, 16, 5},
+                                                {16, 64, 64, 128, 72, 4},
+                                                {20, 64, 128, 64, 32, 32}}) {
+    const std::vector<Tensor> in_float64 = {random({n, in, side, side}),
+                                            random({out, in, 3, 3}, 0.05),
+                                            random({out}),
+                                            random({n, first, side, side}),
+                                            skip > 0 ? random({n, skip, side, side}) : Tensor(),
+                                            random({out, first + skip, 1, 1}, 0.1),
+                                            random({out})};
+    expect_same("with gradients", in_float64, run, definition);
+    torch::NoGradGuard no_grad;
+    std::vector<Tensor> in_type;
+    for (const Tensor& x : in_float64) in_type.push_back(on_gpu(x));
+    expect_close(run(in_type)[0], definition(in_float64)[0], "without gradients");
   }
 }
 
@@ -245,8 +279,12 @@ TEST_P(Kernels, UpsampleConvolution) {
     const Tensor doubled = torch::upsample_nearest2d(x[0], {2 * x[0].size(2), 2 * x[0].size(3)});
     return std::vector<Tensor>{torch::conv2d(doubled, x[1], x[2], 1, 1)};
   };
-  for (const auto& [n, in, out, h, w] : std::vector<std::array<std::int64_t, 5>>{
-           {2, 32, 32, 4, 4}, {3, 24, 40, 5, 3}, {1, 64, 64, 16, 16}, {2, 16, 8, 1, 1}})
+  for (const auto& [n, in, out, h, w] :
+       std::vector<std::array<std::int64_t, 5>>{{2, 32, 32, 4, 4},
+                                                {3, 24, 40, 5, 3},
+                                                {1, 64, 64, 16, 16},
+                                                {2, 16, 8, 1, 1},
+                                                {5, 32, 128, 32, 32}})
     expect_same("upsample_convolution",
                 {random({n, in, h, w}), random({out, in, 3, 3}, 0.1), random({out})}, run,
                 definition);
