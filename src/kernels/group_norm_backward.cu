@@ -354,49 +354,7 @@ __global__ void __launch_bounds__(kUsualThreads) chunk_backward(Backward a) {
   write_gradient<T>(a, lane, gradient, GlobalReader<T, kSilu, kDropout>(a, lane, affine));
 }
 
-// --- Parameters ----------------------------------------------------------------------------------
-
-using ParameterRow = float[kWarp + 1];  // padded: columns are read without bank conflicts
-
-// dgamma and dbeta: sums over the samples. A block has a square of threads: each row of them reads
-// the same channels of other samples, then each warp adds up what the rows have of one channel.
-// Blocks are numbered (parameter, channels).
-template <class T>
-__global__ void __launch_bounds__(kWarp* kWarp) sum_samples(Backward a) {
-  wait_for_inputs();
-  auto* const sums = reinterpret_cast<ParameterRow*>(dynamic_shared());
-  const int channels = a.geometry.channels;
-  const int blocks = static_cast<int>(gridDim.x) / 2;
-  const bool is_gamma = static_cast<int>(blockIdx.x) >= blocks;
-  const int first = (static_cast<int>(blockIdx.x) - (is_gamma ? blocks : 0)) * kWarp;
-  const int lane = static_cast<int>(threadIdx.x) % kWarp;
-  const int warp = static_cast<int>(threadIdx.x) / kWarp;
-  float sum = 0.0f;
-  if (first + lane < channels) {
-    const float* const column = a.by_sample + (is_gamma ? a.samples * channels : 0) + first + lane;
-#pragma unroll 4
-    for (std::int64_t n = warp; n < a.samples; n += kWarp) sum += column[n * channels];
-  }
-  sums[warp][lane] = sum;
-  __syncthreads();
-  sum = sums[lane][warp];
-  for (int distance = kWarp / 2; distance > 0; distance /= 2) {
-    sum += __shfl_xor_sync(0xFFFFFFFFu, sum, distance);
-  }
-  if (lane == 0 && first + warp < channels) {
-    static_cast<T*>(is_gamma ? a.t.dgamma : a.t.dbeta)[first + warp] = from_float<T>(sum);
-  }
-}
-
 // --- Host ----------------------------------------------------------------------------------------
-
-template <class T>
-void launch_sum_samples(const Backward& a, Stream stream) {
-  const unsigned blocks = static_cast<unsigned>((a.geometry.channels + kWarp - 1) / kWarp);
-  launch<sum_samples<T>>(
-      "group_norm sum_samples",
-      {dim3(2 * blocks), kWarp * kWarp, kWarp * static_cast<int>(sizeof(ParameterRow)), stream}, a);
-}
 
 template <class T, bool kSilu, bool kDropout>
 void launch_slab(const Backward& a, Stream stream) {
@@ -446,7 +404,6 @@ void group_norm_backward(const GroupNormShape& shape, const GroupNormBackward& t
              } else {
                launch_chunked<T, silu.value, dropout.value>(shape, a, stream);
              }
-             launch_sum_samples<T>(a, stream);
            });
 }
 

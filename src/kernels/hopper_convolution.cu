@@ -242,11 +242,19 @@ std::optional<Choice> choose_for_one_round(const ConvolutionShape& s) {
 }
 
 // In several rounds cuDNN's kernels are faster as far as they go: doubling takes a pass more with
-// them and a shortcut two, which cost more where channels are few.
+// them and a shortcut two, which cost more where channels are few; and for the gradient of an input
+// much wider than the output they have none that is good.
 bool several_rounds_win(const ConvolutionShape& s) {
   constexpr std::int64_t kFewChannels = 128;
-  return s.kind == ConvolutionKind::kDoubling ||
-         (s.shortcut_channels > 0 && s.channels <= kFewChannels);
+  switch (s.kind) {
+    case ConvolutionKind::kDoubling:
+      return true;
+    case ConvolutionKind::kInput:
+      return s.out_channels >= 3 * s.channels;
+    case ConvolutionKind::kForward:
+      return s.shortcut_channels > 0 && s.channels <= kFewChannels;
+  }
+  return false;
 }
 
 std::optional<Choice> choose(const ConvolutionShape& s) {

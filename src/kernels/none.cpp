@@ -39,6 +39,9 @@ Int group_norm_forward_workspace(const GroupNormShape&) { none(); }
 Int group_norm_backward_workspace(const GroupNormShape&) { none(); }
 void group_norm_forward(const GroupNormShape&, const GroupNormForward&, Stream) { none(); }
 void group_norm_backward(const GroupNormShape&, const GroupNormBackward&, Stream) { none(); }
+void group_norm_parameter_gradients(const GroupNormShape&, const float*, void*, void*, Stream) {
+  none();
+}
 
 bool hopper_convolution_wins(const ConvolutionShape&) { return false; }
 void hopper_convolution(const ConvolutionShape&, const HopperConvolution&, Stream) { none(); }

@@ -4,6 +4,7 @@
 
 #include "ddpm/kernels/group_norm.h"
 #include "ddpm/ops/dropout.h"
+#include "ddpm/ops/side_stream.h"
 #include "kernels.h"
 
 namespace ddpm::ops {
@@ -83,6 +84,7 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
                                 options.draw ? options.draw->position : torch::Tensor()});
     context->saved_data["groups"] = options.groups;
     context->saved_data["silu"] = options.silu;
+    context->saved_data["parameters_are_leaves"] = weight.is_leaf() && bias.is_leaf();
     context->saved_data["dropout"] = options.draw ? options.dropout : 0.0;
     if (options.draw) {
       context->saved_data["seed"] = static_cast<std::int64_t>(options.draw->key.seed);
@@ -125,13 +127,20 @@ class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
                                   .residual2 = data(residual2),
                                   .dx1 = mutable_data(dx),
                                   .dx2 = mutable_data(dskip),
-                                  .dgamma = mutable_data(dweight),
-                                  .dbeta = mutable_data(dbias),
                                   .dshift = mutable_data(dshift),
                                   .workspace = scratch.data_ptr<float>(),
                                   .silu = context->saved_data["silu"].toBool(),
                                   .dropout = saved_dropout(*context, saved[7])},
                                  stream_of(input.x));
+    const auto sum_samples = [&] {
+      kernels::group_norm_parameter_gradients(shape, scratch.const_data_ptr<float>(),
+                                              mutable_data(dweight), mutable_data(dbias),
+                                              stream_of(input.x));
+    };
+    if (context->saved_data["parameters_are_leaves"].toBool())
+      run_aside({scratch}, sum_samples);
+    else
+      sum_samples();
     return {dx, dskip, dshift, dweight, dbias, torch::Tensor()};
   }
 

@@ -63,8 +63,6 @@ struct GroupNormBackward {
   const void* residual2 = nullptr;  // like x2 or null: added to dx2; may be the same memory as dx2
   void* dx1 = nullptr;              // like x1
   void* dx2 = nullptr;              // like x2; null without x2
-  void* dgamma = nullptr;           // [channels]
-  void* dbeta = nullptr;            // [channels]
   void* dshift = nullptr;           // [samples, channels] or null: sum over positions, no residual
   float* workspace = nullptr;       // group_norm_backward_workspace() floats
   bool silu = true;
@@ -85,5 +83,10 @@ void group_norm_forward(const GroupNormShape& shape, const GroupNormForward& ten
                         Stream stream);
 void group_norm_backward(const GroupNormShape& shape, const GroupNormBackward& tensors,
                          Stream stream);
+
+// The gradients of gamma and beta, [channels] of the shape's type, from the workspace that
+// group_norm_backward() left. Apart, because nobody waits for them before the optimiser.
+void group_norm_parameter_gradients(const GroupNormShape& shape, const float* workspace,
+                                    void* dgamma, void* dbeta, Stream stream);
 
 }  // namespace ddpm::kernels
