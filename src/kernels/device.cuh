@@ -137,8 +137,9 @@ __device__ inline std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
 }
 
-// The first statement of every kernel that launch() starts: nothing is read or written before the
-// kernels ahead have finished. Lets the next kernel get ready, too.
+// Every kernel that launch() starts begins with this, or sets up shared memory first: nothing
+// global is read or written before the kernels ahead have finished. Lets the next kernel get ready,
+// too.
 __device__ inline void wait_for_inputs() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");

@@ -115,52 +115,70 @@ View weights_view(std::int64_t rows, std::int64_t taps, std::int64_t channels, i
           .box = {kDepth, 1, box_rows, 1}};
 }
 
+void describe_output(const ConvolutionShape& s, const HopperConvolution& c, const Pixels& box,
+                     Task& t) {
+  const View whole = pixels_view(s.n, s.out_height, s.out_width, s.out_channels, box);
+  t.phases = 1;
+  t.y[0] = make_map(c.y, whole);
+  t.has_residual = c.residual != nullptr;
+  if (t.has_residual) t.residual = make_map(c.residual, whole);
+  if (s.kind != ConvolutionKind::kDoubling) return;
+  t.phases = kPhases;
+  View phase = whole;  // every other pixel
+  phase.sizes = {s.out_channels, part_width(s), part_height(s), s.n};
+  phase.strides = {2 * whole.strides[0], 2 * whole.strides[1], whole.strides[2]};
+  for (int i = 0; i < kPhases; ++i)
+    t.y[i] = make_map(
+        static_cast<Element*>(c.y) + i / 2 * whole.strides[1] + i % 2 * whole.strides[0], phase);
+}
+
+void describe_shortcut(const ConvolutionShape& s, const HopperConvolution& c, const Pixels& box,
+                       int columns, Task& t) {
+  if (c.shortcut == nullptr) return;
+  const auto view = [&](std::int64_t channels) {
+    return pixels_view(s.n, s.out_height, s.out_width, channels, box);
+  };
+  t.shortcut = make_map(c.shortcut, view(s.shortcut_channels));
+  if (c.skip != nullptr) t.skip = make_map(c.skip, view(s.skip_channels));
+  t.shortcut_weight =
+      make_map(c.shortcut_weight,
+               weights_view(s.out_channels, 1, s.shortcut_channels + s.skip_channels, columns));
+  t.shortcut_bias = static_cast<const Element*>(c.shortcut_bias);
+  t.shortcut_channels = static_cast<int>(s.shortcut_channels);
+  t.shortcut_chunks = static_cast<int>(divide_up(s.shortcut_channels, kDepth));
+}
+
+View weights_of(const ConvolutionShape& s, int columns) {
+  const std::int64_t taps = s.taps * s.taps;
+  switch (s.kind) {
+    case ConvolutionKind::kInput:
+      return weights_view(s.channels, taps, s.out_channels, kDepth);
+    case ConvolutionKind::kDoubling:
+      return weights_view(kPhases * s.out_channels, taps, s.channels, columns);
+    case ConvolutionKind::kForward:
+      break;
+  }
+  return weights_view(s.out_channels, taps, s.channels, columns);
+}
+
 template <class Tile>
 Task make_task(const ConvolutionShape& s, const HopperConvolution& c) {
   const std::int64_t height = part_height(s), width = part_width(s);
   const Pixels box = box_of(width, height, Tile::kPixels);
-  const bool input = s.kind == ConvolutionKind::kInput;
-  const bool doubling = s.kind == ConvolutionKind::kDoubling;
   Task t{};
   t.x = make_map(c.x, pixels_view(s.n, s.height, s.width, s.channels, box, s.stride));
-  t.weight =
-      input ? make_map(c.weight, weights_view(s.channels, s.taps * s.taps, s.out_channels, kDepth))
-            : make_map(c.weight, weights_view((doubling ? kPhases : 1) * s.out_channels,
-                                              s.taps * s.taps, s.channels, Tile::kColumns));
-  const View out = pixels_view(s.n, s.out_height, s.out_width, s.out_channels, box);
-  if (doubling) {
-    View phase = out;
-    phase.sizes = {s.out_channels, width, height, s.n};
-    phase.strides = {2 * out.strides[0], 2 * out.strides[1], out.strides[2]};
-    for (int i = 0; i < kPhases; ++i)
-      t.y[i] = make_map(
-          static_cast<Element*>(c.y) + i / 2 * out.strides[1] + i % 2 * out.strides[0], phase);
-  } else {
-    t.y[0] = make_map(c.y, out);
-  }
-  if (c.residual != nullptr) t.residual = make_map(c.residual, out);
-  t.has_residual = c.residual != nullptr;
-  if (c.shortcut != nullptr) {
-    const std::int64_t both = s.shortcut_channels + s.skip_channels;
-    t.shortcut = make_map(c.shortcut, pixels_view(s.n, height, width, s.shortcut_channels, box));
-    if (c.skip != nullptr)
-      t.skip = make_map(c.skip, pixels_view(s.n, height, width, s.skip_channels, box));
-    t.shortcut_weight =
-        make_map(c.shortcut_weight, weights_view(s.out_channels, 1, both, Tile::kColumns));
-    t.shortcut_channels = static_cast<int>(s.shortcut_channels);
-    t.shortcut_chunks = static_cast<int>(divide_up(s.shortcut_channels, kDepth));
-  }
+  t.weight = make_map(c.weight, weights_of(s, Tile::kColumns));
+  describe_output(s, c, box, t);
+  describe_shortcut(s, c, box, Tile::kColumns, t);
   t.bias = static_cast<const Element*>(c.bias);
-  t.shortcut_bias = static_cast<const Element*>(c.shortcut_bias);
   t.taps = static_cast<int>(s.taps);
   t.stride = static_cast<int>(s.stride);
   t.first = -static_cast<int>(s.padding);
-  t.direction = input ? -1 : 1;
+  t.direction = s.kind == ConvolutionKind::kInput ? -1 : 1;
   t.chunks = static_cast<int>(divide_up(s.channels, kDepth));
   t.steps = static_cast<int>(steps_of(s));
   t.out_channels = static_cast<int>(s.out_channels);
   t.column_tiles = static_cast<int>(divide_up(s.out_channels, Tile::kColumns));
-  t.phases = doubling ? kPhases : 1;
   t.tiles_across = static_cast<int>(divide_up(width, box.across));
   t.tiles_down = static_cast<int>(divide_up(height, box.down));
   t.tile_width = box.across;
@@ -230,7 +248,7 @@ std::optional<Choice> choose_for_one_round(const ConvolutionShape& s) {
     const Candidate& c = kCandidates[i];
     for (int halvings = 0; halvings <= kMostHalvings; ++halvings) {
       const int parts = 1 << halvings;
-      if (!fits(tiles_of(s, c.pixels, c.columns), parts)) break;
+      if (parts > steps_of(s) || !fits(tiles_of(s, c.pixels, c.columns), parts)) break;
       const double time =
           c.step * static_cast<double>(divide_up(steps_of(s), parts)) + c.join * halvings;
       if (best && time >= least) continue;

@@ -44,6 +44,7 @@ struct Barriers {
   Barrier done;                 // outputs are in their place
 };
 
+// What a launch knows.
 struct Task {
   CUtensorMap x, weight, residual, shortcut, skip, shortcut_weight;
   CUtensorMap y[kPhases];
