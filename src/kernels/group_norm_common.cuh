@@ -1,181 +1,20 @@
-// What the forward and backward kernels of group normalization share: how work is divided, where a
-// thread finds its data, sums over a block and dropout.
-//
-// A block handles the positions of one chunk of one sample for a run of adjacent channels. A thread
-// handles one column of the run (8 channels, one vector) at every `rows`-th position, so what it
-// needs per channel stays in registers. Two paths:
-//  - slab: the chunk is the whole image and stays in shared memory; one kernel does everything.
-//  - chunked: for images too large for that; partial sums of chunks, then their totals, then a
-//    second pass over the tensors.
+// What the forward and backward kernels of group normalization share: where a thread finds its data,
+// sums over a block and dropout.
 #pragma once
 
-#include <algorithm>
 #include <cstdint>
-#include <numeric>
-#include <stdexcept>
 #include <type_traits>
 
-#include "ddpm/kernels/group_norm.h"
 #include "device.cuh"
+#include "group_norm_tiling.cuh"
 #include "random.cuh"
 
 namespace ddpm::kernels {
-
-// Channels that a thread handles at a time: 16 bytes of bfloat16 or 32 bytes of float32.
-constexpr int kVector = 8;
-
-constexpr int kMaxThreads = 512;
-constexpr int kUsualThreads = 256;
-constexpr int kMinThreads = 64;
-constexpr int kWarp = 32;
-
-constexpr int kStages = 4;  // of copies to a slab
 
 // Registers of a thread of the slab kernels, at most, so that several blocks fit on a
 // multiprocessor and their loads, arithmetic and stores overlap.
 constexpr int kForwardRegisters = 64;
 constexpr int kBackwardRegisters = 80;
-
-// --- Division of the work ------------------------------------------------------------------------
-
-struct Geometry {
-  int positions, channels, first_channels, groups, group_channels;
-};
-
-struct Tiling {
-  int columns;          // of a block; a block's width is columns * kVector channels
-  int lane_bits;        // log2 of the threads per position: columns rounded up to a power of two
-  int rows;             // positions that the threads of a block handle at a time
-  int column_blocks;    // across all channels; adjacent blocks read adjacent memory
-  int chunks;           // across all positions
-  int chunk_positions;  // of all chunks but the last
-  int threads;          // lanes() * rows
-  int stage_positions;  // of a slab that are copied before work on them begins
-
-  __host__ __device__ int width() const { return columns * kVector; }
-  __host__ __device__ int lanes() const { return 1 << lane_bits; }
-  // Partial sums that sum_over_rows keeps: one per warp, or per row if a row fills a warp.
-  __host__ __device__ int partials() const { return lanes() < kWarp ? threads / kWarp : rows; }
-};
-
-inline Geometry geometry_of(const GroupNormShape& s) {
-  return {static_cast<int>(s.positions), static_cast<int>(s.channels),
-          static_cast<int>(s.first_channels), s.groups, static_cast<int>(s.channels / s.groups)};
-}
-
-inline int bytes_of(Type type) { return type == Type::kBFloat16 ? 2 : 4; }
-
-// log2 of the threads of a position for `columns` columns.
-inline int lane_bits_for(int columns) {
-  int bits = 0;
-  while (1 << bits < columns) ++bits;
-  return bits;
-}
-
-// Slab of `columns` columns. Few threads, with several vectors each, spend less on sums over the
-// block, but in small images, and where there are few blocks, more threads are needed to hide
-// latencies.
-inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) {
-  constexpr int kVectorsPerThread = 8;
-  constexpr int kMinRows = 16;
-  constexpr int kThreadsOfProcessor = 768;
-  Tiling t = {};
-  t.columns = columns;
-  t.lane_bits = lane_bits_for(columns);
-  t.column_blocks = g.channels / t.width();
-  t.chunks = 1;
-  t.chunk_positions = g.positions;
-  const int rows_wanted =
-      std::max(kMinRows, (g.positions + kVectorsPerThread - 1) / kVectorsPerThread);
-  t.threads = kUsualThreads;
-  while (t.threads > kMinThreads && t.threads / 2 >= t.lanes() * rows_wanted) t.threads /= 2;
-  const std::int64_t blocks = samples * t.column_blocks;
-  const std::int64_t wanted = std::int64_t{kThreadsOfProcessor} * device_limits().processors;
-  while (t.threads < kMaxThreads && t.threads < t.lanes() * g.positions &&
-         blocks * t.threads < wanted)
-    t.threads *= 2;
-  t.threads = std::max(t.threads, t.lanes());
-  t.rows = t.threads / t.lanes();
-  t.stage_positions = (g.positions + kStages * t.rows - 1) / (kStages * t.rows) * t.rows;
-  return t;
-}
-
-// Floats of shared memory for `count` sums over rows per channel, partial and total.
-__host__ __device__ inline int sum_floats(const Tiling& t, int count) {
-  return (t.partials() + 1) * count * t.width();
-}
-
-// Shared memory of a slab that keeps `tensors` tensors: their elements, and per channel one sum
-// more than tensors and two coefficients more, in either direction.
-inline std::int64_t slab_bytes(const Geometry& g, const Tiling& t, int tensors, int element_bytes) {
-  const std::int64_t elements = std::int64_t{tensors} * g.positions * t.width();
-  const std::int64_t floats = sum_floats(t, tensors + 1) + (tensors + 2) * t.width();
-  return elements * element_bytes + floats * static_cast<int>(sizeof(float));
-}
-
-// Chooses the slab: as narrow as possible, since small blocks leave several per multiprocessor, but
-// wide enough for whole memory bursts and for enough work per block. `tensors` is the number of
-// tensors kept: 1 forward, 2 backward. Returns false if no slab is good.
-inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) {
-  constexpr int kMinRunBytes = 32;   // a sector of DRAM; less wastes bandwidth
-  constexpr int kGoodRunBytes = 64;  // a burst of DRAM
-  constexpr int kGoodBlockBytes = 16 * 1024;
-  constexpr int kLargestBytes = 113 * 1024;  // two blocks on a multiprocessor of 228 KB
-  constexpr int kCudaBytes = 1024;           // that CUDA takes of each block's shared memory
-  const Geometry g = geometry_of(shape);
-  const DeviceLimits& device = device_limits();
-  const int element = bytes_of(shape.type);
-  const int unit = std::lcm(g.group_channels, kVector) / kVector;  // columns that hold whole groups
-  const int all = g.channels / kVector;
-  const int largest = std::min(device.shared_per_block, kLargestBytes);
-  constexpr int kGoodBlocks = 3;  // per multiprocessor
-  const int comfortable = device.shared_per_processor / kGoodBlocks - kCudaBytes;
-  int chosen = 0;
-  for (int columns = unit; columns <= std::min(all, kUsualThreads); columns += unit) {
-    if (all % columns != 0) continue;
-    const std::int64_t bytes =
-        slab_bytes(g, slab_tiling(g, columns, shape.samples), tensors, element);
-    if (bytes > largest) break;
-    const int run = chosen * kVector * element;
-    const bool enough_work = std::int64_t{tensors} * g.positions * run >= kGoodBlockBytes;
-    const bool enough = run >= kGoodRunBytes && enough_work;
-    const bool few_blocks = shape.samples * (all / columns) < device.processors * 3 / 2;
-    const bool acceptable = run > 0 && run % kMinRunBytes == 0;
-    if (acceptable && (enough || bytes > comfortable || few_blocks)) break;
-    chosen = columns;
-  }
-  if (chosen == 0 || (chosen * kVector * element < kMinRunBytes && chosen < all)) return false;
-  best = slab_tiling(g, chosen, shape.samples);
-  return true;
-}
-
-inline Tiling chunked_tiling(const Geometry& g) {
-  constexpr int kMaxColumns = kWarp;
-  constexpr int kPositionsPerThread = 8;
-  const int all = g.channels / kVector;
-  Tiling t = {};
-  t.columns = std::min(all, kMaxColumns);
-  t.lane_bits = lane_bits_for(t.columns);
-  t.threads = kUsualThreads;
-  t.rows = t.threads / t.lanes();
-  t.column_blocks = (all + t.columns - 1) / t.columns;
-  t.chunk_positions = std::min(g.positions, t.rows * kPositionsPerThread);
-  t.chunks = (g.positions + t.chunk_positions - 1) / t.chunk_positions;
-  return t;
-}
-
-// How a call of the shape is done.
-struct Plan {
-  bool slab;
-  Tiling tiling;
-};
-
-inline Plan make_plan(const GroupNormShape& shape, int tensors) {
-  if (!group_norm_supported(shape)) throw std::invalid_argument("unsupported group_norm shape");
-  Plan plan = {false, chunked_tiling(geometry_of(shape))};
-  if (!shape.force_chunked) plan.slab = choose_slab(shape, tensors, plan.tiling);
-  return plan;
-}
 
 // --- Vectors -------------------------------------------------------------------------------------
 
