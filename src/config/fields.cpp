@@ -140,8 +140,7 @@ std::vector<Field> model_fields() {
        "Probability of zeroing an element inside a residual block while training"},
       {FIELD(model, predicts_variance), any(), kFrozen,
        "Twice as many channels come out: the second half is for diffusion.variance learned_range "
-       "and "
-       "learned; such networks can be sampled from, not trained"},
+       "and learned; trained with the former"},
       {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
@@ -215,6 +214,11 @@ std::vector<Field> training_fields() {
       {FIELD(training, epsilon), above(0, 1), kMayChange, "Added to Adam's denominator"},
       {FIELD(training, weight_decay), between(0, 10), kMayChange,
        "Share of the weights taken away a step, times the learning rate"},
+      {FIELD(training, vlb_weight), above(0, 1000), kMayChange,
+       "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, the bound in "
+       "bits "
+       "per dimension over all timesteps (OpenAI's rescaled loss; theirs without "
+       "rescale_learned_sigmas is 1 / diffusion.timesteps)"},
       {FIELD(training, clip_norm), at_least(0), kMayChange,
        "Largest norm of the gradient, longer ones are scaled down; 0: no clipping"},
       {FIELD(training, ema_decay), below(0, 1), kMayChange,

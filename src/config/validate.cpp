@@ -113,10 +113,12 @@ void check_trainable(const Config& config) {
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "
         "classes");
-  if (model.predicts_variance)
+  if (model.predicts_variance && config.diffusion.variance != "learned_range")
     throw ConfigError(
-        "config: model.predicts_variance = true: a network that predicts its variance is trained "
-        "with the hybrid loss, which this program lacks; such networks can be sampled from");
+        format_text("config: diffusion.variance = \"{}\": a network that predicts its variance is "
+                    "trained as learned_range; set diffusion.variance=learned_range, or "
+                    "model.predicts_variance=false",
+                    config.diffusion.variance));
 }
 
 void check_data_path(const DataConfig& data) {

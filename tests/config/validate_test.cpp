@@ -275,10 +275,20 @@ TEST(CheckTrainable, RefusesWhatCanOnlyBeSampledFrom) {
     EXPECT_NE(message.find(key), std::string::npos) << message;
   };
   EXPECT_NO_THROW(check_trainable(Config{}));
-  error("model.predicts_variance", [](ModelConfig& m) { m.predicts_variance = true; });
+  error("diffusion.variance=learned_range", [](ModelConfig& m) { m.predicts_variance = true; });
   error("model.time_embedding", [](ModelConfig& m) { m.time_embedding = "fourier"; });
   error("model.class_embedding", [](ModelConfig& m) { m.class_embedding = "identity"; });
   error("model.classes", [](ModelConfig& m) { m.class_embedding = "timestep"; });
+}
+
+TEST(CheckTrainable, AVarianceIsLearnedBetweenTheTwoBounds) {
+  Config config;
+  config.model.predicts_variance = true;
+  config.diffusion.variance = "learned_range";
+  EXPECT_NO_THROW(check_trainable(config));
+  config.diffusion.variance = "learned";
+  EXPECT_NE(config_error([&] { check_trainable(config); }).find("diffusion.variance = \"learned\""),
+            std::string::npos);
 }
 
 }  // namespace

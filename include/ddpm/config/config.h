@@ -92,6 +92,7 @@ struct TrainingConfig {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
+  double vlb_weight = 0.001;             // lambda of the hybrid loss, with predicts_variance
   double clip_norm = 1.0;                // 0: no clipping
   double ema_decay = 0.9999;             // 0: no averaging
   bool ema_warmup = true;                // decay min(ema_decay, (1+n)/(10+n))
