@@ -164,8 +164,18 @@ std::vector<Field> diffusion_fields() {
        "the two by the network (OpenAI); learned: what the network says (diffusers)"},
       {FIELD(diffusion, prediction_type), one_of({"epsilon", "v_prediction", "sample"}), kFrozen,
        "What the network predicts: the noise, the velocity v, or the image"},
+      {FIELD(diffusion, zero_terminal_snr), any(), kFrozen,
+       "Shift and scale the schedule so that nothing of the image is left at the last timestep "
+       "(Lin "
+       "et al.); not for networks that predict noise"},
       {FIELD(diffusion, clip_x0), any(), kFrozen,
        "Clip the predicted image to the data range while sampling"},
+      {FIELD(diffusion, dynamic_threshold), between(0, 1), kFrozen,
+       "Instead, clip it to this quantile of its absolute values, where that is above 1, and "
+       "divide "
+       "by it (Saharia et al.; 0.995 is usual); 0: do not"},
+      {FIELD(diffusion, dynamic_threshold_max), between(1, 1e6), kFrozen,
+       "Largest such divisor; with 1 it is ordinary clipping"},
   };
 }
 

@@ -259,6 +259,24 @@ TEST(Validate, ALearnedVarianceNeedsTheChannels) {
   EXPECT_NO_THROW(validate(config));
 }
 
+TEST(Validate, NoiseIsNotPredictedWhereThereIsNothingElse) {
+  Config config;
+  config.diffusion.zero_terminal_snr = true;
+  EXPECT_NE(error_of(config).find("diffusion.prediction_type = \"epsilon\""), std::string::npos);
+  config.diffusion.prediction_type = "v_prediction";
+  EXPECT_NO_THROW(validate(config));
+  config.diffusion.timesteps = 1;
+  EXPECT_NE(error_of(config).find("diffusion.timesteps = 1"), std::string::npos);
+}
+
+TEST(Validate, ThresholdsAreForImagesAroundZero) {
+  Config config;
+  config.diffusion.dynamic_threshold = 0.995;
+  EXPECT_NO_THROW(validate(config));
+  config.data.range = "unit";
+  EXPECT_NE(error_of(config).find("diffusion.dynamic_threshold = 0.995"), std::string::npos);
+}
+
 TEST(Validate, GroupsOfTheMiddleDivideItsChannels) {
   Config config;
   config.model.middle_groups = 24;

@@ -248,6 +248,12 @@ def trajectories(long):
         yield f"DDIM {kind}, offset, {steps} steps", DDIMScheduler(prediction_type=kind, **offset), steps, 0
         learned = "learned_range" if steps != 50 else "learned"
         yield f"DDPM {learned}, {steps} steps", DDPMScheduler(variance_type=learned), steps, 0
+        snr = dict(rescale_betas_zero_snr=True, prediction_type=kind, timestep_spacing="trailing")
+        yield f"DDPM {kind}, zero terminal SNR, {steps} steps", DDPMScheduler(**snr), steps, 0
+        yield f"DDIM {kind}, zero terminal SNR, {steps} steps", DDIMScheduler(**snr), steps, 0
+        threshold = dict(thresholding=True, dynamic_thresholding_ratio=0.9, sample_max_value=2.0)
+        yield f"DDPM, thresholding, {steps} steps", DDPMScheduler(**threshold), steps, 0
+        yield f"DDIM, thresholding, {steps} steps", DDIMScheduler(**threshold), steps, 0
         cosine = dict(beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
         yield f"DDIM cosine, trailing, {steps} steps", DDIMScheduler(**cosine), steps, 0
 

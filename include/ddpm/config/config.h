@@ -63,7 +63,10 @@ struct DiffusionConfig {
                                             // learned_range | learned
   std::string prediction_type = "epsilon";  // what the network predicts: epsilon | v_prediction |
                                             // sample (the image)
+  bool zero_terminal_snr = false;           // the schedule shifted and scaled to end in noise alone
   bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
+  double dynamic_threshold = 0;      // quantile by which it is scaled instead; 0: none
+  double dynamic_threshold_max = 1;  // largest such divisor
 };
 
 // Where images come from and how they become tensors.
