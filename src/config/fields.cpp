@@ -116,6 +116,9 @@ std::vector<Field> model_fields() {
        "Rows of a learned time embedding, at least diffusion.timesteps"},
       {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
        "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
+      {FIELD(model, time_scale), above(0, 1e6), kFrozen,
+       "A timestep is multiplied by this before its sinusoid; 1000 / diffusion.timesteps is "
+       "OpenAI's rescale_timesteps"},
       {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
        "Order of the sinusoid's two halves"},
       {FIELD(model, time_width), between(0, 65536), kFrozen,

@@ -251,6 +251,14 @@ TEST(Validate, ALearnedTimeNeedsARowForEveryTimestep) {
   EXPECT_NO_THROW(validate(config));
 }
 
+TEST(Validate, OnlyTheTimeOfASinusoidIsScaled) {
+  Config config;
+  config.model.time_scale = 0.25;
+  EXPECT_NO_THROW(validate(config));
+  config.model.time_embedding = "fourier";
+  EXPECT_NE(error_of(config).find("model.time_scale = 0.25"), std::string::npos);
+}
+
 TEST(Validate, ALearnedVarianceNeedsTheChannels) {
   Config config;
   config.diffusion.variance = "learned_range";

@@ -309,6 +309,9 @@ TEST(Diffusers, NetworksThatItLacksAreRefusedByTheirKeys) {
   config.data.range = "unit";
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { scheduler_config(config); }), "data.range"));
   config.model = testing::ho_cifar10();
+  config.model.time_scale = 0.25;
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { unet_config(config); }), "model.time_scale"));
+  config.model.time_scale = 1;
   config.model.attention_heads = 4;
   EXPECT_EQ(unet_config(config)["attention_head_dim"], 64) << "256 channels everywhere";
   config.model.attention[0] = true;

@@ -144,7 +144,7 @@ def check_others(program, count, folder):
         torch.save(content, file)
         x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 870])
         with torch.no_grad():
-            expected = net(x, t, *more)
+            expected = net(x, t * others.time_scale(options), *more)
         got = error(predict(program, file, x, t, folder, *more, options=options), expected)
         back = folder / f"other_back{number}"
         run(program, "convert", "--model", file, "--to", scheme, "--output", back, *options)

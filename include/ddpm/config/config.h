@@ -35,6 +35,7 @@ struct ModelConfig {
   std::int64_t time_table = 0;                // rows of a learned time embedding
   std::string time_frequencies =
       "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
+  double time_scale = 1;               // what a timestep is multiplied by before its sinusoid
   std::string time_order = "sin_cos";  // sin_cos | cos_sin
   std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
   bool time_scale_shift = false;       // the time scales and shifts the second norm's result
