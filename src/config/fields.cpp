@@ -116,6 +116,9 @@ std::vector<Field> model_fields() {
        "Rows of a learned time embedding, at least diffusion.timesteps"},
       {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
        "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
+      {FIELD(model, time_scale), above(0, 1e6), kFrozen,
+       "A timestep is multiplied by this before its sinusoid; 1000 / diffusion.timesteps is "
+       "OpenAI's rescale_timesteps"},
       {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
        "Order of the sinusoid's two halves"},
       {FIELD(model, time_width), between(0, 65536), kFrozen,
@@ -140,8 +143,7 @@ std::vector<Field> model_fields() {
        "Probability of zeroing an element inside a residual block while training"},
       {FIELD(model, predicts_variance), any(), kFrozen,
        "Twice as many channels come out: the second half is for diffusion.variance learned_range "
-       "and "
-       "learned; such networks can be sampled from, not trained"},
+       "and learned; trained with the former"},
       {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
@@ -165,8 +167,18 @@ std::vector<Field> diffusion_fields() {
        "the two by the network (OpenAI); learned: what the network says (diffusers)"},
       {FIELD(diffusion, prediction_type), one_of({"epsilon", "v_prediction", "sample"}), kFrozen,
        "What the network predicts: the noise, the velocity v, or the image"},
+      {FIELD(diffusion, zero_terminal_snr), any(), kFrozen,
+       "Shift and scale the schedule so that nothing of the image is left at the last timestep "
+       "(Lin "
+       "et al.); not for networks that predict noise"},
       {FIELD(diffusion, clip_x0), any(), kFrozen,
        "Clip the predicted image to the data range while sampling"},
+      {FIELD(diffusion, dynamic_threshold), between(0, 1), kFrozen,
+       "Instead, clip it to this quantile of its absolute values, where that is above 1, and "
+       "divide "
+       "by it (Saharia et al.; 0.995 is usual); 0: do not"},
+      {FIELD(diffusion, dynamic_threshold_max), between(1, 1e6), kFrozen,
+       "Largest such divisor; with 1 it is ordinary clipping"},
   };
 }
 
@@ -215,6 +227,11 @@ std::vector<Field> training_fields() {
       {FIELD(training, epsilon), above(0, 1), kMayChange, "Added to Adam's denominator"},
       {FIELD(training, weight_decay), between(0, 10), kMayChange,
        "Share of the weights taken away a step, times the learning rate"},
+      {FIELD(training, vlb_weight), above(0, 1000), kMayChange,
+       "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, the bound in "
+       "bits "
+       "per dimension over all timesteps (OpenAI's rescaled loss; theirs without "
+       "rescale_learned_sigmas is 1 / diffusion.timesteps)"},
       {FIELD(training, clip_norm), at_least(0), kMayChange,
        "Largest norm of the gradient, longer ones are scaled down; 0: no clipping"},
       {FIELD(training, ema_decay), below(0, 1), kMayChange,

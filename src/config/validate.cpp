@@ -28,6 +28,16 @@ void check_diffusion(const Config& config, Problems& problems) {
   if (config.model.time_embedding == "learned" && config.model.time_table < diffusion.timesteps)
     problems.add({"model.time_table", "diffusion.timesteps"},
                  "a learned time embedding needs a row for every timestep");
+  if (diffusion.zero_terminal_snr && diffusion.prediction_type == "epsilon")
+    problems.add({"diffusion.zero_terminal_snr", "diffusion.prediction_type"},
+                 "the noise says nothing about the image where there is nothing else; set "
+                 "diffusion.prediction_type=v_prediction or sample");
+  if (diffusion.zero_terminal_snr && diffusion.timesteps == 1)
+    problems.add({"diffusion.zero_terminal_snr", "diffusion.timesteps"},
+                 "the first timestep keeps its noise, so the last must be another");
+  if (diffusion.dynamic_threshold > 0 && config.data.range != "symmetric")
+    problems.add({"diffusion.dynamic_threshold", "data.range"},
+                 "thresholds are for images in [-1, 1]; set data.range=symmetric, or no threshold");
   if (diffusion.beta_start > diffusion.beta_end)
     problems.add({"diffusion.beta_start", "diffusion.beta_end"},
                  "noise must not shrink along the process; swap them");
@@ -113,10 +123,12 @@ void check_trainable(const Config& config) {
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "
         "classes");
-  if (model.predicts_variance)
+  if (model.predicts_variance && config.diffusion.variance != "learned_range")
     throw ConfigError(
-        "config: model.predicts_variance = true: a network that predicts its variance is trained "
-        "with the hybrid loss, which this program lacks; such networks can be sampled from");
+        format_text("config: diffusion.variance = \"{}\": a network that predicts its variance is "
+                    "trained as learned_range; set diffusion.variance=learned_range, or "
+                    "model.predicts_variance=false",
+                    config.diffusion.variance));
 }
 
 void check_data_path(const DataConfig& data) {

@@ -75,6 +75,12 @@ void check_middle_groups(const ModelConfig& model, const std::vector<std::int64_
                     levels.back(), largest_divisor(levels.back(), model.middle_groups)));
 }
 
+void check_time(const ModelConfig& model, Problems& problems) {
+  if (model.time_scale != 1 && model.time_embedding != "sinusoidal")
+    problems.add({"model.time_scale", "model.time_embedding"},
+                 "only the time of a sinusoid can be scaled; set model.time_scale=1");
+}
+
 void check_classes(const ModelConfig& model, Problems& problems) {
   if (model.class_embedding == "table" && model.classes == 0)
     problems.add({"model.class_embedding", "model.classes"}, "a table has a row for each class");
@@ -155,6 +161,7 @@ void check_model(const ModelConfig& model, Problems& problems) {
   check_middle_groups(model, levels, problems);
   check_final_groups(model, levels, problems);
   check_classes(model, problems);
+  check_time(model, problems);
   check_heads(model, levels, problems);
 }
 

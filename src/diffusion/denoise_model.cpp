@@ -31,9 +31,10 @@ ops::Prediction parse_prediction(const std::string& name) {
 }
 
 DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-                           ops::Prediction prediction)
+                           ops::Prediction prediction, std::optional<HybridLoss> hybrid)
     : predictor_(std::move(predictor)),
       prediction_(prediction),
+      hybrid_(std::move(hybrid)),
       signal_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(a); })),
       sigma_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(1.0 - a); })) {}
 
@@ -52,8 +53,15 @@ torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor&
 
 torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,
                                  const torch::Tensor& noise) const {
-  const torch::Tensor prediction = predictor_(corrupt(x0, t, noise), t);
-  return torch::mse_loss(prediction.to(torch::kFloat32), target(x0, t, noise));
+  const torch::Tensor output = predictor_(corrupt(x0, t, noise), t).to(torch::kFloat32);
+  if (!hybrid_) return torch::mse_loss(output, target(x0, t, noise));
+  const std::int64_t channels = x0.size(1);
+  const torch::Tensor error = output.narrow(1, 0, channels) - target(x0, t, noise);
+  // The mean learns from the simple loss only: its part in the bound varies far more.
+  const torch::Tensor bound =
+      hybrid_->bound.terms(x0, t, error.detach(), output.narrow(1, channels, channels));
+  const double weight = hybrid_->weight * static_cast<double>(signal_.size(0));
+  return error.square().mean() + weight * bound.mean();
 }
 
 }  // namespace ddpm

@@ -101,7 +101,9 @@ std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingCo
                        .set_alpha_to_one = sampling.set_alpha_to_one,
                        .clip_x0 = config.diffusion.clip_x0,
                        .minimum = unit ? 0.0 : -1.0,
-                       .maximum = 1.0});
+                       .maximum = 1.0,
+                       .threshold = config.diffusion.dynamic_threshold,
+                       .threshold_max = config.diffusion.dynamic_threshold_max});
 }
 
 }  // namespace ddpm

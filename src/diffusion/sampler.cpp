@@ -23,6 +23,8 @@ ops::StepCoefficients at_time(const NoiseSchedule& schedule, std::int64_t t,
           .minimum = options.minimum,
           .maximum = options.maximum,
           .clip = options.clip_x0,
+          .threshold = options.threshold,
+          .threshold_max = options.threshold_max,
           .prediction = options.prediction};
 }
 
@@ -68,7 +70,8 @@ ops::StepCoefficients DdimSampler::coefficients(std::size_t i) const {
   ops::StepCoefficients c = at_time(schedule_, t, options_);
   c.noise_std = options_.eta * std::sqrt((1 - to) / (1 - from) * std::max(0.0, 1 - from / to));
   const double direction = std::sqrt(std::max(0.0, 1 - to - c.noise_std * c.noise_std));
-  c.keeps_noise = options_.clip_x0 && !options_.use_clipped_model_output;
+  const bool changes_image = options_.clip_x0 || options_.threshold > 0;
+  c.keeps_noise = changes_image && !options_.use_clipped_model_output;
   if (c.keeps_noise) {
     c.x0_coefficient = std::sqrt(to);
     c.noise_coefficient = direction;

@@ -56,6 +56,17 @@ std::vector<double> make_betas(const DiffusionConfig& config) {
                     "'; known: linear, cosine, quadratic, sigmoid");
 }
 
+// Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1: the
+// roots of alpha_bar, shifted so that the last is 0, scaled so that the first is what it was.
+void end_in_noise(std::vector<double>& betas, std::vector<double>& alpha_bars) {
+  const double first = std::sqrt(alpha_bars.front()), last = std::sqrt(alpha_bars.back());
+  for (double& alpha_bar : alpha_bars) {
+    const double root = (std::sqrt(alpha_bar) - last) * (first / (first - last));
+    alpha_bar = root * root;
+  }
+  for (std::size_t t = 1; t < betas.size(); ++t) betas[t] = 1.0 - alpha_bars[t] / alpha_bars[t - 1];
+}
+
 // std::nearbyint rounds half to even in the default rounding mode.
 std::int64_t round_to_even(double value) {
   return static_cast<std::int64_t>(std::nearbyint(value));
@@ -66,6 +77,7 @@ std::int64_t round_to_even(double value) {
 NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(config)) {
   double product = 1.0;
   for (const double beta : betas_) alpha_bars_.push_back(product *= 1.0 - beta);
+  if (config.zero_terminal_snr) end_in_noise(betas_, alpha_bars_);
 }
 
 Variance parse_variance(const std::string& name) {

@@ -206,7 +206,8 @@ std::vector<Requirement> requirements(const Layout& layout) {
     add({{"model.attention_kind", qkv}, {"model.width_change", std::string("first_block")}});
   }
   if (scheme != "openai")
-    add({{"model.time_scale_shift", false},
+    add({{"model.time_scale", 1.0},
+         {"model.time_scale_shift", false},
          {"model.attention_heads", std::int64_t{0}},
          {"model.predicts_variance", false},
          {"model.class_embedding", std::string("none")}});

@@ -34,11 +34,28 @@ void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
     keys.fail("beta_schedule",
               "cannot be represented; linear, scaled_linear, squaredcos_cap_v2 and sigmoid can");
   keys.require("trained_betas", nullptr);
-  keys.require("rescale_betas_zero_snr", false);
   diffusion.prediction_type = keys.text("prediction_type", "epsilon");
   if (diffusion.prediction_type != "epsilon" && diffusion.prediction_type != "v_prediction" &&
       diffusion.prediction_type != "sample")
     keys.fail("prediction_type", "cannot be represented; epsilon, v_prediction and sample can");
+  diffusion.zero_terminal_snr = keys.boolean("rescale_betas_zero_snr", false);
+  if (diffusion.zero_terminal_snr && diffusion.prediction_type == "epsilon")
+    keys.fail("rescale_betas_zero_snr",
+              "with prediction_type epsilon the last timestep divides by zero; v_prediction and "
+              "sample do not");
+  if (diffusion.zero_terminal_snr && diffusion.timesteps == 1)
+    keys.fail("rescale_betas_zero_snr", "needs two timesteps or more");
+}
+
+void read_threshold(JsonKeys& keys, DiffusionConfig& diffusion) {
+  const bool wanted = keys.boolean("thresholding", false);
+  const double ratio = keys.number("dynamic_thresholding_ratio", 0.995);
+  const double most = keys.number("sample_max_value", 1);
+  if (!wanted) return;
+  if (!(ratio > 0 && ratio <= 1)) keys.fail("dynamic_thresholding_ratio", "must be in (0, 1]");
+  if (!(most >= 1 && most <= 1e6)) keys.fail("sample_max_value", "must be in [1, 1e6]");
+  diffusion.dynamic_threshold = ratio;
+  diffusion.dynamic_threshold_max = most;
 }
 
 void read_variance(JsonKeys& keys, DiffusionConfig& diffusion) {
@@ -61,7 +78,7 @@ void read_sampling(JsonKeys& keys, Config& config) {
   if (config.diffusion.clip_x0 && keys.number("clip_sample_range", 1.0) != 1.0)
     keys.fail("clip_sample_range", "cannot be represented; 1 can");
   static_cast<void>(keys.find("clip_sample_range"));
-  keys.require("thresholding", false);
+  read_threshold(keys, config.diffusion);
   const std::string spacing = keys.text("timestep_spacing", "leading");
   if (spacing != "leading" && spacing != "trailing" && spacing != "linspace")
     keys.fail("timestep_spacing", "must be leading, trailing or linspace");
@@ -124,21 +141,24 @@ nlohmann::ordered_json scheduler_config(const Config& config) {
   if (schedule.empty() || (schedule == "sigmoid" && is_ddim(config)))
     throw ConfigError("diffusion.schedule = \"" + diffusion.schedule +
                       "\": the scheduler of diffusers has no such schedule");
-  const bool ddim = is_ddim(config);
-  nlohmann::ordered_json result = {{"_class_name", ddim ? "DDIMScheduler" : "DDPMScheduler"},
-                                   {"_diffusers_version", "0.42.1"},
-                                   {"beta_end", diffusion.beta_end},
-                                   {"beta_schedule", schedule},
-                                   {"beta_start", diffusion.beta_start},
-                                   {"clip_sample", diffusion.clip_x0},
-                                   {"clip_sample_range", 1.0},
-                                   {"num_train_timesteps", diffusion.timesteps},
-                                   {"prediction_type", diffusion.prediction_type},
-                                   {"rescale_betas_zero_snr", false},
-                                   {"steps_offset", config.sampling.steps_offset},
-                                   {"thresholding", false},
-                                   {"timestep_spacing", config.sampling.spacing},
-                                   {"trained_betas", nullptr}};
+  const bool ddim = is_ddim(config), thresholding = diffusion.dynamic_threshold > 0;
+  nlohmann::ordered_json result = {
+      {"_class_name", ddim ? "DDIMScheduler" : "DDPMScheduler"},
+      {"_diffusers_version", "0.42.1"},
+      {"beta_end", diffusion.beta_end},
+      {"beta_schedule", schedule},
+      {"beta_start", diffusion.beta_start},
+      {"clip_sample", diffusion.clip_x0},
+      {"clip_sample_range", 1.0},
+      {"dynamic_thresholding_ratio", thresholding ? diffusion.dynamic_threshold : 0.995},
+      {"num_train_timesteps", diffusion.timesteps},
+      {"prediction_type", diffusion.prediction_type},
+      {"rescale_betas_zero_snr", diffusion.zero_terminal_snr},
+      {"sample_max_value", diffusion.dynamic_threshold_max},
+      {"steps_offset", config.sampling.steps_offset},
+      {"thresholding", thresholding},
+      {"timestep_spacing", config.sampling.spacing},
+      {"trained_betas", nullptr}};
   if (ddim)
     result["set_alpha_to_one"] = config.sampling.set_alpha_to_one;
   else

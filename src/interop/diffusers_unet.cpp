@@ -51,6 +51,7 @@ void check(const Config& config, Problems& problems) {
   const ModelConfig& model = config.model;
   if (model.attention_kind != "qkv")
     problems.add("model.attention_kind", "attention there has a norm and three projections");
+  if (model.time_scale != 1) problems.add("model.time_scale", "timesteps are not scaled there");
   if (model.width_change != "first_block")
     problems.add("model.width_change", "widths drop in the first block there");
   if (model.upsample == "transposed")

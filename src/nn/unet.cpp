@@ -40,7 +40,9 @@ torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tenso
 }
 
 UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
-    : center_input_(config.center_input), activation_(parse_activation(config.activation)) {
+    : center_input_(config.center_input),
+      time_scale_(config.time_scale),
+      activation_(parse_activation(config.activation)) {
   const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
   const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
 
@@ -178,7 +180,8 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
 }
 
 torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& labels) {
-  const torch::Tensor time = time_embedding_(time_features_(t));
+  const torch::Tensor time =
+      time_embedding_(time_features_(time_scale_ == 1 ? t : t * time_scale_));
   if (class_embedding_.is_empty()) return time;
   return time + class_embedding_(labels).to(time.scalar_type());
 }

@@ -59,6 +59,20 @@ void adam_by_operators(const AdamState& state, const torch::Tensor& gradients,
   if (state.average.defined()) state.average.lerp_(state.weights, schedule.average_share);
 }
 
+// In rows: a single float32 sum over millions of squares loses the small ones, 0.2 % of the norm
+// for 36 million gradients.
+torch::Tensor norm_by_rows(const torch::Tensor& flat) {
+  constexpr std::int64_t kRow = 1024;
+  const std::int64_t rows = flat.numel() / kRow;
+  const auto norm = [](const torch::Tensor& x, std::int64_t dimension) {
+    return at::linalg_vector_norm(x, 2, at::IntArrayRef(dimension), false, torch::kFloat32);
+  };
+  const torch::Tensor parts =
+      torch::cat({norm(flat.narrow(0, 0, rows * kRow).view({rows, kRow}), 1),
+                  norm(flat.narrow(0, rows * kRow, flat.numel() - rows * kRow), 0).view({1})});
+  return parts.to(torch::kFloat64).norm().to(torch::kFloat32);
+}
+
 }  // namespace
 
 std::array<double, 4> adam_scalars(const AdamSchedule& schedule, const AdamOptions& options) {
@@ -68,7 +82,7 @@ std::array<double, 4> adam_scalars(const AdamSchedule& schedule, const AdamOptio
 }
 
 torch::Tensor gradient_norm(const torch::Tensor& gradients) {
-  if (!use_kernels(gradients)) return gradients.norm(2, torch::kFloat32);
+  if (!use_kernels(gradients)) return norm_by_rows(gradients);
   torch::Tensor norm = torch::empty({}, gradients.options().dtype(torch::kFloat32));
   const torch::Tensor partials = workspace(kernels::kGradientNormWorkspace, gradients);
   kernels::gradient_norm(gradients.const_data_ptr(), type_of(gradients), gradients.numel(),

@@ -1,5 +1,7 @@
 #include "ddpm/ops/diffusion_step.h"
 
+#include <algorithm>
+
 #include "ddpm/kernels/sampler.h"
 #include "kernels.h"
 
@@ -42,6 +44,12 @@ torch::Tensor noise_of(const torch::Tensor& x, const torch::Tensor& p, Predictio
   }
 }
 
+torch::Tensor threshold_image(const torch::Tensor& x0, const StepCoefficients& c) {
+  torch::Tensor s = torch::quantile(x0.flatten(1).abs(), c.threshold, 1);
+  s = s.clamp(1, c.threshold_max).view({-1, 1, 1, 1});
+  return torch::minimum(torch::maximum(x0, -s), s) / s;
+}
+
 // z, as large as the step's noise.
 template <class Scalar>
 torch::Tensor scaled_noise(const torch::Tensor& z, const torch::Tensor& v, VarianceChannels kind,
@@ -59,7 +67,10 @@ torch::Tensor step(const torch::Tensor& x, const torch::Tensor& prediction, cons
                    const StepCoefficients& c, const Terms<Scalar>& k) {
   const torch::Tensor p = prediction.narrow(1, 0, x.size(1));
   torch::Tensor x0 = image_of(x, p, c.prediction, k);
-  if (c.clip) x0 = x0.clamp(c.minimum, c.maximum);
+  if (c.threshold > 0)
+    x0 = threshold_image(x0, c);
+  else if (c.clip)
+    x0 = x0.clamp(c.minimum, c.maximum);
   torch::Tensor next = k.x0 * x0 + k.x * x;
   if (c.keeps_noise) next = next + k.noise * noise_of(x, p, c.prediction, k);
   if (!z.defined()) return next;
@@ -69,7 +80,7 @@ torch::Tensor step(const torch::Tensor& x, const torch::Tensor& prediction, cons
 }
 
 bool kernel_takes(const StepCoefficients& c) {
-  return c.prediction != Prediction::kImage && !c.keeps_noise &&
+  return c.prediction != Prediction::kImage && !c.keeps_noise && c.threshold == 0 &&
          c.variance == VarianceChannels::kIgnored;
 }
 
@@ -77,8 +88,11 @@ bool kernel_takes(const StepCoefficients& c) {
 
 StepScalars kernel_scalars(const StepCoefficients& c) {
   const bool velocity = c.prediction == Prediction::kVelocity;
-  return {velocity ? c.signal : 1.0 / c.signal,
-          velocity ? c.sigma / c.signal : c.sigma,
+  // 0 at the end of a schedule with zero terminal SNR. The kernel's velocity, signal * (x - sigma /
+  // signal * v), is right for any small number.
+  const double signal = std::max(c.signal, 1e-12);
+  return {velocity ? signal : 1.0 / signal,
+          velocity ? c.sigma / signal : c.sigma,
           c.x0_coefficient,
           c.x_coefficient,
           c.noise_std,

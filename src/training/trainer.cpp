@@ -41,6 +41,16 @@ BatchRequest batch_request(const Config& config) {
           .range = parse_pixel_range(config.data.range)};
 }
 
+// Of a network that predicts its variance.
+std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device) {
+  if (!config.model.predicts_variance) return std::nullopt;
+  const double minimum = config.data.range == "unit" ? 0 : -1;
+  return HybridLoss{VariationalBound(NoiseSchedule(config.diffusion), device,
+                                     parse_prediction(config.diffusion.prediction_type), minimum,
+                                     /*maximum=*/1),
+                    config.training.vlb_weight};
+}
+
 }  // namespace
 
 Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime)
@@ -55,7 +65,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
             return net_->forward(x, t, dropout_, batches_.labels());
           },
           NoiseSchedule(config.diffusion), device_,
-          parse_prediction(config.diffusion.prediction_type)),
+          parse_prediction(config.diffusion.prediction_type), hybrid_loss(config, device_)),
       batches_(images, batch_request(config), device_, config.model.class_embedding != "none"),
       inputs_(device_, 3, 4),
       first_backward_(device_),

@@ -116,10 +116,18 @@ TEST_F(Classes, DdimNeedsNoNoise) {
   EXPECT_EQ(sample("out", {"--sampler", "ddim", "--eta", "1.5"}).code, 2);
 }
 
-TEST_F(Classes, NetworksThatCanOnlyBeSampledFromAreNotTrained) {
-  const ProgramResult result = train({"--set", "model.predicts_variance=true"});
-  EXPECT_EQ(result.code, 2);
-  EXPECT_TRUE(contains(result.err, "model.predicts_variance")) << result.err;
+TEST_F(Classes, VariancesAreLearnedBesideTheMean) {
+  const ProgramResult fixed = train({"--set", "model.predicts_variance=true"});
+  EXPECT_EQ(fixed.code, 2);
+  EXPECT_TRUE(contains(fixed.err, "set diffusion.variance=learned_range")) << fixed.err;
+  const std::vector<std::string> learned = {"--set", "model.predicts_variance=true", "--set",
+                                            "diffusion.variance=learned_range"};
+  const ProgramResult trained = train(learned);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  ASSERT_EQ(sample("out").code, 0);
+  EXPECT_EQ(denoise({1, 1}, "both").code, 0);
+  const SafetensorsFile output(folder_ / "both");
+  EXPECT_EQ(output.get("prediction").shape, (std::vector<std::int64_t>{2, 2, 8, 8}));
 }
 
 TEST_F(Classes, InspectTellsTwoModelsApart) {

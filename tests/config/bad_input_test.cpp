@@ -43,9 +43,11 @@ TEST(ConfigError, NamesTheSectionAMisplacedKeyBelongsTo) {
 }
 
 TEST(ConfigError, ListsTheKeysIfNoneIsNear) {
-  EXPECT_EQ(error_of("{\"diffusion\": {\"gamma_rays\": 3}}"),
-            "a.json:1: unknown key 'diffusion.gamma_rays'; the keys of 'diffusion' are timesteps, "
-            "schedule, beta_start, beta_end, variance, prediction_type, clip_x0");
+  EXPECT_EQ(
+      error_of("{\"diffusion\": {\"gamma_rays\": 3}}"),
+      "a.json:1: unknown key 'diffusion.gamma_rays'; the keys of 'diffusion' are timesteps, "
+      "schedule, beta_start, beta_end, variance, prediction_type, zero_terminal_snr, clip_x0, "
+      "dynamic_threshold, dynamic_threshold_max");
   EXPECT_EQ(error_of("{\"zzzzzzzz\": 3}"),
             "a.json:1: unknown key 'zzzzzzzz'; the sections are run, model, diffusion, data, "
             "training, sampling");

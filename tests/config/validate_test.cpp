@@ -251,12 +251,38 @@ TEST(Validate, ALearnedTimeNeedsARowForEveryTimestep) {
   EXPECT_NO_THROW(validate(config));
 }
 
+TEST(Validate, OnlyTheTimeOfASinusoidIsScaled) {
+  Config config;
+  config.model.time_scale = 0.25;
+  EXPECT_NO_THROW(validate(config));
+  config.model.time_embedding = "fourier";
+  EXPECT_NE(error_of(config).find("model.time_scale = 0.25"), std::string::npos);
+}
+
 TEST(Validate, ALearnedVarianceNeedsTheChannels) {
   Config config;
   config.diffusion.variance = "learned_range";
   EXPECT_NE(error_of(config).find("model.predicts_variance = false"), std::string::npos);
   config.model.predicts_variance = true;
   EXPECT_NO_THROW(validate(config));
+}
+
+TEST(Validate, NoiseIsNotPredictedWhereThereIsNothingElse) {
+  Config config;
+  config.diffusion.zero_terminal_snr = true;
+  EXPECT_NE(error_of(config).find("diffusion.prediction_type = \"epsilon\""), std::string::npos);
+  config.diffusion.prediction_type = "v_prediction";
+  EXPECT_NO_THROW(validate(config));
+  config.diffusion.timesteps = 1;
+  EXPECT_NE(error_of(config).find("diffusion.timesteps = 1"), std::string::npos);
+}
+
+TEST(Validate, ThresholdsAreForImagesAroundZero) {
+  Config config;
+  config.diffusion.dynamic_threshold = 0.995;
+  EXPECT_NO_THROW(validate(config));
+  config.data.range = "unit";
+  EXPECT_NE(error_of(config).find("diffusion.dynamic_threshold = 0.995"), std::string::npos);
 }
 
 TEST(Validate, GroupsOfTheMiddleDivideItsChannels) {
@@ -275,10 +301,20 @@ TEST(CheckTrainable, RefusesWhatCanOnlyBeSampledFrom) {
     EXPECT_NE(message.find(key), std::string::npos) << message;
   };
   EXPECT_NO_THROW(check_trainable(Config{}));
-  error("model.predicts_variance", [](ModelConfig& m) { m.predicts_variance = true; });
+  error("diffusion.variance=learned_range", [](ModelConfig& m) { m.predicts_variance = true; });
   error("model.time_embedding", [](ModelConfig& m) { m.time_embedding = "fourier"; });
   error("model.class_embedding", [](ModelConfig& m) { m.class_embedding = "identity"; });
   error("model.classes", [](ModelConfig& m) { m.class_embedding = "timestep"; });
+}
+
+TEST(CheckTrainable, AVarianceIsLearnedBetweenTheTwoBounds) {
+  Config config;
+  config.model.predicts_variance = true;
+  config.diffusion.variance = "learned_range";
+  EXPECT_NO_THROW(check_trainable(config));
+  config.diffusion.variance = "learned";
+  EXPECT_NE(config_error([&] { check_trainable(config); }).find("diffusion.variance = \"learned\""),
+            std::string::npos);
 }
 
 }  // namespace

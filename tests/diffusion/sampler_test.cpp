@@ -112,6 +112,53 @@ TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
   EXPECT_NEAR(last.flatten()[1].item<double>(), 0, 1e-12);
 }
 
+// A row of numbers whose quantile diffusers' scheduler computed.
+TEST(DdpmSampler, DividesByAQuantileOfTheImage) {
+  const torch::Tensor image =
+      torch::tensor({-3.0, 0.2, 0.5, -1.2, 0.9, 2.0, -0.1, 0.4}, torch::kFloat64)
+          .view({1, 2, 2, 2});
+  const torch::Tensor small = image / 10;  // has nothing above 1
+  const Predictor network = [&](const torch::Tensor&, const torch::Tensor&) {
+    return torch::cat({image, small});
+  };
+  const auto last = [&](const SamplerOptions& options) {
+    const auto sampler = make_sampler("ddpm", linear(), options);
+    return sampler->step(network, torch::zeros({2, 2, 2, 2}, torch::kFloat64), 999,
+                         [](const torch::Tensor& x, std::int64_t) { return x; });
+  };
+  const torch::Tensor expected =
+      torch::tensor({-1.0, .08695652174, .21739130435, -.52173913043, .39130434783, .86956521739,
+                     -.04347826087, .17391304348},
+                    torch::kFloat64);
+  for (const bool clip : {true, false}) {
+    SamplerOptions options{.prediction = ops::Prediction::kImage,
+                           .clip_x0 = clip,
+                           .threshold = 0.9,
+                           .threshold_max = 10};
+    EXPECT_TRUE(torch::allclose(last(options)[0].flatten(), expected, 1e-9, 1e-9));
+    EXPECT_TRUE(torch::allclose(last(options)[1], small[0], 1e-9, 1e-9));
+    options.threshold_max = 1;
+    EXPECT_TRUE(torch::allclose(last(options)[0], image[0].clamp(-1, 1), 1e-9, 1e-9));
+  }
+}
+
+// From noise alone, v is minus the image and says all.
+TEST(Samplers, BeginWhereNothingOfTheImageIsLeft) {
+  DiffusionConfig config;
+  config.zero_terminal_snr = true;
+  const NoiseSchedule schedule(config);
+  for (const char* name : {"ddpm", "ddim"})
+    for (const auto prediction : {ops::Prediction::kVelocity, ops::Prediction::kImage}) {
+      const double said = prediction == ops::Prediction::kImage ? 0.5 : -0.5;
+      const auto sampler = make_sampler(name, schedule, {.steps = 1, .prediction = prediction});
+      const torch::Tensor x = sampler->step(
+          [&](const torch::Tensor& y, const torch::Tensor&) { return torch::full_like(y, said); },
+          torch::full({1, 1, 1, 1}, 2.0, torch::kFloat64), 0,
+          [](const torch::Tensor& y, std::int64_t) { return y; });
+      EXPECT_NEAR(x.item<double>(), 0.5, 1e-12) << name;
+    }
+}
+
 TEST(DdimSampler, LeadingTimesWithoutClipping) {
   expect_row({.spacing = "leading", .clip_x0 = false}, 50.72459372, 0.6722833913, 107.3532026,
              0.7450930285, "ddim");

@@ -39,6 +39,21 @@ TEST(NoiseSchedule, HasTheReferencesAlphaBars) {
   EXPECT_NEAR(make("cosine", 4000).alpha_bar(3999) / 1.517980469e-10, 1, 1e-9);
 }
 
+// Values of an independent program in float64, which agrees with diffusers'.
+TEST(NoiseSchedule, EndsInNoiseAloneIfAsked) {
+  DiffusionConfig config;
+  config.zero_terminal_snr = true;
+  const NoiseSchedule schedule(config);
+  EXPECT_NEAR(schedule.alpha_bar(0), 0.9999, 1e-12);
+  EXPECT_NEAR(schedule.alpha_bar(1), 0.9997793254, 1e-10);
+  EXPECT_NEAR(schedule.alpha_bar(499), 0.07602875055, 1e-11);
+  EXPECT_NEAR(schedule.alpha_bar(998) / 4.213262465e-09, 1, 1e-8);
+  EXPECT_EQ(schedule.alpha_bar(999), 0);
+  EXPECT_EQ(schedule.beta(999), 1);
+  EXPECT_NEAR(schedule.beta(0), 1e-4, 1e-15);
+  EXPECT_NEAR(schedule.beta(499), 1 - schedule.alpha_bar(499) / schedule.alpha_bar(498), 1e-15);
+}
+
 TEST(NoiseSchedule, RefusesUnknownNames) { EXPECT_THROW(make("cosin"), ConfigError); }
 
 TEST(NoiseSchedule, WorksForOneStep) { EXPECT_NEAR(make("linear", 1).alpha_bar(0), 0.9999, 1e-12); }

@@ -84,8 +84,12 @@ def embedded_labels():
     return np.frombuffer(raw[8:], np.uint8).reshape(count)
 
 
-def alpha_bars(timesteps=1000, first=1e-4, last=0.02):
-    return np.cumprod(1 - np.linspace(first, last, timesteps))
+def betas(timesteps=1000, first=1e-4, last=0.02):
+    return np.linspace(first, last, timesteps)
+
+
+def alpha_bars(timesteps=1000):
+    return np.cumprod(1 - betas(timesteps))
 
 
 def network(width, groups, channels, size):

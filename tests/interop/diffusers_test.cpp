@@ -195,8 +195,14 @@ TEST(Diffusers, DdimSchedulersAreHonoured) {
                                         {"set_alpha_to_one", false},
                                         {"steps_offset", 1},
                                         {"timestep_spacing", "trailing"},
-                                        {"prediction_type", "sample"}});
+                                        {"prediction_type", "sample"},
+                                        {"rescale_betas_zero_snr", true},
+                                        {"thresholding", true},
+                                        {"sample_max_value", 1.5}});
   EXPECT_FALSE(config.diffusion.clip_x0);
+  EXPECT_TRUE(config.diffusion.zero_terminal_snr);
+  EXPECT_EQ(config.diffusion.dynamic_threshold, 0.995);
+  EXPECT_EQ(config.diffusion.dynamic_threshold_max, 1.5);
   EXPECT_FALSE(config.sampling.set_alpha_to_one);
   EXPECT_EQ(config.sampling.steps_offset, 1);
   EXPECT_EQ(config.sampling.spacing, "trailing");
@@ -208,23 +214,34 @@ TEST(Diffusers, DdimSchedulersAreHonoured) {
 }
 
 TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
-  const std::vector<std::pair<const char*, json>> cases = {{"beta_schedule", "laplace"},
-                                                           {"beta_start", 0},
-                                                           {"trained_betas", {0.1, 0.2}},
-                                                           {"prediction_type", "flow_prediction"},
-                                                           {"variance_type", "fixed_large_log"},
-                                                           {"clip_sample_range", 2.0},
-                                                           {"thresholding", true},
-                                                           {"timestep_spacing", "odd"},
-                                                           {"steps_offset", -1},
-                                                           {"num_train_timesteps", 0},
-                                                           {"rescale_betas_zero_snr", true}};
+  const std::vector<std::pair<const char*, json>> cases = {
+      {"beta_schedule", "laplace"},         {"beta_start", 0},
+      {"trained_betas", {0.1, 0.2}},        {"prediction_type", "flow_prediction"},
+      {"variance_type", "fixed_large_log"}, {"clip_sample_range", 2.0},
+      {"timestep_spacing", "odd"},          {"steps_offset", -1},
+      {"num_train_timesteps", 0},           {"rescale_betas_zero_snr", true}};
   for (const auto& [key, value] : cases) {
     const std::string message = message_of<CheckpointError>([&, k = key, v = value] {
       read_scheduler({{k, v}});
     });
     EXPECT_TRUE(contains(message, std::string("scheduler_config.json: ") + key)) << message;
   }
+}
+
+TEST(Diffusers, ThresholdsThatAreNoneAreRefused) {
+  const auto error = [](json scheduler) {
+    scheduler["thresholding"] = true;
+    return message_of<CheckpointError>([&] { read_scheduler(scheduler); });
+  };
+  for (const double ratio : {0.0, 1.5})
+    EXPECT_TRUE(contains(error({{"dynamic_thresholding_ratio", ratio}}), "in (0, 1]"));
+  EXPECT_TRUE(contains(error({{"sample_max_value", 0.5}}), "sample_max_value = 0.5"));
+  EXPECT_EQ(read_scheduler({{"dynamic_thresholding_ratio", 7}}).diffusion.dynamic_threshold, 0)
+      << "without thresholding it does not count";
+  const json one_step = {
+      {"prediction_type", "sample"}, {"num_train_timesteps", 1}, {"rescale_betas_zero_snr", true}};
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { read_scheduler(one_step); }),
+                       "rescale_betas_zero_snr"));
 }
 
 // Written and read again: the same network.
@@ -269,6 +286,9 @@ TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
       model.widths = {128, 96, 64, 32};
       model.width_multipliers = {1, 1, 1, 1};
       config.diffusion.variance = "fixed_large";
+      config.diffusion.prediction_type = "v_prediction";
+      config.diffusion.zero_terminal_snr = true;
+      config.diffusion.dynamic_threshold = 0.9;
     }
     validate(config);
     Config again;
@@ -289,6 +309,9 @@ TEST(Diffusers, NetworksThatItLacksAreRefusedByTheirKeys) {
   config.data.range = "unit";
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { scheduler_config(config); }), "data.range"));
   config.model = testing::ho_cifar10();
+  config.model.time_scale = 0.25;
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { unet_config(config); }), "model.time_scale"));
+  config.model.time_scale = 1;
   config.model.attention_heads = 4;
   EXPECT_EQ(unet_config(config)["attention_head_dim"], 64) << "256 channels everywhere";
   config.model.attention[0] = true;

@@ -7,6 +7,7 @@
 
 A case is (name, scheme, network, what its file holds, options of `ddpm`, arguments of the network after x and t)."""
 
+import importlib.util
 import random
 
 import torch
@@ -41,6 +42,11 @@ def openai_options(a):
     return options + ["--set", "model.attention_heads=0", "--set", f"model.attention_head_width={a['num_head_channels']}"]
 
 
+def time_scale(options):
+    """What times are multiplied by: rescale_timesteps of guided-diffusion's code for other than 1000 steps."""
+    return next((float(o.split("=")[1]) for o in options if o.startswith("model.time_scale=")), 1)
+
+
 def openai(count):
     from guided_diffusion.unet import UNetModel
 
@@ -49,7 +55,36 @@ def openai(count):
         a = openai_arguments(r)
         net = fill_zeros(UNetModel(**a), i)
         more = [] if a["num_classes"] is None else [torch.tensor([7, 0])]
-        yield f"guided-diffusion {i}", "openai", net, net.state_dict(), openai_options(a), more
+        rescaled = ["--set", "model.time_scale=0.25", "--set", "diffusion.timesteps=4000"] if i % 3 == 2 else []
+        yield f"guided-diffusion {i}", "openai", net, net.state_dict(), openai_options(a) + rescaled, more
+
+
+def has_openai():
+    return importlib.util.find_spec("guided_diffusion") is not None
+
+
+def learned_variance(size):
+    """A network that predicts its variance, and its loss in float64 by guided-diffusion's code: of betas, images,
+    timesteps and noise. The loss turns the network to float64."""
+    from guided_diffusion import gaussian_diffusion as g
+    from guided_diffusion.nn import GroupNorm32
+    from guided_diffusion.unet import UNetModel
+
+    torch.manual_seed(4)
+    net = fill_zeros(UNetModel(image_size=size, in_channels=1, out_channels=2, model_channels=32, num_res_blocks=1,
+                               attention_resolutions=[2], channel_mult=[1, 2], num_heads=4, use_scale_shift_norm=True), 4)
+
+    def loss(betas, x0, t, noise):
+        # Parts of the code go through float32 on purpose, for networks in half precision.
+        GroupNorm32.forward = torch.nn.GroupNorm.forward
+        g._extract_into_tensor = lambda table, t, shape: torch.from_numpy(table)[t].view(-1, 1, 1, 1).expand(shape)
+        net.double().dtype = torch.float64
+        net.time_embed.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
+        diffusion = g.GaussianDiffusion(betas=betas, model_mean_type=g.ModelMeanType.EPSILON,
+                                        model_var_type=g.ModelVarType.LEARNED_RANGE, loss_type=g.LossType.RESCALED_MSE)
+        return diffusion.training_losses(net, x0, t, noise=noise)["loss"].mean()
+
+    return net, loss
 
 
 def compvis():

@@ -13,7 +13,6 @@ import functools
 import json
 import pathlib
 import random
-import subprocess
 import sys
 import tempfile
 
@@ -26,40 +25,10 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import definitions as d  # noqa: E402
 import others  # noqa: E402
+import training_step  # noqa: E402
+from common import error, published, randomize, run  # noqa: E402
 
 PREDICTION, TRAJECTORY, TRAINING = 2e-5, 1e-4, 1e-5
-# Of Adam. With 1e-8 its first step is the sign of the gradient, also where that is rounding alone: of the
-# keys' bias, which softmax ignores.
-EPSILON = 1e-3
-GOOGLE = dict(norm_eps=1e-6, downsample_padding=0, flip_sin_to_cos=False, freq_shift=1, attention_head_dim=None)
-
-
-def error(got, expected):
-    return ((got - expected).abs().max() / expected.abs().max()).item()
-
-
-def run(program, *arguments):
-    result = subprocess.run([program, *map(str, arguments)], capture_output=True, text=True)
-    if result.returncode != 0:
-        raise SystemExit(f"{' '.join(map(str, arguments))}: exit code {result.returncode}\n{result.stderr}")
-    return result.stdout.split()
-
-
-def randomize(net, seed):
-    """Norms too: PyTorch starts them as 1 and 0, which hides mistakes."""
-    generator = torch.Generator().manual_seed(seed)
-    for name, p in net.named_parameters():
-        if p.dim() == 1 and "norm" in name:
-            p.data += 0.3 * torch.randn(p.shape, generator=generator)
-
-
-def published(size, mult, attention, channels=3):
-    """google/ddpm-*: the shape of Ho et al.'s networks, narrower."""
-    levels = len(mult)
-    down = ["AttnDownBlock2D" if i in attention else "DownBlock2D" for i in range(levels)]
-    up = ["AttnUpBlock2D" if levels - 1 - i in attention else "UpBlock2D" for i in range(levels)]
-    return dict(sample_size=size, in_channels=channels, out_channels=channels, layers_per_block=2,
-                block_out_channels=[32 * m for m in mult], down_block_types=down, up_block_types=up, **GOOGLE)
 
 
 def random_config(r):
@@ -175,7 +144,7 @@ def check_others(program, count, folder):
         torch.save(content, file)
         x, t = torch.randn(2, 3, 16, 16), torch.tensor([3, 870])
         with torch.no_grad():
-            expected = net(x, t, *more)
+            expected = net(x, t * others.time_scale(options), *more)
         got = error(predict(program, file, x, t, folder, *more, options=options), expected)
         back = folder / f"other_back{number}"
         run(program, "convert", "--model", file, "--to", scheme, "--output", back, *options)
@@ -279,44 +248,14 @@ def trajectories(long):
         yield f"DDIM {kind}, offset, {steps} steps", DDIMScheduler(prediction_type=kind, **offset), steps, 0
         learned = "learned_range" if steps != 50 else "learned"
         yield f"DDPM {learned}, {steps} steps", DDPMScheduler(variance_type=learned), steps, 0
+        snr = dict(rescale_betas_zero_snr=True, prediction_type=kind, timestep_spacing="trailing")
+        yield f"DDPM {kind}, zero terminal SNR, {steps} steps", DDPMScheduler(**snr), steps, 0
+        yield f"DDIM {kind}, zero terminal SNR, {steps} steps", DDIMScheduler(**snr), steps, 0
+        threshold = dict(thresholding=True, dynamic_thresholding_ratio=0.9, sample_max_value=2.0)
+        yield f"DDPM, thresholding, {steps} steps", DDPMScheduler(**threshold), steps, 0
+        yield f"DDIM, thresholding, {steps} steps", DDIMScheduler(**threshold), steps, 0
         cosine = dict(beta_schedule="squaredcos_cap_v2", timestep_spacing="trailing")
         yield f"DDIM cosine, trailing, {steps} steps", DDIMScheduler(**cosine), steps, 0
-
-
-def check_training(program, folder, prediction, classes):
-    """One step of Adam from the same weights, images, timesteps and noise."""
-    seed, batch, rate = 3, 8, 1e-3
-    torch.manual_seed(9)
-    images, labels = d.embedded_images(), d.embedded_labels()
-    net = UNet2DModel(**published(images.shape[-1], (1, 2), {1}, channels=1), num_class_embeds=classes)
-    randomize(net, 9)
-    name = f"step_{prediction}"
-    DDPMPipeline(net, DDPMScheduler(prediction_type=prediction)).save_pretrained(folder / f"fresh_{name}")
-    (folder / "recipe.json").write_text(json.dumps({
-        "run": {"name": name, "directory": str(folder / "runs"), "seed": seed},
-        "training": {"steps": 1, "batch_size": batch, "learning_rate": rate, "warmup_steps": 0, "ema_decay": 0,
-                     "epsilon": EPSILON, "clip_norm": 1.0, "log_every": 1, "sample_every": 0}}))
-    run(program, "train", "--config", folder / "recipe.json", "--init-from", folder / f"fresh_{name}", "--device", "cpu")
-    index = [d.image_index(i, len(images), seed) for i in range(batch)]
-    x0 = torch.from_numpy(images[index].astype("float64")) / 127.5 - 1
-    t = torch.tensor([d.below(seed, d.TIMESTEP, 0, i, 1000) for i in range(batch)])
-    noise = torch.stack([d.normals(seed, d.NOISE, 0, i, x0.shape[1:]) for i in range(batch)])
-    bars = torch.from_numpy(d.alpha_bars())[t].view(-1, 1, 1, 1)
-    signal, sigma = bars.sqrt(), (1 - bars).sqrt()
-    target = {"epsilon": noise, "v_prediction": signal * noise - sigma * x0, "sample": x0}[prediction]
-    net.train()
-    # float64 stands for the exact result; both float32 programs differ from it by rounding.
-    net.double()
-    classes = None if classes is None else torch.from_numpy(labels[index].astype("int64"))
-    loss = ((net(signal * x0 + sigma * noise, t, classes).sample - target) ** 2).mean()
-    loss.backward()
-    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
-    torch.optim.Adam(net.parameters(), lr=rate, eps=EPSILON).step()
-    metrics = json.loads((folder / f"runs/{name}/metrics.jsonl").read_text().splitlines()[-1])
-    trained = load_file(folder / f"runs/{name}/checkpoints/step_00000001/model.safetensors")
-    weights = max(error(trained[k].double(), p.detach()) for k, p in net.named_parameters())
-    return {"loss": abs(metrics["loss"] / loss.item() - 1), "gradient norm": abs(metrics["grad_norm"] / norm.item() - 1),
-            "updated weights": weights}
 
 
 def main():
@@ -333,7 +272,7 @@ def main():
     def report(what, value, limit):
         nonlocal failed
         failed = failed or not value <= limit
-        print(f"{what:46s} {value:9.2e}   limit {limit:.0e}{'' if value <= limit else '   FAILED'}")
+        print(f"{what:56s} {value:9.2e}   limit {limit:.0e}{'' if value <= limit else '   FAILED'}")
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
@@ -345,9 +284,9 @@ def main():
         largest, written = check_others(options.program, max(options.configs // 4, 2), folder)
         report("prediction, networks of other programs", largest, PREDICTION)
         failed = failed or not written
-        for prediction, classes in (("epsilon", None), ("v_prediction", 10)):
-            for what, value in check_training(options.program, folder, prediction, classes).items():
-                report(f"one training step, {prediction}{', classes' if classes else ''}, {what}", value, TRAINING)
+        for name, errors in training_step.cases(options.program, folder):
+            for what, value in errors.items():
+                report(f"one training step, {name}, {what}", value, TRAINING)
         same = check_round_trip(options.program, folder)
         print("round trips:", "identical bytes" if same else "BYTES DIFFER")
         failed = failed or not same

@@ -285,6 +285,10 @@ TEST(CheckLayout, NamesTheKeysThatDoNotFit) {
   const ModelConfig labml = testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2);
   EXPECT_NO_THROW(check_layout(labml, {.scheme = "labml"}));
   EXPECT_THROW(check_layout(labml, {.scheme = "pytorch_ddpm"}), ConfigError);
+  ModelConfig rescaled = testing::ho_cifar10();
+  rescaled.time_scale = 0.25;
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { check_layout(rescaled, {.scheme = "ho"}); }),
+                       "time_scale"));
 }
 
 }  // namespace

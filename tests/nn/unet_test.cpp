@@ -77,6 +77,19 @@ ModelConfig small_ho() {
   return model;
 }
 
+TEST(UNet, ScalesTimes) {
+  ModelConfig model = small_ho();
+  UNet plain(model, 3);
+  model.time_scale = 0.25;
+  UNet scaled(model, 3);
+  for (UNet* net : {&plain, &scaled}) hash_fill(**net);
+  const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0).to(torch::kFloat32);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor expected = plain->forward(x, torch::tensor({3.0F, 10.5F}));
+  EXPECT_TRUE(torch::equal(scaled->forward(x, torch::tensor({12, 42}, torch::kInt64)), expected));
+  EXPECT_TRUE(torch::equal(scaled->forward(x, torch::tensor({12.0F, 42.0F})), expected));
+}
+
 TEST(UNet, ReproducesLabml) {
   expect_reference(testing::labml(32, {1, 2, 2}, {false, false, true}, 1),
                    {-0.111950, 0.448637, 0.111382, 0.014705});

@@ -35,6 +35,7 @@ struct ModelConfig {
   std::int64_t time_table = 0;                // rows of a learned time embedding
   std::string time_frequencies =
       "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
+  double time_scale = 1;               // what a timestep is multiplied by before its sinusoid
   std::string time_order = "sin_cos";  // sin_cos | cos_sin
   std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
   bool time_scale_shift = false;       // the time scales and shifts the second norm's result
@@ -63,7 +64,10 @@ struct DiffusionConfig {
                                             // learned_range | learned
   std::string prediction_type = "epsilon";  // what the network predicts: epsilon | v_prediction |
                                             // sample (the image)
+  bool zero_terminal_snr = false;           // the schedule shifted and scaled to end in noise alone
   bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
+  double dynamic_threshold = 0;      // quantile by which it is scaled instead; 0: none
+  double dynamic_threshold_max = 1;  // largest such divisor
 };
 
 // Where images come from and how they become tensors.
@@ -92,6 +96,7 @@ struct TrainingConfig {
   double beta2 = 0.999;
   double epsilon = 1e-8;
   double weight_decay = 0.0;
+  double vlb_weight = 0.001;             // lambda of the hybrid loss, with predicts_variance
   double clip_norm = 1.0;                // 0: no clipping
   double ema_decay = 0.9999;             // 0: no averaging
   bool ema_warmup = true;                // decay min(ema_decay, (1+n)/(10+n))

@@ -5,34 +5,44 @@
 #include <torch/types.h>
 
 #include <functional>
+#include <optional>
 
 #include "ddpm/diffusion/schedule.h"
+#include "ddpm/diffusion/variational_bound.h"
 #include "ddpm/ops/diffusion_step.h"
 
 namespace ddpm {
 
-// (x_t [N,C,H,W], t [N] int64) -> prediction [N,C,H,W], for samplers also [N,2C,H,W] with what is
-// about the variance in the second half. Any callable will do: a network, a
-// closed form in a test.
+// (x_t [N,C,H,W], t [N] int64) -> prediction [N,C,H,W], or [N,2C,H,W] with what is about the
+// variance in the second half. Any callable will do: a network, a closed form in a test.
 using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
 
 // "epsilon", "v_prediction" or "sample", the values of diffusion.prediction_type. Throws
 // ConfigError.
 ops::Prediction parse_prediction(const std::string& name);
 
+// What a network that predicts its variance is trained with besides: `weight` times the bound,
+// which is estimated by T times the term of one timestep.
+struct HybridLoss {
+  VariationalBound bound;
+  double weight = 0.001;  // lambda of Nichol and Dhariwal
+};
+
 // Couples a predictor with a diffusion process.
 class DenoiseModel {
  public:
-  // Tables are kept in float32 on `device`.
+  // Tables are kept in float32 on `device`. `hybrid`: of a predictor of twice the channels.
   DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-               ops::Prediction prediction = ops::Prediction::kNoise);
+               ops::Prediction prediction = ops::Prediction::kNoise,
+               std::optional<HybridLoss> hybrid = std::nullopt);
 
   // q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise. t: [N] int64.
   torch::Tensor corrupt(const torch::Tensor& x0, const torch::Tensor& t,
                         const torch::Tensor& noise) const;
 
   // The simple loss, equation 14: mean over all elements of (noise - prediction)^2, or with
-  // velocity or image in the place of the noise. A scalar, float32.
+  // velocity or image in the place of the noise; with a hybrid loss, L_simple + lambda L_vlb, where
+  // the second teaches the variance alone. A scalar, float32.
   torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t,
                      const torch::Tensor& noise) const;
 
@@ -42,6 +52,7 @@ class DenoiseModel {
 
   Predictor predictor_;
   ops::Prediction prediction_;
+  std::optional<HybridLoss> hybrid_;
   torch::Tensor signal_;  // sqrt(alpha_bar), [T]
   torch::Tensor sigma_;   // sqrt(1 - alpha_bar), [T]
 };

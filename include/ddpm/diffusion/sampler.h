@@ -25,6 +25,7 @@ struct SamplerOptions {
   bool set_alpha_to_one = true;               // of ddim: ends at the clean image, not at t = 0
   bool clip_x0 = true;                        // clip the predicted image to [minimum, maximum]
   double minimum = -1, maximum = 1;           // range of the data
+  double threshold = 0, threshold_max = 1;    // instead of clipping, see ops::StepCoefficients
 };
 
 // Standard normal noise for the transition that leaves timestep t, like x. Samplers ask for it at

@@ -94,6 +94,7 @@ class UNetImpl : public torch::nn::Module {
   torch::Tensor embed(const torch::Tensor& t, const torch::Tensor& labels);
 
   bool center_input_ = false;
+  double time_scale_ = 1;
   Activation activation_ = Activation::kSilu;
   torch::nn::Conv2d conv_in_{nullptr};
   TimeFeatures time_features_{nullptr};

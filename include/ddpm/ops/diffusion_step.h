@@ -20,7 +20,7 @@ enum class VarianceChannels { kIgnored, kRange, kItself };
 //   x0, clipped, and the noise e that the unclipped one implies;
 //   x' = x0_coefficient x0 + x_coefficient x + noise_coefficient e + noise_std z.
 struct StepCoefficients {
-  double signal = 1, sigma = 0;  // sqrt(alpha_bar_t), sqrt(1 - alpha_bar_t)
+  double signal = 1, sigma = 0;  // sqrt(alpha_bar_t), sqrt(1 - alpha_bar_t); signal > 0 for kNoise
   double x0_coefficient = 0, x_coefficient = 0;
   double noise_coefficient = 0;  // counts only if keeps_noise
   double noise_std = 0;          // with a variance by the network: times the root of that
@@ -30,6 +30,10 @@ struct StepCoefficients {
 
   // The same for all steps of a sampler, so that one recorded graph serves them.
   bool clip = true;
+  // Above 0, instead of clipping: with s = this quantile of |x0| over an image, but from 1 to
+  // threshold_max, x0 becomes clip(x0, -s, s) / s. For data in [-1,1]. Saharia et al.,
+  // "Photorealistic Text-to-Image Diffusion Models", section 2.3.
+  double threshold = 0, threshold_max = 1;
   bool keeps_noise = false;  // e enters by itself; diffusers' DDIM
   Prediction prediction = Prediction::kNoise;
   VarianceChannels variance = VarianceChannels::kIgnored;

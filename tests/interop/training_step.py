@@ -1,0 +1,96 @@
+"""One training step of `ddpm` against PyTorch's autograd and Adam in float64: the same weights, images, timesteps and
+noise."""
+
+import json
+import pathlib
+import sys
+
+import torch
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
+from safetensors.torch import load_file
+
+sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
+import definitions as d  # noqa: E402
+import others  # noqa: E402
+from common import error, published, randomize, run  # noqa: E402
+
+# Of Adam. With 1e-8 its first step is the sign of the gradient, also where that is rounding alone: of the
+# keys' bias, which softmax ignores.
+EPSILON = 1e-3
+SEED, BATCH, RATE = 3, 8, 1e-3  # of that step
+
+
+def train_one_step(program, folder, name, start, *options):
+    """One step of Adam. Returns its line of the metrics and the run."""
+    (folder / "recipe.json").write_text(json.dumps({
+        "run": {"name": name, "directory": str(folder / "runs"), "seed": SEED},
+        "training": {"steps": 1, "batch_size": BATCH, "learning_rate": RATE, "warmup_steps": 0, "ema_decay": 0,
+                     "epsilon": EPSILON, "clip_norm": 1.0, "log_every": 1, "sample_every": 0}}))
+    run(program, "train", "--config", folder / "recipe.json", "--init-from", start, "--device", "cpu", *options)
+    result = folder / "runs" / name
+    return json.loads((result / "metrics.jsonl").read_text().splitlines()[-1]), result
+
+
+def first_batch(timesteps):
+    """Images, labels, timesteps and noise of that step, in float64."""
+    images, labels = d.embedded_images(), d.embedded_labels()
+    index = [d.image_index(i, len(images), SEED) for i in range(BATCH)]
+    x0 = torch.from_numpy(images[index].astype("float64")) / 127.5 - 1
+    t = torch.tensor([d.below(SEED, d.TIMESTEP, 0, i, timesteps) for i in range(BATCH)])
+    noise = torch.stack([d.normals(SEED, d.NOISE, 0, i, x0.shape[1:]) for i in range(BATCH)])
+    return x0, torch.from_numpy(labels[index].astype("int64")), t, noise
+
+
+def update(net, loss):
+    """PyTorch's step. Returns the gradient's norm."""
+    loss.backward()
+    norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+    torch.optim.Adam(net.parameters(), lr=RATE, eps=EPSILON).step()
+    return norm.item()
+
+
+def training_errors(metrics, trained, net, loss, norm):
+    weights = max(error(trained[k].double(), p.detach()) for k, p in net.named_parameters())
+    return {"loss": abs(metrics["loss"] / loss.item() - 1), "gradient norm": abs(metrics["grad_norm"] / norm - 1),
+            "updated weights": weights}
+
+
+def check_training(program, folder, prediction, classes):
+    """A network of diffusers. float64 stands for the exact result; float32 programs differ from it by rounding."""
+    torch.manual_seed(9)
+    x0, labels, t, noise = first_batch(1000)
+    net = UNet2DModel(**published(x0.shape[-1], (1, 2), {1}, channels=1), num_class_embeds=classes)
+    randomize(net, 9)
+    name = f"step_{prediction}"
+    DDPMPipeline(net, DDPMScheduler(prediction_type=prediction)).save_pretrained(folder / f"fresh_{name}")
+    metrics, result = train_one_step(program, folder, name, folder / f"fresh_{name}")
+    bars = torch.from_numpy(d.alpha_bars())[t].view(-1, 1, 1, 1)
+    signal, sigma = bars.sqrt(), (1 - bars).sqrt()
+    target = {"epsilon": noise, "v_prediction": signal * noise - sigma * x0, "sample": x0}[prediction]
+    net.double().train()
+    loss = ((net(signal * x0 + sigma * noise, t, None if classes is None else labels).sample - target) ** 2).mean()
+    norm = update(net, loss)
+    return training_errors(metrics, load_file(result / "checkpoints/step_00000001/model.safetensors"), net, loss, norm)
+
+
+def check_hybrid_training(program, folder, timesteps):
+    """The same with a network of guided-diffusion that learns its variance. Of few timesteps one is the first, where
+    the bound is a likelihood."""
+    x0, _, t, noise = first_batch(timesteps)
+    assert timesteps > 100 or 0 in t
+    net, exact_loss = others.learned_variance(x0.shape[-1])
+    name, start = f"hybrid_{timesteps}", folder / f"hybrid_{timesteps}.pt"
+    torch.save(net.state_dict(), start)
+    metrics, result = train_one_step(program, folder, name, start, "--set", f"diffusion.timesteps={timesteps}")
+    run(program, "convert", "--model", result, "--to", "openai", "--output", folder / f"{name}_back")
+    loss = exact_loss(d.betas(timesteps), x0, t, noise)
+    norm = update(net, loss)
+    return training_errors(metrics, load_file(folder / f"{name}_back/model.safetensors"), net, loss, norm)
+
+
+def cases(program, folder):
+    """What was compared, and its errors."""
+    yield "epsilon", check_training(program, folder, "epsilon", None)
+    yield "v_prediction, classes", check_training(program, folder, "v_prediction", 10)
+    for timesteps in (1000, 12) if others.has_openai() else ():
+        yield f"learned variance, T {timesteps}", check_hybrid_training(program, folder, timesteps)
