@@ -32,13 +32,18 @@ BatchSource::BatchSource(const ImageStore& store, const BatchRequest& request, t
 
 void BatchSource::prepare(std::uint64_t first_position) {
   request_.first_position = first_position;
-  if (labels_) {
-    const torch::Tensor labels = batch_labels(store_, request_);
-    labels_->set({labels.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(labels.numel())},
-                 {});
+  if (resident_.defined()) {
+    if (labels_) set_labels(batch_labels(store_, request_));
+    return;
   }
-  if (resident_.defined()) return;
-  images_.copy_(make_batch(store_, request_).images);
+  const Batch batch = make_batch(store_, request_);
+  images_.copy_(batch.images);
+  if (labels_) set_labels(batch.labels);
+}
+
+void BatchSource::set_labels(const torch::Tensor& labels) {
+  labels_->set({labels.const_data_ptr<std::int64_t>(), static_cast<std::size_t>(labels.numel())},
+               {});
 }
 
 const torch::Tensor& BatchSource::images(const torch::Tensor& first_position) {

@@ -100,21 +100,23 @@ class ProbeScope {
   at::CallbackHandle handle_;
 };
 
-// What lives while the last level works: all features that wait for the way up, and around a
-// residual block there the concatenation, what the norm makes of it, and the result.
+// What lives while a residual block of the way up works, at the level where that is most: all
+// features that still wait, the block's input, its concatenation with the one that waited for it
+// and what the norm makes of that, and four maps of its own.
 double count_inference_elements(const ModelConfig& config, std::int64_t height,
                                 std::int64_t width) {
-  constexpr double kMapsInUse = 6;
-  const std::vector<std::int64_t> widths = level_widths(config);
-  double pixels = static_cast<double>(height * width), largest = 0;
-  double skips = pixels * static_cast<double>(first_width(config));
-  for (std::size_t level = 0; level < widths.size(); ++level, pixels /= 4) {
-    const double map = pixels * static_cast<double>(widths[level]);
-    skips += map * static_cast<double>(config.blocks_per_level);
-    if (level + 1 < widths.size()) skips += map / 4;
-    largest = std::max(largest, map);
+  const std::vector<std::int64_t> levels = level_widths(config);
+  const bool narrows_early = config.width_change == "first_block";
+  double pixels = static_cast<double>(height * width), waiting = 0, most = 0;
+  for (std::size_t level = 0; level < levels.size(); ++level, pixels /= 4) {
+    const auto own = static_cast<double>(levels[level]);
+    const auto above = static_cast<double>(level > 0 ? levels[level - 1] : first_width(config));
+    const bool lowest = level + 1 == levels.size();
+    const auto below = static_cast<double>(levels[narrows_early && !lowest ? level + 1 : level]);
+    waiting += pixels * (above + own * static_cast<double>(config.blocks_per_level));
+    most = std::max(most, waiting + pixels * (below + 2 * (below + own) + 4 * own));
   }
-  return skips + kMapsInUse * largest;
+  return most;
 }
 
 }  // namespace
@@ -156,8 +158,13 @@ double training_memory_bytes(const Cost& cost, std::int64_t micro_batch, bool bf
 }
 
 double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
-  return (bf16 ? 2 : 4) * (static_cast<double>(cost.parameters) +
-                           cost.inference_elements * static_cast<double>(batch));
+  // Measured on the CPU: the program with LibTorch; a mapped file beside the network twice while it
+  // is read; afterwards that memory, kept for reuse, and feature maps with the gaps between them.
+  constexpr double kProgram = 140 << 20, kGaps = 1.75;
+  const double element_bytes = bf16 ? 2 : 4;
+  const double weights = element_bytes * static_cast<double>(cost.parameters);
+  const double maps = element_bytes * cost.inference_elements * static_cast<double>(batch);
+  return kProgram + std::max(3 * weights, 2 * weights + kGaps * maps);
 }
 
 }  // namespace ddpm

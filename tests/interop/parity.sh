@@ -29,7 +29,7 @@ if ! complete "$python"; then
   python3 -m venv "$environment" || skip "python3 -m venv does not work here"
   pip=("$environment/bin/python" -m pip install --quiet --retries 1 --timeout 20)
   # The CPU build is a tenth of the size of PyPI's.
-  "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 ||
+  "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 2>/dev/null ||
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
   "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
   # Networks of other programs, of which others.py says which. What else these packages want is not used.
@@ -37,4 +37,6 @@ if ! complete "$python"; then
     echo "without networks of other programs: their packages cannot be downloaded"
   complete "$python" || skip "the new environment in $environment does not work"
 fi
+# Threads that spin while they wait stall each other where other programs compute beside.
+export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 exec "$python" "$script" "$program" "$@"

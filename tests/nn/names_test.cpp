@@ -39,6 +39,28 @@ TEST(Names, OfLabml) {
   EXPECT_EQ(names.up_attention(0, 2), "up.14.attn");
 }
 
+// OpenAI: the first convolution is a block of the list down; upsampling is the last part of a
+// level's last block, behind its attention.
+TEST(Names, OfOpenAi) {
+  const UNetNames names = UNetNames::make("openai", 3, 2, {false, true, false});
+  EXPECT_EQ(names.down_res(0, 0), "input_blocks.1.0");
+  EXPECT_EQ(names.downsample(0), "input_blocks.3.0");
+  EXPECT_EQ(names.down_attention(1, 1), "input_blocks.5.1");
+  EXPECT_EQ(names.up_res(2, 0), "output_blocks.0.0");
+  EXPECT_EQ(names.upsample(2), "output_blocks.2.1");
+  EXPECT_EQ(names.up_attention(1, 0), "output_blocks.3.1");
+  EXPECT_EQ(names.upsample(1), "output_blocks.5.2");
+}
+
+TEST(Names, OfHoAndPytorchDdpm) {
+  const UNetNames ho = UNetNames::make("ho", 3, 2), other = UNetNames::make("pytorch_ddpm", 3, 2);
+  EXPECT_EQ(ho.up_res(2, 1), "up.2.block.1") << "levels are counted as on the way down";
+  EXPECT_EQ(ho.upsample(1), "up.1.upsample");
+  EXPECT_EQ(other.down_attention(1, 0), "downblocks.3.attn");
+  EXPECT_EQ(other.up_res(1, 0), "upblocks.4");
+  EXPECT_EQ(other.upsample(2), "upblocks.3");
+}
+
 TEST(Names, AnUnknownSchemeIsRefusedWithTheKnownOnes) {
   const std::string message =
       testing::message_of<ConfigError>([] { UNetNames::make("keras", 4, 2); });

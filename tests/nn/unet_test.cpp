@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
-#include "ddpm/nn/cost.h"
 #include "ddpm/nn/initialize.h"
 #include "ddpm/nn/parameter_layout.h"
 #include "support/fill.h"
@@ -322,27 +321,6 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
     const double h = 1e-6;
     EXPECT_NEAR((shifted(h) - shifted(-h)) / (2 * h), slope, 1e-5 * std::abs(slope));
   }
-}
-
-TEST(Cost, CountsWhatThePaperNetworkComputes) {
-  const Cost ho = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
-  EXPECT_EQ(ho.parameters, 35746307);
-  EXPECT_NEAR(ho.forward_macs, 6.222e9, 0.01e9);  // counted by hand from the layer table
-  const Cost labml =
-      estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
-  EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
-}
-
-TEST(Cost, SamplingMemoryGrowsWithTheImageAndTheBatch) {
-  const Cost small = estimate_cost(testing::ho_cifar10(), 3, 32, 32),
-             large = estimate_cost(testing::ho_cifar10(), 3, 64, 64);
-  // Skips alone: by the table of the paper's network.
-  const double skips =
-      32 * 32 * 128 * 3 + 16 * 16 * (128 + 256 * 2) + 8 * 8 * (256 * 3) + 4 * 4 * (256 * 3);
-  EXPECT_EQ(small.inference_elements, skips + 6 * 32 * 32 * 128);
-  EXPECT_EQ(large.inference_elements, 4 * small.inference_elements);
-  EXPECT_EQ(sampling_memory_bytes(small, 10, false),
-            4 * (35746307 + 10 * small.inference_elements));
 }
 
 TEST(Initialize, TablesAreStandardNormal) {

@@ -33,6 +33,8 @@ class BatchSource {
   torch::Tensor labels() const { return labels_ ? labels_->integers() : torch::Tensor(); }
 
  private:
+  void set_labels(const torch::Tensor& labels);
+
   const ImageStore& store_;
   BatchRequest request_;
   torch::Tensor resident_;  // uint8 [count,H,W,C] on the device; undefined: made on the CPU

@@ -22,6 +22,15 @@ struct AttentionNames {
   std::string norm, q, k, v, qkv, out;
 };
 
+// Dotted paths of blocks, with places for numbers: the level, its order on the way up, the block
+// within the level; or, where those of all levels are in one list, the number within that.
+struct BlockPaths {
+  std::string down_res, down_attention, downsample;
+  std::string up_res, up_attention, upsample;
+  std::int64_t first_down = 0;        // number of the first block of the way down
+  bool upsampling_has_number = true;  // else it is the last part ({last}) of a level's last block
+};
+
 // Dotted paths of the parts of a UNet with `levels` levels and `blocks` residual blocks per level.
 // Level 0 is the full resolution, also on the way up.
 //   diffusers     huggingface/diffusers, UNet2DModel
@@ -33,7 +42,7 @@ struct UNetNames {
   std::string scheme;
   std::int64_t levels = 0;
   std::int64_t blocks = 0;
-  std::vector<bool> attention;  // by level; decides paths of openai only
+  std::vector<bool> attention = {};  // by level; decides paths of openai only
   std::string conv_in, norm_out, conv_out;
   std::string time_embedding, time_linear1, time_linear2;
   std::string time_features = "time_proj";  // these two have parameters in few networks
@@ -42,6 +51,7 @@ struct UNetNames {
   std::string downsample_conv = "conv", upsample_conv = "conv";  // below downsample(), upsample()
   ResBlockNames res;
   AttentionNames attention_parts;
+  BlockPaths paths;
 
   // Throws ConfigError for an unknown scheme. `attention` may be empty but for openai.
   static UNetNames make(const std::string& scheme, std::int64_t levels, std::int64_t blocks,
@@ -53,6 +63,11 @@ struct UNetNames {
   std::string up_res(std::int64_t level, std::int64_t block) const;
   std::string up_attention(std::int64_t level, std::int64_t block) const;
   std::string upsample(std::int64_t level) const;
+
+ private:
+  std::string on_the_way_down(const std::string& path, std::int64_t level,
+                              std::int64_t block) const;
+  std::string on_the_way_up(const std::string& path, std::int64_t level, std::int64_t block) const;
 };
 
 }  // namespace ddpm

@@ -13,7 +13,7 @@ struct Cost {
       0;  // multiply-accumulates of convolutions, linear layers and attention; FLOPs = 2 * MACs
   double activation_elements =
       0;  // elements kept for the backward pass, an upper estimate: outputs of all operators
-  double inference_elements = 0;  // feature maps alive at a time without a backward pass, roughly
+  double inference_elements = 0;  // feature maps alive at a time without a backward pass
 };
 
 // Image of channels x height x width. Throws ConfigError if the levels do not divide the size.
@@ -27,7 +27,8 @@ double training_state_bytes(const Cost& cost, bool bf16);
 // Rough peak of one training step.
 double training_memory_bytes(const Cost& cost, std::int64_t micro_batch, bool bf16);
 
-// Rough peak of a sampling step of so many images: weights and feature maps.
+// Peak memory of a process that samples so many images at a time on the CPU, within a quarter of
+// what was measured for four networks (docs/performance.md); a GPU holds less.
 double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16);
 
 }  // namespace ddpm
