@@ -291,3 +291,4 @@ void add_sample(CLI::App& program, Action& action) {
 }
 
 }  // namespace ddpm::cli
+      handle_stop_requests();
