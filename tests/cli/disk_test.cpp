@@ -114,6 +114,15 @@ TEST_F(ReadOnly, IsAnErrorBeforeTheStart) {
 }
 
 TEST_F(ReadOnly, FailsSavesUntilItMayBeWrittenAgain) {
+// Nor need it be readable: only its entries are not synced then.
+TEST_F(ReadOnly, AFolderThatMayOnlyBeWrittenWillDo) {
+  fs::permissions(folder_ / "runs", fs::perms(0333));
+  const ProgramResult result = run_program(folder_.path(), training({}), {.nobody = true});
+  if (!can_run(result)) GTEST_SKIP() << "the program cannot be run by another user here";
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
   Program program(folder_.path(), training({"training.steps=1000000"}), {.nobody = true});
   const auto saved = [&] { return fs::exists(checkpoints() / "latest"); };
   program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
