@@ -134,8 +134,20 @@ void LineWriter::sync() {
   if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
 }
 
+namespace {
+
+// A rename cannot take the place of a folder, but it can that of a device: /dev/null, for root.
+const fs::path& replaceable(const fs::path& path) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error))
+    throw IoError("cannot create '" + path.string() + "': it exists, and is no regular file");
+  return path;
+}
+
+}  // namespace
+
 FileWriter::FileWriter(const fs::path& path)
-    : path_(path),
+    : path_(replaceable(path)),
       temporary_(path.string() + ".tmp"),
       descriptor_(file_system().open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC)) {
   if (descriptor_ < 0) fail("cannot create", path);
