@@ -43,6 +43,9 @@ if ((${#targets[@]} == 0)); then
   for folder in tests/fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
 fi
 
+# Checkpoints are read from folders, which need no disk.
+if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
+
 # Runs one target; new inputs of interest stay in build/fuzz/corpus for the next time.
 fuzz() {
   local name=$1 dictionary=tests/fuzz/dictionaries/$1.dict options=()

@@ -70,15 +70,22 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 
 void make_directories(const fs::path& path) {
   std::error_code error;
-  fs::create_directories(path, error);
-  if (error || !fs::is_directory(path, error))
-    throw IoError("cannot create folder '" + path.string() +
-                  "': " + (error ? error.message() : "a file of that name exists"));
+  std::vector<fs::path> missing;  // from the innermost outwards
+  for (fs::path at = path; !at.empty() && !fs::exists(at, error); at = at.parent_path())
+    missing.push_back(at);
+  for (auto at = missing.rbegin(); at != missing.rend(); ++at) {
+    if (file_system().make_directory(at->c_str()) == 0)
+      sync_directory(at->parent_path());
+    else if (errno != EEXIST)  // another process, or a path that ends with a slash
+      fail("cannot create folder", path);
+  }
+  if (!fs::is_directory(path, error)) fail("cannot create folder", path, ENOTDIR);
 }
 
 void sync_directory(const fs::path& path) {
   const fs::path folder = path.empty() ? fs::path(".") : path;
   const int descriptor = file_system().open(folder.c_str(), O_RDONLY | O_DIRECTORY);
+  if (descriptor < 0 && errno == EACCES) return;  // it may be written but not read
   if (descriptor < 0) fail("cannot open folder", folder);
   const int result = file_system().sync(descriptor);
   const int error = errno;
@@ -127,8 +134,20 @@ void LineWriter::sync() {
   if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
 }
 
+namespace {
+
+// A rename cannot take the place of a folder, but it can that of a device: /dev/null, for root.
+const fs::path& replaceable(const fs::path& path) {
+  std::error_code error;
+  if (fs::exists(path, error) && !fs::is_regular_file(path, error))
+    throw IoError("cannot create '" + path.string() + "': it exists, and is no regular file");
+  return path;
+}
+
+}  // namespace
+
 FileWriter::FileWriter(const fs::path& path)
-    : path_(path),
+    : path_(replaceable(path)),
       temporary_(path.string() + ".tmp"),
       descriptor_(file_system().open(temporary_.c_str(), O_WRONLY | O_CREAT | O_TRUNC)) {
   if (descriptor_ < 0) fail("cannot create", path);

@@ -1,6 +1,7 @@
 #include "ddpm/base/file_system.h"
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <atomic>
@@ -23,6 +24,8 @@ ssize_t FileSystem::write(int descriptor, const void* data, std::size_t size) {
 int FileSystem::sync(int descriptor) { return ::fsync(descriptor); }
 
 int FileSystem::close(int descriptor) { return ::close(descriptor); }
+
+int FileSystem::make_directory(const char* path) { return ::mkdir(path, 0777); }
 
 int FileSystem::rename(const char* from, const char* to) { return ::rename(from, to); }
 

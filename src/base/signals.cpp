@@ -35,14 +35,17 @@ bool is_ignored(int signal) {
 }  // namespace
 
 void install_signal_handlers() {
-  handle(SIGINT, on_stop);
-  handle(SIGTERM, on_stop);
-  // nohup starts programs that are to outlive their terminal with this signal ignored.
-  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_stop);
   handle(SIGUSR1, on_save);
   // A closed pipe and a file-size limit are errors of the write, not the end of a training run.
   handle(SIGPIPE, SIG_IGN);
   handle(SIGXFSZ, SIG_IGN);
+}
+
+void handle_stop_requests() {
+  handle(SIGINT, on_stop);
+  handle(SIGTERM, on_stop);
+  // nohup starts programs that are to outlive their terminal with this signal ignored.
+  if (!is_ignored(SIGHUP)) handle(SIGHUP, on_stop);
 }
 
 bool take_save_request() noexcept { return save_wanted.exchange(false); }

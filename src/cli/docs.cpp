@@ -32,7 +32,8 @@ std::string cli_markdown(const CLI::App& program) {
       "| 129, 130, 143 | stopped by SIGHUP, SIGINT, SIGTERM; a checkpoint was saved |\n"
       "\nSIGINT, SIGTERM and SIGHUP (a terminal that was closed): the step is finished, a "
       "checkpoint saved (`sample`: finished images stay, the rest is reported). A second SIGINT "
-      "ends at once. `nohup ddpm ...` outlives its terminal. SIGUSR1: `train` saves a checkpoint "
+      "ends at once, as do commands other than these two. `nohup ddpm ...` outlives its terminal. "
+      "SIGUSR1: `train` saves a checkpoint "
       "and goes on. `--max-minutes` ends like SIGTERM, but with exit code 0; `--resume auto` goes "
       "on.\n";
   append_help(page, program, "ddpm");

@@ -43,6 +43,7 @@ void print(const Json& result, bool json) {
 }
 
 Json describe_data(const Config& config) {
+  handle_stop_requests();
   const DataSummary summary = summarize_data(config.data, {.stop = stop_requested});
   Json result = {
       {"source", summary.source}, {"images", summary.count}, {"bad_files", summary.bad.size()}};

@@ -89,6 +89,10 @@ class SampleJob {
     return format_ == ImageFormat::kPng && !options_.grid && !options_.trajectory;
   }
   void write_single_images(const torch::Tensor& images, std::int64_t first) const;
+  fs::path image_path(std::int64_t index) const {
+    return output_ / format_text("{:06}.png", index);
+  }
+  void check_output() const;
   void write_result() const;
   // What the images shall show; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
@@ -132,11 +136,10 @@ PngText SampleJob::description(std::int64_t index) const {
 }
 
 void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
-  make_directories(output_);
   const std::vector<Image> list = tensor_to_images(images, range_);
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto index = first + static_cast<std::int64_t>(i);
-    const fs::path path = output_ / format_text("{:06}.png", index);
+    const fs::path path = image_path(index);
     write_png(path, list[i], description(index));
     std::puts(path.c_str());
   }
@@ -175,10 +178,16 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   frames_.push_back(std::move(frames));
 }
 
+// Before hours of work, not after them.
+void SampleJob::check_output() const {
+  const fs::path file = writes_single_images() ? image_path(0) : output_;
+  if (file.has_parent_path()) make_directories(file.parent_path());
+  const FileWriter probe(file);
+}
+
 void SampleJob::write_result() const {
   if (writes_single_images() || finished_.empty()) return;
   const torch::Tensor images = torch::cat(finished_);
-  if (output_.has_parent_path()) make_directories(output_.parent_path());
   if (format_ == ImageFormat::kPng && options_.trajectory) {
     // One row an image, time from left to right.
     std::vector<torch::Tensor> batches;
@@ -206,6 +215,7 @@ ExitCode SampleJob::run() {
     throw ConfigError("--trajectory: works with --format png and safetensors");
   sampler_ = make_sampler_for(model_.config, sampling);
   static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
+  check_output();
   log_info("sampling {} images of {}x{}x{} in {} steps on {}", count_, shape_.channels,
            shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
@@ -285,6 +295,7 @@ void add_sample(CLI::App& program, Action& action) {
   command->callback([&action, options] {
     action = [options] {
       set_up_logging(options->common.log);
+      handle_stop_requests();
       return SampleJob(*options).run();
     };
   });

@@ -1,4 +1,5 @@
 #include "command.h"
+#include "ddpm/base/signals.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
 
@@ -35,6 +36,7 @@ Config config_for(const TrainOptions& options, const ModelFile& model) {
 
 ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
   set_up_logging(options.common.log);
+  if (!options.dry_run) handle_stop_requests();
   const ProgressStyle progress = options.common.log.quiet
                                      ? ProgressStyle::kOff
                                      : parse_progress_style(options.common.progress);

@@ -11,6 +11,8 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
+#include "ddpm/formats/json.h"
 #include "ddpm/formats/sha256.h"
 
 namespace ddpm {
@@ -45,9 +47,9 @@ void write_manifest(const fs::path& checkpoint) {
 nlohmann::json read_manifest(const fs::path& checkpoint) {
   const fs::path path = checkpoint / kManifest;
   try {
-    nlohmann::json manifest = nlohmann::json::parse(read_file(path, 1 << 20));
+    nlohmann::json manifest = parse_json(read_file(path, 1 << 20), path.string());
     if (manifest.at("version") != kManifestVersion)
-      throw CheckpointError(path.string() + ": version " + manifest.at("version").dump() +
+      throw CheckpointError(path.string() + ": version " + shorten(manifest.at("version").dump()) +
                             " is unknown; it was written by a newer program");
     if (!manifest.at("files").is_array())
       throw CheckpointError(path.string() + ": 'files' is no list");
@@ -111,9 +113,10 @@ std::string verify_entry(const fs::path& checkpoint, const nlohmann::json& entry
   if (fs::path(name).has_parent_path() || !fs::is_regular_file(file, error))
     throw CheckpointError(file.string() + ": missing");
   const std::uint64_t size = fs::file_size(file);
-  if (size != entry.at("size").get<std::uint64_t>())
-    throw CheckpointError(format_text("{}: {} bytes long, the manifest says {}", file.string(),
-                                      size, entry.at("size").dump()));
+  const auto expected = entry.at("size").get_ref<const std::uint64_t&>();
+  if (size != expected)
+    throw CheckpointError(
+        format_text("{}: {} bytes long, the manifest says {}", file.string(), size, expected));
   if (sha256_file(file) != entry.at("sha256").get<std::string>())
     throw CheckpointError(file.string() +
                           ": the content does not match its SHA-256 in the manifest");

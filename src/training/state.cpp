@@ -1,16 +1,31 @@
 #include "ddpm/training/state.h"
 
+#include <limits>
+
 #include <nlohmann/json.hpp>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/formats/json.h"
 
 namespace ddpm {
 namespace {
 
 constexpr const char* kFile = "state.json";
 constexpr int kVersion = 1;
+
+// A number of steps or images. Anything else, also 1e300 and -1, is an error of the file `name`.
+std::int64_t counter(const nlohmann::json& json, const char* key, const std::string& name) {
+  constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
+  const nlohmann::json& value = json.at(key);
+  if (!value.is_number_unsigned() || value.get<std::uint64_t>() > kMost)
+    throw CheckpointError(
+        format_text("{}: '{}' is {}, not a count", name, key, shorten(value.dump())));
+  return value.get<std::int64_t>();
+}
 
 }  // namespace
 
@@ -29,11 +44,12 @@ void write_training_state(const fs::path& checkpoint, const TrainingState& state
 TrainingState read_training_state(const fs::path& checkpoint) {
   const std::string name = (checkpoint / kFile).string();
   try {
-    const auto json = nlohmann::json::parse(read_file(checkpoint / kFile, 1 << 20));
+    const nlohmann::json json = parse_json(read_file(checkpoint / kFile, 1 << 20), name);
     if (json.at("version") != kVersion)
-      throw CheckpointError(name + ": version " + json.at("version").dump() + " is unknown");
-    TrainingState state{.step = json.at("step").get<std::int64_t>(),
-                        .images_seen = json.at("images_seen").get<std::int64_t>(),
+      throw CheckpointError(name + ": version " + shorten(json.at("version").dump()) +
+                            " is unknown");
+    TrainingState state{.step = counter(json, "step", name),
+                        .images_seen = counter(json, "images_seen", name),
                         .config = {}};
     if (const auto loss = json.find("loss"); loss != json.end()) state.loss = loss->get<double>();
     state.data_fingerprint = json.value("data_fingerprint", "");
@@ -41,8 +57,6 @@ TrainingState read_training_state(const fs::path& checkpoint) {
       state.loss_statistics = {.count = losses->at("count").get<double>(),
                                .mean = losses->at("mean").get<double>(),
                                .variance = losses->at("variance").get<double>()};
-    if (state.step < 0 || state.images_seen < 0)
-      throw CheckpointError(name + ": negative counters");
     state.config = config_from_json_text(json.at("config").dump(), name);
     return state;
   } catch (const nlohmann::json::exception& error) {

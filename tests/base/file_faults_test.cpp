@@ -40,6 +40,32 @@ TEST_P(FileFaults, AnAtomicWriteIsAllOrNothing) {
   }
 }
 
+// A checkpoint is as durable as the folders above it.
+TEST_P(FileFaults, NewFoldersAreThereOrAnError) {
+  for (int n = 1;; ++n) {
+    const TemporaryFolder folder;
+    FaultyFileSystem faulty(GetParam(), n);
+    bool made = false;
+    {
+      const ReplaceFileSystem replaced(faulty);
+      try {
+        make_directories(folder / "a/b/c");
+        made = true;
+      } catch (const IoError& error) {
+        EXPECT_NE(std::string(error.what()).find("folder '"), std::string::npos) << error.what();
+      }
+    }
+    faulty.lose_unsynced();
+    EXPECT_TRUE(std::filesystem::is_directory(folder / "a/b/c") || !made) << n;
+    if (faulty.failed()) {
+      EXPECT_FALSE(made) << n;
+      continue;
+    }
+    EXPECT_EQ(n, 10);  // make, open and sync, three times
+    return;
+  }
+}
+
 INSTANTIATE_TEST_SUITE_P(Each, FileFaults,
                          ::testing::Values(Fault::kError, Fault::kDiskFull, Fault::kCrash));
 

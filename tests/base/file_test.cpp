@@ -131,11 +131,23 @@ TEST(FileWriter, LeavesNothingUnlessFinished) {
 TEST(FileWriter, LeavesNothingWhereAFolderIsInTheWay) {
   const TemporaryFolder folder;
   folder.write("a/inside", "x");
-  {
-    FileWriter writer(folder / "a");
-    EXPECT_THROW(writer.finish(), IoError);
-  }
+  EXPECT_THROW(FileWriter(folder / "a"), IoError);
   EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a/inside"});
+}
+
+// As root the rename would succeed, and everybody's device be gone.
+TEST(FileWriter, LeavesDevicesAndPipesAlone) {
+  const TemporaryFolder folder;
+  const fs::path pipe = folder / "pipe", link = folder / "link";
+  ASSERT_EQ(::mkfifo(pipe.c_str(), 0600), 0);
+  fs::create_symlink(pipe, link);
+  for (const fs::path& path : {pipe, link}) {
+    const std::string message = message_of<IoError>([&] { FileWriter writer(path); });
+    EXPECT_TRUE(contains(message, path.string() + "': it exists, and is no regular file"))
+        << message;
+  }
+  EXPECT_TRUE(fs::is_fifo(pipe));
+  EXPECT_EQ(entries(folder.path()), (std::vector<std::string>{"link", "pipe"}));
 }
 
 TEST(FileWriter, ReportsAFullDisk) {

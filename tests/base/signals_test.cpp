@@ -15,7 +15,7 @@ namespace {
 TEST(Signals, AskToStopWithTheirExitCode) {
   EXPECT_EXIT(
       {
-        install_signal_handlers();
+        handle_stop_requests();
         const bool before = stop_requested() || stop_exit_code() != ExitCode::kSuccess;
         std::raise(SIGTERM);
         leave(!before && stop_requested() && stop_exit_code() == ExitCode::kTerminated);
@@ -23,7 +23,7 @@ TEST(Signals, AskToStopWithTheirExitCode) {
       ::testing::ExitedWithCode(0), "");
   EXPECT_EXIT(
       {
-        install_signal_handlers();
+        handle_stop_requests();
         std::raise(SIGINT);
         leave(stop_requested() && stop_exit_code() == ExitCode::kInterrupted);
       },
@@ -31,18 +31,31 @@ TEST(Signals, AskToStopWithTheirExitCode) {
   EXPECT_EXIT(
       {
         std::signal(SIGHUP, SIG_DFL);  // whatever started the tests
-        install_signal_handlers();
+        handle_stop_requests();
         std::raise(SIGHUP);
         leave(stop_requested() && stop_exit_code() == ExitCode::kHungUp);
       },
       ::testing::ExitedWithCode(0), "");
 }
 
+// A command that does not look at the flag must not be deaf.
+TEST(Signals, EndAProgramThatDoesNotHandleThem) {
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP})
+    EXPECT_EXIT(
+        {
+          std::signal(signal, SIG_DFL);  // whatever started the tests
+          install_signal_handlers();
+          std::raise(signal);
+          leave(true);
+        },
+        ::testing::KilledBySignal(signal), "");
+}
+
 TEST(Signals, AHangupThatNohupIgnoresStaysIgnored) {
   EXPECT_EXIT(
       {
         std::signal(SIGHUP, SIG_IGN);
-        install_signal_handlers();
+        handle_stop_requests();
         std::raise(SIGHUP);
         leave(!stop_requested());
       },
@@ -52,7 +65,7 @@ TEST(Signals, AHangupThatNohupIgnoresStaysIgnored) {
 TEST(Signals, ASecondInterruptEndsAtOnce) {
   EXPECT_EXIT(
       {
-        install_signal_handlers();
+        handle_stop_requests();
         std::raise(SIGINT);
         std::raise(SIGINT);
         leave(true);
@@ -68,7 +81,7 @@ TEST(Signals, ASecondTerminationOrHangupIsTheSameWish) {
     EXPECT_EXIT(
         {
           std::signal(SIGHUP, SIG_DFL);
-          install_signal_handlers();
+          handle_stop_requests();
           std::raise(signal);
           std::raise(signal);
           leave(stop_exit_code() == code);

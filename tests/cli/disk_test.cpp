@@ -1,6 +1,7 @@
 // Full disks, limits and lost folders: reported, survived where that is possible, never silent.
 #include <gtest/gtest.h>
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -113,6 +114,15 @@ TEST_F(ReadOnly, IsAnErrorBeforeTheStart) {
   EXPECT_EQ(result.out, "");
 }
 
+// Nor need it be readable: only its entries are not synced then.
+TEST_F(ReadOnly, AFolderThatMayOnlyBeWrittenWillDo) {
+  fs::permissions(folder_ / "runs", fs::perms(0333));
+  const ProgramResult result = run_program(folder_.path(), training({}), {.nobody = true});
+  if (!can_run(result)) GTEST_SKIP() << "the program cannot be run by another user here";
+  EXPECT_EQ(result.code, 0) << result.err;
+  EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
 TEST_F(ReadOnly, FailsSavesUntilItMayBeWrittenAgain) {
   Program program(folder_.path(), training({"training.steps=1000000"}), {.nobody = true});
   const auto saved = [&] { return fs::exists(checkpoints() / "latest"); };
@@ -142,6 +152,27 @@ TEST_F(Disk, NamesAndFoldersThatCannotBe) {
     EXPECT_EQ(result.code, 1) << result.err;
     EXPECT_TRUE(contains(result.err, "cannot create folder '" + directory)) << result.err;
   }
+}
+
+// This many images take minutes.
+TEST_F(Disk, SamplesThatCannotBeWrittenAreNotDrawn) {
+  ASSERT_EQ(train().code, 0);
+  folder_.write("file", "x");
+  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  const std::vector<std::vector<std::string>> places = {{"--output", "file/below"},
+                                                        {"--grid", "--output", "pipe"},
+                                                        {"--grid", "--output", "runs"},
+                                                        {"--grid", "--output", "file/a.png"}};
+  for (const std::vector<std::string>& place : places) {
+    std::vector<std::string> arguments = {"sample", "--model", "runs/a", "--count", "1000000"};
+    arguments.insert(arguments.end(), place.begin(), place.end());
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.code, 1) << result.err;
+    EXPECT_TRUE(contains(result.err, "cannot create")) << result.err;
+    EXPECT_FALSE(contains(result.err, "images (0 %)")) << result.err;
+  }
+  EXPECT_EQ(content_of(folder_ / "file"), "x");
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
 }
 
 TEST_F(Disk, AReaderThatIsNotThereIsAnError) {

@@ -149,6 +149,22 @@ TEST_F(Interruption, WhileSamplingIntoOneFile) {
       << result.err;
 }
 
+// They keep nothing that stopping gently would save.
+TEST_F(Interruption, OtherCommandsEndAtOnce) {
+  const std::vector<std::vector<std::string>> commands = {
+      {"bench", "--config", "tiny.json", "--seconds", "600"},
+      training({"training.batch_size=20000"}, {"--dry-run"})};
+  for (const auto& command : commands)
+    for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+      Program program(folder_.path(), command);
+      program.wait_until([&] { return program.handles(SIGUSR1); });
+      program.send(signal);
+      const ProgramResult result = program.wait();
+      EXPECT_TRUE(result.killed) << result.err;
+      EXPECT_EQ(result.code, 128 + signal);
+    }
+}
+
 TEST_F(Interruption, ARequestSavesAndTrainingGoesOn) {
   Program program(folder_.path(), training({"training.steps=1000000"}));
   program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });

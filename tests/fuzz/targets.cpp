@@ -26,7 +26,10 @@
 #include "ddpm/formats/zip.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/interop/diffusers.h"
+#include "ddpm/io/checkpoint.h"
 #include "ddpm/metrics/jsonl.h"
+#include "ddpm/training/state.h"
+#include "support/files.h"
 
 namespace ddpm::testing {
 namespace {
@@ -216,7 +219,29 @@ bool zip(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 17> kTargets = {
+// The checkpoint is a whole one but for the manifest.
+bool manifest(Bytes input) {
+  static const TemporaryFolder folder;
+  for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"})
+    if (!std::filesystem::exists(folder / name)) folder.write(name, name);
+  folder.write("MANIFEST.json", text_of(input));
+  return accepted([&] { verify_checkpoint(folder.path()); });
+}
+
+// What is accepted must come back from its own file.
+bool state(Bytes input) {
+  static const TemporaryFolder folder;
+  folder.write("state.json", text_of(input));
+  return accepted([&] {
+    const TrainingState once = read_training_state(folder.path());
+    require(once.step >= 0 && once.images_seen >= 0);
+    write_training_state(folder.path(), once);
+    const TrainingState again = read_training_state(folder.path());
+    require(again.step == once.step && to_json(again.config) == to_json(once.config));
+  });
+}
+
+constexpr std::array<FuzzTarget, 19> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
@@ -233,7 +258,9 @@ constexpr std::array<FuzzTarget, 17> kTargets = {
      {"jpeg", image},
      {"bmp", image},
      {"png_text", png_text},
-     {"metrics", metrics}}};
+     {"metrics", metrics},
+     {"manifest", manifest},
+     {"state", state}}};
 
 }  // namespace
 

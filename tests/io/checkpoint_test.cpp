@@ -218,8 +218,16 @@ TEST_F(CheckpointTest, RefusesManifestsItDoesNotUnderstand) {
        {"", "{", "[]", "3", "{}", R"({"version": 1})", R"({"version": 1, "files": 3})",
         R"({"version": 1, "files": [3]})", R"({"version": 1, "files": [{"name": "state.json"}]})",
         R"({"version": 1, "files": [{"name": "state.json", "size": "2", "sha256": ""}]})",
+        R"({"version": 1, "files": [{"name": "state.json", "size": 1e300, "sha256": ""}]})",
+        R"({"version": 1, "files": [{"name": "state.json", "size": -2, "sha256": ""}]})",
+        R"({"version": 1, "version": 1, "files": []})",
         R"({"version": 1, "files": [{"name": "state.json", "size": 2, "sha256": 0}]})"})
     EXPECT_TRUE(contains(error_of_manifest(text), "MANIFEST.json")) << text;
+}
+
+TEST_F(CheckpointTest, AManifestHasNoDepths) {
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  EXPECT_TRUE(contains(error_of_manifest("{\"version\": " + deep + "}"), "nested deeper than"));
 }
 
 TEST_F(CheckpointTest, AManifestCannotPointOutOfItsFolder) {

@@ -22,8 +22,8 @@ enum class Fault {
 
 class FaultyFileSystem : public FileSystem {
  public:
-  // The `failing`-th call of open, write, sync, rename or exchange fails, counted from 1. Names can
-  // be exchanged only if `can_exchange`.
+  // The `failing`-th call of open, write, sync, make_directory, rename or exchange fails, counted
+  // from 1. Names can be exchanged only if `can_exchange`.
   FaultyFileSystem(Fault fault, int failing, bool can_exchange = true)
       : fault_(fault), failing_(failing), can_exchange_(can_exchange) {}
 
@@ -55,10 +55,18 @@ class FaultyFileSystem : public FileSystem {
     if (fails()) return refuse(EIO);
     const std::string& path = paths_[descriptor];
     unsynced_.erase(path);
-    std::erase_if(renames_, [&](const Rename& r) {
-      return std::filesystem::path(r.to).parent_path() == path;
-    });
+    const auto is_inside = [&](const std::filesystem::path& p) { return p.parent_path() == path; };
+    std::erase_if(renames_, [&](const Rename& r) { return is_inside(r.to); });
+    std::erase_if(folders_, is_inside);
     return 0;
+  }
+
+  int make_directory(const char* path) override {
+    const std::lock_guard lock(mutex_);
+    if (fails()) return refuse(fault_ == Fault::kDiskFull ? ENOSPC : EIO);
+    const int result = FileSystem::make_directory(path);
+    if (result == 0) folders_.emplace_back(path);
+    return result;
   }
 
   int rename(const char* from, const char* to) override {
@@ -83,7 +91,7 @@ class FaultyFileSystem : public FileSystem {
   }
 
   // What a machine finds after losing its power: files that were not synced have lost half of their
-  // content, renames whose folder was not synced did not happen.
+  // content, renames and new folders whose folder was not synced did not happen.
   void lose_unsynced() {
     for (const std::string& path : unsynced_) {
       std::error_code gone;
@@ -97,6 +105,7 @@ class FaultyFileSystem : public FileSystem {
         FileSystem::rename(it->to.c_str(), it->from.c_str());
       if (std::filesystem::exists(it->old)) std::filesystem::copy_file(it->old, it->to);
     }
+    for (const std::filesystem::path& folder : folders_) std::filesystem::remove_all(folder);
   }
 
  private:
@@ -129,6 +138,7 @@ class FaultyFileSystem : public FileSystem {
   std::map<int, std::string> paths_;  // of descriptors
   std::set<std::string> unsynced_;
   std::vector<Rename> renames_;
+  std::vector<std::filesystem::path> folders_;  // that were made
 };
 
 }  // namespace ddpm::testing

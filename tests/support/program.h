@@ -57,7 +57,8 @@ class Program {
     redirect(".stderr", STDERR_FILENO);
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
       if (limits.closed) ::close(stream);
-    ::signal(SIGHUP, SIG_DFL);  // whatever started the tests
+    for (const int signal : {SIGHUP, SIGINT})
+      ::signal(signal, SIG_DFL);  // whoever started the tests
     limit(RLIMIT_FSIZE, limits.file_bytes);
     limit(RLIMIT_AS, limits.memory_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);

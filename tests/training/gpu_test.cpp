@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 #include <torch/torch.h>
 
+#include "ddpm/base/error.h"
 #include "ddpm/diffusion/generate.h"
 #include "support/models.h"
 #include "support/small_trainer.h"
@@ -77,6 +78,21 @@ TEST_P(KernelTraining, ResumesToTheSameBytes) {
   resumed.load(five);
   steps(resumed, 5);
   expect_equal_bytes(save(straight, "straight"), save(resumed, "resumed"));
+}
+
+TEST_P(KernelTraining, OutOfMemoryIsExplainedAndNotTheEnd) {
+  Trainer trainer = make();
+  steps(trainer, 4);
+  const std::string message = testing::message_of<DeviceError>([&] {
+    explain_out_of_memory(runtime_.device, 77, [] {
+      static_cast<void>(torch::empty({std::int64_t{1} << 42}, torch::kCUDA));
+    });
+  });
+  for (const char* part : {"out of memory on cuda", "with 77 images at once (peak so far",
+                           "--batch-size", "training.micro_batches", "model.base_width"})
+    EXPECT_TRUE(testing::contains(message, part)) << message;
+  steps(trainer, 4);
+  EXPECT_EQ(trainer.totals().steps, 8);
 }
 
 // In batches of any size, by recorded steps or not, of a network that has learnt a little: one of

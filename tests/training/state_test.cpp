@@ -91,9 +91,14 @@ TEST(TrainingState, RefusesWhatItDoesNotUnderstandNamingTheFile) {
   EXPECT_TRUE(contains(error_with("version", "1"), "unknown"));
   const nlohmann::json absent(nlohmann::json::value_t::discarded);
   for (const char* key : {"version", "step", "images_seen", "config"}) error_with(key, absent);
-  EXPECT_TRUE(contains(error_with("step", -1), "negative"));
-  EXPECT_TRUE(contains(error_with("images_seen", -1), "negative"));
-  error_with("step", "many");
+  for (const nlohmann::json& value :
+       {nlohmann::json(-1), nlohmann::json(1e300), nlohmann::json(std::uint64_t{1} << 63),
+        nlohmann::json("many"), nlohmann::json(std::string(100'000, 'x'))})
+    for (const char* key : {"step", "images_seen"}) {
+      const std::string message = error_with(key, value);
+      EXPECT_TRUE(contains(message, "not a count")) << message;
+      EXPECT_LT(message.size(), 1000u);
+    }
   error_with("config", 3);
   error_with("loss_statistics", {{"count", 3}});
   EXPECT_TRUE(contains(error_with("config", {{"training", {{"stesp", 3}}}}), "training.stesp"));
@@ -105,6 +110,20 @@ TEST(TrainingState, RefusesWhatIsNoJson) {
   for (const char* text : {"", "{", "[]", "null", "{\"version\": 1"}) {
     folder.write("state.json", text);
     EXPECT_THROW(read_training_state(folder.path()), CheckpointError) << text;
+  }
+}
+
+// What is quoted or copied value by value would otherwise take a level of the stack for each.
+TEST(TrainingState, RefusesDepth) {
+  const TemporaryFolder folder;
+  const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');
+  for (const std::string& text :
+       {"{\"version\": " + deep + "}",
+        "{\"version\": 1, \"step\": 1, \"images_seen\": 1, \"config\": " + deep + "}"}) {
+    folder.write("state.json", text);
+    EXPECT_TRUE(
+        contains(testing::message_of<CheckpointError>([&] { read_training_state(folder.path()); }),
+                 "state.json: nested deeper than"));
   }
 }
 

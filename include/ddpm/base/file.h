@@ -22,10 +22,10 @@ std::string read_file(const fs::path& path, std::uint64_t max_bytes = std::uint6
 // stands.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
-// Creates the folder and its parents. Throws IoError with the reason.
+// Creates the folder and its parents, durably. Throws IoError with the reason.
 void make_directories(const fs::path& path);
 
-// Makes the entries of a folder durable (fsync).
+// Makes the entries of a folder durable (fsync), where it may be read.
 void sync_directory(const fs::path& path);
 
 // Renames within one file system and syncs the parent folder. Throws IoError.

@@ -20,6 +20,7 @@ class FileSystem {
   virtual ssize_t write(int descriptor, const void* data, std::size_t size);
   virtual int sync(int descriptor);  // fsync(2)
   virtual int close(int descriptor);
+  virtual int make_directory(const char* path);  // mkdir(2), mode 0777 less the umask
   virtual int rename(const char* from, const char* to);
   // Swaps what two names stand for at once. EINVAL or ENOSYS where the file system cannot.
   virtual int exchange(const char* a, const char* b);

@@ -15,14 +15,15 @@ namespace ddpm {
 // One value to be formatted: whole number, floating point, truth value or text (not copied).
 class FormatArgument {
  public:
-  FormatArgument(bool value) : value_(value) {}
-  FormatArgument(std::signed_integral auto value) : value_(static_cast<long long>(value)) {}
-  FormatArgument(std::unsigned_integral auto value)
+  explicit FormatArgument(bool value) : value_(value) {}
+  explicit FormatArgument(std::signed_integral auto value)
+      : value_(static_cast<long long>(value)) {}
+  explicit FormatArgument(std::unsigned_integral auto value)
       : value_(static_cast<unsigned long long>(value)) {}
-  FormatArgument(double value) : value_(value) {}
-  FormatArgument(std::string_view value) : value_(value) {}
-  FormatArgument(const std::string& value) : value_(std::string_view(value)) {}
-  FormatArgument(const char* value) : value_(std::string_view(value)) {}
+  explicit FormatArgument(double value) : value_(value) {}
+  explicit FormatArgument(std::string_view value) : value_(value) {}
+  explicit FormatArgument(const std::string& value) : value_(std::string_view(value)) {}
+  explicit FormatArgument(const char* value) : value_(std::string_view(value)) {}
 
   const auto& value() const { return value_; }
 

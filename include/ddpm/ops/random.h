@@ -15,6 +15,7 @@ struct Draw {
   RandomKey key;
   torch::Tensor position;  // int64 [2] on the device, {step, sample} of the key; or undefined
 
+  // NOLINTNEXTLINE(google-explicit-constructor): on the host a key is all there is
   Draw(const RandomKey& k, torch::Tensor p = {}) : key(k), position(std::move(p)) {}
   Draw with_stream(RandomStream stream) const { return {key.with_stream(stream), position}; }
 };
