@@ -1,5 +1,5 @@
-// What the forward and backward kernels of group normalization share: where a thread finds its data,
-// sums over a block and dropout.
+// What the forward and backward kernels of group normalization share: where a thread finds its
+// data, sums over a block and dropout.
 #pragma once
 
 #include <cstdint>
