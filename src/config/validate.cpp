@@ -79,6 +79,7 @@ void check_steps(const Config& config, Problems& problems) {
 
 void Problems::add(const std::vector<std::string>& keys, const std::string& reason) {
   std::vector<std::string> settings;
+  settings.reserve(keys.size());
   for (const std::string& key : keys) settings.push_back(setting(key));
   problems_.push_back(join(settings, ", ", " and ") + ": " + reason);
 }

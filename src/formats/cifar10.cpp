@@ -25,7 +25,7 @@ using Files = std::map<std::string, std::vector<std::uint8_t>>;
 std::vector<std::string> batch_names(bool with_test) {
   std::vector<std::string> names;
   for (int i = 1; i <= 5; ++i) names.push_back("data_batch_" + std::to_string(i) + ".bin");
-  if (with_test) names.push_back("test_batch.bin");
+  if (with_test) names.emplace_back("test_batch.bin");
   return names;
 }
 
@@ -46,7 +46,7 @@ Files files_of_folder(fs::path folder, const std::vector<std::string>& wanted) {
   if (fs::is_directory(folder / "cifar-10-batches-bin", error)) folder /= "cifar-10-batches-bin";
   Files files;
   std::vector<std::string> names = wanted;
-  names.push_back(kMetaFile);
+  names.emplace_back(kMetaFile);
   for (const std::string& name : names) {
     const std::uint64_t size = fs::file_size(folder / name, error);
     if (error) continue;  // reported as missing, if it matters

@@ -44,7 +44,7 @@ std::optional<std::uint64_t> number_field(const Header& header, std::size_t offs
 
 // The checksum field (8 bytes at 148) counts as spaces.
 bool checksum_matches(const Header& header) {
-  std::uint64_t sum = 8 * ' ';
+  std::uint64_t sum = std::uint64_t{8} * ' ';
   for (std::size_t i = 0; i < kBlock; ++i)
     if (i < 148 || i >= 156) sum += header[i];
   return number_field(header, 148, 8) == sum;
