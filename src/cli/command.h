@@ -13,7 +13,6 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/config/loader.h"
-#include "ddpm/sampling/load_model.h"
 
 namespace ddpm::cli {
 
@@ -44,23 +43,6 @@ struct CommonOptions {
   std::vector<Override> overrides() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
-// What an option that names a model takes.
-std::string model_help();
-
-// The model that a command works on.
-struct ModelOptions {
-  std::string path;  // empty if the option was not given
-  std::optional<std::string> weights;
-  bool allow_missing = false;
-
-  Missing missing() const { return allow_missing ? Missing::kKeep : Missing::kRefuse; }
-};
-// --weights, --allow-missing, and before them the option that names the model, which is returned;
-// `note` stands behind its help.
-CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
-                               const std::string& name = "--model", const std::string& note = "");
-// Loads it, with these changes to its config.
-LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 
@@ -85,6 +67,9 @@ auto read_tensor_data(const Read& read) {
     throw DataError(error.what());
   }
 }
+
+// What an option that names a model takes.
+std::string model_help();
 
 // The text below the options: examples, one a line.
 std::string examples(const std::vector<std::string>& lines);

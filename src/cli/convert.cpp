@@ -1,8 +1,8 @@
 #include <cstdio>
 
-#include "command.h"
 #include "ddpm/base/text.h"
 #include "ddpm/sampling/export_model.h"
+#include "model_options.h"
 
 namespace ddpm::cli {
 namespace {

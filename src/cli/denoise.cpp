@@ -1,9 +1,9 @@
 #include <cstdio>
 
-#include "command.h"
 #include "ddpm/config/widths.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
+#include "model_options.h"
 
 namespace ddpm::cli {
 namespace {

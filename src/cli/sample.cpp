@@ -1,6 +1,5 @@
 #include <cstdio>
 
-#include "command.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/progress.h"
 #include "ddpm/base/signals.h"
@@ -10,6 +9,7 @@
 #include "ddpm/io/weights.h"
 #include "ddpm/sampling/write_images.h"
 #include "ddpm/training/run.h"
+#include "model_options.h"
 
 namespace ddpm::cli {
 namespace {

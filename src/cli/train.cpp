@@ -1,7 +1,7 @@
-#include "command.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
+#include "model_options.h"
 
 namespace ddpm::cli {
 namespace {

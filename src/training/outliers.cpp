@@ -1,6 +1,6 @@
 #include "ddpm/training/outliers.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <limits>
 

@@ -1,5 +1,7 @@
 #include "ddpm/training/trainer.h"
 
+#include <torch/csrc/autograd/autograd.h>
+
 #include <array>
 #include <limits>
 

@@ -1,7 +1,8 @@
 #include "ddpm/diffusion/variational_bound.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include <array>
 #include <cmath>

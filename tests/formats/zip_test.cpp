@@ -108,13 +108,15 @@ TEST(Zip, RefusesOverlappingMembersAndRepeatedNames) {
 }
 
 TEST(Zip, RefusesAnotherNameInTheMembersOwnHeader) {
-  EXPECT_TRUE(
-      contains(error_of(changed(corpus("valid_stored.zip"), "a/empty", 1, 2, 'x')), "another name"));
+  EXPECT_TRUE(contains(error_of(changed(corpus("valid_stored.zip"), "a/empty", 1, 2, 'x')),
+                       "another name"));
 }
 
 TEST(Zip, RefusesEncryptionAndSplitArchives) {
-  EXPECT_TRUE(contains(error_of(changed(corpus("valid_stored.zip"), kCentral, 1, 8, 1)), "encrypted"));
-  EXPECT_TRUE(contains(error_of(changed(corpus("valid_stored.zip"), "PK\x05\x06", 1, 4, 1)), "split"));
+  EXPECT_TRUE(
+      contains(error_of(changed(corpus("valid_stored.zip"), kCentral, 1, 8, 1)), "encrypted"));
+  EXPECT_TRUE(
+      contains(error_of(changed(corpus("valid_stored.zip"), "PK\x05\x06", 1, 4, 1)), "split"));
 }
 
 TEST(Zip, BelievesNoCount) {

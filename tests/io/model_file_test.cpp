@@ -1,7 +1,7 @@
 #include "ddpm/io/model_file.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"

@@ -1,7 +1,7 @@
 #include "ddpm/io/weights.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ddpm/base/error.h"
 #include "support/files.h"

@@ -1,7 +1,7 @@
 #include "ddpm/interop/names.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 

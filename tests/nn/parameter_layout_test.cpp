@@ -1,7 +1,7 @@
 #include "ddpm/nn/parameter_layout.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <map>
 

@@ -1,7 +1,8 @@
 #include "ddpm/nn/unet.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/types.h>
 
 #include "ddpm/nn/initialize.h"
 #include "ddpm/nn/parameter_layout.h"

@@ -2,7 +2,9 @@
 #pragma once
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/csrc/autograd/autograd.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/runtime.h"

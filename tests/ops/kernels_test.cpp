@@ -1,6 +1,7 @@
 // Kernels against LibTorch's operators in float64, forward and backward, on a GPU.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include "ddpm/data/batch_source.h"
 #include "ddpm/ops/adam.h"

@@ -1,7 +1,8 @@
 #include "ddpm/ops/random.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 namespace ddpm {
 namespace {

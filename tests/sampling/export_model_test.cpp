@@ -1,7 +1,7 @@
 #include "ddpm/sampling/export_model.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <nlohmann/json.hpp>
 

@@ -1,7 +1,7 @@
 #include "ddpm/sampling/load_model.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ddpm/base/error.h"
 #include "ddpm/io/checkpoint.h"

@@ -1,7 +1,7 @@
 #include "ddpm/sampling/write_images.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "ddpm/base/error.h"
 #include "ddpm/formats/safetensors.h"

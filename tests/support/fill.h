@@ -2,7 +2,8 @@
 // [-0.5, 0.5). Reference outputs of published networks were computed from tensors filled this way.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,6 +1,7 @@
 // What training and sampling promise on a GPU. Skipped without one.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include "ddpm/base/error.h"
 #include "ddpm/diffusion/generate.h"

@@ -1,7 +1,8 @@
 #include "ddpm/training/snapshot.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include <limits>
 #include <string>

@@ -1,6 +1,6 @@
 // Trainers under bad luck: gradients that are not finite, saves that fail.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <fstream>

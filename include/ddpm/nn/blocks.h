@@ -3,7 +3,8 @@
 // or from a file.
 #pragma once
 
-#include <torch/nn.h>
+#include <torch/nn/modules/conv.h>
+#include <torch/nn/modules/linear.h>
 
 #include <optional>
 #include <vector>

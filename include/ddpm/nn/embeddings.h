@@ -2,7 +2,7 @@
 // become vectors [N,channels] that are added up.
 #pragma once
 
-#include <torch/nn.h>
+#include <torch/nn/modules/linear.h>
 
 #include <string>
 

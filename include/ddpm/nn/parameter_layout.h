@@ -4,7 +4,7 @@
 // network looks like.
 #pragma once
 
-#include <torch/nn.h>
+#include <torch/nn/module.h>
 
 #include <string>
 #include <vector>

@@ -2,7 +2,7 @@
 // published ones. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", appendix B.
 #pragma once
 
-#include <torch/nn.h>
+#include <torch/nn/modules/conv.h>
 
 #include <optional>
 #include <vector>

@@ -1,0 +1,25 @@
+#include "model_options.h"
+
+namespace ddpm::cli {
+
+CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const std::string& name,
+                               const std::string& note) {
+  CLI::Option* model = command.add_option(name, options.path, model_help() + note)
+                           ->type_name("PATH")
+                           ->group("Model");
+  command.add_option("--weights", options.weights, "Of the model: ema or raw [ema]")
+      ->type_name("NAME")
+      ->group("Model");
+  command
+      .add_flag("--allow-missing", options.allow_missing,
+                "Initialise tensors that the file lacks, instead of refusing it")
+      ->group("Model");
+  return model;
+}
+
+LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides) {
+  append_override(overrides, options.weights, "sampling.weights", "--weights");
+  return load_model(options.path, overrides, options.missing());
+}
+
+}  // namespace ddpm::cli

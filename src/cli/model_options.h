@@ -1,0 +1,27 @@
+// The model that a command works on.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "command.h"
+#include "ddpm/sampling/load_model.h"
+
+namespace ddpm::cli {
+
+struct ModelOptions {
+  std::string path;  // empty if the option was not given
+  std::optional<std::string> weights;
+  bool allow_missing = false;
+
+  Missing missing() const { return allow_missing ? Missing::kKeep : Missing::kRefuse; }
+};
+// --weights, --allow-missing, and before them the option that names the model, which is returned;
+// `note` stands behind its help.
+CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
+                               const std::string& name = "--model", const std::string& note = "");
+// Loads it, with these changes to its config.
+LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides);
+
+}  // namespace ddpm::cli
