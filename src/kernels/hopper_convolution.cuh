@@ -80,7 +80,7 @@ struct Place {
   }
 };
 
-// Steps [begin, end) of the sum, this block's part.
+// Steps [begin, end) of the sum, this block's part; at least one, there being no fewer than parts.
 struct Part {
   int begin, end, rank;
   __device__ explicit Part(const Task& t) : rank(static_cast<int>(blockIdx.x) % t.parts) {
@@ -293,7 +293,7 @@ __device__ void initialize(const Task& t, Barriers& barriers) {
     barriers.loaded[i].initialize(1);
     barriers.free[i].initialize(Tile::kMultiplying / 32);
   }
-  barriers.added.initialize(2);
+  barriers.added.initialize(1 + 32);  // the thread that loads, the warp that adds biases
   barriers.done.initialize(Tile::kMultiplying);
   publish_barriers();
 }
@@ -352,8 +352,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
   if (warp == Tile::kLoadWarp && leads) load_all<Tile, kInput>(t, place, part, memory);
   if (stores) {
     load_biases<Tile>(t, place, memory.biases);
-    __syncwarp();
-    if (leads) barriers.added.arrive();
+    barriers.added.arrive();
   }
   __syncwarp();
   if (t.parts > 1) {  // as in join_cluster

@@ -1,0 +1,112 @@
+// Sampling on a GPU, where all steps but the first two are one recorded graph that is replayed,
+// against the same on the CPU. Skipped without a GPU.
+#include <gtest/gtest.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
+
+#include <functional>
+#include <string>
+
+#include "ddpm/diffusion/generate.h"
+#include "ddpm/nn/unet.h"
+#include "ddpm/ops/runtime.h"
+#include "support/fill.h"
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+struct Case {
+  std::string name;
+  std::function<void(Config&)> change;
+};
+
+void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
+
+class KernelSampling : public ::testing::TestWithParam<Case> {
+ protected:
+  void SetUp() override {
+    if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+    config_.model = testing::tiny();
+    config_.sampling.steps = 6;
+    GetParam().change(config_);
+  }
+  void TearDown() override { set_up_runtime({.device = "cpu", .threads = 1}); }
+
+  torch::Tensor images_on(const std::string& name) const {
+    const Runtime runtime = set_up_runtime({.device = name, .precision = "fp32", .threads = 1});
+    UNet net(config_.model, 3);
+    testing::hash_fill(*net);
+    net->to(runtime.device);
+    const torch::Tensor labels = class_labels(config_, 5, 2, kCount, runtime.device);
+    const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t) {
+      torch::NoGradGuard no_grad;
+      return net->forward(x, t, std::nullopt, labels);
+    };
+    return generate(*make_sampler_for(config_, config_.sampling), network,
+                    {.seed = 5,
+                     .first = 2,
+                     .count = kCount,
+                     .shape = {3, 16, 16},
+                     .device = runtime.device})
+        .cpu();
+  }
+
+  static constexpr std::int64_t kCount = 5;
+  Config config_;
+};
+
+TEST_P(KernelSampling, EqualsThatOnTheCpu) {
+  const torch::Tensor expected = images_on("cpu"), actual = images_on("cuda");
+  ASSERT_TRUE(expected.isfinite().all().item<bool>());
+  EXPECT_GT(expected.std().item<double>(), 0.1);
+  EXPECT_LE(((actual - expected).norm() / expected.norm()).item<double>(), 1e-4);
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    , KernelSampling,
+    ::testing::Values(Case{"ancestral", [](Config&) {}},
+                      Case{"unclipped", [](Config& c) { c.diffusion.clip_x0 = false; }},
+                      Case{"ddim", [](Config& c) { c.sampling.sampler = "ddim"; }},
+                      Case{"ddim_with_noise",
+                           [](Config& c) {
+                             c.sampling.sampler = "ddim";
+                             c.sampling.eta = 0.5;
+                           }},
+                      Case{"ddim_that_keeps_the_noise",
+                           [](Config& c) {
+                             c.sampling.sampler = "ddim";
+                             c.sampling.use_clipped_model_output = false;
+                           }},
+                      Case{"velocity",
+                           [](Config& c) { c.diffusion.prediction_type = "v_prediction"; }},
+                      Case{"image", [](Config& c) { c.diffusion.prediction_type = "sample"; }},
+                      Case{"zero_terminal_snr",
+                           [](Config& c) {
+                             c.diffusion.prediction_type = "v_prediction";
+                             c.diffusion.zero_terminal_snr = true;
+                           }},
+                      Case{"thresholding",
+                           [](Config& c) {
+                             c.diffusion.dynamic_threshold = 0.9;
+                             c.diffusion.dynamic_threshold_max = 1.5;
+                           }},
+                      Case{"learned_range",
+                           [](Config& c) {
+                             c.model.predicts_variance = true;
+                             c.diffusion.variance = "learned_range";
+                           }},
+                      Case{"learned",
+                           [](Config& c) {
+                             c.model.predicts_variance = true;
+                             c.diffusion.variance = "learned";
+                           }},
+                      Case{"classes",
+                           [](Config& c) {
+                             c.model.class_embedding = "table";
+                             c.model.classes = 7;
+                           }}),
+    [](const auto& tested) { return tested.param.name; });
+
+}  // namespace
+}  // namespace ddpm
