@@ -115,23 +115,27 @@ void remove_recursively(const fs::path& path) {
   if (error) throw IoError("cannot remove '" + path.string() + "': " + error.message());
 }
 
-LineWriter::LineWriter(const fs::path& path)
+AppendedFile::AppendedFile(const fs::path& path)
     : path_(path), descriptor_(file_system().open(path.c_str(), O_WRONLY | O_CREAT | O_APPEND)) {
   if (descriptor_ < 0) fail("cannot open", path);
 }
 
-LineWriter::~LineWriter() { file_system().close(descriptor_); }
+AppendedFile::~AppendedFile() { file_system().close(descriptor_); }
+
+void AppendedFile::append(std::string_view bytes) {
+  write_all(descriptor_, path_, bytes.data(), bytes.size());
+}
+
+void AppendedFile::sync() {
+  if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
+}
 
 void LineWriter::append(std::string_view line) {
   // What a failed write left of the line before must not swallow this one.
   const std::string text = (torn_ ? "\n" : "") + std::string(line) + "\n";
   torn_ = true;
-  write_all(descriptor_, path_, text.data(), text.size());
+  file_.append(text);
   torn_ = false;
-}
-
-void LineWriter::sync() {
-  if (file_system().sync(descriptor_) != 0) fail("cannot sync", path_);
 }
 
 namespace {

@@ -64,6 +64,10 @@ std::vector<Field> run_fields() {
       {FIELD(run, threads), between(0, 1024), kMayChange, "CPU threads; 0: all cores"},
       {FIELD(run, deterministic), any(), kMayChange,
        "Use only algorithms that give the same bits in every run; slower on a GPU"},
+      {FIELD(run, tensorboard), any(), kMayChange,
+       "Write metrics and samples for TensorBoard too, which shows them live: `tensorboard "
+       "--logdir "
+       "runs`"},
   };
 }
 

@@ -10,8 +10,10 @@
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/base/text.h"
+#include "ddpm/image/codec.h"
 #include "ddpm/image/plot.h"
 #include "ddpm/metrics/jsonl.h"
+#include "ddpm/metrics/tensorboard.h"
 #include "ddpm/training/checkpoint_saver.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/run_directory.h"
@@ -58,6 +60,7 @@ class Run {
   ExitCode train();
 
  private:
+  void open_metrics();
   void after_step();
   void log_metrics();
   bool checkpoint_due();
@@ -90,15 +93,16 @@ class Run {
   Stopwatch started_;  // since this process began its work
   std::unique_ptr<Progress> progress_;
   std::unique_ptr<MetricsWriter> metrics_;
-  std::int64_t first_step_ = 0;             // where this process began
-  TrainingTotals logged_;                   // by the last metrics line
-  std::deque<double> recent_losses_;        // of the last few lines
-  TrainingTotals checkpointed_;             // when the last checkpoint was begun
-  Stopwatch since_checkpoint_;              // since it was begun
-  std::int64_t saved_step_ = -1;            // of the newest complete one
-  std::optional<Stopwatch> since_failure_;  // of the last checkpoint, if it failed
-  Stopwatch watch_;                         // rests during previews and saves
-  double held_seconds_ = 0;                 // by saves, in this process
+  std::unique_ptr<TensorboardWriter> events_;  // empty: none are written
+  std::int64_t first_step_ = 0;                // where this process began
+  TrainingTotals logged_;                      // by the last metrics line
+  std::deque<double> recent_losses_;           // of the last few lines
+  TrainingTotals checkpointed_;                // when the last checkpoint was begun
+  Stopwatch since_checkpoint_;                 // since it was begun
+  std::int64_t saved_step_ = -1;               // of the newest complete one
+  std::optional<Stopwatch> since_failure_;     // of the last checkpoint, if it failed
+  Stopwatch watch_;                            // rests during previews and saves
+  double held_seconds_ = 0;                    // by saves, in this process
   CheckpointSaver saver_;
 };
 
@@ -134,8 +138,16 @@ void Run::continue_from(const std::optional<fs::path>& checkpoint) {
   trim_metrics(directory_.metrics(), first_step_);
 }
 
-ExitCode Run::train() {
+void Run::open_metrics() {
   metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+  if (!config_.run.tensorboard) return;
+  const std::int64_t step = trainer_.steps_done();
+  events_ = std::make_unique<TensorboardWriter>(directory_.path(), step);
+  attempt([&] { events_->add_text(step, "config", "```json\n" + to_json(config_) + "```\n"); });
+}
+
+ExitCode Run::train() {
+  open_metrics();
   progress_ = std::make_unique<Progress>(options_.progress, "training", "steps", training_.steps,
                                          first_step_);
   since_checkpoint_ = watch_ = {};
@@ -202,17 +214,17 @@ void Run::log_metrics() {
         "{} of the last {} steps were skipped: their gradient was not finite, or "
         "their loss an outlier",
         skipped, now.steps - logged_.steps);
-  attempt([&] {
-    metrics_->append({{"step", trainer_.steps_done()},
-                      {"images", trainer_.images_seen()},
-                      {"loss", loss},
-                      {"grad_norm", now.gradient_norm},
-                      {"lr", learning_rate(training_, trainer_.steps_done())},
-                      {"images_per_second", images_per_second()},
-                      {"elapsed_s", watch_.seconds()},
-                      {"saving_s", held_seconds_},
-                      {"skipped_steps", now.skipped}});
-  });
+  const MetricRecord record = {{"step", trainer_.steps_done()},
+                               {"images", trainer_.images_seen()},
+                               {"loss", loss},
+                               {"grad_norm", now.gradient_norm},
+                               {"lr", learning_rate(training_, trainer_.steps_done())},
+                               {"images_per_second", images_per_second()},
+                               {"elapsed_s", watch_.seconds()},
+                               {"saving_s", held_seconds_},
+                               {"skipped_steps", now.skipped}};
+  attempt([&] { metrics_->append(record); });
+  if (events_) attempt([&] { events_->add_scalars(trainer_.steps_done(), record); });
   if (std::isfinite(loss)) recent_losses_.push_back(loss);
   if (recent_losses_.size() > kRecent) recent_losses_.pop_front();
   logged_ = now;
@@ -279,7 +291,7 @@ void Run::bring_back_directory() {
   saved_step_ = -1;
   attempt([&] {
     directory_.write_description(config_, prepared_, options_.command_line);
-    metrics_ = std::make_unique<MetricsWriter>(directory_.metrics());
+    open_metrics();
   });
 }
 
@@ -302,8 +314,16 @@ void Run::save_samples() {
   const Stopwatch drawing;
   const fs::path path = directory_.samples(trainer_.steps_done());
   attempt([&] {
-    if (preview_->write(trainer_, path, [&] { return must_end(); }))
-      log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
+    if (!preview_->write(trainer_, path, [&] { return must_end(); })) return;
+    log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
+    if (!events_) return;
+    const MappedFile png(path);
+    const ImageInfo info = read_image_info(png.bytes(), path.string());
+    events_->add_image(trainer_.steps_done(), "samples",
+                       {.file = png.bytes(),
+                        .height = info.height,
+                        .width = info.width,
+                        .channels = info.channels});
   });
 }
 

@@ -12,6 +12,7 @@
 #include "ddpm/config/difference.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/io/checkpoint.h"
+#include "ddpm/metrics/tensorboard.h"
 #include "ddpm/training/state.h"
 
 namespace ddpm {
@@ -88,6 +89,8 @@ void RunDirectory::clear() const {
   for (const fs::path& part : {config(), path_ / "environment.json", metrics(), log(), loss_plot(),
                                path_ / "samples", checkpoints()})
     fs::remove_all(part, error);
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error))
+    if (is_tensorboard_file(entry.path())) fs::remove(entry.path(), error);
 }
 
 // Files that a crash cut short, beside those they were to become.

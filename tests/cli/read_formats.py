@@ -137,8 +137,72 @@ def check_metrics(run, states):
     for line in lines:
         same(list(line), ["step", "images", "loss", "grad_norm", "lr", "images_per_second", "elapsed_s", "saving_s",
                           "skipped_steps"], "keys of the metrics")
+    check_events(run, lines)
     mean = (lines[4]["loss"] + lines[5]["loss"]) / 2
     same(abs(states["step_00000006"]["loss"] / mean - 1) < 1e-9, True, "state: loss is the mean since the last checkpoint")
+
+
+def crc32c(data):
+    crc = 0xffffffff
+    for byte in data:
+        crc ^= byte
+        for _ in range(8):
+            crc = crc >> 1 ^ (0x82f63b78 if crc & 1 else 0)
+    return crc ^ 0xffffffff
+
+
+def read_records(data):
+    while data:
+        (length,) = struct.unpack("<Q", data[:8])
+        for at, part in ((8, data[:8]), (12 + length, data[12:12 + length])):
+            crc = crc32c(part)
+            same(struct.unpack("<I", data[at:at + 4])[0], ((crc >> 15 | crc << 17) + 0xa282ead8) % 2**32, "checksum of a record")
+        yield data[12:12 + length]
+        data = data[16 + length:]
+
+
+def read_message(data):
+    """Fields of a protocol buffer: (number, int or bytes)."""
+    def varint():
+        nonlocal at
+        value = shift = 0
+        while True:
+            value |= (data[at] & 0x7f) << shift
+            shift, at = shift + 7, at + 1
+            if data[at - 1] < 0x80:
+                return value
+    at, fields = 0, []
+    while at < len(data):
+        key = varint()
+        value = varint() if key & 7 == 0 else None
+        if value is None:
+            length = {1: 8, 5: 4}.get(key & 7) or varint()
+            value, at = data[at:at + length], at + length
+        fields.append((key >> 3, value))
+    return fields
+
+
+def check_events(run, lines):
+    (file,) = run.glob("events.out.tfevents.*.ddpm")
+    events = [read_message(record) for record in read_records(file.read_bytes())]
+    same([dict(events[0])[3], dict(events[1])], [b"brain.Event:2", {**dict(events[1]), 2: 1, 7: b"\x08\x01"}], "first events")
+    scalars, images, texts = {}, {}, {}
+    for event in events[2:]:
+        step = dict(event).get(2, 0)
+        for _, value in read_message(dict(event)[5]):
+            value = dict(read_message(value))
+            tag = value[1].decode()
+            if 2 in value:
+                scalars.setdefault(step, {})[tag] = value[2]
+            elif 4 in value:
+                images[step] = dict(read_message(value[4]))[4]
+            else:
+                texts[tag] = dict(read_message(value[8]))[8].decode()
+    same(scalars, {line["step"]: {key: struct.pack("<f", number) for key, number in line.items()
+                                  if key != "step" and number is not None} for line in lines}, "scalars of the events")
+    same(images, {int(file.stem[5:]): file.read_bytes() for file in (run / "samples").glob("*.png")}, "images of the events")
+    same(json.loads(texts["config"].removeprefix("```json").removesuffix("```\n")), json.loads((run / "config.json").read_text()),
+         "config of the events")
 
 
 # --- images.md, npz.md ----------------------------------------------------------------------------------------

@@ -8,6 +8,7 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/metrics/jsonl.h"
+#include "ddpm/metrics/tensorboard.h"
 #include "support/files.h"
 #include "support/program.h"
 
@@ -52,8 +53,26 @@ class Training : public ::testing::Test {
     }
   }
 
+  // Event files of the run.
+  std::vector<std::string> events(const std::string& name) {
+    std::vector<std::string> contents;
+    for (const auto& entry : std::filesystem::directory_iterator(run(name)))
+      if (is_tensorboard_file(entry.path())) contents.push_back(content_of(entry.path()));
+    return contents;
+  }
+
   testing::TemporaryFolder folder_;
 };
+
+TEST_F(Training, WritesEventsForTensorboardUnlessItIsToldNotTo) {
+  ASSERT_EQ(train("a", {"--set", "training.sample_every=12"}).code, 0);
+  ASSERT_EQ(events("a").size(), 1u);
+  for (const char* part :
+       {"brain.Event:2", "config", "learning_rate", "grad_norm", "samples", "\x89PNG\r\n"})
+    EXPECT_TRUE(testing::contains(events("a")[0], part)) << part;
+  ASSERT_EQ(train("b", {"--set", "run.tensorboard=false"}).code, 0);
+  EXPECT_TRUE(events("b").empty());
+}
 
 TEST_F(Training, FillsTheRunDirectory) {
   const ProgramResult result =

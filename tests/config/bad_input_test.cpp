@@ -145,7 +145,7 @@ TEST(ConfigError, SurvivesHostileTexts) {
   while (deep_objects.size() < (1 << 19)) deep_objects += "{\"run\":";
   EXPECT_EQ(error_of(deep_objects),
             "a.json:1: unknown key 'run.run'; the keys of 'run' are name, directory, seed, device, "
-            "precision, threads, deterministic");
+            "precision, threads, deterministic, tensorboard");
   const std::string long_key = "{\"" + std::string(1 << 19, 'k') + "\": 1}";
   EXPECT_LT(error_of(long_key).size(), 400U);
   const std::string long_value = "{\"run\": {\"device\": \"" + std::string(1 << 19, 'v') + "\"}}";

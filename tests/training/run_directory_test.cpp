@@ -65,7 +65,9 @@ TEST_F(RunDirectoryTest, MustBeAbsentOrEmpty) {
 TEST_F(RunDirectoryTest, ClearLeavesWhatIsNotARuns) {
   for (const char* file :
        {"config.json", "environment.json", "metrics.jsonl", "train.log", "loss.png",
-        "samples/step_00000001.png", "checkpoints/latest", "notes.txt", "thesis/chapter1.tex"})
+        "events.out.tfevents.1700000000.000001.host.7.ddpm", "samples/step_00000001.png",
+        "checkpoints/latest", "events.out.tfevents.1700000000.host.7.0", "notes.txt",
+        "thesis/chapter1.tex"})
     folder_.write(fs::path("runs/a") / file, "x");
   folder_.write("runs/b/config.json", "x");
   directory().clear();
@@ -73,7 +75,8 @@ TEST_F(RunDirectoryTest, ClearLeavesWhatIsNotARuns) {
   for (const auto& entry : fs::directory_iterator(directory().path()))
     left.push_back(entry.path().filename().string());
   std::sort(left.begin(), left.end());
-  EXPECT_EQ(left, (std::vector<std::string>{"notes.txt", "thesis"}));
+  EXPECT_EQ(left, (std::vector<std::string>{"events.out.tfevents.1700000000.host.7.0", "notes.txt",
+                                            "thesis"}));
   EXPECT_TRUE(fs::exists(folder_ / "runs/b/config.json"));
   EXPECT_TRUE(fs::exists(folder_ / "runs/a/thesis/chapter1.tex"));
 }

@@ -38,23 +38,36 @@ bool exchange_durably(const fs::path& a, const fs::path& b);
 // Deletes a file or a folder with everything in it; a missing one is fine. Throws IoError.
 void remove_recursively(const fs::path& path);
 
-// Appends whole lines to a text log (metrics.jsonl). Each line reaches the kernel at once, so a
-// crash of the program loses none; `sync` makes them survive a crash of the machine, and may run in
-// another thread meanwhile.
-class LineWriter {
+// A file that grows. What is appended reaches the kernel at once, so a crash of the program loses
+// none; `sync` makes it survive a crash of the machine, and may run in another thread meanwhile.
+class AppendedFile {
  public:
-  explicit LineWriter(const fs::path& path);
-  ~LineWriter();
-  LineWriter(const LineWriter&) = delete;
-  LineWriter& operator=(const LineWriter&) = delete;
+  // Creates it if it is missing. Throws IoError, as do the others.
+  explicit AppendedFile(const fs::path& path);
+  ~AppendedFile();
+  AppendedFile(const AppendedFile&) = delete;
+  AppendedFile& operator=(const AppendedFile&) = delete;
 
-  // Throws IoError; the next line then starts anew, whatever was left of this one.
-  void append(std::string_view line);
+  // If it throws, a part may have been written.
+  void append(std::string_view bytes);
   void sync();
 
  private:
   fs::path path_;
   int descriptor_;
+};
+
+// The same for whole lines of text (metrics.jsonl).
+class LineWriter {
+ public:
+  explicit LineWriter(const fs::path& path) : file_(path) {}
+
+  // Throws IoError; the next line then starts anew, whatever was left of this one.
+  void append(std::string_view line);
+  void sync() { file_.sync(); }
+
+ private:
+  AppendedFile file_;
   bool torn_ = false;  // the last append failed
 };
 

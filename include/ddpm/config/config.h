@@ -140,6 +140,7 @@ struct RunConfig {
   std::string precision = "fp32";  // fp32 | tf32 | bf16
   std::int64_t threads = 0;        // CPU threads; 0: all cores
   bool deterministic = false;
+  bool tensorboard = true;  // an event file besides metrics.jsonl
 };
 
 struct Config {
