@@ -97,6 +97,10 @@ int run_command_line(int argc, char** argv) {
   cli::add_config(program, action);
   cli::add_completion(program, action);
   cli::add_docs(program, action);
+  if (argc == 1) {  // who types the name alone wants to know what there is
+    std::fputs(program.help().c_str(), stderr);
+    return static_cast<int>(ExitCode::kUsage);
+  }
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& result) {

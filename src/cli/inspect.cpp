@@ -2,6 +2,9 @@
 #include <map>
 
 #include "ddpm/base/signals.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/difference.h"
+#include "ddpm/data/fit.h"
 #include "ddpm/data/scan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/model_file.h"
@@ -23,21 +26,35 @@ struct InspectOptions {
   bool json = false;
 };
 
-// "key: value" lines, or JSON.
-void print(const Json& result, bool json) {
+// A value for people.
+std::string to_text(const std::string& key, const Json& value) {
+  if (value.is_string()) return value.get<std::string>();
+  if (value.is_number() && key.ends_with("_bytes")) return format_bytes(value.get<double>());
+  if (value.is_number_integer()) return with_thousands(value.get<long long>());
+  if (value.is_number_float()) return format_text("{:.4g}", value.get<double>());
+  return value.dump();
+}
+
+// JSON, or lines for people: a whole config is what differs from the defaults there.
+void print(Json result, bool json) {
   if (json) {
     std::puts(result.dump(2).c_str());
     return;
   }
+  if (result.contains("config")) {
+    const Config config = config_from_json_text(result["config"].dump(), "config");
+    result.erase("config");
+    result["settings"] = Json::array();
+    for (const auto& differences : {frozen_differences({}, config), free_differences({}, config)})
+      for (const Difference& d : differences)
+        result["settings"].push_back(format_text("{} = {}", d.path, shorten(d.after)));
+  }
   for (const auto& [key, value] : result.items()) {
     if (value.is_array()) {
       std::printf("%s:\n", key.c_str());
-      for (const Json& row : value)
-        std::printf("  %s\n",
-                    row.is_string() ? row.get<std::string>().c_str() : row.dump().c_str());
+      for (const Json& row : value) std::printf("  %s\n", to_text("", row).c_str());
     } else {
-      std::printf("%-24s %s\n", key.c_str(),
-                  value.is_string() ? value.get<std::string>().c_str() : value.dump().c_str());
+      std::printf("%-28s %s\n", key.c_str(), to_text(key, value).c_str());
     }
   }
 }
@@ -58,24 +75,26 @@ Json describe_data(const Config& config) {
   return result;
 }
 
-void add_cost(Json& result, const Config& config, std::int64_t batch_size) {
-  const DataConfig& data = config.data;
-  if (data.height == 0 || data.width == 0 || data.channels == 0) {
+// Of images of this shape, if it is known.
+void add_cost(Json& result, const Config& config, const std::optional<StoreShape>& image,
+              std::int64_t batch_size) {
+  if (!image) {
     result["note"] = "set data.height, data.width and data.channels to see what the network costs";
     return;
   }
-  const Cost cost = estimate_cost(config.model, data.channels, data.height, data.width);
+  const Cost cost = estimate_cost(config.model, image->channels, image->height, image->width);
   const std::int64_t batch =
       batch_size > 0 ? batch_size : config.training.batch_size / config.training.micro_batches;
   const bool bf16 = config.run.precision == "bf16";
-  result["image"] = format_text("{}x{}x{}", data.channels, data.height, data.width);
+  result["image"] = format_text("{}x{}x{}", image->channels, image->height, image->width);
   result["parameters"] = cost.parameters;
   result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
   result["gflop_per_training_image"] = 6e-9 * cost.forward_macs;
   result["batch_size"] = batch;
-  result["training_state_bytes"] = training_state_bytes(cost, bf16);
-  result["training_memory_bytes"] = training_memory_bytes(cost, batch, bf16);
-  result["sampling_memory_bytes"] = sampling_memory_bytes(cost, batch, bf16);
+  result["training_state_bytes"] = training_state_bytes(cost);
+  result["training_on_gpu_bytes"] = training_memory_on_gpu_bytes(cost, batch, bf16);
+  result["training_on_cpu_bytes"] = training_memory_on_cpu_bytes(cost, batch);
+  result["sampling_on_cpu_bytes"] = sampling_memory_bytes(cost, batch, bf16);
   result["checkpoint_bytes"] = 16.0 * static_cast<double>(cost.parameters);
 }
 
@@ -103,7 +122,11 @@ Json describe_model(const InspectOptions& options) {
                  {"sha256", model.sha256},
                  {"tensors", model.tensors.tensors.size()}};
   count_values(result, model.tensors);
-  add_cost(result, model.config, options.batch_size);
+  // A file of weights alone says nothing of a source: only a size that it states counts.
+  const DataConfig& data = model.config.data;
+  const bool states_size = data.height > 0 && data.width > 0 && data.channels > 0;
+  add_cost(result, model.config, states_size ? known_shape(data) : std::nullopt,
+           options.batch_size);
   if (options.tensors)
     for (const TensorView& tensor : model.tensors.tensors)
       result["tensor_list"].push_back(format_text("{} {} {}", tensor.name, dtype_name(tensor.dtype),
@@ -127,7 +150,7 @@ ExitCode run_inspect(const InspectOptions& options) {
   if (options.data)
     result = describe_data(config);
   else
-    add_cost(result, config, options.batch_size);
+    add_cost(result, config, known_shape(config.data), options.batch_size);
   print(result, options.json);
   // Scripts can test a data set by the exit code.
   return options.data && result["bad_files"] != 0 ? ExitCode::kData : ExitCode::kSuccess;

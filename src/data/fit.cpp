@@ -6,6 +6,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
+#include "ddpm/formats/cifar10.h"
 #include "ddpm/image/resize.h"
 
 namespace ddpm {
@@ -35,6 +36,16 @@ StoreShape resolve_shape(const DataConfig& config, int natural_height, int natur
     shape.stored_width = side_with_crop_margin(shape.width);
   }
   return shape;
+}
+
+std::optional<StoreShape> known_shape(const DataConfig& config) {
+  constexpr int kEmbeddedSide = 16;
+  if (config.source == "embedded")
+    return resolve_shape(config, kEmbeddedSide, kEmbeddedSide, /*natural_channels=*/1);
+  if (config.source == "cifar10")
+    return resolve_shape(config, Cifar10::kSide, Cifar10::kSide, Cifar10::kChannels);
+  if (keeps_natural_size(config) || config.channels == 0) return std::nullopt;
+  return resolve_shape(config, 0, 0, 0);
 }
 
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out) {

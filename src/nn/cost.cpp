@@ -18,11 +18,14 @@ struct Probe {
   double constant_macs = 0;   // of the time embedding
   double linear_macs = 0;     // convolutions, and linear layers over pixels
   double quadratic_macs = 0;  // attention between all pairs of pixels
-  double activations = 0;     // elements; grow linearly
+  double activations = 0;     // elements of maps that are kept; grow linearly
+  double fused = 0;           // those that the kernels keep
 };
 
 // The probe in progress on this thread; a RecordFunction callback cannot carry state of its own.
 thread_local Probe* active_probe = nullptr;
+
+constexpr double kProgram = 140 << 20;  // bytes of a process with LibTorch, measured
 
 double numel(const c10::IValue& value) { return static_cast<double>(value.toTensor().numel()); }
 
@@ -64,12 +67,18 @@ std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& call) {
   return nullptr;
 }
 
-bool keeps_its_output(std::string_view name) {
-  static const std::set<std::string_view> kKept = {
-      "aten::linear",     "aten::convolution", "aten::scaled_dot_product_attention",
-      "aten::group_norm", "aten::silu",        "aten::add",
-      "aten::cat",        "aten::mul",         "aten::constant_pad_nd"};
-  return kKept.contains(name);
+void count_activations(std::string_view name, const torch::Tensor& output) {
+  static const std::set<std::string_view> kLayers = {"aten::linear", "aten::convolution",
+                                                     "aten::scaled_dot_product_attention",
+                                                     "aten::group_norm"};
+  static const std::set<std::string_view> kBetween = {"aten::silu", "aten::add", "aten::cat",
+                                                      "aten::mul", "aten::constant_pad_nd"};
+  // A map or tokens of the one image; filters and embeddings do not grow with it.
+  if (output.dim() < 3 || output.size(0) != 1) return;
+  const auto elements = static_cast<double>(output.numel());
+  const bool is_layer = kLayers.contains(name);
+  if (is_layer) active_probe->fused += elements;
+  if (is_layer || kBetween.contains(name)) active_probe->activations += elements;
 }
 
 void on_end(const at::RecordFunction& call, at::ObserverContext* context) {
@@ -77,7 +86,7 @@ void on_end(const at::RecordFunction& call, at::ObserverContext* context) {
   const double outputs = numel(call.outputs()[0]);
   if (const auto* convolution = dynamic_cast<const Convolution*>(context))
     active_probe->linear_macs += outputs * convolution->macs_per_output;
-  if (keeps_its_output(call.name())) active_probe->activations += outputs;
+  count_activations(call.name(), call.outputs()[0].toTensor());
 }
 
 class ProbeScope {
@@ -143,24 +152,33 @@ Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_
   cost.forward_macs =
       probe.constant_macs + growth * (probe.linear_macs + growth * probe.quadratic_macs);
   cost.activation_elements = growth * probe.activations;
+  cost.fused_activation_elements = growth * probe.fused;
   cost.inference_elements = count_inference_elements(config, height, width);
   return cost;
 }
 
-double training_state_bytes(const Cost& cost, bool bf16) {
-  return static_cast<double>(cost.parameters) * (5 * 4 + (bf16 ? 2 * 2 : 0));
+double training_state_bytes(const Cost& cost) {
+  return 5.0 * sizeof(float) * static_cast<double>(cost.parameters);
 }
 
-double training_memory_bytes(const Cost& cost, std::int64_t micro_batch, bool bf16) {
+double training_memory_on_gpu_bytes(const Cost& cost, std::int64_t micro_batch, bool bf16) {
   const double element_bytes = bf16 ? 2 : 4;
-  return training_state_bytes(cost, bf16) +
-         cost.activation_elements * element_bytes * static_cast<double>(micro_batch);
+  return training_state_bytes(cost) +
+         cost.fused_activation_elements * element_bytes * static_cast<double>(micro_batch);
+}
+
+double training_memory_on_cpu_bytes(const Cost& cost, std::int64_t micro_batch) {
+  // Measured, for each parameter: the state; what a save copies; gradients before they are gathered
+  // and transformed filters, whose memory is kept for reuse.
+  constexpr double kParameter = 20 + 16 + 22;
+  return kProgram + kParameter * static_cast<double>(cost.parameters) +
+         cost.activation_elements * sizeof(float) * static_cast<double>(micro_batch);
 }
 
 double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
-  // Measured on the CPU: the program with LibTorch; a mapped file beside the network twice while it
-  // is read; afterwards that memory, kept for reuse, and feature maps with the gaps between them.
-  constexpr double kProgram = 140 << 20, kGaps = 1.75;
+  // Measured on the CPU: a mapped file beside the network twice while it is read; afterwards that
+  // memory, kept for reuse, and feature maps with the gaps between them.
+  constexpr double kGaps = 1.75;
   const double element_bytes = bf16 ? 2 : 4;
   const double weights = element_bytes * static_cast<double>(cost.parameters);
   const double maps = element_bytes * cost.inference_elements * static_cast<double>(batch);

@@ -34,6 +34,13 @@ TEST_F(Help, VersionNamesProgramAndLibTorch) {
   EXPECT_NE(result.out.find("CUDA"), std::string::npos);
 }
 
+TEST_F(Help, TheNameAloneShowsWhatThereIs) {
+  const auto result = run_program(folder_.path(), {});
+  EXPECT_EQ(result.code, 2);
+  for (const char* part : {"train", "sample", "Usage", "Examples:"})
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+}
+
 TEST_F(Help, MistakesAreExitCodeTwo) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {}, {"trian"}, {"train"}, {"train", "--config", "x.json", "--stesp", "3"}}) {

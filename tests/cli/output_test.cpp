@@ -125,6 +125,18 @@ TEST_F(Output, InspectIsJsonForPrograms) {
   EXPECT_GT(data.at("images"), 0);
 }
 
+TEST_F(Output, InspectTellsPeopleWhatANetworkNeeds) {
+  const ProgramResult paper =
+      run({"inspect", "--set", "data.source=cifar10", "--set", "run.precision=bf16"});
+  ASSERT_EQ(paper.code, 0) << paper.err;
+  for (const char* part : {"3x32x32", "35,746,307", "12.44", "681.8 MiB", "2.7 GiB"})
+    EXPECT_TRUE(contains(paper.out, part)) << paper.out;
+  ASSERT_EQ(train().code, 0);
+  const ProgramResult model = run({"inspect", "runs/a"});
+  EXPECT_TRUE(contains(model.out, "\n  model.base_width = 8\n")) << model.out;
+  EXPECT_FALSE(contains(model.out, "model.norm_epsilon")) << model.out;  // as ever
+}
+
 TEST_F(Output, ConfigShowsValuesAndOrigins) {
   const ProgramResult text =
       run({"config", "show", "--config", "tiny.json", "--set", "training.batch_size=8"});

@@ -4,6 +4,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/data/embedded.h"
+#include "ddpm/data/fit.h"
 #include "ddpm/image/codec.h"
 #include "support/files.h"
 #include "support/gzip.h"
@@ -206,6 +207,26 @@ TEST(LoadEmbedded, IsADataSet) {
   const ImageStore store = load_images({});
   EXPECT_GT(store.count(), 100);
   EXPECT_GE(store.label(0), 0);
+}
+
+TEST(KnownShape, IsThatOfTheLoadedImages) {
+  const auto shape = [](const DataConfig& config) {
+    const std::optional<StoreShape> s = known_shape(config);
+    return s ? std::vector<std::int64_t>{s->channels, s->height, s->width}
+             : std::vector<std::int64_t>{};
+  };
+  using Shape = std::vector<std::int64_t>;
+  if (!embedded_images_gz().empty()) {
+    const ImageStore images = load_images({.source = "embedded"});
+    EXPECT_EQ(shape({.source = "embedded"}),
+              (Shape{images.channels(), images.height(), images.width()}));
+  }
+  EXPECT_EQ(shape({.source = "cifar10"}), (Shape{3, 32, 32}));
+  EXPECT_EQ(shape({.source = "cifar10", .height = 64, .channels = 1}), (Shape{1, 64, 64}));
+  EXPECT_EQ(shape({.source = "folder"}), Shape{});
+  EXPECT_EQ(shape({.source = "folder", .height = 64}), Shape{});
+  EXPECT_EQ(shape({.source = "folder", .height = 64, .width = 48, .channels = 3}),
+            (Shape{3, 64, 48}));
 }
 
 TEST(LoadImages, RefusesAnUnknownSource) {

@@ -30,6 +30,45 @@ TEST(Cost, SamplingKeepsTheMapsOfTheWayDown) {
   EXPECT_NEAR(mebibytes(estimate_cost(wide, 3, 128, 128)), 48, 1);
 }
 
+// Peak resident sizes of trainings on two cores, in MB.
+TEST(Cost, TrainingMemoryOnTheCpuIsThatOfTheProcess) {
+  const auto expect = [](const Cost& cost, std::int64_t batch, double megabytes) {
+    EXPECT_NEAR(training_memory_on_cpu_bytes(cost, batch) / 1e6 / megabytes, 1, 0.12) << batch;
+  };
+  const Cost paper = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
+  expect(paper, 4, 2488);
+  expect(paper, 16, 3307);
+  ModelConfig folder = testing::ho_cifar10();  // configs/folder.json
+  folder.attention = {false, false, true, false};
+  const Cost larger = estimate_cost(folder, 3, 64, 64);
+  expect(larger, 4, 3229);
+  expect(larger, 16, 5959);
+  ModelConfig small;  // configs/quickstart.json
+  small.base_width = 32;
+  small.width_multipliers = {1, 2, 2};
+  small.blocks_per_level = 1;
+  small.attention = {false, true, false};
+  small.groups = small.final_groups = 8;
+  const Cost quickstart = estimate_cost(small, 1, 16, 16);
+  expect(quickstart, 64, 438);
+  expect(quickstart, 256, 978);
+}
+
+// LibTorch's count of what was allocated at the peak of a training in bf16 on an H100, in GiB.
+TEST(Cost, TrainingMemoryOnTheGpuIsWhatWasAllocated) {
+  const auto expect = [](const Cost& cost, std::int64_t batch, double gibibytes) {
+    EXPECT_NEAR(training_memory_on_gpu_bytes(cost, batch, true) / (1 << 30) / gibibytes, 1, 0.1)
+        << batch;
+  };
+  ModelConfig model = testing::ho_cifar10();
+  const Cost paper = estimate_cost(model, 3, 32, 32);
+  expect(paper, 128, 2.84);
+  expect(paper, 256, 4.9);
+  expect(paper, 512, 9.12);
+  model.base_width = 256;
+  expect(estimate_cost(model, 3, 32, 32), 64, 4.8);
+}
+
 // Peak resident sizes on a machine of two cores, in MiB: batches of 1, 16 and 64.
 TEST(Cost, SamplingMemoryIsThatOfTheProcess) {
   const Cost cost = estimate_cost(testing::ho_cifar10(), 3, 32, 32);

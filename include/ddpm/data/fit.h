@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -31,6 +32,10 @@ bool keeps_natural_size(const DataConfig& config);
 // "random" without a size.
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels);
+
+// The shape, where the settings or the source (embedded, cifar10) say it without a look at the
+// images.
+std::optional<StoreShape> known_shape(const DataConfig& config);
 
 // Writes the image, converted to the shape's channels and stored size, to `out`
 // [stored_height,stored_width,channels].
