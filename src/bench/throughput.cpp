@@ -8,6 +8,7 @@
 
 #include "ddpm/base/random.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/data/fit.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/generate.h"
 #include "ddpm/nn/initialize.h"
@@ -56,17 +57,21 @@ ImageStore random_images(const DataConfig& data) {
   return ImageStore(std::move(info), std::move(pixels), std::vector<std::int64_t>(kCount, 0));
 }
 
-Config with_image_size(Config config) {
+}  // namespace
+
+Config with_image_shape(Config config) {
   DataConfig& data = config.data;
-  if (data.height == 0 && data.width == 0) data.height = data.width = 32;
-  if (data.height == 0) data.height = data.width;
+  if (const std::optional<StoreShape> shape = known_shape(data)) {
+    data.height = shape->height;
+    data.width = shape->width;
+    data.channels = shape->channels;
+  }
+  if (data.height == 0) data.height = data.width > 0 ? data.width : 32;
   if (data.width == 0) data.width = data.height;
   if (data.channels == 0) data.channels = 3;
   data.crop = "center";
   return config;
 }
-
-}  // namespace
 
 Ceilings measure_ceilings(const Runtime& runtime) {
   const bool cpu = runtime.device.is_cpu();
@@ -85,9 +90,8 @@ Ceilings measure_ceilings(const Runtime& runtime) {
           .copy_gbps = 8 * static_cast<double>(floats) / copy * 1e-9};
 }
 
-TrainingSpeed bench_training(const Config& wanted, const Runtime& runtime,
+TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
                              const BenchOptions& options) {
-  const Config config = with_image_size(wanted);
   const ImageStore images = random_images(config.data);
   TrainingSpeed speed;
   const Stopwatch watch;
@@ -111,9 +115,8 @@ TrainingSpeed bench_training(const Config& wanted, const Runtime& runtime,
   return speed;
 }
 
-SamplingSpeed bench_sampling(const Config& wanted, const Runtime& runtime,
+SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                              const BenchOptions& options) {
-  const Config config = with_image_size(wanted);
   torch::NoGradGuard no_grad;
   UNet net(config.model, config.data.channels);
   const ParameterLayout layout(*net, net->joined_parameters());

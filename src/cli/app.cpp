@@ -12,6 +12,7 @@
 
 #include "command.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
 
 namespace ddpm {
@@ -65,6 +66,19 @@ int check_output(int code) {
               format_text("cannot write to standard output: {}", std::strerror(errno)));
 }
 
+// What to say of a first argument that is neither an option nor a command; else nothing.
+std::string unknown_command(const CLI::App& program, const std::string& argument) {
+  if (argument.starts_with("-")) return "";
+  std::vector<std::string> names;
+  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
+    if (command->get_name() == argument) return "";
+    if (!command->get_group().empty()) names.push_back(command->get_name());  // not hidden
+  }
+  const std::string likely = nearest(argument, names);
+  return format_text("unknown command '{}'{} The commands are {}", shorten(argument),
+                     likely.empty() ? "." : "; did you mean '" + likely + "'?", join(names));
+}
+
 // CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
 // exit code 2.
 int report_parse_result(const CLI::App& program, const CLI::ParseError& result) {
@@ -101,6 +115,8 @@ int run_command_line(int argc, char** argv) {
     std::fputs(program.help().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
   }
+  if (const std::string unknown = unknown_command(program, argv[1]); !unknown.empty())
+    return fail(ExitCode::kUsage, unknown);
   try {
     program.parse(argc, argv);
   } catch (const CLI::ParseError& result) {

@@ -66,6 +66,8 @@ Json describe(const SamplingSpeed& speed, const Cost& cost, const Ceilings& ceil
 void print_value(const std::string& name, const Json& value) {
   if (value.is_string())
     std::printf("  %-24s %s\n", name.c_str(), value.get<std::string>().c_str());
+  else if (value.is_number_integer())
+    std::printf("  %-24s %s\n", name.c_str(), with_thousands(value.get<long long>()).c_str());
   else if (name.ends_with("_bytes"))
     std::printf("  %-24s %s\n", name.c_str(), format_bytes(value.get<double>()).c_str());
   else
@@ -90,24 +92,24 @@ void print_table(const Json& result) {
 
 ExitCode run_bench(const BenchCommandOptions& options) {
   set_up_logging(options.common.log);
-  const Config config = load_config(options.config, overrides_of(options)).config;
+  Config loaded = load_config(options.config, overrides_of(options)).config;
+  if (!options.config) loaded.data.source = "cifar10";  // the network's own
+  const Config config = with_image_shape(std::move(loaded));
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,
                                           .precision = run.precision,
                                           .threads = run.threads,
                                           .deterministic = run.deterministic});
   const DataConfig& data = config.data;
-  const auto or_default = [](std::int64_t value, std::int64_t other) {
-    return value > 0 ? value : other;
-  };
-  const Cost cost = estimate_cost(config.model, or_default(data.channels, 3),
-                                  or_default(data.height, or_default(data.width, 32)),
-                                  or_default(data.width, or_default(data.height, 32)));
+  const Cost cost = estimate_cost(config.model, data.channels, data.height, data.width);
   const Ceilings ceilings = measure_ceilings(runtime);
   Json result = {{"machine",
                   {{"device", runtime.description},
                    {"matmul_tflops", ceilings.matmul_tflops},
-                   {"copy_gb_per_second", ceilings.copy_gbps}}}};
+                   {"copy_gb_per_second", ceilings.copy_gbps}}},
+                 {"network",
+                  {{"image", format_text("{}x{}x{}", data.channels, data.height, data.width)},
+                   {"parameters", cost.parameters}}}};
   const BenchOptions bench{.seconds = options.seconds, .kernels = options.kernels};
   const bool both = options.train == options.sample;
   if (both || options.train)

@@ -41,6 +41,14 @@ TEST_F(Help, TheNameAloneShowsWhatThereIs) {
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
 }
 
+TEST_F(Help, AMistypedCommandIsNamedAndGuessed) {
+  const auto result = run_program(folder_.path(), {"trian", "--config", "x.json"});
+  EXPECT_EQ(result.code, 2);
+  for (const char* part : {"'trian'", "did you mean 'train'?", "sample", "inspect"})
+    EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
+  EXPECT_EQ(result.err.find("docs"), std::string::npos);  // which is not for users
+}
+
 TEST_F(Help, MistakesAreExitCodeTwo) {
   for (const std::vector<std::string>& arguments : std::vector<std::vector<std::string>>{
            {}, {"trian"}, {"train"}, {"train", "--config", "x.json", "--stesp", "3"}}) {

@@ -38,12 +38,15 @@ struct BenchOptions {
   bool kernels = false;  // profile one step
 };
 
-// Training steps of `config` on random images of its size (data.height, width and channels, or
-// 3x32x32 where it names none). Throws what training throws.
+// `config` with the shape of its images in data.height, width and channels: what settings or source
+// say of it (known_shape in data/fit.h), else 3x32x32.
+Config with_image_shape(Config config);
+
+// Training steps on random images; `config` has their shape. Throws what training throws.
 TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
-// Sampler steps of a fresh network, sampling.batch_size images at a time.
+// Sampler steps of a fresh network, sampling.batch_size images at a time; the same for `config`.
 SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
