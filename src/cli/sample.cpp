@@ -84,6 +84,7 @@ class SampleJob {
   ExitCode run();
 
  private:
+  void prepare_generator(std::int64_t first, std::int64_t count);
   void sample_batch(std::int64_t first, std::int64_t count);
   bool writes_single_images() const {
     return format_ == ImageFormat::kPng && !options_.grid && !options_.trajectory;
@@ -108,6 +109,8 @@ class SampleJob {
   std::int64_t done_ = 0;  // images finished
   torch::Tensor noise_;
   std::unique_ptr<Sampler> sampler_;
+  torch::Tensor labels_;  // of the batch in progress
+  std::unique_ptr<Generator> generator_;
   std::unique_ptr<Progress> progress_;
   std::vector<torch::Tensor> finished_;             // batches, where one file holds all of them
   std::vector<std::vector<torch::Tensor>> frames_;  // of each batch: x at the recorded steps
@@ -145,6 +148,23 @@ void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t fi
   }
 }
 
+// One serves all batches of its size.
+void SampleJob::prepare_generator(std::int64_t first, std::int64_t count) {
+  const torch::Tensor labels = labels_of(first, count);
+  if (generator_ && generator_->count() == count) {
+    if (labels.defined()) labels_.copy_(labels);
+    return;
+  }
+  generator_.reset();  // first, since it holds memory
+  labels_ = labels;
+  generator_ = std::make_unique<Generator>(
+      *sampler_, model_.predictor(labels_),
+      GeneratorOptions{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
+                       .count = count,
+                       .shape = shape_,
+                       .device = model_.runtime.device});
+}
+
 void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   const std::size_t steps = sampler_->grid().size();
   // PNG trajectories show ten moments; tensor files hold every step.
@@ -152,7 +172,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
       format_ == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
   std::vector<torch::Tensor> frames;
   const auto after_step = [&](std::size_t step, std::int64_t t, const torch::Tensor& x) {
-    if (options_.trajectory && ((steps - step) % stride == 0)) frames.push_back(x.cpu());
+    if (options_.trajectory && ((steps - step) % stride == 0)) frames.push_back(x.clone().cpu());
     const auto done =
         first * static_cast<std::int64_t>(steps) + static_cast<std::int64_t>(step) * count;
     progress_->update(done / static_cast<std::int64_t>(steps), format_text("t = {}", t));
@@ -160,14 +180,10 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   };
   torch::Tensor images;
   explain_out_of_memory(model_.runtime.device, count, [&] {
-    images = generate(*sampler_, model_.predictor(labels_of(first, count)),
-                      {.seed = static_cast<std::uint64_t>(model_.config.run.seed),
-                       .first = static_cast<std::uint64_t>(first),
-                       .count = count,
-                       .shape = shape_,
-                       .device = model_.runtime.device,
-                       .initial_noise = noise_.defined() ? noise_.narrow(0, first, count) : noise_,
-                       .after_step = after_step});
+    prepare_generator(first, count);
+    images =
+        generator_->make(static_cast<std::uint64_t>(first),
+                         noise_.defined() ? noise_.narrow(0, first, count) : noise_, after_step);
   });
   if (!images.defined()) return;
   done_ += count;

@@ -7,7 +7,6 @@
 #include "ddpm/base/log.h"
 #include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/random.h"
-#include "ddpm/ops/replay.h"
 
 namespace ddpm {
 namespace {
@@ -28,37 +27,56 @@ Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
 
 }  // namespace
 
+Generator::Generator(const Sampler& sampler, Predictor predictor, const GeneratorOptions& options)
+    : sampler_(sampler),
+      predictor_(std::move(predictor)),
+      options_(options),
+      inputs_(options.device, 2, std::tuple_size_v<ops::StepScalars>),
+      replay_(options.device) {
+  const ImageShape& shape = options.shape;
+  x_ = torch::empty({options.count, shape.channels, shape.height, shape.width},
+                    torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
+}
+
+torch::Tensor Generator::draw_initial_noise(std::uint64_t first) const {
+  const RandomKey key{
+      .seed = options_.seed, .stream = RandomStream::kInitialNoise, .sample = first};
+  return ops::random_normal(key, options_.count, x_.sizes().slice(1), options_.device);
+}
+
+torch::Tensor Generator::make(std::uint64_t first, const torch::Tensor& initial_noise,
+                              const AfterStep& after_step) {
+  torch::NoGradGuard no_grad;
+  x_.copy_(initial_noise.defined() ? initial_noise : draw_initial_noise(first));
+  const torch::Tensor times = inputs_.integers().narrow(0, 0, 1).expand({options_.count});
+  for (std::size_t i = 0; i < sampler_.grid().size(); ++i) {
+    const std::int64_t t = sampler_.grid()[i];
+    const ops::StepCoefficients c = sampler_.coefficients(i);
+    inputs_.set(std::array{t, static_cast<std::int64_t>(first)}, ops::kernel_scalars(c));
+    const RandomKey key{.seed = options_.seed,
+                        .stream = RandomStream::kStepNoise,
+                        .step = static_cast<std::uint64_t>(t),
+                        .sample = first};
+    replay_([&] {
+      torch::Tensor z;
+      if (sampler_.adds_noise())
+        z = ops::random_normal(ops::Draw(key, inputs_.integers()), options_.count,
+                               x_.sizes().slice(1), options_.device);
+      x_ = ops::diffusion_step(x_, predictor_(x_, times), z, c, inputs_.floats());
+    });
+    if (after_step && !after_step(i + 1, t, x_)) return {};
+  }
+  return x_.clone();
+}
+
 torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
                        const GenerateRequest& request) {
-  torch::NoGradGuard no_grad;
-  const std::vector<std::int64_t> shape = {request.shape.channels, request.shape.height,
-                                           request.shape.width};
-  const RandomKey key{
-      .seed = request.seed, .stream = RandomStream::kInitialNoise, .sample = request.first};
-  torch::Tensor x = request.initial_noise.defined()
-                        ? request.initial_noise.to(request.device, torch::kFloat32).clone()
-                        : ops::random_normal(key, request.count, shape, request.device);
-
-  // Timestep, which is also the step of the noise, and first sample; then the coefficients.
-  ops::StepInputs inputs(request.device, 2, std::tuple_size_v<ops::StepScalars>);
-  const torch::Tensor times = inputs.integers().narrow(0, 0, 1).expand({x.size(0)});
-  ops::Replay replay(request.device);
-  for (std::size_t i = 0; i < sampler.grid().size(); ++i) {
-    const std::int64_t t = sampler.grid()[i];
-    const ops::StepCoefficients c = sampler.coefficients(i);
-    inputs.set(std::array{t, static_cast<std::int64_t>(request.first)}, ops::kernel_scalars(c));
-    RandomKey step_key = key.with_stream(RandomStream::kStepNoise);
-    step_key.step = static_cast<std::uint64_t>(t);
-    replay([&] {
-      torch::Tensor z;
-      if (sampler.adds_noise())
-        z = ops::random_normal(ops::Draw(step_key, inputs.integers()), x.size(0), shape,
-                               request.device);
-      x = ops::diffusion_step(x, predictor(x, times), z, c, inputs.floats());
-    });
-    if (request.after_step && !request.after_step(i + 1, t, x)) return {};
-  }
-  return x;
+  Generator generator(sampler, predictor,
+                      {.seed = request.seed,
+                       .count = request.count,
+                       .shape = request.shape,
+                       .device = request.device});
+  return generator.make(request.first, request.initial_noise, request.after_step);
 }
 
 torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,

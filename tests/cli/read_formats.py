@@ -314,7 +314,7 @@ def main(program):
         ddpm = lambda *arguments: subprocess.run([program, *arguments, "--quiet"], cwd=folder, env=environment, check=True,
                                                  stdout=subprocess.DEVNULL)
         ddpm("train", "--config", "tiny.json")
-        sample = ("sample", "--model", "runs/a", "--seed", "7", "--steps", "5", "--count", "3", "--threads", "1")
+        sample = ("sample", "--model", "runs/a", "--seed", "7", "--steps", "5", "--count", "3", "--batch-size", "1", "--threads", "1")
         ddpm(*sample, "--output", "pngs")
         ddpm(*sample, "--output", "grid.png", "--grid")
         ddpm(*sample, "--output", "s.npz", "--format", "npz")

@@ -80,6 +80,20 @@ TEST(Generate, ImageIDependsOnSeedAndIndexAlone) {
   EXPECT_FALSE(torch::allclose(generate(*sampler, network, other)[0], all[0], 0, 0.1));
 }
 
+TEST(Generator, MakesBatchAfterBatch) {
+  const Predictor network = frozen_network();
+  const auto sampler = five_steps();
+  Generator generator(*sampler, network,
+                      {.seed = request(0, 1).seed, .count = 3, .shape = {3, 16, 16}});
+  const torch::Tensor one = generator.make(0), two = generator.make(3);
+  EXPECT_TRUE(torch::equal(one, generate(*sampler, network, request(0, 3))));
+  EXPECT_TRUE(torch::equal(two, generate(*sampler, network, request(3, 3))));
+  const torch::Tensor noise = torch::full({3, 3, 16, 16}, 0.25f);
+  GenerateRequest given = request(6, 3);
+  given.initial_noise = noise;
+  EXPECT_TRUE(torch::equal(generator.make(6, noise), generate(*sampler, network, given)));
+}
+
 TEST(Generate, IndicesAreWide) {
   const auto sampler = five_steps();
   const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&) { return x * 0; };

@@ -1,5 +1,5 @@
-// Sampling on a GPU, where all steps but the first two are one recorded graph that is replayed,
-// against the same on the CPU. Skipped without a GPU.
+// Two batches sampled on a GPU, where all steps but the first two are one recorded graph that is
+// replayed, against the same on the CPU. Skipped without a GPU.
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -38,21 +38,27 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
     UNet net(config_.model, 3);
     testing::hash_fill(*net);
     net->to(runtime.device);
-    const torch::Tensor labels = class_labels(config_, 5, 2, kCount, runtime.device);
+    const auto labels_from = [&](std::uint64_t first) {
+      return class_labels(config_, kSeed, first, kCount, runtime.device);
+    };
+    const torch::Tensor labels = labels_from(2);
     const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t) {
       torch::NoGradGuard no_grad;
       return net->forward(x, t, std::nullopt, labels);
     };
-    return generate(*make_sampler_for(config_, config_.sampling), network,
-                    {.seed = 5,
-                     .first = 2,
-                     .count = kCount,
-                     .shape = {3, 16, 16},
-                     .device = runtime.device})
-        .cpu();
+    const auto sampler = make_sampler_for(config_, config_.sampling);
+    Generator generator(*sampler, network,
+                        {.seed = kSeed,
+                         .count = kCount,
+                         .shape = {3, 16, 16},
+                         .device = runtime.device});
+    const torch::Tensor one = generator.make(2).cpu();
+    if (labels.defined()) labels.copy_(labels_from(2 + kCount));
+    return torch::cat({one, generator.make(2 + kCount).cpu()});
   }
 
   static constexpr std::int64_t kCount = 5;
+  static constexpr std::uint64_t kSeed = 5;
   Config config_;
 };
 

@@ -9,6 +9,7 @@
 
 #include "ddpm/config/config.h"
 #include "ddpm/diffusion/sampler.h"
+#include "ddpm/ops/replay.h"
 
 namespace ddpm {
 
@@ -16,22 +17,55 @@ struct ImageShape {
   std::int64_t channels = 3, height = 32, width = 32;
 };
 
-// Images first .. first + count - 1 of a seed. Image i depends on (seed, i) alone.
+// What all batches of a Generator have in common.
+struct GeneratorOptions {
+  std::uint64_t seed = 0;
+  std::int64_t count = 1;  // images at once
+  ImageShape shape;
+  torch::Device device = torch::kCPU;
+};
+
+// Called after each step with its number (from 1), its timestep and the images so far; false stops.
+// May be empty. The next step may overwrite x.
+using AfterStep = std::function<bool(std::size_t step, std::int64_t t, const torch::Tensor& x)>;
+
+// Makes images, batch after batch; on a GPU the steps are recorded once and replayed for all of
+// them, so that tensors which `predictor` holds may change between batches in their values only.
+// Refers to the sampler.
+class Generator {
+ public:
+  Generator(const Sampler& sampler, Predictor predictor, const GeneratorOptions& options);
+
+  // Images first .. first + count - 1 of the seed: [count,C,H,W] float32 on the device, in the
+  // model's own range, not quantised. Image i depends on (seed, i) alone. `initial_noise`
+  // [count,C,H,W] is used as x_T; undefined: drawn. Undefined if after_step stopped it.
+  torch::Tensor make(std::uint64_t first, const torch::Tensor& initial_noise = {},
+                     const AfterStep& after_step = {});
+
+  std::int64_t count() const { return options_.count; }
+
+ private:
+  torch::Tensor draw_initial_noise(std::uint64_t first) const;
+
+  const Sampler& sampler_;
+  Predictor predictor_;
+  GeneratorOptions options_;
+  ops::StepInputs inputs_;  // timestep, which is also the step of the noise, and first image; then
+                            // the coefficients
+  ops::Replay replay_;
+  torch::Tensor x_;
+};
+
+// One batch.
 struct GenerateRequest {
   std::uint64_t seed = 0;
   std::uint64_t first = 0;
   std::int64_t count = 1;
   ImageShape shape;
   torch::Device device = torch::kCPU;
-  torch::Tensor initial_noise = {};  // [count,C,H,W] float32, used as x_T; undefined: drawn
-
-  // Called after each step with its number (from 1), its timestep and the image so far; false
-  // stops. May be empty.
-  std::function<bool(std::size_t step, std::int64_t t, const torch::Tensor& x)> after_step = {};
+  torch::Tensor initial_noise = {};
+  AfterStep after_step = {};
 };
-
-// [count,C,H,W] float32 on request.device, in the model's own range, not quantised. Undefined if
-// after_step stopped it.
 torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
                        const GenerateRequest& request);
 
