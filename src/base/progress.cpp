@@ -59,30 +59,33 @@ Progress::Progress(ProgressStyle style, std::string task, std::string unit, std:
 
 Progress::~Progress() { clear(); }
 
-double Progress::seconds_left(std::int64_t done) const {
-  return done > start_ ? running_.seconds() * static_cast<double>(total_ - done) /
-                             static_cast<double>(done - start_)
-                       : 0.0;
+std::optional<double> Progress::seconds_left(double done) const {
+  const auto start = static_cast<double>(start_), total = static_cast<double>(total_);
+  if (done >= total) return 0.0;
+  if (done <= start) return std::nullopt;
+  return running_.seconds() * (total - done) / (done - start);
 }
 
-std::string Progress::render(std::int64_t done, const std::string& note) const {
-  const double fraction =
-      std::clamp(static_cast<double>(done) / static_cast<double>(total_), 0.0, 1.0);
+std::string Progress::render(double done, const std::string& note) const {
+  const double fraction = std::clamp(done / static_cast<double>(total_), 0.0, 1.0);
+  const auto whole = static_cast<std::int64_t>(done);
+  const std::optional<double> left = seconds_left(done);
   if (style_ == ProgressStyle::kJson)
     return format_text(
-        R"({{"task":"{}","done":{},"total":{},"unit":"{}","seconds_left":{:.1f},"note":"{}"}})",
-        task_, done, total_, unit_, seconds_left(done), note);
+        R"({{"task":"{}","done":{},"total":{},"unit":"{}","seconds_left":{},"note":"{}"}})", task_,
+        whole, total_, unit_, left ? format_text("{:.1f}", *left) : "null", note);
   const std::string gauge = style_ == ProgressStyle::kBar ? " " + bar(fraction) : "";
-  return format_text("{}{} {}/{} {} ({:.0f} %), {}, {} left", task_, gauge, done, total_, unit_,
-                     100 * fraction, note, format_duration(seconds_left(done)));
+  return format_text("{}{} {}/{} {} ({:.0f} %), {}{}", task_, gauge, whole, total_, unit_,
+                     100 * fraction, note, left ? ", " + format_duration(*left) + " left" : "");
 }
 
-bool Progress::due(std::int64_t done) const {
+bool Progress::due(double done) const {
   if (style_ == ProgressStyle::kOff) return false;
-  return !shown_ || shown_->seconds() >= seconds_between_updates(style_) || done >= total_;
+  return !shown_ || shown_->seconds() >= seconds_between_updates(style_) ||
+         done >= static_cast<double>(total_);
 }
 
-void Progress::update(std::int64_t done, const std::string& note) {
+void Progress::update(double done, const std::string& note) {
   if (!due(done)) return;
   shown_ = Stopwatch();
   if (style_ == ProgressStyle::kBar) {

@@ -173,9 +173,9 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   std::vector<torch::Tensor> frames;
   const auto after_step = [&](std::size_t step, std::int64_t t, const torch::Tensor& x) {
     if (options_.trajectory && ((steps - step) % stride == 0)) frames.push_back(x.clone().cpu());
-    const auto done =
-        first * static_cast<std::int64_t>(steps) + static_cast<std::int64_t>(step) * count;
-    progress_->update(done / static_cast<std::int64_t>(steps), format_text("t = {}", t));
+    const double share = static_cast<double>(step) / static_cast<double>(steps);
+    progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
+                      format_text("t = {}", t));
     return !stop_requested();
   };
   torch::Tensor images;

@@ -2,11 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <bit>
 #include <chrono>
 #include <cmath>
-#include <cstring>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -100,14 +100,20 @@ double seconds_since_1970() {
   return std::chrono::duration<double>(now).count();
 }
 
+std::string host_name() {
+  std::array<char, 256> name{};
+  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
+  std::string text = name.data();
+  std::ranges::replace(text, '/', '_');  // it becomes a part of a file's name
+  return text;
+}
+
 // Sorts behind the names of earlier files of the folder: TensorBoard reads in that order.
 std::string new_file_name() {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) std::strcpy(host.data(), "localhost");
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
   return format_text("{}{}.{:06}.{}.{}{}", kPrefix, microseconds / 1'000'000,
-                     microseconds % 1'000'000, host.data(), ::getpid(), kSuffix);
+                     microseconds % 1'000'000, host_name(), ::getpid(), kSuffix);
 }
 
 }  // namespace

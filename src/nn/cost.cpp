@@ -38,7 +38,7 @@ struct Convolution : at::ObserverContext {
 std::unique_ptr<at::ObserverContext> count_convolution(c10::ArrayRef<const c10::IValue> inputs) {
   // One product per weight of a filter and output element; transposed: per input element.
   const torch::Tensor weight = inputs[1].toTensor();
-  const auto filter = static_cast<double>(weight.numel() / weight.size(0));
+  const auto filter = static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0));
   const bool transposed = inputs[6].toBool();
   // Upsampling folded into 2x2 phases counts as what it stands for: a 3x3 at twice the side.
   if (weight.size(2) == 2) {

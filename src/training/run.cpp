@@ -186,13 +186,13 @@ std::string Run::recent_losses() const {
 void Run::after_step() {
   const bool last = trainer_.steps_done() == training_.steps;
   if (due(training_.log_every) || last) log_metrics();
-  if (progress_->due(trainer_.steps_done())) {
+  const auto done = static_cast<double>(trainer_.steps_done());
+  if (progress_->due(done)) {
     const TrainingTotals now = totals();
     // Of the steps since the last line, or of the line itself if there is none yet.
     double loss = now.mean_loss_since(logged_);
     if (std::isnan(loss) && !recent_losses_.empty()) loss = recent_losses_.back();
-    progress_->update(trainer_.steps_done(),
-                      format_text("loss {:.4f}, {:.1f} images/s", loss, images_per_second()));
+    progress_->update(done, format_text("loss {:.4f}, {:.1f} images/s", loss, images_per_second()));
   }
   if (preview_ && (due(training_.sample_every) || last)) save_samples();
   if (const auto result = saver_.poll()) report_checkpoint(*result);

@@ -78,6 +78,21 @@ TEST(Progress, JsonIsAnObjectALine) {
             "0.0,\"note\":\"t = 0\"}\n");
 }
 
+TEST(Progress, TellsTheTimeLeftAsSoonAsItCan) {
+  const auto line = [](ProgressStyle style, double done) {
+    return stderr_of([&] {
+      Progress progress(style, "sampling", "images", 4, 1);
+      progress.update(done, "t = 9");
+    });
+  };
+  EXPECT_EQ(line(ProgressStyle::kPlain, 1), "sampling 1/4 images (25 %), t = 9\n");
+  EXPECT_EQ(line(ProgressStyle::kJson, 1),
+            "{\"task\":\"sampling\",\"done\":1,\"total\":4,\"unit\":\"images\",\"seconds_left\":"
+            "null,\"note\":\"t = 9\"}\n");
+  // Half an image counts.
+  EXPECT_EQ(line(ProgressStyle::kPlain, 1.5), "sampling 1/4 images (38 %), t = 9, 0 s left\n");
+}
+
 TEST(Progress, TheBarIsRedrawnAndGoesAway) {
   const std::string text = stderr_of([] {
     Progress progress(ProgressStyle::kBar, "training", "steps", 4);

@@ -30,18 +30,18 @@ class Progress {
   Progress& operator=(const Progress&) = delete;
 
   // Whether an update now would show: those in between come too fast for people.
-  bool due(std::int64_t done) const;
+  bool due(double done) const;
 
-  // `done` of `total`; `note` is a short text of the caller's ("loss 0.034, 1200 images/s").
-  void update(std::int64_t done, const std::string& note);
+  // `done` of `total`, parts of a unit too; `note` is a short text of the caller's ("loss 0.034, 1200 images/s").
+  void update(double done, const std::string& note);
 
   // Removes the bar from the terminal so that other lines can be written; the next update draws it
   // again.
   void clear();
 
  private:
-  double seconds_left(std::int64_t done) const;
-  std::string render(std::int64_t done, const std::string& note) const;
+  std::optional<double> seconds_left(double done) const;  // nothing: cannot be told yet
+  std::string render(double done, const std::string& note) const;
 
   ProgressStyle style_;
   std::string task_, unit_;
