@@ -78,7 +78,7 @@ void add_completion(CLI::App& program, Action& action) {
   const std::pair<const char*, Generator> shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
   for (const auto& [name, generator] : shells)
     completion->add_subcommand(name, std::string("For ") + name)
-        ->callback([&action, &program, generator] {
+        ->callback([&action, &program, generator = generator] {
           action = [&program, generator] {
             std::fputs(generator(program).c_str(), stdout);
             return ExitCode::kSuccess;

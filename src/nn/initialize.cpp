@@ -14,16 +14,16 @@ struct Fans {
 
 // PyTorch's convention: dimension 0 counts as out, dimension 1 as in, times the receptive field.
 Fans fans(const torch::Tensor& weight) {
-  const double field = static_cast<double>(weight.numel() / (weight.size(0) * weight.size(1)));
+  const double field = static_cast<double>(weight[0][0].numel());
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
 }
 
-void fill_uniform(torch::Tensor parameter, double limit, const RandomKey& key) {
+void fill_uniform(const torch::Tensor& parameter, double limit, const RandomKey& key) {
   const torch::Tensor unit = ops::random_uniform(key, 1, parameter.numel(), torch::kCPU);
   parameter.copy_((unit.view(parameter.sizes()) * 2 - 1) * limit);
 }
 
-void fill_normal(torch::Tensor parameter, double deviation, const RandomKey& key) {
+void fill_normal(const torch::Tensor& parameter, double deviation, const RandomKey& key) {
   const torch::Tensor values = ops::random_normal(key, 1, {parameter.numel()}, torch::kCPU);
   parameter.copy_(values.view(parameter.sizes()) * deviation);
 }

@@ -121,10 +121,7 @@ torch::Tensor diffusion_step(const torch::Tensor& x, const torch::Tensor& predic
     return step(x, prediction, z, c, terms);
   }
   // In place in any case: a graph that is replayed goes on where it left off.
-  if (!kernel_takes(c)) {
-    torch::Tensor target = x;
-    return target.copy_(step(x, prediction, z, c, terms_on_device(on_device)));
-  }
+  if (!kernel_takes(c)) return x.copy_(step(x, prediction, z, c, terms_on_device(on_device)));
   const torch::Tensor p = prediction.narrow(1, 0, x.size(1)).contiguous();
   kernels::ddpm_step(x.data_ptr<float>(), p.const_data_ptr(), type_of(p),
                      z.defined() ? z.const_data_ptr<float>() : nullptr,

@@ -46,7 +46,7 @@ void gather(std::span<const torch::Tensor> sources, std::span<const torch::Tenso
   if (use_kernels(targets.front())) return gather_by_kernel(sources, targets, accumulate);
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (!sources[i].defined()) continue;
-    torch::Tensor target = targets[i];
+    const torch::Tensor& target = targets[i];
     if (accumulate)
       target.add_(sources[i]);
     else

@@ -161,7 +161,8 @@ class PhasesFunction : public Function<PhasesFunction> {
     const torch::Tensor image = torch::empty(
         {phases.size(0), phases.size(1) / 4, 2 * (phases.size(2) - 1), 2 * (phases.size(3) - 1)},
         phases.options(), torch::MemoryFormat::ChannelsLast);
-    for_each_phase(phases, image, [](torch::Tensor from, torch::Tensor to) { to.copy_(from); });
+    for_each_phase(phases, image,
+                   [](const torch::Tensor& from, const torch::Tensor& to) { to.copy_(from); });
     return image;
   }
 
@@ -171,7 +172,8 @@ class PhasesFunction : public Function<PhasesFunction> {
                                                image.size(2) / 2 + 1, image.size(3) / 2 + 1},
                                               image.options())
                                      .contiguous(torch::MemoryFormat::ChannelsLast);
-    for_each_phase(phases, image, [](torch::Tensor to, torch::Tensor from) { to.copy_(from); });
+    for_each_phase(phases, image,
+                   [](const torch::Tensor& to, const torch::Tensor& from) { to.copy_(from); });
     return {phases};
   }
 
