@@ -61,15 +61,12 @@ ImageStore random_images(const DataConfig& data) {
 
 Config with_image_shape(Config config) {
   DataConfig& data = config.data;
-  if (const std::optional<StoreShape> shape = known_shape(data)) {
-    data.height = shape->height;
-    data.width = shape->width;
-    data.channels = shape->channels;
-  }
-  if (data.height == 0) data.height = data.width > 0 ? data.width : 32;
-  if (data.width == 0) data.width = data.height;
-  if (data.channels == 0) data.channels = 3;
   data.crop = "center";
+  const std::optional<StoreShape> known = known_shape(data);
+  const StoreShape shape = known ? *known : resolve_shape(data, 32, 32, 3);
+  data.height = shape.height;
+  data.width = shape.width;
+  data.channels = shape.channels;
   return config;
 }
 

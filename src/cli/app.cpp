@@ -68,12 +68,11 @@ int check_output(int code) {
 
 // What to say of a first argument that is neither an option nor a command; else nothing.
 std::string unknown_command(const CLI::App& program, const std::string& argument) {
-  if (argument.starts_with("-")) return "";
+  const auto named = [&](const CLI::App* command) { return command->get_name() == argument; };
+  if (argument.starts_with("-") || !program.get_subcommands(named).empty()) return "";
   std::vector<std::string> names;
-  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
-    if (command->get_name() == argument) return "";
-    if (!command->get_group().empty()) names.push_back(command->get_name());  // not hidden
-  }
+  for (const CLI::App* command : cli::visible_commands(program))
+    names.push_back(command->get_name());
   const std::string likely = nearest(argument, names);
   return format_text("unknown command '{}'{} The commands are {}", shorten(argument),
                      likely.empty() ? "." : "; did you mean '" + likely + "'?", join(names));

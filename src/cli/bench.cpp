@@ -2,15 +2,12 @@
 
 #include <cstdio>
 
-#include <nlohmann/json.hpp>
-
 #include "command.h"
 #include "ddpm/nn/cost.h"
+#include "json_text.h"
 
 namespace ddpm::cli {
 namespace {
-
-using Json = nlohmann::ordered_json;
 
 struct BenchCommandOptions {
   CommonOptions common;
@@ -63,23 +60,12 @@ Json describe(const SamplingSpeed& speed, const Cost& cost, const Ceilings& ceil
   return row;
 }
 
-void print_value(const std::string& name, const Json& value) {
-  if (value.is_string())
-    std::printf("  %-24s %s\n", name.c_str(), value.get<std::string>().c_str());
-  else if (value.is_number_integer())
-    std::printf("  %-24s %s\n", name.c_str(), with_thousands(value.get<long long>()).c_str());
-  else if (name.ends_with("_bytes"))
-    std::printf("  %-24s %s\n", name.c_str(), format_bytes(value.get<double>()).c_str());
-  else
-    std::printf("  %-24s %s\n", name.c_str(), format_text("{:.5g}", value.get<double>()).c_str());
-}
-
 void print_table(const Json& result) {
   for (const auto& [section, values] : result.items()) {
     std::printf("%s\n", section.c_str());
     for (const auto& [name, value] : values.items()) {
       if (!value.is_array()) {
-        print_value(name, value);
+        std::printf("  %-24s %s\n", name.c_str(), value_text(name, value, /*digits=*/5).c_str());
         continue;
       }
       std::printf("  %s of one step\n", name.c_str());

@@ -57,6 +57,10 @@ std::string model_help() {
          ".bin, .ckpt)";
 }
 
+std::vector<const CLI::App*> visible_commands(const CLI::App& command) {
+  return command.get_subcommands([](const CLI::App* child) { return !child->get_group().empty(); });
+}
+
 std::string examples(const std::vector<std::string>& lines) {
   std::string text = "\nExamples:";
   for (const std::string& line : lines) text += "\n  " + line;

@@ -71,6 +71,9 @@ auto read_tensor_data(const Read& read) {
 // What an option that names a model takes.
 std::string model_help();
 
+// The subcommands that help shows: not those without a group.
+std::vector<const CLI::App*> visible_commands(const CLI::App& command);
+
 // The text below the options: examples, one a line.
 std::string examples(const std::vector<std::string>& lines);
 

@@ -15,17 +15,15 @@ std::string option_names(const CLI::App& command) {
 
 std::string command_names(const CLI::App& command) {
   std::string names;
-  for (const CLI::App* child : command.get_subcommands([](const CLI::App*) { return true; }))
-    if (!child->get_group().empty()) names += child->get_name() + " ";
+  for (const CLI::App* child : visible_commands(command)) names += child->get_name() + " ";
   return names;
 }
 
 std::string bash(const CLI::App& program) {
   std::string cases;
-  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; }))
-    if (!command->get_group().empty())
-      cases += "    " + command->get_name() + ") words=\"" + command_names(*command) +
-               option_names(*command) + "\" ;;\n";
+  for (const CLI::App* command : visible_commands(program))
+    cases += "    " + command->get_name() + ") words=\"" + command_names(*command) +
+             option_names(*command) + "\" ;;\n";
   return "# Load with: source <(ddpm completion bash)\n"
          "_ddpm() {\n"
          "  local current=${COMP_WORDS[COMP_CWORD]} words\n"
@@ -53,12 +51,11 @@ std::string zsh(const CLI::App& program) {
 
 std::string fish(const CLI::App& program) {
   std::string text = "# Load with: ddpm completion fish | source\n";
-  for (const CLI::App* command : program.get_subcommands([](const CLI::App*) { return true; })) {
-    if (command->get_group().empty()) continue;
+  for (const CLI::App* command : visible_commands(program)) {
     const std::string& name = command->get_name();
     text += "complete -c ddpm -n __fish_use_subcommand -f -a " + name + " -d '" +
             command->get_description() + "'\n";
-    for (const CLI::App* child : command->get_subcommands([](const CLI::App*) { return true; }))
+    for (const CLI::App* child : visible_commands(*command))
       text += "complete -c ddpm -n '__fish_seen_subcommand_from " + name + "' -f -a " +
               child->get_name() + "\n";
     for (const CLI::Option* option : command->get_options())

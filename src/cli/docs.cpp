@@ -9,8 +9,8 @@ namespace {
 // Help as --help prints it, in a code block, for a command and those below it.
 void append_help(std::string& page, const CLI::App& command, const std::string& name) {
   page += "\n## `" + name + "`\n\n```text\n" + command.help(name) + "```\n";
-  for (const CLI::App* child : command.get_subcommands([](const CLI::App*) { return true; }))
-    if (!child->get_group().empty()) append_help(page, *child, name + " " + child->get_name());
+  for (const CLI::App* child : visible_commands(command))
+    append_help(page, *child, name + " " + child->get_name());
 }
 
 }  // namespace

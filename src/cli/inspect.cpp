@@ -26,35 +26,19 @@ struct InspectOptions {
   bool json = false;
 };
 
-// A value for people.
-std::string to_text(const std::string& key, const Json& value) {
-  if (value.is_string()) return value.get<std::string>();
-  if (value.is_number() && key.ends_with("_bytes")) return format_bytes(value.get<double>());
-  if (value.is_number_integer()) return with_thousands(value.get<long long>());
-  if (value.is_number_float()) return format_text("{:.4g}", value.get<double>());
-  return value.dump();
-}
-
-// JSON, or lines for people: a whole config is what differs from the defaults there.
-void print(Json result, bool json) {
+// "key: value" lines, or JSON.
+void print(const Json& result, bool json) {
+  constexpr int kDigits = 4;
   if (json) {
     std::puts(result.dump(2).c_str());
     return;
   }
-  if (result.contains("config")) {
-    const Config config = config_from_json_text(result["config"].dump(), "config");
-    result.erase("config");
-    result["settings"] = Json::array();
-    for (const auto& differences : {frozen_differences({}, config), free_differences({}, config)})
-      for (const Difference& d : differences)
-        result["settings"].push_back(format_text("{} = {}", d.path, shorten(d.after)));
-  }
   for (const auto& [key, value] : result.items()) {
     if (value.is_array()) {
       std::printf("%s:\n", key.c_str());
-      for (const Json& row : value) std::printf("  %s\n", to_text("", row).c_str());
+      for (const Json& row : value) std::printf("  %s\n", value_text("", row, kDigits).c_str());
     } else {
-      std::printf("%-28s %s\n", key.c_str(), to_text(key, value).c_str());
+      std::printf("%-28s %s\n", key.c_str(), value_text(key, value, kDigits).c_str());
     }
   }
 }
@@ -131,7 +115,13 @@ Json describe_model(const InspectOptions& options) {
     for (const TensorView& tensor : model.tensors.tensors)
       result["tensor_list"].push_back(format_text("{} {} {}", tensor.name, dtype_name(tensor.dtype),
                                                   Json(tensor.shape).dump()));
-  result["config"] = Json::parse(to_json(model.config));
+  if (options.json) {
+    result["config"] = Json::parse(to_json(model.config));
+  } else {  // what differs from the defaults is enough for people
+    result["settings"] = Json::array();
+    for (const Difference& d : all_differences({}, model.config))
+      result["settings"].push_back(format_text("{} = {}", d.path, shorten(d.after)));
+  }
   return result;
 }
 

@@ -1,13 +1,10 @@
 // Parts of `ddpm inspect`.
 #pragma once
 
-#include <nlohmann/json.hpp>
-
 #include "command.h"
+#include "json_text.h"
 
 namespace ddpm::cli {
-
-using Json = nlohmann::ordered_json;
 
 // What differs between two models: settings, names and shapes of tensors, values. `weights` is ema
 // or raw. Throws CheckpointError, ConfigError.

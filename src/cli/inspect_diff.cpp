@@ -15,9 +15,8 @@ Json number(double value) { return std::isfinite(value) ? Json(value) : Json("in
 
 Json describe_settings(const Config& a, const Config& b) {
   Json list = Json::array();
-  for (const auto& differences : {frozen_differences(a, b), free_differences(a, b)})
-    for (const Difference& d : differences)
-      list.push_back(format_text("{}: {} -> {}", d.path, shorten(d.before), shorten(d.after)));
+  for (const Difference& d : all_differences(a, b))
+    list.push_back(format_text("{}: {} -> {}", d.path, shorten(d.before), shorten(d.after)));
   return list;
 }
 

@@ -172,7 +172,8 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
       format_ == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
   std::vector<torch::Tensor> frames;
   const auto after_step = [&](std::size_t step, std::int64_t t, const torch::Tensor& x) {
-    if (options_.trajectory && ((steps - step) % stride == 0)) frames.push_back(x.clone().cpu());
+    if (options_.trajectory && ((steps - step) % stride == 0))
+      frames.push_back(x.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
     const double share = static_cast<double>(step) / static_cast<double>(steps);
     progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
                       format_text("t = {}", t));

@@ -1,5 +1,7 @@
 #include "ddpm/config/difference.h"
 
+#include <utility>
+
 #include "ddpm/config/fields.h"
 
 namespace ddpm {
@@ -24,6 +26,13 @@ std::vector<Difference> frozen_differences(const Config& before, const Config& a
 
 std::vector<Difference> free_differences(const Config& before, const Config& after) {
   return differences(before, after, OnResume::kMayChange);
+}
+
+std::vector<Difference> all_differences(const Config& before, const Config& after) {
+  std::vector<Difference> all = frozen_differences(before, after);
+  for (Difference& difference : free_differences(before, after))
+    all.push_back(std::move(difference));
+  return all;
 }
 
 }  // namespace ddpm

@@ -32,7 +32,8 @@ class Progress {
   // Whether an update now would show: those in between come too fast for people.
   bool due(double done) const;
 
-  // `done` of `total`, parts of a unit too; `note` is a short text of the caller's ("loss 0.034, 1200 images/s").
+  // `done` of `total`, parts of a unit too; `note` is a short text of the caller's ("loss 0.034,
+  // 1200 images/s").
   void update(double done, const std::string& note);
 
   // Removes the bar from the terminal so that other lines can be written; the next update draws it

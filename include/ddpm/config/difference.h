@@ -21,4 +21,7 @@ std::vector<Difference> frozen_differences(const Config& before, const Config& a
 // The other keys that differ: allowed, worth a line in the log.
 std::vector<Difference> free_differences(const Config& before, const Config& after);
 
+// Both, those first.
+std::vector<Difference> all_differences(const Config& before, const Config& after);
+
 }  // namespace ddpm
