@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 
 namespace ddpm {
@@ -19,9 +20,7 @@ namespace {
 
 // "process 123 on myhost".
 std::string this_process() {
-  std::array<char, 256> host{};
-  ::gethostname(host.data(), host.size() - 1);
-  return format_text("process {} on {}", static_cast<long long>(::getpid()), host.data());
+  return format_text("process {} on {}", static_cast<long long>(::getpid()), host_name());
 }
 
 std::string content(int descriptor) {

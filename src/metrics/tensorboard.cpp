@@ -10,6 +10,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/host.h"
 
 namespace ddpm {
 namespace {
@@ -100,20 +101,14 @@ double seconds_since_1970() {
   return std::chrono::duration<double>(now).count();
 }
 
-std::string host_name() {
-  std::array<char, 256> name{};
-  if (::gethostname(name.data(), name.size() - 1) != 0) return "localhost";
-  std::string text = name.data();
-  std::ranges::replace(text, '/', '_');  // it becomes a part of a file's name
-  return text;
-}
-
 // Sorts behind the names of earlier files of the folder: TensorBoard reads in that order.
 std::string new_file_name() {
+  std::string host = host_name();
+  std::ranges::replace(host, '/', '_');
   const auto now = std::chrono::system_clock::now().time_since_epoch();
   const auto microseconds = std::chrono::duration_cast<std::chrono::microseconds>(now).count();
   return format_text("{}{}.{:06}.{}.{}{}", kPrefix, microseconds / 1'000'000,
-                     microseconds % 1'000'000, host_name(), ::getpid(), kSuffix);
+                     microseconds % 1'000'000, host, ::getpid(), kSuffix);
 }
 
 }  // namespace
