@@ -66,8 +66,7 @@ std::vector<Field> run_fields() {
        "Use only algorithms that give the same bits in every run; slower on a GPU"},
       {FIELD(run, tensorboard), any(), kMayChange,
        "Write metrics and samples for TensorBoard too, which shows them live: `tensorboard "
-       "--logdir "
-       "runs`"},
+       "--logdir runs`"},
   };
 }
 
@@ -88,7 +87,7 @@ std::vector<Field> model_fields() {
       {FIELD(model, blocks_per_level), between(1, 16), kFrozen,
        "Residual blocks of a level on the way down; the way up has one more"},
       {FIELD(model, attention), any(), kFrozen,
-       "Which levels have self-attention, full resolution first; the middle always has it"},
+       "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle"},
       {FIELD(model, attention_kind), one_of({"qkv", "fused"}), kFrozen,
        "qkv: group norm and three projections; fused: one projection, no norm (labml)"},
       {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
@@ -173,14 +172,12 @@ std::vector<Field> diffusion_fields() {
        "What the network predicts: the noise, the velocity v, or the image"},
       {FIELD(diffusion, zero_terminal_snr), any(), kFrozen,
        "Shift and scale the schedule so that nothing of the image is left at the last timestep "
-       "(Lin "
-       "et al.); not for networks that predict noise"},
+       "(Lin et al.); not for networks that predict noise"},
       {FIELD(diffusion, clip_x0), any(), kFrozen,
        "Clip the predicted image to the data range while sampling"},
       {FIELD(diffusion, dynamic_threshold), between(0, 1), kFrozen,
        "Instead, clip it to this quantile of its absolute values, where that is above 1, and "
-       "divide "
-       "by it (Saharia et al.; 0.995 is usual); 0: do not"},
+       "divide by it (Saharia et al.; 0.995 is usual); 0: do not"},
       {FIELD(diffusion, dynamic_threshold_max), between(1, 1e6), kFrozen,
        "Largest such divisor; with 1 it is ordinary clipping"},
   };
@@ -233,8 +230,7 @@ std::vector<Field> training_fields() {
        "Share of the weights taken away a step, times the learning rate"},
       {FIELD(training, vlb_weight), above(0, 1000), kMayChange,
        "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, the bound in "
-       "bits "
-       "per dimension over all timesteps (OpenAI's rescaled loss; theirs without "
+       "bits per dimension over all timesteps (OpenAI's rescaled loss; theirs without "
        "rescale_learned_sigmas is 1 / diffusion.timesteps)"},
       {FIELD(training, clip_norm), at_least(0), kMayChange,
        "Largest norm of the gradient, longer ones are scaled down; 0: no clipping"},
@@ -288,8 +284,7 @@ std::vector<Field> sampling_fields() {
        "Noise of ddim as a share of ddpm's with fixed_small; 0: none"},
       {FIELD(sampling, use_clipped_model_output), any(), kMayChange,
        "With ddim and clip_x0, take the noise from the clipped image; diffusers' pipelines keep "
-       "the "
-       "predicted one"},
+       "the predicted one"},
       {FIELD(sampling, set_alpha_to_one), any(), kMayChange,
        "Let the last step of ddim end at the clean image; else at the noise of timestep 0"},
       {FIELD(sampling, class_label), between(-1, 1e6), kMayChange,

@@ -113,13 +113,11 @@ void check_trainable(const Config& config) {
   if (model.time_embedding == "fourier")
     throw ConfigError(
         "config: model.time_embedding = \"fourier\": such a network has no timestep 0, which is "
-        "part "
-        "of training here; it can be sampled from");
+        "part of training here; it can be sampled from");
   if (model.class_embedding == "identity")
     throw ConfigError(
         "config: model.class_embedding = \"identity\": data have labels, not vectors; such a "
-        "network "
-        "can be evaluated by ddpm denoise");
+        "network can be evaluated by ddpm denoise");
   if (model.class_embedding != "none" && model.classes == 0)
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "

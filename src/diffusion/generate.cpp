@@ -19,8 +19,7 @@ Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
   if (sane != trained)
     log_info(
         "variance: fixed_small instead of the configured fixed_large, which fails for {} of {} "
-        "steps "
-        "(sampling.variance decides otherwise)",
+        "steps (sampling.variance decides otherwise)",
         sampling.steps, config.diffusion.timesteps);
   return sane;
 }

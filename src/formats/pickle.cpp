@@ -32,8 +32,7 @@ class Machine {
     throw CheckpointError(format_text("pickle, byte {}: {}", operation_, reason));
   }
 
-  // --- Reading
-  // -------------------------------------------------------------------------------------
+  // --- Reading -----------------------------------------------------------------------------------
   std::string_view take(std::uint64_t count) {
     if (count > text_.size() - position_) fail("truncated");
     const std::string_view part = text_.substr(position_, count);
@@ -97,9 +96,8 @@ class Machine {
     return tree_.values[stack_.back()];
   }
 
-  // --- Operations
-  // ---------------------------------------------------------------------------------- Puts keys
-  // and values into the dictionary below them.
+  // --- Operations --------------------------------------------------------------------------------
+  // Puts keys and values into the dictionary below them.
   void set_items(const std::vector<PickleIndex>& items) {
     PickleValue& target = top();
     if (items.size() % 2 != 0) fail("a key without a value");

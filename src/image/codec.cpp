@@ -74,9 +74,9 @@ void check_text(const std::string& keyword, const std::string& text) {
 
 ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name) {
   if (file.empty()) fail(name, "empty file (0 bytes)");
-  if (image_format(file) == ImageFormat::kUnknown) fail(name, "not a PNG, JPEG or BMP file");
+  if (file_format(file) == FileFormat::kUnknown) fail(name, "not a PNG, JPEG or BMP file");
   if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
-  if (image_format(file) == ImageFormat::kJpeg)
+  if (file_format(file) == FileFormat::kJpeg)
     if (const std::string damage = jpeg_damage(file, /*to_frame_header=*/true); !damage.empty())
       fail(name, damage);
   ImageInfo info;
@@ -84,7 +84,7 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
   if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
     fail(name, decoder_reason());
   // A BMP file whose first row is the top one says so by a negative height.
-  if (image_format(file) == ImageFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
+  if (file_format(file) == FileFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
     info.height = -info.height;
   const long long pixels = static_cast<long long>(info.width) * info.height;
   if (info.width < 1 || info.height < 1) fail(name, "image without pixels");
@@ -146,7 +146,7 @@ void write_png(const fs::path& path, const Image& image, const PngText& text) {
 
 PngText read_png_text(std::span<const std::byte> file, const std::string& name) {
   PngText text;
-  if (image_format(file) != ImageFormat::kPng) fail(name, "not a PNG file");
+  if (file_format(file) != FileFormat::kPng) fail(name, "not a PNG file");
   const std::string damage =
       for_each_png_chunk(file, [&](std::string_view type, std::string_view data) {
         const std::size_t end = data.find('\0');

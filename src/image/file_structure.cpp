@@ -56,23 +56,23 @@ std::string bmp_damage(Bytes file) {
 
 }  // namespace
 
-ImageFormat image_format(Bytes file) noexcept {
+FileFormat file_format(Bytes file) noexcept {
   const std::string_view text = as_text(file);
-  if (text.starts_with("\x89PNG\r\n\x1a\n")) return ImageFormat::kPng;
-  if (text.starts_with("\xff\xd8\xff")) return ImageFormat::kJpeg;
-  if (text.starts_with("BM")) return ImageFormat::kBmp;
-  return ImageFormat::kUnknown;
+  if (text.starts_with("\x89PNG\r\n\x1a\n")) return FileFormat::kPng;
+  if (text.starts_with("\xff\xd8\xff")) return FileFormat::kJpeg;
+  if (text.starts_with("BM")) return FileFormat::kBmp;
+  return FileFormat::kUnknown;
 }
 
 std::string structural_damage(Bytes file) {
-  switch (image_format(file)) {
-    case ImageFormat::kPng:
+  switch (file_format(file)) {
+    case FileFormat::kPng:
       return for_each_png_chunk(file, [](std::string_view, std::string_view) {});
-    case ImageFormat::kJpeg:
+    case FileFormat::kJpeg:
       return jpeg_damage(file, /*to_frame_header=*/false);
-    case ImageFormat::kBmp:
+    case FileFormat::kBmp:
       return bmp_damage(file);
-    case ImageFormat::kUnknown:
+    case FileFormat::kUnknown:
       break;
   }
   return "not a PNG, JPEG or BMP file";

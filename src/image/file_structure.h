@@ -11,10 +11,10 @@
 
 namespace ddpm {
 
-enum class ImageFormat { kUnknown, kPng, kJpeg, kBmp };
+enum class FileFormat { kUnknown, kPng, kJpeg, kBmp };
 
 // By signature.
-ImageFormat image_format(std::span<const std::byte> file) noexcept;
+FileFormat file_format(std::span<const std::byte> file) noexcept;
 
 // Why the file cannot be whole: truncated, wrong checksum. Empty if it looks whole.
 std::string structural_damage(std::span<const std::byte> file);

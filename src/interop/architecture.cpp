@@ -81,8 +81,8 @@ class Inspector {
       }
     throw CheckpointError(
         format_text("{}: the tensors are named as {} names them, but no number of levels and "
-                    "blocks gives these; "
-                    "the file is incomplete, or its network is not of the family",
+                    "blocks gives these; the file is incomplete, or its network is not of the "
+                    "family",
                     set_.path.string(), scheme));
   }
 

@@ -17,8 +17,7 @@ void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name) {
     log_warning("{}: unknown keys are ignored: {}", name, shorten(join(unknown)));
 }
 
-// --- unet/config.json -> config
-// ---------------------------------------------------------------------
+// --- unet/config.json -> config ---------------------------------------------------------------------
 
 // What the type of a level's block says. Empty resampling: there is none to say something about.
 struct BlockType {
@@ -215,8 +214,7 @@ void warn_of_lost_head_key(const nlohmann::json& unet, const std::string& name,
       model.downsample_padding == "asymmetric" && model.time_order == "sin_cos")
     log_warning(
         "{}: no attention_head_dim, so heads of 8 channels, as diffusers reads it; the networks "
-        "with "
-        "these switches were trained with one head: --set model.attention_head_width=0",
+        "with these switches were trained with one head: --set model.attention_head_width=0",
         name);
 }
 

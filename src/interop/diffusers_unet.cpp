@@ -12,9 +12,9 @@ namespace ddpm {
 namespace {
 
 // Keys with values that UNet2DModel has no word for, each with the reason.
-class Problems {
+class UnrepresentableKeys {
  public:
-  explicit Problems(const Config& config) : config_(config) {}
+  explicit UnrepresentableKeys(const Config& config) : config_(config) {}
   void add(const std::string& key, const std::string& reason) {
     list_.push_back(
         format_text("{} = {}: {}", key, value_text(find_field(key)->value(config_)), reason));
@@ -31,7 +31,7 @@ class Problems {
 };
 
 // Channels of a head, the same in every attention; null: one head.
-nlohmann::ordered_json head_width(const ModelConfig& model, Problems& problems) {
+nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys& problems) {
   if (model.attention_heads == 0)
     return model.attention_head_width == 0 ? nlohmann::ordered_json(nullptr)
                                            : nlohmann::ordered_json(model.attention_head_width);
@@ -47,7 +47,7 @@ nlohmann::ordered_json head_width(const ModelConfig& model, Problems& problems) 
   return heads.front();
 }
 
-void check(const Config& config, Problems& problems) {
+void check(const Config& config, UnrepresentableKeys& problems) {
   const ModelConfig& model = config.model;
   if (model.attention_kind != "qkv")
     problems.add("model.attention_kind", "attention there has a norm and three projections");
@@ -98,7 +98,7 @@ nlohmann::ordered_json class_embed_type(const ModelConfig& model) {
 
 nlohmann::ordered_json unet_config(const Config& config) {
   const ModelConfig& model = config.model;
-  Problems problems(config);
+  UnrepresentableKeys problems(config);
   check(config, problems);
   const nlohmann::ordered_json heads = head_width(model, problems);
   problems.throw_if_any();

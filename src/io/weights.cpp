@@ -116,8 +116,7 @@ void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
   if (!problems.empty())
     throw CheckpointError(
         format_text("{}: {} of its tensors do not fit this network:{}\nThe file belongs to another "
-                    "architecture (model.*) "
-                    "or is incomplete",
+                    "architecture (model.*) or is incomplete",
                     set.path.string(), problems.size(), summarize(problems)));
   torch::NoGradGuard no_grad;
   for (const TensorView& view : set.tensors) by_name.at(view.name).copy_(to_tensor(view));

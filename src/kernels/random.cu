@@ -7,7 +7,7 @@ namespace ddpm::kernels {
 
 namespace {
 
-// In (0, 1]: the 24 high bits of the word, centred.
+// In (0, 1): the 23 high bits of the word, centred, as base/random.h does it.
 __device__ float unit_float(std::uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f;
 }

@@ -102,9 +102,8 @@ bool is_out_of_memory(const c10::Error& error) {
   throw DeviceError(
       format_text("out of memory on {} with {} images at once (peak so far {}): {}\n"
                   "Ways out: a smaller batch (training.batch_size, sampling.batch_size or "
-                  "--batch-size); the same batch in more "
-                  "parts (training.micro_batches); half the memory per value on a GPU (--precision "
-                  "bf16) or a smaller model "
+                  "--batch-size); the same batch in more parts (training.micro_batches); half the "
+                  "memory per value on a GPU (--precision bf16) or a smaller model "
                   "(model.base_width)",
                   device.str(), batch_size, format_bytes(peak_memory_bytes(device)), detail));
 }

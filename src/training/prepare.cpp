@@ -18,8 +18,7 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
     if (label < 0)
       throw DataError(
           "data: there are images without a class, which a class-conditional network needs for "
-          "each: "
-          "labels beside the images, or a folder per class; or set model.class_embedding=none");
+          "each: labels beside the images, or a folder per class; or set model.class_embedding=none");
     if (label >= model.classes)
       throw ConfigError(format_text(
           "config: model.classes = {}: there are images of class {}, counted from 0; set it to the "

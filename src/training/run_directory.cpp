@@ -79,8 +79,7 @@ void RunDirectory::require_empty() const {
   if (!is_file && std::none_of(begin(entries), end(entries), counts)) return;
   throw ConfigError("the run directory '" + path_.string() +
                     "' is not empty. Continue it with --resume auto, replace it with --overwrite, "
-                    "or choose another name with "
-                    "--set run.name=NAME");
+                    "or choose another name with --set run.name=NAME");
 }
 
 void RunDirectory::clear() const {

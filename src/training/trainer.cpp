@@ -184,8 +184,7 @@ TrainingTotals Trainer::totals() const {
     const std::int64_t tolerated = tolerated_bad_steps(config_.training);
     throw NonFiniteError(format_text(
         "step {} (learning rate {:.3g}): the gradient is not finite{}; the weights were not "
-        "changed "
-        "by it nor after it",
+        "changed by it nor after it",
         step, learning_rate(config_.training, step),
         tolerated > 0 ? format_text(", nor was it in the {} steps before", tolerated) : ""));
   }

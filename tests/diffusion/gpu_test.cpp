@@ -47,11 +47,9 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
       return net->forward(x, t, std::nullopt, labels);
     };
     const auto sampler = make_sampler_for(config_, config_.sampling);
-    Generator generator(*sampler, network,
-                        {.seed = kSeed,
-                         .count = kCount,
-                         .shape = {3, 16, 16},
-                         .device = runtime.device});
+    Generator generator(
+        *sampler, network,
+        {.seed = kSeed, .count = kCount, .shape = {3, 16, 16}, .device = runtime.device});
     const torch::Tensor one = generator.make(2).cpu();
     if (labels.defined()) labels.copy_(labels_from(2 + kCount));
     return torch::cat({one, generator.make(2 + kCount).cpu()});

@@ -13,12 +13,11 @@ namespace ddpm {
 // says which values reproduce which network.
 struct ModelConfig {
   std::int64_t base_width = 128;  // C0: width of the first convolution and of the sinusoid
-  std::vector<std::int64_t> width_multipliers = {1, 2, 2,
-                                                 2};  // one per level, full resolution first
+  std::vector<std::int64_t> width_multipliers = {1, 2, 2, 2};  // by level, full resolution first
   std::vector<std::int64_t> widths = {};  // channels of each level; empty: from the multipliers
   bool compounding_widths = false;        // w_i = w_(i-1) * m_i instead of C0 * m_i
   std::int64_t blocks_per_level = 2;      // residual blocks on the way down; one more on the way up
-  std::vector<bool> attention = {false, true, false, false};  // per level; the middle always has it
+  std::vector<bool> attention = {false, true, false, false};  // by level, full resolution first
   std::string attention_kind = "qkv";  // qkv: GN and three projections | fused: one linear, no norm
   std::int64_t attention_head_width = 0;       // channels of a head; 0: one head of all channels
   std::int64_t attention_heads = 0;            // heads whatever their width; 0: by their width
@@ -29,16 +28,16 @@ struct ModelConfig {
   std::string downsample = "conv";  // conv: strided | resnet: a residual block around a 2x2 mean
   std::string downsample_padding = "asymmetric";  // asymmetric: right and bottom | symmetric
   std::string upsample = "nearest";  // nearest: x2, then 3x3 | transposed: 4x4 stride 2 | resnet
-  std::string width_change =
-      "first_block";  // where the width drops on the way up: first_block | last_block
+  // Where the width drops on the way up: first_block | last_block.
+  std::string width_change = "first_block";
   std::string time_embedding = "sinusoidal";  // sinusoidal | learned | fourier
   std::int64_t time_table = 0;                // rows of a learned time embedding
-  std::string time_frequencies =
-      "half_minus_one";                // divisor of the sinusoid's exponent: half_minus_one | half
-  double time_scale = 1;               // what a timestep is multiplied by before its sinusoid
-  std::string time_order = "sin_cos";  // sin_cos | cos_sin
-  std::int64_t time_width = 0;         // channels of the time embedding; 0: 4 * base_width
-  bool time_scale_shift = false;       // the time scales and shifts the second norm's result
+  // Divisor of the sinusoid's exponent: half_minus_one | half.
+  std::string time_frequencies = "half_minus_one";
+  double time_scale = 1;                 // what a timestep is multiplied by before its sinusoid
+  std::string time_order = "sin_cos";    // sin_cos | cos_sin
+  std::int64_t time_width = 0;           // channels of the time embedding; 0: 4 * base_width
+  bool time_scale_shift = false;         // the time scales and shifts the second norm's result
   std::string class_embedding = "none";  // none | table | timestep | identity
   std::int64_t classes = 0;
   std::string activation = "silu";  // silu | relu | gelu | mish
@@ -48,8 +47,8 @@ struct ModelConfig {
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
   bool predicts_variance = false;  // twice as many channels come out: the rest is the variance
-  std::string initialization =
-      "ho";  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults
+  // ho: Xavier, last layers near zero | pytorch: PyTorch's defaults.
+  std::string initialization = "ho";
   std::string names = "diffusers";    // names of the tensors in files: diffusers | labml
   std::string qkv_order = "by_head";  // of OpenAI's files: by_head | blocked
 };
@@ -60,11 +59,11 @@ struct DiffusionConfig {
   std::string schedule = "linear";  // linear | cosine | quadratic | sigmoid
   double beta_start = 1e-4;
   double beta_end = 0.02;
-  std::string variance = "fixed_large";     // of the reverse process: fixed_large | fixed_small |
-                                            // learned_range | learned
-  std::string prediction_type = "epsilon";  // what the network predicts: epsilon | v_prediction |
-                                            // sample (the image)
-  bool zero_terminal_snr = false;           // the schedule shifted and scaled to end in noise alone
+  // Of the reverse process: fixed_large | fixed_small | learned_range | learned.
+  std::string variance = "fixed_large";
+  // What the network predicts: epsilon | v_prediction | sample (the image).
+  std::string prediction_type = "epsilon";
+  bool zero_terminal_snr = false;  // the schedule shifted and scaled to end in noise alone
   bool clip_x0 = true;  // clip the predicted image to the data range before the posterior mean
   double dynamic_threshold = 0;      // quantile by which it is scaled instead; 0: none
   double dynamic_threshold_max = 1;  // largest such divisor
@@ -118,12 +117,12 @@ struct TrainingConfig {
 struct SamplingConfig {
   std::string sampler = "ddpm";  // ddpm | ddim
   std::int64_t steps = 0;        // 0: every timestep of the diffusion process
-  std::string spacing =
-      "linspace";  // linspace | leading | trailing: which timesteps fewer steps visit
-  std::string variance = "auto";  // auto | fixed_small | fixed_large; auto: the process's, but
-                                  // fixed_small for fewer steps
-  std::int64_t steps_offset = 0;  // added to the timesteps of leading spacing
-  double eta = 0;                 // ddim: share of ddpm's noise
+  // Which timesteps fewer steps visit: linspace | leading | trailing.
+  std::string spacing = "linspace";
+  // auto | fixed_small | fixed_large; auto: the process's, but fixed_small for fewer steps.
+  std::string variance = "auto";
+  std::int64_t steps_offset = 0;         // added to the timesteps of leading spacing
+  double eta = 0;                        // ddim: share of ddpm's noise
   bool use_clipped_model_output = true;  // ddim: the noise is that of the clipped image
   bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
   std::int64_t class_label = -1;         // of all images; -1: drawn for each

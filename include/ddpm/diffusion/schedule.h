@@ -19,7 +19,7 @@ class NoiseSchedule {
   // quadratic: sqrt(beta) linear between the roots of the ends
   // sigmoid:   beta = sigmoid(-6 .. 6) scaled into [beta_start, beta_end] (GeoDiff)
   // cosine:    Nichol and Dhariwal, "Improved DDPM", equation 17; beta clipped to 0.999; the ends
-  // are not used
+  //            are not used
   // With zero_terminal_snr alpha_bar is 0 at T-1, for at least two timesteps. Throws ConfigError
   // for an unknown name.
   explicit NoiseSchedule(const DiffusionConfig& config);

@@ -1,7 +1,6 @@
 // Sequential reader of tar archives (ustar, pax and GNU long names). It never writes to disk,
 // yields regular members only, and trusts nothing: header checksums are verified, names that are
-// absolute or climb out with
-// ".." are refused, and sizes are limited before memory is spent.
+// absolute or climb out with ".." are refused, and sizes are limited before memory is spent.
 #pragma once
 
 #include <cstdint>

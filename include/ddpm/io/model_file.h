@@ -37,8 +37,9 @@ SafetensorsMetadata model_metadata(const Config& config, const std::string& sche
 //   a .safetensors file or a folder with model.safetensors, written by this program
 //   a diffusers folder: model_index.json, unet/, scheduler/; or the unet folder alone
 //   a .safetensors, .pt, .pth, .bin or .ckpt file with a config.json of diffusers or of a run
-//   beside it such a file without one: the network is inferred (interop/architecture.h), and
-//   logged; `overrides` of model.* then correct what was assumed
+//     beside it
+//   such a file without one: the network is inferred (interop/architecture.h), and logged;
+//     `overrides` of model.* then correct what was assumed
 // Throws CheckpointError saying what was found and expected.
 ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
                      std::span<const Override> overrides = {});

@@ -41,15 +41,15 @@ struct StepCoefficients {
 
 // As kernels read them: {1/signal, sigma, x0_coefficient, x_coefficient, noise_std, minimum,
 // maximum, clip}, for a velocity with signal and sigma/signal in the first places. Then what steps
-// beyond the kernel read: {signal, sigma, noise_coefficient,
-// log_variance_small, log_variance_large}.
+// beyond the kernel read: {signal, sigma, noise_coefficient, log_variance_small,
+// log_variance_large}.
 using StepScalars = std::array<double, 13>;
 StepScalars kernel_scalars(const StepCoefficients& coefficients);
 
 // x' from x, the prediction and standard normal z (undefined: none), all of one shape but the
-// prediction, which may have twice the channels. On a GPU
-// `on_device`, float32 of StepScalars, holds the coefficients where a recorded graph finds them;
-// undefined elsewhere. x may be overwritten and is what is returned then.
+// prediction, which may have twice the channels. On a GPU `on_device`, float32 of StepScalars, holds
+// the coefficients where a recorded graph finds them; undefined elsewhere. x may be overwritten and
+// is what is returned then.
 torch::Tensor diffusion_step(const torch::Tensor& x, const torch::Tensor& prediction,
                              const torch::Tensor& z, const StepCoefficients& coefficients,
                              const torch::Tensor& on_device = {});

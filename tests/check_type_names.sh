@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Checks that no type of a namespace is defined in two headers: two files that include one each would
+# compile, and the linker would take the functions of either.
+# usage: check_type_names.sh [ROOT]   (ROOT holds include/ddpm and src)
+set -euo pipefail
+cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
+
+# Prints "namespace::Type file" for every definition that is not nested in a type or a function:
+# clang-format puts these, and only these, at the beginning of a line.
+definitions() {
+  find include src -name '*.h' -o -name '*.cuh' | sort | xargs awk '
+    FNR == 1 { namespace = "" }
+    /^namespace [a-z_:]+ \{/ { namespace = $2 }
+    /^namespace \{/ { namespace = FILENAME }
+    /^(class|struct|union|enum( class)?) [A-Za-z_]+( final)?( :.*)? \{/ {
+      name = $2 == "class" ? $3 : $2
+      print namespace "::" name, FILENAME
+    }'
+}
+
+twice=$(definitions | cut -d ' ' -f 1 | sort | uniq -d)
+if [[ -n $twice ]]; then
+  echo "defined in two headers:" >&2
+  definitions | grep -F -f <(sed 's/$/ /' <<<"$twice") >&2
+  exit 1
+fi
+echo "$(definitions | wc -l) types, each defined in one header"
