@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <cstdio>
 
-#include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
 
 namespace ddpm {
@@ -19,6 +18,7 @@ double seconds_between_updates(ProgressStyle style) {
       return 10.0;
     case ProgressStyle::kJson:
       return 1.0;
+    case ProgressStyle::kAuto:
     case ProgressStyle::kOff:
       break;
   }
@@ -37,21 +37,16 @@ void write_stderr(const std::string& text) {
   std::fflush(stderr);
 }
 
-}  // namespace
-
-ProgressStyle parse_progress_style(const std::string& name) {
-  if (name == "auto")
-    return ::isatty(STDERR_FILENO) == 1 ? ProgressStyle::kBar : ProgressStyle::kPlain;
-  if (name == "bar") return ProgressStyle::kBar;
-  if (name == "plain") return ProgressStyle::kPlain;
-  if (name == "json") return ProgressStyle::kJson;
-  if (name == "off") return ProgressStyle::kOff;
-  throw ConfigError("--progress: '" + name + "' is none of auto, bar, plain, json, off");
+ProgressStyle resolve(ProgressStyle style) {
+  if (style != ProgressStyle::kAuto) return style;
+  return ::isatty(STDERR_FILENO) == 1 ? ProgressStyle::kBar : ProgressStyle::kPlain;
 }
+
+}  // namespace
 
 Progress::Progress(ProgressStyle style, std::string task, std::string unit, std::int64_t total,
                    std::int64_t start)
-    : style_(style),
+    : style_(resolve(style)),
       task_(std::move(task)),
       unit_(std::move(unit)),
       total_(std::max<std::int64_t>(total, 1)),

@@ -57,6 +57,10 @@ std::string join(std::span<const std::string> parts, std::string_view separator,
   return text;
 }
 
+std::string join_names(std::span<const std::string_view> names) {
+  return join(std::vector<std::string>(names.begin(), names.end()));
+}
+
 std::string shorten(std::string_view text, std::size_t max_bytes) {
   constexpr std::string_view kMark = "...";
   std::size_t end = text.size();

@@ -61,7 +61,7 @@ ImageStore random_images(const DataConfig& data) {
 
 Config with_image_shape(Config config) {
   DataConfig& data = config.data;
-  data.crop = "center";
+  data.crop = Crop::kCenter;
   const std::optional<StoreShape> known = known_shape(data);
   const StoreShape shape = known ? *known : resolve_shape(data, 32, 32, 3);
   data.height = shape.height;

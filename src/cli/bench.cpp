@@ -79,7 +79,7 @@ void print_table(const Json& result) {
 ExitCode run_bench(const BenchCommandOptions& options) {
   set_up_logging(options.common.log);
   Config loaded = load_config(options.config, overrides_of(options)).config;
-  if (!options.config) loaded.data.source = "cifar10";  // the network's own
+  if (!options.config) loaded.data.source = DataSource::kCifar10;  // the network's own
   const Config config = with_image_shape(std::move(loaded));
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,

@@ -1,5 +1,8 @@
 #include "command.h"
 
+#include "ddpm/base/progress.h"
+#include "ddpm/base/text.h"
+
 namespace ddpm::cli {
 
 std::vector<Override> CommonOptions::overrides() const {
@@ -29,7 +32,7 @@ void add_log_options(CLI::App& command, CommonOptions& options) {
       ->group("Messages");
   command
       .add_option("--progress", options.progress,
-                  "How progress is shown: auto, bar, plain, json, off")
+                  "How progress is shown: " + join_names(kChoiceNames<ProgressStyle>))
       ->capture_default_str()
       ->type_name("STYLE")
       ->group("Messages");

@@ -10,8 +10,7 @@ namespace {
 struct ConvertOptions {
   CommonOptions common;
   ModelOptions model;
-  std::string output;
-  ExportRequest request;
+  std::string output, target, dtype = "fp32";
 };
 
 ExitCode run_convert(const ConvertOptions& options) {
@@ -19,8 +18,9 @@ ExitCode run_convert(const ConvertOptions& options) {
   std::vector<Override> overrides = options.common.overrides();
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
   const LoadedModel model = load_model(options.model, std::move(overrides));
-  for (const fs::path& file : export_model(model, options.request, options.output))
-    std::puts(file.c_str());
+  const ExportRequest request{.target = choose<ModelFormat>("--to", shorten(options.target)),
+                              .dtype = choose<ExportType>("--dtype", options.dtype)};
+  for (const fs::path& file : export_model(model, request, options.output)) std::puts(file.c_str());
   return ExitCode::kSuccess;
 }
 
@@ -31,11 +31,11 @@ void add_convert(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
   add_model_options(*command, options->model)->required();
-  command->add_option("--to", options->request.target, join(export_targets()))
+  command->add_option("--to", options->target, join_names(kChoiceNames<ModelFormat>))
       ->type_name("NAME")
       ->required();
   command->add_option("--output", options->output, "A new folder")->type_name("DIR")->required();
-  command->add_option("--dtype", options->request.dtype, "fp32, fp16 or bf16")
+  command->add_option("--dtype", options->dtype, "fp32, fp16 or bf16")
       ->capture_default_str()
       ->type_name("NAME");
   add_set_option(*command, options->common);

@@ -47,7 +47,8 @@ torch::Tensor read_timesteps(const SafetensorsFile& file, std::int64_t count,
   if (!known_type || t.dim() != 1 || t.size(0) != count)
     throw DataError(
         format_text("{}: 'timestep' must be int64 or float32 [{}]", file.path().string(), count));
-  if (model.time_embedding == "learned") check_rows(t, model.time_table, "timestep", file);
+  if (model.time_embedding == TimeEmbeddingKind::kLearned)
+    check_rows(t, model.time_table, "timestep", file);
   return t;
 }
 
@@ -56,14 +57,14 @@ torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
                           const ModelConfig& model) {
   const std::string path = file.path().string();
   const bool given = file.find("class_labels") != nullptr;
-  if (model.class_embedding == "none") {
+  if (model.class_embedding == ClassEmbeddingKind::kNone) {
     if (given) throw DataError(path + ": 'class_labels' is for class-conditional networks");
     return {};
   }
   if (!given) throw DataError(path + ": no 'class_labels', which this network needs");
   torch::Tensor labels = to_tensor(file.get("class_labels"));
   const std::int64_t width = time_width(model);
-  const bool vectors = model.class_embedding == "identity";
+  const bool vectors = model.class_embedding == ClassEmbeddingKind::kIdentity;
   const bool fits = vectors ? labels.sizes() == torch::IntArrayRef({count, width})
                             : labels.sizes() == torch::IntArrayRef({count});
   const bool known_type = labels.scalar_type() == torch::kFloat32 ||
@@ -72,7 +73,8 @@ torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
     throw DataError(
         vectors ? format_text("{}: 'class_labels' must be float32 [{},{}]", path, count, width)
                 : format_text("{}: 'class_labels' must be int64 [{}]", path, count));
-  if (model.class_embedding == "table") check_rows(labels, model.classes, "class_labels", file);
+  if (model.class_embedding == ClassEmbeddingKind::kTable)
+    check_rows(labels, model.classes, "class_labels", file);
   return labels;
 }
 

@@ -69,7 +69,7 @@ void add_cost(Json& result, const Config& config, const std::optional<StoreShape
   const Cost cost = estimate_cost(config.model, image->channels, image->height, image->width);
   const std::int64_t batch =
       batch_size > 0 ? batch_size : config.training.batch_size / config.training.micro_batches;
-  const bool bf16 = config.run.precision == "bf16";
+  const bool bf16 = config.run.precision == Precision::kBf16;
   result["image"] = format_text("{}x{}x{}", image->channels, image->height, image->width);
   result["parameters"] = cost.parameters;
   result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
@@ -100,9 +100,10 @@ void count_values(Json& result, const TensorSet& set) {
 }
 
 Json describe_model(const InspectOptions& options) {
-  const ModelFile model = open_model(options.path, parse_weight_set(options.weights));
+  const ModelFile model =
+      open_model(options.path, choose<WeightSet>("sampling.weights", options.weights));
   Json result = {{"weights", model.weights.string()},
-                 {"format", model.format},
+                 {"format", name_of(model.format)},
                  {"sha256", model.sha256},
                  {"tensors", model.tensors.tensors.size()}};
   count_values(result, model.tensors);

@@ -34,7 +34,7 @@ Json describe_values(const SetDifference& difference) {
 
 Json describe_difference(const std::string& path_a, const std::string& path_b,
                          const std::string& weights) {
-  const WeightSet set = parse_weight_set(weights);
+  const WeightSet set = choose<WeightSet>("sampling.weights", weights);
   const ModelFile a = open_model(path_a, set), b = open_model(path_b, set);
   const SetDifference d = compare_tensors(a.tensors, b.tensors);
   Json shapes = Json::array();
@@ -42,8 +42,8 @@ Json describe_difference(const std::string& path_a, const std::string& path_b,
     shapes.push_back(format_text("{}: {} -> {}", s.name, Json(s.a).dump(), Json(s.b).dump()));
   return {{"a", a.weights.string()},
           {"b", b.weights.string()},
-          {"format_a", a.format},
-          {"format_b", b.format},
+          {"format_a", name_of(a.format)},
+          {"format_b", name_of(b.format)},
           {"settings", describe_settings(a.config, b.config)},
           {"only_in_a", d.only_in_a},
           {"only_in_b", d.only_in_b},

@@ -69,9 +69,9 @@ class SampleJob {
  public:
   explicit SampleJob(const SampleOptions& options)
       : options_(options),
-        format_(parse_image_format(options.format)),
+        format_(choose<ImageFormat>("--format", options.format)),
         model_(load_model(choose_model(options), overrides_of(options))),
-        range_(parse_pixel_range(model_.config.data.range)),
+        range_(model_.config.data.range),
         shape_{model_.config.data.channels, model_.config.data.height, model_.config.data.width},
         count_(model_.config.sampling.count),
         output_(options.output.empty() ? default_output(format_, options.grid)
@@ -126,11 +126,12 @@ PngText SampleJob::description(std::int64_t index) const {
   PngText text = {{"Software", "ddpm"},
                   {"seed", std::to_string(model_.config.run.seed)},
                   {"index", std::to_string(index)},
-                  {"sampler", sampling.sampler},
+                  {"sampler", std::string(name_of(sampling.sampler))},
                   {"steps", std::to_string(sampler_->grid().size())},
-                  {"weights", sampling.weights},
+                  {"weights", std::string(name_of(sampling.weights))},
                   {"model_sha256", model_.sha256}};
-  if (sampling.sampler == "ddim") text.emplace_back("eta", format_text("{}", sampling.eta));
+  if (sampling.sampler == SamplerKind::kDdim)
+    text.emplace_back("eta", format_text("{}", sampling.eta));
   // Images of one file can show different classes.
   const bool one_class = writes_single_images() || sampling.class_label >= 0;
   if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
@@ -237,7 +238,7 @@ ExitCode SampleJob::run() {
            shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
                                   ? ProgressStyle::kOff
-                                  : parse_progress_style(options_.common.progress);
+                                  : choose<ProgressStyle>("--progress", options_.common.progress);
   progress_ = std::make_unique<Progress>(style, "sampling", "images", count_);
   for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)
     sample_batch(first, std::min(sampling.batch_size, count_ - first));

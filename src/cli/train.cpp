@@ -39,11 +39,12 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   if (!options.dry_run) handle_stop_requests();
   const ProgressStyle progress = options.common.log.quiet
                                      ? ProgressStyle::kOff
-                                     : parse_progress_style(options.common.progress);
+                                     : choose<ProgressStyle>("--progress", options.common.progress);
   const std::vector<Override> overrides = options.common.overrides();
   std::optional<ModelFile> start;
   if (!options.start.path.empty())
-    start = open_model(options.start.path, parse_weight_set(options.start.weights.value_or("ema")),
+    start = open_model(options.start.path,
+                       choose<WeightSet>("sampling.weights", options.start.weights.value_or("ema")),
                        overrides);
   const Config config =
       start ? config_for(options, *start) : load_config(options.config, overrides).config;

@@ -80,12 +80,25 @@ struct LimitCheck {
   }
 };
 
+FieldValue read(const ChoiceMember& member) { return member.get(); }
+template <class Value>
+FieldValue read(const Value* member) {
+  return *member;
+}
+
+void write(const ChoiceMember& member, const FieldValue& value) {
+  member.set(std::get<std::string>(value));
+}
+template <class Value>
+void write(Value* member, const FieldValue& value) {
+  *member = std::get<Value>(value);
+}
+
 }  // namespace
 
 FieldType Field::type() const {
-  // The alternative alone is asked for, so any object will do.
-  static Config any_config;
-  return static_cast<FieldType>(member(any_config).index());
+  static const Config kDefaults;
+  return static_cast<FieldType>(value(kDefaults).index());
 }
 
 std::string Field::section() const { return path.substr(0, path.find('.')); }
@@ -95,17 +108,13 @@ std::string Field::name() const { return path.substr(path.find('.') + 1); }
 FieldValue Field::value(const Config& config) const {
   // Accessors are written once, for changeable configs; reading through one changes nothing.
   const FieldMember where = member(const_cast<Config&>(config));
-  return std::visit([](const auto* pointer) { return FieldValue(*pointer); }, where);
+  return std::visit([](const auto& found) { return read(found); }, where);
 }
 
 FieldValue Field::default_value() const { return value(Config{}); }
 
 void Field::set(Config& config, const FieldValue& new_value) const {
-  std::visit(
-      [&](auto* pointer) {
-        *pointer = std::get<std::remove_pointer_t<decltype(pointer)>>(new_value);
-      },
-      member(config));
+  std::visit([&](const auto& found) { write(found, new_value); }, member(config));
 }
 
 std::string type_text(FieldType type) {

@@ -22,7 +22,14 @@ FieldLimits below(double minimum, double maximum) {
 FieldLimits inside(double minimum, double maximum) {
   return {.minimum = minimum, .maximum = maximum, .above_minimum = true, .below_maximum = true};
 }
-FieldLimits one_of(std::vector<std::string> choices) { return {.choices = std::move(choices)}; }
+FieldLimits one_of(const std::vector<std::string_view>& choices) {
+  return {.choices = {choices.begin(), choices.end()}};
+}
+// Every value of the enum.
+template <Choice E>
+FieldLimits any_of(E) {
+  return one_of({kChoiceNames<E>.begin(), kChoiceNames<E>.end()});
+}
 FieldLimits matching(std::string pattern, std::string in_words) {
   return {.pattern = std::move(pattern), .pattern_text = std::move(in_words)};
 }
@@ -31,6 +38,8 @@ FieldLimits matching(std::string pattern, std::string in_words) {
 // NOLINTNEXTLINE(bugprone-macro-parentheses): member names cannot be put in parentheses
 #define FIELD(section, name) \
 #section "." #name, [](Config & config) -> FieldMember { return &config.section.name; }
+// The same of an enum, and as limits its values.
+#define CHOICE(section, name) FIELD(section, name), any_of(Config{}.section.name)
 
 constexpr OnResume kFrozen = OnResume::kFrozen;
 constexpr OnResume kMayChange = OnResume::kMayChange;
@@ -59,7 +68,7 @@ std::vector<Field> run_fields() {
       {FIELD(run, device),
        matching("^(auto|cpu|cuda(:[0-9]{1,3})?)$", "auto | cpu | cuda | cuda:N"), kMayChange,
        "Where to compute; auto: the first GPU, else the CPU"},
-      {FIELD(run, precision), one_of({"fp32", "tf32", "bf16"}), kMayChange,
+      {CHOICE(run, precision), kMayChange,
        "Arithmetic of the network; weights and optimiser stay in fp32"},
       {FIELD(run, threads), between(0, 1024), kMayChange, "CPU threads; 0: all cores"},
       {FIELD(run, deterministic), any(), kMayChange,
@@ -88,13 +97,13 @@ std::vector<Field> model_fields() {
        "Residual blocks of a level on the way down; the way up has one more"},
       {FIELD(model, attention), any(), kFrozen,
        "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle"},
-      {FIELD(model, attention_kind), one_of({"qkv", "fused"}), kFrozen,
+      {CHOICE(model, attention_kind), kFrozen,
        "qkv: group norm and three projections; fused: one projection, no norm (labml)"},
       {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
        "Channels of an attention head; 0: one head of all channels"},
       {FIELD(model, attention_heads), between(0, 1024), kFrozen,
        "Attention heads at every width; 0: as many as attention_head_width says"},
-      {FIELD(model, middle_attention), one_of({"with_norm", "without_norm", "none"}), kFrozen,
+      {CHOICE(model, middle_attention), kFrozen,
        "Attention of the middle: with its group norm, without (diffusers' scale_shift), or none"},
       {FIELD(model, middle), any(), kFrozen,
        "Two residual blocks, with attention between, at the lowest resolution"},
@@ -102,39 +111,38 @@ std::vector<Field> model_fields() {
        "Groups of the norm of the middle's attention; 0: as model.groups"},
       {FIELD(model, middle_scale), above(0, 1e6), kFrozen,
        "The middle's blocks divide the sum of their input and result by this"},
-      {FIELD(model, downsample), one_of({"conv", "resnet"}), kFrozen,
+      {CHOICE(model, downsample), kFrozen,
        "conv: a strided 3x3 convolution; resnet: a residual block that takes 2x2 means"},
-      {FIELD(model, downsample_padding), one_of({"asymmetric", "symmetric"}), kFrozen,
+      {CHOICE(model, downsample_padding), kFrozen,
        "Zeros around the strided convolution; asymmetric: right and bottom only (Ho)"},
-      {FIELD(model, upsample), one_of({"nearest", "transposed", "resnet"}), kFrozen,
+      {CHOICE(model, upsample), kFrozen,
        "nearest: double, then a 3x3 convolution; transposed: a 4x4 transposed convolution; resnet: "
        "a residual block that doubles"},
-      {FIELD(model, width_change), one_of({"first_block", "last_block"}), kFrozen,
+      {CHOICE(model, width_change), kFrozen,
        "Where the width drops on the way up: first block of the next level, or last block of a "
        "level"},
-      {FIELD(model, time_embedding), one_of({"sinusoidal", "learned", "fourier"}), kFrozen,
+      {CHOICE(model, time_embedding), kFrozen,
        "What stands for the time: sines and cosines, a row of a table, or sines and cosines of its "
        "logarithm at random frequencies, which has no timestep 0 and cannot be trained here"},
       {FIELD(model, time_table), between(0, kMaxTimesteps), kFrozen,
        "Rows of a learned time embedding, at least diffusion.timesteps"},
-      {FIELD(model, time_frequencies), one_of({"half_minus_one", "half"}), kFrozen,
+      {CHOICE(model, time_frequencies), kFrozen,
        "Divisor of the sinusoid's exponent: base_width/2 - 1 (Ho), or base_width/2"},
       {FIELD(model, time_scale), above(0, 1e6), kFrozen,
        "A timestep is multiplied by this before its sinusoid; 1000 / diffusion.timesteps is "
        "OpenAI's rescale_timesteps"},
-      {FIELD(model, time_order), one_of({"sin_cos", "cos_sin"}), kFrozen,
-       "Order of the sinusoid's two halves"},
+      {CHOICE(model, time_order), kFrozen, "Order of the sinusoid's two halves"},
       {FIELD(model, time_width), between(0, 65536), kFrozen,
        "Channels of the time embedding; 0: 4 * base_width"},
       {FIELD(model, time_scale_shift), any(), kFrozen,
        "Time scales and shifts what the second norm of a residual block gives, instead of being "
        "added before it"},
-      {FIELD(model, class_embedding), one_of({"none", "table", "timestep", "identity"}), kFrozen,
+      {CHOICE(model, class_embedding), kFrozen,
        "What is added to the time for a class: nothing; a row of a table; what layers make of the "
        "label as if it were a time; or a vector that is given (ddpm denoise only)"},
       {FIELD(model, classes), between(0, 1e6), kFrozen,
        "Number of classes; labels are 0 to classes - 1"},
-      {FIELD(model, activation), one_of({"silu", "relu", "gelu", "mish"}), kFrozen,
+      {CHOICE(model, activation), kFrozen,
        "Nonlinearity of residual blocks; the time's own layers and the output have SiLU"},
       {FIELD(model, center_input), any(), kFrozen, "Give the network 2x - 1 instead of x"},
       {FIELD(model, groups), between(1, 1024), kFrozen, "Groups of every group norm but the last"},
@@ -147,11 +155,12 @@ std::vector<Field> model_fields() {
       {FIELD(model, predicts_variance), any(), kFrozen,
        "Twice as many channels come out: the second half is for diffusion.variance learned_range "
        "and learned; trained with the former"},
-      {FIELD(model, initialization), one_of({"ho", "pytorch"}), kFrozen,
+      {CHOICE(model, initialization), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
-      {FIELD(model, names), one_of({"diffusers", "labml"}), kFrozen,
+      {FIELD(model, names),
+       one_of({name_of(NamingScheme::kDiffusers), name_of(NamingScheme::kLabml)}), kFrozen,
        "Names of the tensors in weight files"},
-      {FIELD(model, qkv_order), one_of({"by_head", "blocked"}), kFrozen,
+      {CHOICE(model, qkv_order), kFrozen,
        "Order in OpenAI's files: q, k and v of each head together, or all q first "
        "(use_new_attention_order); changes nothing else"},
   };
@@ -160,15 +169,14 @@ std::vector<Field> model_fields() {
 std::vector<Field> diffusion_fields() {
   return {
       {FIELD(diffusion, timesteps), between(1, kMaxTimesteps), kFrozen, "Steps T of the process"},
-      {FIELD(diffusion, schedule), one_of({"linear", "cosine", "quadratic", "sigmoid"}), kFrozen,
+      {CHOICE(diffusion, schedule), kFrozen,
        "Shape of the noise schedule; cosine does not use beta_start and beta_end"},
       {FIELD(diffusion, beta_start), inside(0, 1), kFrozen, "Variance added by the first step"},
       {FIELD(diffusion, beta_end), inside(0, 1), kFrozen, "Variance added by the last step"},
-      {FIELD(diffusion, variance),
-       one_of({"fixed_large", "fixed_small", "learned_range", "learned"}), kFrozen,
+      {CHOICE(diffusion, variance), kFrozen,
        "Variance of the reverse process: beta_t, or that of the posterior; learned_range: between "
        "the two by the network (OpenAI); learned: what the network says (diffusers)"},
-      {FIELD(diffusion, prediction_type), one_of({"epsilon", "v_prediction", "sample"}), kFrozen,
+      {CHOICE(diffusion, prediction_type), kFrozen,
        "What the network predicts: the noise, the velocity v, or the image"},
       {FIELD(diffusion, zero_terminal_snr), any(), kFrozen,
        "Shift and scale the schedule so that nothing of the image is left at the last timestep "
@@ -185,7 +193,7 @@ std::vector<Field> diffusion_fields() {
 
 std::vector<Field> data_fields() {
   return {
-      {FIELD(data, source), one_of({"embedded", "folder", "idx", "cifar10"}), kFrozen,
+      {CHOICE(data, source), kFrozen,
        "embedded: inside the program; folder: image files; idx: MNIST's format; cifar10: binary "
        "version"},
       {FIELD(data, path), any(), kMayChange,
@@ -196,12 +204,12 @@ std::vector<Field> data_fields() {
        "Pixels; 0: as many as data.height, or as the data have if that is 0 too"},
       {FIELD(data, channels), one_of({"0", "1", "3", "4"}), kFrozen,
        "1: grey, 3: RGB, 4: RGBA; 0: as the data are"},
-      {FIELD(data, crop), one_of({"center", "random"}), kFrozen,
+      {CHOICE(data, crop), kFrozen,
        "Which part of a larger image is kept; random needs a height or width"},
       {FIELD(data, horizontal_flip), any(), kFrozen, "Mirror every second image at random"},
-      {FIELD(data, range), one_of({"symmetric", "unit"}), kFrozen,
+      {CHOICE(data, range), kFrozen,
        "Range of pixel values in tensors; symmetric: [-1, 1], unit: [0, 1]"},
-      {FIELD(data, on_bad_image), one_of({"error", "skip"}), kMayChange,
+      {CHOICE(data, on_bad_image), kMayChange,
        "What to do about an image file that cannot be read"},
       {FIELD(data, cache), any(), kMayChange,
        "Folder for decoded images of source folder; auto: the user's cache folder; off: none"},
@@ -216,10 +224,9 @@ std::vector<Field> training_fields() {
        "Images of an optimiser step, all micro-batches together"},
       {FIELD(training, micro_batches), between(1, 1e6), kMayChange,
        "Parts a batch is computed in, to save memory"},
-      {FIELD(training, optimizer), one_of({"adam", "adamw"}), kMayChange,
-       "adamw decays weights apart from the gradient"},
+      {CHOICE(training, optimizer), kMayChange, "adamw decays weights apart from the gradient"},
       {FIELD(training, learning_rate), between(0, 10), kMayChange, "Peak learning rate"},
-      {FIELD(training, learning_rate_schedule), one_of({"constant", "cosine"}), kMayChange,
+      {CHOICE(training, learning_rate_schedule), kMayChange,
        "Learning rate after the warm-up; cosine: falls to 0 at the last step"},
       {FIELD(training, warmup_steps), between(0, kMaxSteps), kMayChange,
        "Steps in which the learning rate rises linearly to its peak"},
@@ -255,7 +262,7 @@ std::vector<Field> training_fields() {
        "Checkpoints of steps divisible by this are kept too; 0: none"},
       {FIELD(training, keep_best), any(), kMayChange,
        "Keep the checkpoint with the least training loss since the one before, too"},
-      {FIELD(training, on_nonfinite), one_of({"stop", "skip"}), kMayChange,
+      {CHOICE(training, on_nonfinite), kMayChange,
        "What to do about a gradient that is infinite or NaN: end with exit code 5, or leave that "
        "step out"},
       {FIELD(training, max_skipped_steps), between(1, 1e6), kMayChange,
@@ -268,14 +275,14 @@ std::vector<Field> training_fields() {
 
 std::vector<Field> sampling_fields() {
   return {
-      {FIELD(sampling, sampler), one_of({"ddpm", "ddim"}), kMayChange,
+      {CHOICE(sampling, sampler), kMayChange,
        "How images are drawn; ddim: fewer steps do, without noise unless eta says so"},
       {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
        "Sampler steps; 0: every timestep of the diffusion process"},
-      {FIELD(sampling, spacing), one_of({"linspace", "leading", "trailing"}), kMayChange,
+      {CHOICE(sampling, spacing), kMayChange,
        "Which timesteps fewer steps visit: both ends included, a grid from 0, or a grid from the "
        "last"},
-      {FIELD(sampling, variance), one_of({"auto", "fixed_small", "fixed_large"}), kMayChange,
+      {CHOICE(sampling, variance), kMayChange,
        "Variance of the reverse process; auto: diffusion.variance, but fixed_small for fewer "
        "steps"},
       {FIELD(sampling, steps_offset), between(0, kMaxTimesteps), kMayChange,
@@ -292,10 +299,11 @@ std::vector<Field> sampling_fields() {
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
        "Images drawn at a time; does not change them"},
-      {FIELD(sampling, weights), one_of({"ema", "raw"}), kMayChange,
+      {CHOICE(sampling, weights), kMayChange,
        "ema: averaged weights, where the run has them; raw: those of the last step"},
   };
 }
+#undef CHOICE
 #undef FIELD
 
 std::vector<Field> make_fields() {

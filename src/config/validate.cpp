@@ -22,20 +22,23 @@ void check_run(const RunConfig& run, Problems& problems) {
 
 void check_diffusion(const Config& config, Problems& problems) {
   const DiffusionConfig& diffusion = config.diffusion;
-  if (diffusion.variance.starts_with("learned") && !config.model.predicts_variance)
+  const bool learned =
+      diffusion.variance == Variance::kLearnedRange || diffusion.variance == Variance::kLearned;
+  if (learned && !config.model.predicts_variance)
     problems.add({"diffusion.variance", "model.predicts_variance"},
                  "a learned variance comes from a network with the channels for it");
-  if (config.model.time_embedding == "learned" && config.model.time_table < diffusion.timesteps)
+  if (config.model.time_embedding == TimeEmbeddingKind::kLearned &&
+      config.model.time_table < diffusion.timesteps)
     problems.add({"model.time_table", "diffusion.timesteps"},
                  "a learned time embedding needs a row for every timestep");
-  if (diffusion.zero_terminal_snr && diffusion.prediction_type == "epsilon")
+  if (diffusion.zero_terminal_snr && diffusion.prediction_type == Prediction::kNoise)
     problems.add({"diffusion.zero_terminal_snr", "diffusion.prediction_type"},
                  "the noise says nothing about the image where there is nothing else; set "
                  "diffusion.prediction_type=v_prediction or sample");
   if (diffusion.zero_terminal_snr && diffusion.timesteps == 1)
     problems.add({"diffusion.zero_terminal_snr", "diffusion.timesteps"},
                  "the first timestep keeps its noise, so the last must be another");
-  if (diffusion.dynamic_threshold > 0 && config.data.range != "symmetric")
+  if (diffusion.dynamic_threshold > 0 && config.data.range != PixelRange::kSymmetric)
     problems.add({"diffusion.dynamic_threshold", "data.range"},
                  "thresholds are for images in [-1, 1]; set data.range=symmetric, or no threshold");
   if (diffusion.beta_start > diffusion.beta_end)
@@ -49,7 +52,7 @@ void check_data(const Config& config, Problems& problems) {
   const std::int64_t height = data.height > 0 ? data.height : data.width;
   const std::int64_t width = data.width > 0 ? data.width : data.height;
   if (height == 0) {  // the data decide; check_image_size is asked once they are known
-    if (data.crop == "random")
+    if (data.crop == Crop::kRandom)
       problems.add({"data.crop", "data.height", "data.width"},
                    "a random crop needs a size; set data.height or data.width");
     return;
@@ -110,19 +113,19 @@ void validate(const Config& config, const Origins& origins) {
 
 void check_trainable(const Config& config) {
   const ModelConfig& model = config.model;
-  if (model.time_embedding == "fourier")
+  if (model.time_embedding == TimeEmbeddingKind::kFourier)
     throw ConfigError(
         "config: model.time_embedding = \"fourier\": such a network has no timestep 0, which is "
         "part of training here; it can be sampled from");
-  if (model.class_embedding == "identity")
+  if (model.class_embedding == ClassEmbeddingKind::kIdentity)
     throw ConfigError(
         "config: model.class_embedding = \"identity\": data have labels, not vectors; such a "
         "network can be evaluated by ddpm denoise");
-  if (model.class_embedding != "none" && model.classes == 0)
+  if (model.class_embedding != ClassEmbeddingKind::kNone && model.classes == 0)
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "
         "classes");
-  if (model.predicts_variance && config.diffusion.variance != "learned_range")
+  if (model.predicts_variance && config.diffusion.variance != Variance::kLearnedRange)
     throw ConfigError(
         format_text("config: diffusion.variance = \"{}\": a network that predicts its variance is "
                     "trained as learned_range; set diffusion.variance=learned_range, or "
@@ -131,7 +134,7 @@ void check_trainable(const Config& config) {
 }
 
 void check_data_path(const DataConfig& data) {
-  if (data.source != "embedded" && data.path.empty())
+  if (data.source != DataSource::kEmbedded && data.path.empty())
     throw ConfigError(
         format_text("config: data.source = \"{}\" needs data.path, the file or folder "
                     "with the images; give it with --set data.path=PATH",

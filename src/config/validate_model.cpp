@@ -30,13 +30,13 @@ std::vector<LayerWidth> norm_widths(const ModelConfig& model,
 std::vector<LayerWidth> attention_widths(const ModelConfig& model,
                                          const std::vector<std::int64_t>& levels) {
   std::vector<LayerWidth> widths;
-  if (model.middle && model.middle_attention != "none")
+  if (model.middle && model.middle_attention != MiddleAttention::kNone)
     widths.push_back({levels.back(), "the middle"});
   for (std::size_t level = 0; level < levels.size(); ++level) {
     if (!model.attention[level]) continue;
     widths.push_back({levels[level], format_text("level {}", level)});
     // The block that narrows is followed by attention of the next level's width.
-    if (model.width_change == "last_block")
+    if (model.width_change == WidthChange::kLastBlock)
       widths.push_back({level > 0 ? levels[level - 1] : model.base_width,
                         format_text("the last block of level {}", level)});
   }
@@ -76,22 +76,23 @@ void check_middle_groups(const ModelConfig& model, const std::vector<std::int64_
 }
 
 void check_time(const ModelConfig& model, Problems& problems) {
-  if (model.time_scale != 1 && model.time_embedding != "sinusoidal")
+  if (model.time_scale != 1 && model.time_embedding != TimeEmbeddingKind::kSinusoidal)
     problems.add({"model.time_scale", "model.time_embedding"},
                  "only the time of a sinusoid can be scaled; set model.time_scale=1");
 }
 
 void check_classes(const ModelConfig& model, Problems& problems) {
-  if (model.class_embedding == "table" && model.classes == 0)
+  if (model.class_embedding == ClassEmbeddingKind::kTable && model.classes == 0)
     problems.add({"model.class_embedding", "model.classes"}, "a table has a row for each class");
-  if (model.class_embedding == "none" && model.classes > 0)
+  if (model.class_embedding == ClassEmbeddingKind::kNone && model.classes > 0)
     problems.add({"model.class_embedding", "model.classes"},
                  "classes need an embedding; set model.class_embedding=table, or model.classes=0");
 }
 
 void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
                         Problems& problems) {
-  const std::int64_t last = model.width_change == "last_block" ? model.base_width : levels.front();
+  const std::int64_t last =
+      model.width_change == WidthChange::kLastBlock ? model.base_width : levels.front();
   if (last % model.final_groups != 0)
     problems.add({"model.final_groups", "model.base_width", "model.width_multipliers"},
                  format_text("groups must divide the {} channels before the output convolution; "
@@ -145,7 +146,7 @@ void check_model(const ModelConfig& model, Problems& problems) {
                  "model.base_width");
     return;
   }
-  if (!model.widths.empty() && model.width_change == "last_block") {
+  if (!model.widths.empty() && model.width_change == WidthChange::kLastBlock) {
     problems.add({"model.widths", "model.width_change"},
                  "where the width drops in the last block, widths are multiples of base_width");
     return;

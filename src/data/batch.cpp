@@ -4,7 +4,6 @@
 #include <array>
 #include <stdexcept>
 
-#include "ddpm/base/error.h"
 #include "ddpm/base/random.h"
 #include "ddpm/data/order.h"
 
@@ -64,12 +63,6 @@ std::int64_t index_of(const ImageStore& store, const BatchRequest& request, std:
 }
 
 }  // namespace
-
-PixelRange parse_pixel_range(const std::string& name) {
-  if (name == "symmetric") return PixelRange::kSymmetric;
-  if (name == "unit") return PixelRange::kUnit;
-  throw ConfigError("data.range: '" + name + "' is neither \"symmetric\" nor \"unit\"");
-}
 
 torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request) {
   torch::Tensor labels = torch::empty({request.count}, torch::kInt64);

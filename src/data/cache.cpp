@@ -84,12 +84,12 @@ std::optional<fs::path> cache_folder(const std::string& setting) {
 
 std::string cache_key(const ImageFolder& folder, const DataConfig& config) {
   Sha256 hash;
-  const auto add = [&hash](const std::string& text) { hash.update(text + '\n'); };
+  const auto add = [&hash](std::string_view text) { hash.update(std::string(text) + '\n'); };
   add(std::string("ddpm cache ") + kVersion);
   for (const std::int64_t number : {config.height, config.width, config.channels})
     add(std::to_string(number));
-  add(config.crop);
-  add(config.on_bad_image);
+  add(name_of(config.crop));
+  add(name_of(config.on_bad_image));
   for (std::size_t i = 0; i < folder.images.size(); ++i) {
     std::error_code
         error;  // a file that vanished gets the error's values, and is reported when read

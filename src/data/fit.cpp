@@ -29,7 +29,7 @@ StoreShape resolve_shape(const DataConfig& config, int natural_height, int natur
   }
   shape.stored_height = shape.height;
   shape.stored_width = shape.width;
-  if (config.crop == "random") {
+  if (config.crop == Crop::kRandom) {
     if (keeps_natural_size(config))
       throw ConfigError("data.crop \"random\" needs a size: set data.height (and data.width)");
     shape.stored_height = side_with_crop_margin(shape.height);
@@ -40,9 +40,9 @@ StoreShape resolve_shape(const DataConfig& config, int natural_height, int natur
 
 std::optional<StoreShape> known_shape(const DataConfig& config) {
   constexpr int kEmbeddedSide = 16;
-  if (config.source == "embedded")
+  if (config.source == DataSource::kEmbedded)
     return resolve_shape(config, kEmbeddedSide, kEmbeddedSide, /*natural_channels=*/1);
-  if (config.source == "cifar10")
+  if (config.source == DataSource::kCifar10)
     return resolve_shape(config, Cifar10::kSide, Cifar10::kSide, Cifar10::kChannels);
   if (keeps_natural_size(config) || config.channels == 0) return std::nullopt;
   return resolve_shape(config, 0, 0, 0);

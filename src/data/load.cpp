@@ -1,9 +1,11 @@
 #include "ddpm/data/load.h"
 
+#include <stdexcept>
 #include <utility>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
 #include "ddpm/data/embedded.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/load_folder.h"
@@ -134,12 +136,19 @@ ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions&
 }  // namespace
 
 ImageStore load_images(const DataConfig& config, const WorkOptions& options) {
-  if (config.source == "embedded") return to_store(load_embedded(), config, options);
-  if (config.path.empty()) throw DataError("data.source \"" + config.source + "\" needs data.path");
-  if (config.source == "folder") return load_folder(config, options);
-  if (config.source == "idx") return to_store(load_idx(config.path), config, options);
-  if (config.source == "cifar10") return to_store(load_cifar10(config.path), config, options);
-  throw ConfigError("data.source: unknown source '" + config.source + "'");
+  if (config.source != DataSource::kEmbedded && config.path.empty())
+    throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
+  switch (config.source) {
+    case DataSource::kEmbedded:
+      return to_store(load_embedded(), config, options);
+    case DataSource::kFolder:
+      return load_folder(config, options);
+    case DataSource::kIdx:
+      return to_store(load_idx(config.path), config, options);
+    case DataSource::kCifar10:
+      return to_store(load_cifar10(config.path), config, options);
+  }
+  throw std::invalid_argument("no such source of data");
 }
 
 }  // namespace ddpm

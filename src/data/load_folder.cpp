@@ -88,7 +88,7 @@ ImageStore decode_folder(const ImageFolder& folder, const std::string& source,
   const StoreShape shape = folder_shape(folder, config, options);
   const std::size_t count = folder.images.size();
   check_memory(count, shape);
-  const bool skip = config.on_bad_image == "skip";
+  const bool skip = config.on_bad_image == OnBadImage::kSkip;
   std::vector<std::uint8_t> pixels(count * shape.image_bytes());
   const auto decode = [&](std::size_t i) {
     const std::span<std::uint8_t> all(pixels);

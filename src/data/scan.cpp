@@ -35,7 +35,7 @@ DataSummary summarize_folder(const DataConfig& config, const WorkOptions& option
 // Sources that are one array: whole, or DataError.
 DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
   config.height = config.width = config.channels = 0;
-  config.crop = "center";
+  config.crop = Crop::kCenter;
   const ImageStore store = load_images(config, options);
   const ImageStoreInfo& info = store.info();
   DataSummary summary;
@@ -57,8 +57,8 @@ DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
 }  // namespace
 
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options) {
-  return config.source == "folder" ? summarize_folder(config, options)
-                                   : summarize_array(config, options);
+  return config.source == DataSource::kFolder ? summarize_folder(config, options)
+                                              : summarize_array(config, options);
 }
 
 }  // namespace ddpm

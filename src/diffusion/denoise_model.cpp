@@ -2,8 +2,6 @@
 
 #include <cmath>
 
-#include "ddpm/base/error.h"
-
 namespace ddpm {
 namespace {
 
@@ -22,16 +20,8 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
 
 }  // namespace
 
-ops::Prediction parse_prediction(const std::string& name) {
-  if (name == "epsilon") return ops::Prediction::kNoise;
-  if (name == "v_prediction") return ops::Prediction::kVelocity;
-  if (name == "sample") return ops::Prediction::kImage;
-  throw ConfigError("diffusion.prediction_type: unknown prediction '" + name +
-                    "'; known: epsilon, v_prediction, sample");
-}
-
 DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-                           ops::Prediction prediction, std::optional<HybridLoss> hybrid)
+                           Prediction prediction, std::optional<HybridLoss> hybrid)
     : predictor_(std::move(predictor)),
       prediction_(prediction),
       hybrid_(std::move(hybrid)),
@@ -45,10 +35,15 @@ torch::Tensor DenoiseModel::corrupt(const torch::Tensor& x0, const torch::Tensor
 
 torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor& t,
                                    const torch::Tensor& noise) const {
-  if (prediction_ == ops::Prediction::kImage) return x0;
-  if (prediction_ == ops::Prediction::kVelocity)
-    return per_image(signal_, t) * noise - per_image(sigma_, t) * x0;
-  return noise;
+  switch (prediction_) {
+    case Prediction::kNoise:
+      return noise;
+    case Prediction::kVelocity:
+      return per_image(signal_, t) * noise - per_image(sigma_, t) * x0;
+    case Prediction::kImage:
+      return x0;
+  }
+  return {};
 }
 
 torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,

@@ -11,10 +11,9 @@
 namespace ddpm {
 namespace {
 
-Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
-  if (sampling.sampler != "ddpm") return Variance::kFixedSmall;  // has no use for it
-  if (sampling.variance != "auto") return parse_variance(sampling.variance);
-  const Variance trained = parse_variance(config.diffusion.variance);
+// The process's own, unless that fails for so few steps.
+Variance automatic_variance(const Config& config, const SamplingConfig& sampling) {
+  const Variance trained = config.diffusion.variance;
   const Variance sane = sane_variance(trained, sampling.steps, config.diffusion.timesteps);
   if (sane != trained)
     log_info(
@@ -22,6 +21,19 @@ Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
         "steps (sampling.variance decides otherwise)",
         sampling.steps, config.diffusion.timesteps);
   return sane;
+}
+
+Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
+  if (sampling.sampler != SamplerKind::kDdpm) return Variance::kFixedSmall;  // has no use for it
+  switch (sampling.variance) {
+    case SamplingVariance::kAuto:
+      return automatic_variance(config, sampling);
+    case SamplingVariance::kFixedSmall:
+      return Variance::kFixedSmall;
+    case SamplingVariance::kFixedLarge:
+      return Variance::kFixedLarge;
+  }
+  return Variance::kFixedSmall;
 }
 
 }  // namespace
@@ -82,12 +94,12 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
                            std::int64_t count, torch::Device device) {
   const ModelConfig& model = config.model;
   const std::int64_t label = config.sampling.class_label;
-  if (model.class_embedding == "none") {
+  if (model.class_embedding == ClassEmbeddingKind::kNone) {
     if (label < 0) return {};
     throw ConfigError(
         "sampling.class_label: this network knows no classes (model.class_embedding = \"none\")");
   }
-  if (model.class_embedding == "identity")
+  if (model.class_embedding == ClassEmbeddingKind::kIdentity)
     throw ConfigError(
         "model.class_embedding = \"identity\": images of this network are made from vectors, which "
         "only ddpm denoise takes");
@@ -106,12 +118,12 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
 }
 
 std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling) {
-  const bool unit = config.data.range == "unit";
+  const bool unit = config.data.range == PixelRange::kUnit;
   return make_sampler(sampling.sampler, NoiseSchedule(config.diffusion),
                       {.steps = sampling.steps,
                        .spacing = sampling.spacing,
                        .steps_offset = sampling.steps_offset,
-                       .prediction = parse_prediction(config.diffusion.prediction_type),
+                       .prediction = config.diffusion.prediction_type,
                        .variance = choose_variance(config, sampling),
                        .eta = sampling.eta,
                        .use_clipped_model_output = sampling.use_clipped_model_output,

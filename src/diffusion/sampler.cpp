@@ -3,8 +3,6 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ddpm/base/error.h"
-
 namespace ddpm {
 namespace {
 
@@ -28,6 +26,20 @@ ops::StepCoefficients at_time(const NoiseSchedule& schedule, std::int64_t t,
           .prediction = options.prediction};
 }
 
+// What the network's second half of channels is for.
+ops::VarianceChannels channels_of(Variance variance) {
+  switch (variance) {
+    case Variance::kLearnedRange:
+      return ops::VarianceChannels::kRange;
+    case Variance::kLearned:
+      return ops::VarianceChannels::kItself;
+    case Variance::kFixedLarge:
+    case Variance::kFixedSmall:
+      break;
+  }
+  return ops::VarianceChannels::kIgnored;
+}
+
 }  // namespace
 
 Sampler::Sampler(NoiseSchedule schedule, const SamplerOptions& options)
@@ -49,10 +61,7 @@ ops::StepCoefficients DdpmSampler::coefficients(std::size_t i) const {
   ops::StepCoefficients c = at_time(schedule_, t, options_);
   c.x0_coefficient = q.x0_coefficient;
   c.x_coefficient = q.xt_coefficient;
-  if (options_.variance == Variance::kLearnedRange)
-    c.variance = ops::VarianceChannels::kRange;
-  else if (options_.variance == Variance::kLearned)
-    c.variance = ops::VarianceChannels::kItself;
+  c.variance = channels_of(options_.variance);
   if (last) return c;
   const bool by_network = c.variance != ops::VarianceChannels::kIgnored;
   const bool large = options_.variance == Variance::kFixedLarge;
@@ -82,11 +91,15 @@ ops::StepCoefficients DdimSampler::coefficients(std::size_t i) const {
   return c;
 }
 
-std::unique_ptr<Sampler> make_sampler(const std::string& name, const NoiseSchedule& schedule,
+std::unique_ptr<Sampler> make_sampler(SamplerKind kind, const NoiseSchedule& schedule,
                                       const SamplerOptions& options) {
-  if (name == "ddpm") return std::make_unique<DdpmSampler>(schedule, options);
-  if (name == "ddim") return std::make_unique<DdimSampler>(schedule, options);
-  throw ConfigError("sampling.sampler: unknown sampler '" + name + "'; known: ddpm, ddim");
+  switch (kind) {
+    case SamplerKind::kDdpm:
+      return std::make_unique<DdpmSampler>(schedule, options);
+    case SamplerKind::kDdim:
+      return std::make_unique<DdimSampler>(schedule, options);
+  }
+  return nullptr;
 }
 
 Variance sane_variance(Variance trained, std::int64_t steps, std::int64_t timesteps) {

@@ -47,13 +47,17 @@ std::vector<double> cosine_betas(const DiffusionConfig& config) {
 }
 
 std::vector<double> make_betas(const DiffusionConfig& config) {
-  if (config.schedule == "linear")
-    return linspace(config.beta_start, config.beta_end, config.timesteps);
-  if (config.schedule == "quadratic") return quadratic_betas(config);
-  if (config.schedule == "sigmoid") return sigmoid_betas(config);
-  if (config.schedule == "cosine") return cosine_betas(config);
-  throw ConfigError("diffusion.schedule: unknown schedule '" + config.schedule +
-                    "'; known: linear, cosine, quadratic, sigmoid");
+  switch (config.schedule) {
+    case BetaSchedule::kLinear:
+      return linspace(config.beta_start, config.beta_end, config.timesteps);
+    case BetaSchedule::kCosine:
+      return cosine_betas(config);
+    case BetaSchedule::kQuadratic:
+      return quadratic_betas(config);
+    case BetaSchedule::kSigmoid:
+      return sigmoid_betas(config);
+  }
+  return {};
 }
 
 // Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1: the
@@ -72,21 +76,29 @@ std::int64_t round_to_even(double value) {
   return static_cast<std::int64_t>(std::nearbyint(value));
 }
 
+// Timestep of step i, see time_grid.
+std::int64_t grid_time(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
+                       std::int64_t offset, std::int64_t i) {
+  const auto total = static_cast<double>(timesteps), count = static_cast<double>(steps);
+  const std::int64_t from_end = steps - 1 - i;
+  switch (spacing) {
+    case Spacing::kLinspace:
+      if (steps == 1) return timesteps - 1;
+      return round_to_even(static_cast<double>(from_end) * ((total - 1) / (count - 1)));
+    case Spacing::kLeading:
+      return from_end * (timesteps / steps) + offset;
+    case Spacing::kTrailing:
+      return round_to_even(total - static_cast<double>(i) * total / count) - 1;
+  }
+  return 0;
+}
+
 }  // namespace
 
 NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(config)) {
   double product = 1.0;
   for (const double beta : betas_) alpha_bars_.push_back(product *= 1.0 - beta);
   if (config.zero_terminal_snr) end_in_noise(betas_, alpha_bars_);
-}
-
-Variance parse_variance(const std::string& name) {
-  if (name == "fixed_small") return Variance::kFixedSmall;
-  if (name == "fixed_large") return Variance::kFixedLarge;
-  if (name == "learned_range") return Variance::kLearnedRange;
-  if (name == "learned") return Variance::kLearned;
-  throw ConfigError("diffusion.variance: unknown variance '" + name +
-                    "'; known: fixed_small, fixed_large, learned_range, learned");
 }
 
 Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s) {
@@ -100,29 +112,15 @@ Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t 
   return p;
 }
 
-std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
-                                    const std::string& spacing, std::int64_t offset) {
+std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
+                                    std::int64_t offset) {
   if (steps < 1 || steps > timesteps)
     throw ConfigError(format_text(
         "{} sampling steps: between 1 and the {} steps of the diffusion process are possible",
         steps, timesteps));
-  const auto total = static_cast<double>(timesteps);
-  const auto count = static_cast<double>(steps);
   std::vector<std::int64_t> grid;
-  for (std::int64_t i = 0; i < steps; ++i) {
-    const auto k = static_cast<double>(i);
-    const auto from_end = static_cast<double>(steps - 1 - i);
-    if (spacing == "linspace")
-      grid.push_back(steps == 1 ? timesteps - 1
-                                : round_to_even(from_end * ((total - 1) / (count - 1))));
-    else if (spacing == "leading")
-      grid.push_back((steps - 1 - i) * (timesteps / steps) + offset);
-    else if (spacing == "trailing")
-      grid.push_back(round_to_even(total - k * total / count) - 1);
-    else
-      throw ConfigError("sampling.spacing: unknown spacing '" + spacing +
-                        "'; known: linspace, leading, trailing");
-  }
+  for (std::int64_t i = 0; i < steps; ++i)
+    grid.push_back(grid_time(timesteps, steps, spacing, offset, i));
   if (grid.front() >= timesteps)
     throw ConfigError(format_text(
         "sampling.steps_offset = {}: {} steps would begin at timestep {}, and the last one of the "

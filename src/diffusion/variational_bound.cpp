@@ -20,16 +20,17 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
 // x0 - predicted x0, as a multiple of prediction - target: with x = signal x0 + sigma e both follow
 // from the same x, so that it falls out. Going by way of x would subtract numbers of the size 1 /
 // signal.
-double image_by_error(const NoiseSchedule& schedule, std::int64_t t, ops::Prediction prediction) {
+double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction prediction) {
   const double alpha_bar = schedule.alpha_bar(t);
   switch (prediction) {
-    case ops::Prediction::kVelocity:
-      return std::sqrt(1 - alpha_bar);
-    case ops::Prediction::kImage:
-      return -1;
-    default:
+    case Prediction::kNoise:
       return std::sqrt((1 - alpha_bar) / alpha_bar);
+    case Prediction::kVelocity:
+      return std::sqrt(1 - alpha_bar);
+    case Prediction::kImage:
+      return -1;
   }
+  return 0;
 }
 
 // Half of 1 + tanh, by its equal that keeps small values exact.
@@ -68,7 +69,7 @@ torch::Tensor discretized_log_likelihood(const torch::Tensor& pixels, const torc
 }
 
 VariationalBound::VariationalBound(const NoiseSchedule& schedule, torch::Device device,
-                                   ops::Prediction prediction, double minimum, double maximum)
+                                   Prediction prediction, double minimum, double maximum)
     : minimum_(minimum), maximum_(maximum) {
   std::vector<double> small, span, mean;
   for (std::int64_t t = 0; t < schedule.timesteps(); ++t) {

@@ -21,7 +21,7 @@ using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 // Sizes and features of the network behind a set of names and shapes.
 class Inspector {
  public:
-  Inspector(const TensorSet& set, const std::string& scheme) : set_(set) {
+  Inspector(const TensorSet& set, NamingScheme scheme) : set_(set) {
     for (const TensorView& view : set.tensors) shapes_.emplace(view.name, view.shape);
     names_ = find_structure(scheme);
   }
@@ -72,7 +72,7 @@ class Inspector {
       attention.push_back(has(names.down_attention(level, 0) + "." + names.attention_parts.out));
     return attention;
   }
-  UNetNames find_structure(const std::string& scheme) const {
+  UNetNames find_structure(NamingScheme scheme) const {
     for (std::int64_t levels = 1; levels <= static_cast<std::int64_t>(kMaxLevels); ++levels)
       for (std::int64_t blocks = 1; blocks <= kMaxBlocks; ++blocks) {
         UNetNames names = UNetNames::make(scheme, levels, blocks);
@@ -97,61 +97,61 @@ void read_shapes(const Inspector& in, Config& config) {
   ModelConfig& model = config.model;
   config.data.channels = in.size(names.conv_in, 1);
   const std::int64_t out = in.size(names.conv_out, 0);
-  const bool learned = out == 2 * config.data.channels && names.scheme == "openai";
+  const bool learned = out == 2 * config.data.channels && names.scheme == NamingScheme::kOpenai;
   if (out != config.data.channels && !learned)
     throw CheckpointError(
         format_text("the network makes {} channels from {}; only OpenAI's makes "
                     "twice as many, for a learned variance",
                     out, config.data.channels));
   model.predicts_variance = learned;
-  if (learned) config.diffusion.variance = "learned_range";
+  if (learned) config.diffusion.variance = Variance::kLearnedRange;
   model.base_width = in.size(in.first_time_layer(), 1);
   const std::int64_t time_width = in.size(in.first_time_layer(), 0);
   model.time_width = time_width == 4 * model.base_width ? 0 : time_width;
   std::vector<std::int64_t> widths;
   for (std::int64_t level = 0; level < names.levels; ++level)
     widths.push_back(in.size(names.down_res(level, 0) + "." + names.res.conv1, 0));
-  set_level_widths(model, widths, in.size(names.conv_in, 0), names.scheme == "labml");
+  set_level_widths(model, widths, in.size(names.conv_in, 0), names.scheme == NamingScheme::kLabml);
   model.blocks_per_level = names.blocks;
   model.attention = names.attention;
   const std::string first = names.down_res(0, 0);
   model.time_scale_shift =
       in.size(first + "." + names.res.time, 0) == 2 * in.size(first + "." + names.res.conv1, 0);
   if (names.levels > 1 && in.has(names.downsample(0) + "." + names.res.conv1))
-    model.downsample = model.upsample = "resnet";
+    model.downsample = Downsampling::kResnet, model.upsample = Upsampling::kResnet;
   if (!in.has(names.middle_attention + "." + names.attention_parts.out))
-    model.middle_attention = "none";
-  if (names.scheme == "openai" && in.has(names.class_embedding)) {
-    model.class_embedding = "table";
+    model.middle_attention = MiddleAttention::kNone;
+  if (names.scheme == NamingScheme::kOpenai && in.has(names.class_embedding)) {
+    model.class_embedding = ClassEmbeddingKind::kTable;
     model.classes = in.size(names.class_embedding, 0);
   }
 }
 
 // What the code bases have in common where they differ from the defaults, Ho's.
 void set_pytorch_switches(ModelConfig& model) {
-  model.downsample_padding = "symmetric";
-  model.time_frequencies = "half";
+  model.downsample_padding = DownsamplePadding::kSymmetric;
+  model.time_frequencies = TimeFrequencies::kHalf;
   model.norm_epsilon = 1e-5;
 }
 
 void set_labml(InferredModel& result) {
   ModelConfig& model = result.config.model;
-  model.names = "labml";
-  model.attention_kind = "fused";
-  model.downsample_padding = "symmetric";
-  model.upsample = "transposed";
-  model.width_change = "last_block";
+  model.names = NamingScheme::kLabml;
+  model.attention_kind = AttentionKind::kFused;
+  model.downsample_padding = DownsamplePadding::kSymmetric;
+  model.upsample = Upsampling::kTransposed;
+  model.width_change = WidthChange::kLastBlock;
   model.norm_epsilon = 1e-5;
   model.final_groups = 8;
-  model.initialization = "pytorch";
-  result.config.data.range = "unit";
+  model.initialization = Initialization::kPytorch;
+  result.config.data.range = PixelRange::kUnit;
   result.assumed = {"images in [0,1]", "32 groups, 8 in the last norm"};
 }
 
 void set_openai(InferredModel& result) {
   ModelConfig& model = result.config.model;
   set_pytorch_switches(model);
-  model.time_order = "cos_sin";
+  model.time_order = TimeOrder::kCosSin;
   model.attention_heads = 4;
   result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
                     "q, k and v head by head, the older attention order (model.qkv_order)",
@@ -162,16 +162,21 @@ void set_openai(InferredModel& result) {
 void set_switches(InferredModel& result) {
   ModelConfig& model = result.config.model;
   model.dropout = 0;
-  if (result.layout.scheme == "labml") {
-    set_labml(result);
-  } else if (result.layout.scheme == "openai") {
-    set_openai(result);
-  } else if (result.layout.scheme == "pytorch_ddpm") {
-    set_pytorch_switches(model);
-    result.assumed = {"a linear schedule of 1000 steps", "one attention head"};
-  } else {
-    result.assumed = {"a linear schedule of 1000 steps", "one attention head",
-                      "group norms with epsilon 1e-6", "padding right and bottom"};
+  switch (result.layout.scheme) {
+    case NamingScheme::kLabml:
+      return set_labml(result);
+    case NamingScheme::kOpenai:
+      return set_openai(result);
+    case NamingScheme::kPytorchDdpm:
+      set_pytorch_switches(model);
+      result.assumed = {"a linear schedule of 1000 steps", "one attention head"};
+      return;
+    case NamingScheme::kHo:
+      result.assumed = {"a linear schedule of 1000 steps", "one attention head",
+                        "group norms with epsilon 1e-6", "padding right and bottom"};
+      return;
+    case NamingScheme::kDiffusers:  // whose files are not inferred
+      return;
   }
 }
 
@@ -181,64 +186,74 @@ struct Requirement {
   FieldValue value;
 };
 
+FieldValue named(Choice auto value) { return std::string(name_of(value)); }
+
 std::vector<Requirement> requirements(const Layout& layout) {
   std::vector<Requirement> list = {{"model.middle_scale", 1.0},
                                    {"model.center_input", false},
                                    {"model.middle", true},
                                    {"model.middle_groups", std::int64_t{0}},
-                                   {"model.activation", std::string("silu")},
-                                   {"model.time_embedding", std::string("sinusoidal")}};
+                                   {"model.activation", named(Activation::kSilu)},
+                                   {"model.time_embedding", named(TimeEmbeddingKind::kSinusoidal)}};
   const auto add = [&](std::vector<Requirement> more) {
     list.insert(list.end(), more.begin(), more.end());
   };
-  const std::string& scheme = layout.scheme;
-  const std::string half = "half", nearest = "nearest", qkv = "qkv", symmetric = "symmetric";
-  if (scheme == "labml") {
-    add({{"model.attention_kind", std::string("fused")},
-         {"model.upsample", std::string("transposed")},
-         {"model.width_change", std::string("last_block")},
-         {"model.downsample_padding", symmetric},
+  const NamingScheme scheme = layout.scheme;
+  const bool ho = scheme == NamingScheme::kHo, openai = scheme == NamingScheme::kOpenai;
+  const bool labml = scheme == NamingScheme::kLabml,
+             pytorch_ddpm = scheme == NamingScheme::kPytorchDdpm;
+  if (labml) {
+    add({{"model.attention_kind", named(AttentionKind::kFused)},
+         {"model.upsample", named(Upsampling::kTransposed)},
+         {"model.width_change", named(WidthChange::kLastBlock)},
+         {"model.downsample_padding", named(DownsamplePadding::kSymmetric)},
          {"model.compounding_widths", true},
          {"model.final_groups", std::int64_t{8}},
-         {"model.time_frequencies", std::string("half_minus_one")},
-         {"model.time_order", std::string("sin_cos")}});
+         {"model.time_frequencies", named(TimeFrequencies::kHalfMinusOne)},
+         {"model.time_order", named(TimeOrder::kSinCos)}});
   } else {
-    add({{"model.attention_kind", qkv}, {"model.width_change", std::string("first_block")}});
+    add({{"model.attention_kind", named(AttentionKind::kQkv)},
+         {"model.width_change", named(WidthChange::kFirstBlock)}});
   }
-  if (scheme != "openai")
+  if (!openai)
     add({{"model.time_scale", 1.0},
          {"model.time_scale_shift", false},
          {"model.attention_heads", std::int64_t{0}},
          {"model.predicts_variance", false},
-         {"model.class_embedding", std::string("none")}});
-  if (scheme == "ho")
-    add({{"model.downsample_padding", std::string("asymmetric")},
-         {"model.time_frequencies", std::string("half_minus_one")},
-         {"model.time_order", std::string("sin_cos")},
+         {"model.class_embedding", named(ClassEmbeddingKind::kNone)}});
+  if (ho)
+    add({{"model.downsample_padding", named(DownsamplePadding::kAsymmetric)},
+         {"model.time_frequencies", named(TimeFrequencies::kHalfMinusOne)},
+         {"model.time_order", named(TimeOrder::kSinCos)},
          {"model.norm_epsilon", 1e-6}});
-  if (scheme == "pytorch_ddpm")
-    add({{"model.time_frequencies", half}, {"model.time_order", std::string("sin_cos")}});
-  if (scheme == "openai")
-    add({{"model.time_frequencies", half}, {"model.time_order", std::string("cos_sin")}});
-  if (scheme == "ho" || scheme == "pytorch_ddpm")
-    add({{"model.attention_head_width", std::int64_t{0}}, {"model.upsample", nearest}});
-  if (scheme != "ho") add({{"model.downsample_padding", symmetric}, {"model.norm_epsilon", 1e-5}});
+  if (pytorch_ddpm)
+    add({{"model.time_frequencies", named(TimeFrequencies::kHalf)},
+         {"model.time_order", named(TimeOrder::kSinCos)}});
+  if (openai)
+    add({{"model.time_frequencies", named(TimeFrequencies::kHalf)},
+         {"model.time_order", named(TimeOrder::kCosSin)}});
+  if (ho || pytorch_ddpm)
+    add({{"model.attention_head_width", std::int64_t{0}},
+         {"model.upsample", named(Upsampling::kNearest)}});
+  if (!ho)
+    add({{"model.downsample_padding", named(DownsamplePadding::kSymmetric)},
+         {"model.norm_epsilon", 1e-5}});
   add({{"model.groups", std::int64_t{32}},
-       {"model.middle_attention", std::string("with_norm")},
+       {"model.middle_attention", named(MiddleAttention::kWithNorm)},
        {"model.time_width", std::int64_t{0}}});
-  if (scheme != "labml") add({{"model.final_groups", std::int64_t{32}}});
+  if (!labml) add({{"model.final_groups", std::int64_t{32}}});
   return list;
 }
 
 }  // namespace
 
-std::string detect_scheme(const TensorSet& set) {
-  for (const char* scheme : {"diffusers", "labml", "ho", "pytorch_ddpm", "openai"}) {
+std::optional<NamingScheme> detect_scheme(const TensorSet& set) {
+  for (const NamingScheme scheme : kChoices<NamingScheme>) {
     const UNetNames names = UNetNames::make(scheme, 1, 1, {false});
     const std::string time = names.time_embedding + "." + names.time_linear1 + ".weight";
     if (set.find(time) != nullptr && set.find(names.conv_in + ".weight") != nullptr) return scheme;
   }
-  return "";
+  return std::nullopt;
 }
 
 std::string describe_other_network(const TensorSet& set) {
@@ -257,22 +272,22 @@ std::string describe_other_network(const TensorSet& set) {
 }
 
 InferredModel infer_model(const TensorSet& set) {
-  const std::string scheme = detect_scheme(set);
+  const std::optional<NamingScheme> scheme = detect_scheme(set);
   if (const std::string other = describe_other_network(set); !other.empty())
     throw CheckpointError(set.path.string() + ": " + other);
-  if (scheme.empty())
+  if (!scheme)
     throw CheckpointError(set.path.string() +
                           ": its tensors are named like no network that is known here (diffusers, "
                           "labml, ho, pytorch_ddpm, openai, CompVis)");
-  if (scheme == "diffusers")
+  if (scheme == NamingScheme::kDiffusers)
     throw CheckpointError(set.path.string() +
                           ": its tensors are named as diffusers names them, but switches such as "
                           "norm_eps and attention_head_dim leave no trace in them; put its "
                           "config.json beside the file");
   InferredModel result;
-  result.layout.scheme = scheme;
+  result.layout.scheme = *scheme;
   try {
-    read_shapes(Inspector(set, scheme), result.config);
+    read_shapes(Inspector(set, *scheme), result.config);
   } catch (const CheckpointError& error) {
     const std::string message = error.what(), path = set.path.string();
     throw CheckpointError(message.starts_with(path) ? message : path + ": " + message);
@@ -285,8 +300,8 @@ void check_layout(const ModelConfig& model, const Layout& layout) {
   Config config;
   config.model = model;
   std::vector<std::string> problems;
-  if (model.class_embedding != "none" && model.class_embedding != "table" &&
-      layout.scheme == "openai")
+  if (model.class_embedding != ClassEmbeddingKind::kNone &&
+      model.class_embedding != ClassEmbeddingKind::kTable && layout.scheme == NamingScheme::kOpenai)
     problems.push_back(
         format_text("model.class_embedding = \"{}\" (there none or table)", model.class_embedding));
   for (const Requirement& requirement : requirements(layout)) {

@@ -7,6 +7,7 @@
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
 #include "ddpm/config/widths.h"
+#include "diffusers_words.h"
 #include "json_keys.h"
 
 namespace ddpm {
@@ -19,48 +20,41 @@ void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name) {
 
 // --- unet/config.json -> config ---------------------------------------------------------------------
 
-// What the type of a level's block says. Empty resampling: there is none to say something about.
+// What the type of a level's block says.
 struct BlockType {
   bool attention = false;
-  std::string resampling;  // "conv" or "resnet"
+  bool residual = false;  // it resamples by a residual block, not by a convolution
 };
 
-// "AttnDownBlock2D" with way = "Down"; `typed` is downsample_type or upsample_type, which only
+// "AttnDownBlock2D" with way = "Down"; `residual` is downsample_type or upsample_type, which only
 // blocks with attention honour.
 BlockType parse_block(std::string type, const std::string& way, const std::string& key,
-                      const std::string& typed, JsonKeys& keys) {
+                      bool residual, JsonKeys& keys) {
   if (type.starts_with("UNetRes")) type = type.substr(7);  // old files
   const std::string sample = way == "Down" ? "Downsample" : "Upsample";
-  if (type == way + "Block2D") return {false, "conv"};
-  if (type == "Attn" + way + "Block2D") return {true, typed};
-  if (type == "Resnet" + sample + "Block2D") return {false, "resnet"};
+  if (type == way + "Block2D") return {.attention = false, .residual = false};
+  if (type == "Attn" + way + "Block2D") return {.attention = true, .residual = residual};
+  if (type == "Resnet" + sample + "Block2D") return {.attention = false, .residual = true};
   keys.fail(key, "'" + shorten(type) + "' cannot be represented; " + way + "Block2D, Attn" + way +
                      "Block2D and Resnet" + sample + "Block2D can");
 }
 
-// The types of all levels, full resolution first. `last` has no resampling. Returns the common one.
-std::string read_blocks(const std::vector<std::string>& types, const std::string& way,
-                        const std::string& typed, std::size_t last, JsonKeys& keys,
-                        std::vector<bool>& attention) {
+// The types of all levels, full resolution first. `last` does not resample. Returns whether the
+// others do so by residual blocks.
+bool read_blocks(const std::vector<std::string>& types, const std::string& way, bool typed,
+                 std::size_t last, JsonKeys& keys, std::vector<bool>& attention) {
   const std::string key = way == "Down" ? "down_block_types" : "up_block_types";
-  std::optional<std::string> resampling;
+  std::optional<bool> residual;
   attention.clear();
   for (std::size_t level = 0; level < types.size(); ++level) {
     const BlockType block = parse_block(types[level], way, key, typed, keys);
     attention.push_back(block.attention);
     if (level == last) continue;
-    if (resampling && *resampling != block.resampling)
+    if (residual && *residual != block.residual)
       keys.fail(key, "convolutions and residual blocks that resample cannot be mixed");
-    resampling = block.resampling;
+    residual = block.residual;
   }
-  return resampling.value_or("conv");
-}
-
-std::string resampling_type(const std::string& key, JsonKeys& keys) {
-  const std::string type = keys.text(key, "conv");
-  if (type != "conv" && type != "resnet")
-    keys.fail(key, "cannot be represented; conv and resnet can");
-  return type;
+  return residual.value_or(false);
 }
 
 void read_levels(JsonKeys& keys, ModelConfig& model) {
@@ -81,38 +75,34 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
   if (up.size() != widths.size()) keys.fail("up_block_types", "one entry a level is needed");
   up = {up.rbegin(), up.rend()};
   std::vector<bool> attention_up;
-  model.downsample = read_blocks(down, "Down", resampling_type("downsample_type", keys),
-                                 widths.size() - 1, keys, model.attention);
-  model.upsample =
-      read_blocks(up, "Up", resampling_type("upsample_type", keys), 0, keys, attention_up) == "conv"
-          ? "nearest"
-          : "resnet";
+  const bool residual_down =
+      read_blocks(down, "Down", keys.word("downsample_type", "conv", kResampling),
+                  widths.size() - 1, keys, model.attention);
+  const bool residual_up =
+      read_blocks(up, "Up", keys.word("upsample_type", "conv", kResampling), 0, keys, attention_up);
+  model.downsample = residual_down ? Downsampling::kResnet : Downsampling::kConv;
+  model.upsample = residual_up ? Upsampling::kResnet : Upsampling::kNearest;
   if (attention_up != model.attention)
     keys.fail("up_block_types", "attention must be at the same levels as in down_block_types");
 }
 
 void read_time(JsonKeys& keys, ModelConfig& model) {
-  const std::string type = keys.text("time_embedding_type", "positional");
-  if (type != "positional" && type != "learned" && type != "fourier")
-    keys.fail("time_embedding_type", "cannot be represented; positional, learned and fourier can");
-  model.time_embedding = type == "positional" ? "sinusoidal" : type;
+  model.time_embedding = keys.word("time_embedding_type", "positional", kTimeEmbeddings);
   const std::optional<std::int64_t> rows =
       keys.integer_or_null("num_train_timesteps", std::nullopt);
-  if (type == "learned") {
+  if (model.time_embedding == TimeEmbeddingKind::kLearned) {
     if (!rows || *rows < 1 || *rows > 1'000'000)
       keys.fail("num_train_timesteps", "a learned time embedding needs it, in [1, 1000000]");
     model.time_table = *rows;
   }
   model.time_width = keys.integer_or_null("time_embedding_dim", std::nullopt).value_or(0);
   if (model.time_width < 0) keys.fail("time_embedding_dim", "must not be negative");
-  model.time_order = keys.boolean("flip_sin_to_cos", true) ? "cos_sin" : "sin_cos";
+  model.time_order =
+      keys.boolean("flip_sin_to_cos", true) ? TimeOrder::kCosSin : TimeOrder::kSinCos;
   const std::int64_t shift = keys.integer("freq_shift", 0);
   if (shift != 0 && shift != 1) keys.fail("freq_shift", "cannot be represented; 0 and 1 can");
-  model.time_frequencies = shift == 1 ? "half_minus_one" : "half";
-  const std::string time = keys.text("resnet_time_scale_shift", "default");
-  if (time != "default" && time != "scale_shift")
-    keys.fail("resnet_time_scale_shift", "cannot be represented; default and scale_shift can");
-  model.time_scale_shift = time == "scale_shift";
+  model.time_frequencies = shift == 1 ? TimeFrequencies::kHalfMinusOne : TimeFrequencies::kHalf;
+  model.time_scale_shift = keys.word("resnet_time_scale_shift", "default", kTimeScaleShift);
 }
 
 void read_attention(JsonKeys& keys, ModelConfig& model) {
@@ -135,7 +125,9 @@ void read_attention(JsonKeys& keys, ModelConfig& model) {
     keys.fail("attn_norm_num_groups", "must be in [1, 1024]");
   model.middle_groups = groups && *groups != model.groups ? *groups : 0;
   const bool normed = groups || !model.time_scale_shift;
-  model.middle_attention = !has_middle ? "none" : normed ? "with_norm" : "without_norm";
+  model.middle_attention = !has_middle ? MiddleAttention::kNone
+                           : normed    ? MiddleAttention::kWithNorm
+                                       : MiddleAttention::kWithoutNorm;
 }
 
 void read_classes(JsonKeys& keys, ModelConfig& model) {
@@ -144,10 +136,15 @@ void read_classes(JsonKeys& keys, ModelConfig& model) {
   const bool is_table = type == nullptr || type->is_null();
   if (count && (*count < 1 || *count > 1'000'000))
     keys.fail("num_class_embeds", "must be in [1, 1000000], or null");
-  if (!is_table && *type != "timestep" && *type != "identity")
-    keys.fail("class_embed_type", "cannot be represented; null, timestep and identity can");
   model.classes = count.value_or(0);
-  model.class_embedding = is_table ? (count ? "table" : "none") : type->get<std::string>();
+  model.class_embedding = count ? ClassEmbeddingKind::kTable : ClassEmbeddingKind::kNone;
+  if (is_table) return;
+  const auto kind = type->is_string()
+                        ? value_of(kClassEmbeddings, type->get_ref<const std::string&>())
+                        : std::nullopt;
+  if (!kind)
+    keys.fail("class_embed_type", "cannot be represented; null, timestep and identity can");
+  model.class_embedding = *kind;
 }
 
 void read_middle(JsonKeys& keys, ModelConfig& model) {
@@ -171,19 +168,16 @@ void read_rest(JsonKeys& keys, ModelConfig& model) {
   const std::int64_t padding = keys.integer("downsample_padding", 1);
   if (padding != 0 && padding != 1)
     keys.fail("downsample_padding", "cannot be represented; 0 and 1 can");
-  model.downsample_padding = padding == 0 ? "asymmetric" : "symmetric";
+  model.downsample_padding =
+      padding == 0 ? DownsamplePadding::kAsymmetric : DownsamplePadding::kSymmetric;
   model.center_input = keys.boolean("center_input_sample", false);
   model.dropout = keys.number("dropout", 0);
   if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
-  model.activation = keys.text("act_fn", "silu");
-  if (model.activation == "swish") model.activation = "silu";
-  if (model.activation != "silu" && model.activation != "relu" && model.activation != "gelu" &&
-      model.activation != "mish")
-    keys.fail("act_fn", "cannot be represented; silu, swish, relu, gelu and mish can");
-  model.attention_kind = "qkv";
-  model.width_change = "first_block";
-  model.initialization = "pytorch";
-  model.names = "diffusers";
+  model.activation = keys.word("act_fn", "silu", kActivations);
+  model.attention_kind = AttentionKind::kQkv;
+  model.width_change = WidthChange::kFirstBlock;
+  model.initialization = Initialization::kPytorch;
+  model.names = NamingScheme::kDiffusers;
 }
 
 void read_image(JsonKeys& keys, Config& config) {
@@ -211,7 +205,8 @@ void read_image(JsonKeys& keys, Config& config) {
 void warn_of_lost_head_key(const nlohmann::json& unet, const std::string& name,
                            const ModelConfig& model) {
   if (!unet.contains("attention_head_dim") && model.norm_epsilon == 1e-6 &&
-      model.downsample_padding == "asymmetric" && model.time_order == "sin_cos")
+      model.downsample_padding == DownsamplePadding::kAsymmetric &&
+      model.time_order == TimeOrder::kSinCos)
     log_warning(
         "{}: no attention_head_dim, so heads of 8 channels, as diffusers reads it; the networks "
         "with these switches were trained with one head: --set model.attention_head_width=0",
@@ -230,7 +225,7 @@ void apply_unet_config(const nlohmann::json& unet, const std::string& name, Conf
   read_rest(keys, config.model);
   read_attention(keys, config.model);
   read_image(keys, config);
-  config.data.range = "symmetric";
+  config.data.range = PixelRange::kSymmetric;
   warn_of_lost_head_key(unet, name, config.model);
   warn_of_unknown_keys(keys, name);
 }

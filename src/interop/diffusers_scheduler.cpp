@@ -1,21 +1,11 @@
-#include <array>
-
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/interop/diffusers.h"
+#include "diffusers_words.h"
 #include "json_keys.h"
 
 namespace ddpm {
 namespace {
-
-struct SchedulePair {
-  const char* own;
-  const char* diffusers;
-};
-constexpr std::array<SchedulePair, 4> kSchedules = {{{"linear", "linear"},
-                                                     {"quadratic", "scaled_linear"},
-                                                     {"cosine", "squaredcos_cap_v2"},
-                                                     {"sigmoid", "sigmoid"}}};
 
 void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.timesteps = keys.integer("num_train_timesteps", 1000);
@@ -26,20 +16,11 @@ void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
   for (const auto& [key, beta] :
        {std::pair{"beta_start", diffusion.beta_start}, {"beta_end", diffusion.beta_end}})
     if (!(beta > 0 && beta < 1)) keys.fail(key, "must be in (0, 1)");
-  const std::string schedule = keys.text("beta_schedule", "linear");
-  diffusion.schedule.clear();
-  for (const SchedulePair& pair : kSchedules)
-    if (schedule == pair.diffusers) diffusion.schedule = pair.own;
-  if (diffusion.schedule.empty())
-    keys.fail("beta_schedule",
-              "cannot be represented; linear, scaled_linear, squaredcos_cap_v2 and sigmoid can");
+  diffusion.schedule = keys.word("beta_schedule", "linear", kSchedules);
   keys.require("trained_betas", nullptr);
-  diffusion.prediction_type = keys.text("prediction_type", "epsilon");
-  if (diffusion.prediction_type != "epsilon" && diffusion.prediction_type != "v_prediction" &&
-      diffusion.prediction_type != "sample")
-    keys.fail("prediction_type", "cannot be represented; epsilon, v_prediction and sample can");
+  diffusion.prediction_type = keys.word("prediction_type", "epsilon", kPredictions);
   diffusion.zero_terminal_snr = keys.boolean("rescale_betas_zero_snr", false);
-  if (diffusion.zero_terminal_snr && diffusion.prediction_type == "epsilon")
+  if (diffusion.zero_terminal_snr && diffusion.prediction_type == Prediction::kNoise)
     keys.fail("rescale_betas_zero_snr",
               "with prediction_type epsilon the last timestep divides by zero; v_prediction and "
               "sample do not");
@@ -58,20 +39,6 @@ void read_threshold(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.dynamic_threshold_max = most;
 }
 
-void read_variance(JsonKeys& keys, DiffusionConfig& diffusion) {
-  const std::string variance = keys.text("variance_type", "fixed_small");
-  if (variance == "fixed_small" || variance == "fixed_small_log")
-    diffusion.variance = "fixed_small";
-  else if (variance == "fixed_large")
-    diffusion.variance = "fixed_large";
-  else if (variance == "learned" || variance == "learned_range")
-    diffusion.variance = variance;
-  else
-    keys.fail("variance_type",
-              "cannot be represented; fixed_small, fixed_small_log, fixed_large, learned and "
-              "learned_range can");
-}
-
 // What DDPMScheduler and DDIMScheduler have in common.
 void read_sampling(JsonKeys& keys, Config& config) {
   config.diffusion.clip_x0 = keys.boolean("clip_sample", true);
@@ -79,10 +46,9 @@ void read_sampling(JsonKeys& keys, Config& config) {
     keys.fail("clip_sample_range", "cannot be represented; 1 can");
   static_cast<void>(keys.find("clip_sample_range"));
   read_threshold(keys, config.diffusion);
-  const std::string spacing = keys.text("timestep_spacing", "leading");
-  if (spacing != "leading" && spacing != "trailing" && spacing != "linspace")
-    keys.fail("timestep_spacing", "must be leading, trailing or linspace");
-  config.sampling.spacing = spacing;
+  const auto spacing = value_of(kSpacings, keys.text("timestep_spacing", "leading"));
+  if (!spacing) keys.fail("timestep_spacing", "must be leading, trailing or linspace");
+  config.sampling.spacing = *spacing;
   config.sampling.steps_offset = keys.integer("steps_offset", 0);
   if (config.sampling.steps_offset < 0 || config.sampling.steps_offset > 1'000'000)
     keys.fail("steps_offset", "must be in [0, 1000000]");
@@ -90,7 +56,7 @@ void read_sampling(JsonKeys& keys, Config& config) {
 
 // Its grid's next time is not where DDIMScheduler goes from one of `linspace`.
 void warn_of_uneven_steps(const std::string& name, const SamplingConfig& sampling) {
-  if (sampling.spacing == "linspace")
+  if (sampling.spacing == Spacing::kLinspace)
     log_warning(
         "{}: DDIMScheduler steps by a whole number of timesteps, beside the times of linspace; "
         "here each step goes to the next time",
@@ -99,7 +65,7 @@ void warn_of_uneven_steps(const std::string& name, const SamplingConfig& samplin
 
 // DDIMScheduler does not take networks that predict a variance.
 bool is_ddim(const Config& config) {
-  return config.sampling.sampler == "ddim" && !config.model.predicts_variance;
+  return config.sampling.sampler == SamplerKind::kDdim && !config.model.predicts_variance;
 }
 
 }  // namespace
@@ -112,13 +78,13 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
   config.sampling.use_clipped_model_output = false;  // as its pipelines call DDIM's step
   if (class_name == "DDPMScheduler") {
     read_sampling(keys, config);
-    read_variance(keys, config.diffusion);
+    config.diffusion.variance = keys.word("variance_type", "fixed_small", kVariances);
     return;
   }
-  config.diffusion.variance = "fixed_small";
+  config.diffusion.variance = Variance::kFixedSmall;
   if (class_name == "DDIMScheduler") {
     read_sampling(keys, config);
-    config.sampling.sampler = "ddim";
+    config.sampling.sampler = SamplerKind::kDdim;
     config.sampling.set_alpha_to_one = keys.boolean("set_alpha_to_one", true);
     warn_of_uneven_steps(name, config.sampling);
     return;
@@ -132,37 +98,36 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
 
 nlohmann::ordered_json scheduler_config(const Config& config) {
   const DiffusionConfig& diffusion = config.diffusion;
-  if (config.data.range != "symmetric")
-    throw ConfigError("data.range = \"" + config.data.range +
-                      "\": pipelines of diffusers take images in [-1, 1] for granted");
-  std::string schedule;
-  for (const SchedulePair& pair : kSchedules)
-    if (diffusion.schedule == pair.own) schedule = pair.diffusers;
-  if (schedule.empty() || (schedule == "sigmoid" && is_ddim(config)))
-    throw ConfigError("diffusion.schedule = \"" + diffusion.schedule +
-                      "\": the scheduler of diffusers has no such schedule");
+  if (config.data.range != PixelRange::kSymmetric)
+    throw ConfigError(format_text(
+        "data.range = \"{}\": pipelines of diffusers take images in [-1, 1] for granted",
+        config.data.range));
+  if (diffusion.schedule == BetaSchedule::kSigmoid && is_ddim(config))
+    throw ConfigError(
+        format_text("diffusion.schedule = \"{}\": the scheduler of diffusers has no such schedule",
+                    diffusion.schedule));
   const bool ddim = is_ddim(config), thresholding = diffusion.dynamic_threshold > 0;
   nlohmann::ordered_json result = {
       {"_class_name", ddim ? "DDIMScheduler" : "DDPMScheduler"},
       {"_diffusers_version", "0.42.1"},
       {"beta_end", diffusion.beta_end},
-      {"beta_schedule", schedule},
+      {"beta_schedule", word_for(kSchedules, diffusion.schedule)},
       {"beta_start", diffusion.beta_start},
       {"clip_sample", diffusion.clip_x0},
       {"clip_sample_range", 1.0},
       {"dynamic_thresholding_ratio", thresholding ? diffusion.dynamic_threshold : 0.995},
       {"num_train_timesteps", diffusion.timesteps},
-      {"prediction_type", diffusion.prediction_type},
+      {"prediction_type", word_for(kPredictions, diffusion.prediction_type)},
       {"rescale_betas_zero_snr", diffusion.zero_terminal_snr},
       {"sample_max_value", diffusion.dynamic_threshold_max},
       {"steps_offset", config.sampling.steps_offset},
       {"thresholding", thresholding},
-      {"timestep_spacing", config.sampling.spacing},
+      {"timestep_spacing", word_for(kSpacings, config.sampling.spacing)},
       {"trained_betas", nullptr}};
   if (ddim)
     result["set_alpha_to_one"] = config.sampling.set_alpha_to_one;
   else
-    result["variance_type"] = diffusion.variance;
+    result["variance_type"] = word_for(kVariances, diffusion.variance);
   return result;
 }
 

@@ -7,6 +7,7 @@
 #include "ddpm/config/fields.h"
 #include "ddpm/config/widths.h"
 #include "ddpm/interop/diffusers.h"
+#include "diffusers_words.h"
 
 namespace ddpm {
 namespace {
@@ -38,8 +39,8 @@ nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys&
   const std::vector<std::int64_t> widths = level_widths(model);
   std::vector<std::int64_t> heads;
   for (std::size_t level = 0; level < widths.size(); ++level)
-    if (model.attention[level] ||
-        (level + 1 == widths.size() && model.middle && model.middle_attention != "none"))
+    if (model.attention[level] || (level + 1 == widths.size() && model.middle &&
+                                   model.middle_attention != MiddleAttention::kNone))
       heads.push_back(widths[level] / model.attention_heads);
   if (heads.empty()) return nullptr;
   if (std::ranges::any_of(heads, [&](std::int64_t width) { return width != heads.front(); }))
@@ -49,32 +50,37 @@ nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys&
 
 void check(const Config& config, UnrepresentableKeys& problems) {
   const ModelConfig& model = config.model;
-  if (model.attention_kind != "qkv")
+  if (model.attention_kind != AttentionKind::kQkv)
     problems.add("model.attention_kind", "attention there has a norm and three projections");
   if (model.time_scale != 1) problems.add("model.time_scale", "timesteps are not scaled there");
-  if (model.width_change != "first_block")
+  if (model.width_change != WidthChange::kFirstBlock)
     problems.add("model.width_change", "widths drop in the first block there");
-  if (model.upsample == "transposed")
+  if (model.upsample == Upsampling::kTransposed)
     problems.add("model.upsample", "images are doubled by repeating pixels there");
   if (model.final_groups != model.groups)
     problems.add("model.final_groups", "must equal model.groups there");
   const std::vector<std::int64_t> widths = level_widths(model);
   if (first_width(model) != widths.front() || model.base_width != widths.front())
     problems.add("model.base_width", "must equal the width of the first level there");
-  if (model.middle_attention == "without_norm" && !model.time_scale_shift)
+  if (model.middle_attention == MiddleAttention::kWithoutNorm && !model.time_scale_shift)
     problems.add("model.middle_attention", "goes only with model.time_scale_shift there");
 }
 
-std::string block_type(bool attention, const std::string& resampling, bool down) {
+std::string block_type(bool attention, bool residual, bool down) {
   if (attention) return down ? "AttnDownBlock2D" : "AttnUpBlock2D";
-  if (resampling == "resnet") return down ? "ResnetDownsampleBlock2D" : "ResnetUpsampleBlock2D";
+  if (residual) return down ? "ResnetDownsampleBlock2D" : "ResnetUpsampleBlock2D";
   return down ? "DownBlock2D" : "UpBlock2D";
+}
+
+// Whether images are halved, on the way down, or doubled by residual blocks.
+bool resamples_by_blocks(const ModelConfig& model, bool down) {
+  return down ? model.downsample == Downsampling::kResnet : model.upsample == Upsampling::kResnet;
 }
 
 std::vector<std::string> block_types(const ModelConfig& model, bool down) {
   std::vector<std::string> types;
   for (const bool attention : model.attention)
-    types.push_back(block_type(attention, down ? model.downsample : model.upsample, down));
+    types.push_back(block_type(attention, resamples_by_blocks(model, down), down));
   if (!down) std::ranges::reverse(types);
   return types;
 }
@@ -90,8 +96,8 @@ nlohmann::ordered_json null_if_zero(std::int64_t value) {
 }
 
 nlohmann::ordered_json class_embed_type(const ModelConfig& model) {
-  if (model.class_embedding == "none" || model.class_embedding == "table") return nullptr;
-  return model.class_embedding;
+  const std::string_view word = word_for(kClassEmbeddings, model.class_embedding);
+  return word.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(word);
 }
 
 }  // namespace
@@ -102,24 +108,24 @@ nlohmann::ordered_json unet_config(const Config& config) {
   check(config, problems);
   const nlohmann::ordered_json heads = head_width(model, problems);
   problems.throw_if_any();
-  const bool extra_norm =
-      model.middle_attention == "with_norm" && (model.time_scale_shift || model.middle_groups > 0);
+  const bool extra_norm = model.middle_attention == MiddleAttention::kWithNorm &&
+                          (model.time_scale_shift || model.middle_groups > 0);
   nlohmann::ordered_json unet = {
       {"_class_name", "UNet2DModel"},
       {"_diffusers_version", "0.42.1"},
-      {"act_fn", model.activation},
-      {"add_attention", model.middle_attention != "none"},
+      {"act_fn", word_for(kActivations, model.activation)},
+      {"add_attention", model.middle_attention != MiddleAttention::kNone},
       {"attention_head_dim", heads},
       {"attn_norm_num_groups", nullptr},
       {"block_out_channels", level_widths(model)},
       {"center_input_sample", model.center_input},
       {"class_embed_type", class_embed_type(model)},
       {"down_block_types", block_types(model, true)},
-      {"downsample_padding", model.downsample_padding == "symmetric" ? 1 : 0},
-      {"downsample_type", model.downsample},
+      {"downsample_padding", model.downsample_padding == DownsamplePadding::kSymmetric ? 1 : 0},
+      {"downsample_type", word_for(kResampling, resamples_by_blocks(model, true))},
       {"dropout", model.dropout},
-      {"flip_sin_to_cos", model.time_order == "cos_sin"},
-      {"freq_shift", model.time_frequencies == "half" ? 0 : 1},
+      {"flip_sin_to_cos", model.time_order == TimeOrder::kCosSin},
+      {"freq_shift", model.time_frequencies == TimeFrequencies::kHalf ? 0 : 1},
       {"in_channels", config.data.channels},
       {"layers_per_block", model.blocks_per_level},
       {"mid_block_scale_factor", model.middle_scale},
@@ -129,13 +135,12 @@ nlohmann::ordered_json unet_config(const Config& config) {
       {"num_class_embeds", null_if_zero(model.classes)},
       {"num_train_timesteps", null_if_zero(model.time_table)},
       {"out_channels", (model.predicts_variance ? 2 : 1) * config.data.channels},
-      {"resnet_time_scale_shift", model.time_scale_shift ? "scale_shift" : "default"},
+      {"resnet_time_scale_shift", word_for(kTimeScaleShift, model.time_scale_shift)},
       {"sample_size", sample_size(config.data)},
       {"time_embedding_dim", null_if_zero(model.time_width)},
-      {"time_embedding_type",
-       model.time_embedding == "sinusoidal" ? "positional" : model.time_embedding},
+      {"time_embedding_type", word_for(kTimeEmbeddings, model.time_embedding)},
       {"up_block_types", block_types(model, false)},
-      {"upsample_type", model.upsample == "resnet" ? "resnet" : "conv"}};
+      {"upsample_type", word_for(kResampling, resamples_by_blocks(model, false))}};
   if (extra_norm)
     unet["attn_norm_num_groups"] = model.middle_groups > 0 ? model.middle_groups : model.groups;
   if (!model.middle) unet["mid_block_type"] = nullptr;

@@ -10,6 +10,8 @@
 #include <nlohmann/json.hpp>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/text.h"
+#include "word.h"
 
 namespace ddpm {
 
@@ -25,6 +27,16 @@ class JsonKeys {
   std::int64_t integer(const std::string& key, std::int64_t otherwise);
   double number(const std::string& key, double otherwise);
   std::string text(const std::string& key, const std::string& otherwise);
+  // What the text stands for. None of the words: fail() with all of them.
+  template <class Value, std::size_t size>
+  Value word(const std::string& key, const std::string& otherwise,
+             const std::array<Word<Value>, size>& words) {
+    const std::optional<Value> value = value_of(words, text(key, otherwise));
+    if (value) return *value;
+    std::vector<std::string> texts;
+    for (const Word<Value>& known : words) texts.emplace_back(known.text);
+    fail(key, "cannot be represented; " + join(texts, ", ", " and ") + " can");
+  }
   // null: nothing.
   std::optional<std::int64_t> integer_or_null(const std::string& key,
                                               std::optional<std::int64_t> otherwise);

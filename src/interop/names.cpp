@@ -3,13 +3,11 @@
 #include <initializer_list>
 #include <utility>
 
-#include "ddpm/base/error.h"
-
 namespace ddpm {
 namespace {
 
 UNetNames diffusers() {
-  return {.scheme = "diffusers",
+  return {.scheme = NamingScheme::kDiffusers,
           .conv_in = "conv_in",
           .norm_out = "conv_norm_out",
           .conv_out = "conv_out",
@@ -30,7 +28,7 @@ UNetNames diffusers() {
 }
 
 UNetNames labml() {
-  return {.scheme = "labml",
+  return {.scheme = NamingScheme::kLabml,
           .conv_in = "image_proj",
           .norm_out = "norm",
           .conv_out = "final",
@@ -51,7 +49,7 @@ UNetNames labml() {
 }
 
 UNetNames ho() {
-  return {.scheme = "ho",
+  return {.scheme = NamingScheme::kHo,
           .conv_in = "conv_in",
           .norm_out = "norm_out",
           .conv_out = "conv_out",
@@ -72,7 +70,7 @@ UNetNames ho() {
 }
 
 UNetNames pytorch_ddpm() {
-  return {.scheme = "pytorch_ddpm",
+  return {.scheme = NamingScheme::kPytorchDdpm,
           .conv_in = "head",
           .norm_out = "tail.0",
           .conv_out = "tail.2",
@@ -100,7 +98,7 @@ UNetNames pytorch_ddpm() {
 }
 
 UNetNames openai() {
-  return {.scheme = "openai",
+  return {.scheme = NamingScheme::kOpenai,
           .conv_in = "input_blocks.0.0",
           .norm_out = "out.0",
           .conv_out = "out.2",
@@ -129,11 +127,20 @@ UNetNames openai() {
                     .upsampling_has_number = false}};
 }
 
-UNetNames parts_of(const std::string& scheme) {
-  for (UNetNames (*names)() : {diffusers, labml, ho, pytorch_ddpm, openai})
-    if (UNetNames found = names(); found.scheme == scheme) return found;
-  throw ConfigError("model.names: unknown scheme '" + scheme +
-                    "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
+UNetNames parts_of(NamingScheme scheme) {
+  switch (scheme) {
+    case NamingScheme::kDiffusers:
+      return diffusers();
+    case NamingScheme::kLabml:
+      return labml();
+    case NamingScheme::kHo:
+      return ho();
+    case NamingScheme::kPytorchDdpm:
+      return pytorch_ddpm();
+    case NamingScheme::kOpenai:
+      return openai();
+  }
+  return {};
 }
 
 using Numbers = std::initializer_list<std::pair<const char*, std::int64_t>>;
@@ -149,7 +156,7 @@ std::string fill_in(std::string path, const Numbers& numbers) {
 
 }  // namespace
 
-UNetNames UNetNames::make(const std::string& scheme, std::int64_t levels, std::int64_t blocks,
+UNetNames UNetNames::make(NamingScheme scheme, std::int64_t levels, std::int64_t blocks,
                           const std::vector<bool>& attention) {
   UNetNames names = parts_of(scheme);
   names.levels = levels;

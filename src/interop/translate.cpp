@@ -92,7 +92,7 @@ class Pairs {
   const UNetNames &own_, &foreign_;
 };
 
-Pairs pairs_of(const ModelConfig& model, const std::string& scheme) {
+Pairs pairs_of(const ModelConfig& model, NamingScheme scheme) {
   const auto levels = static_cast<std::int64_t>(model.width_multipliers.size());
   const UNetNames own =
       UNetNames::make(model.names, levels, model.blocks_per_level, model.attention);
@@ -176,9 +176,18 @@ void set_spatial_rank(TensorView& view, std::size_t rank) {
   if (view.shape.size() == 2) view.shape.insert(view.shape.end(), rank, 1);
 }
 
-std::size_t spatial_rank(const std::string& scheme) {
-  if (scheme == "ho" || scheme == "pytorch_ddpm") return 2;
-  return scheme == "openai" ? 1 : 0;
+std::size_t spatial_rank(NamingScheme scheme) {
+  switch (scheme) {
+    case NamingScheme::kHo:
+    case NamingScheme::kPytorchDdpm:
+      return 2;
+    case NamingScheme::kOpenai:
+      return 1;
+    case NamingScheme::kDiffusers:
+    case NamingScheme::kLabml:
+      break;
+  }
+  return 0;
 }
 
 // q, k, v -> one tensor per attention.
@@ -239,7 +248,7 @@ TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfi
   std::map<std::string, const ModulePair*> by_own;
   for (const ModulePair& pair : pairs.modules) by_own.emplace(pair.own, &pair);
   Builder builder(own);
-  const bool joint = layout.scheme == "openai";
+  const bool joint = layout.scheme == NamingScheme::kOpenai;
   for (TensorView view : own.tensors) {
     const auto [path, leaf] = split_name(view.name);
     const auto found = by_own.find(path);
@@ -251,7 +260,8 @@ TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfi
       view.name = found->second->foreign + "." + leaf;
       if (found->second->part == Part::kProjection)
         set_spatial_rank(view, spatial_rank(layout.scheme));
-      if (found->second->part == Part::kFirstTimeLayer && layout.scheme == "pytorch_ddpm")
+      if (found->second->part == Part::kFirstTimeLayer &&
+          layout.scheme == NamingScheme::kPytorchDdpm)
         view = reorder_columns(view, /*split=*/false, builder);
     }
     builder.add(std::move(view));
@@ -266,7 +276,7 @@ TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const Mode
   std::map<std::string, const ModulePair*> by_foreign;
   for (const ModulePair& pair : pairs.modules) by_foreign.emplace(pair.foreign, &pair);
   std::map<std::string, const AttentionPair*> joint;
-  if (layout.scheme == "openai")
+  if (layout.scheme == NamingScheme::kOpenai)
     for (const AttentionPair& pair : pairs.attentions) joint.emplace(pair.foreign + ".qkv", &pair);
   Builder builder(foreign);
   for (TensorView view : foreign.tensors) {
@@ -278,7 +288,8 @@ TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const Mode
     if (const auto found = by_foreign.find(path); found != by_foreign.end()) {
       view.name = found->second->own + "." + leaf;
       if (found->second->part == Part::kProjection) set_spatial_rank(view, 0);
-      if (found->second->part == Part::kFirstTimeLayer && layout.scheme == "pytorch_ddpm")
+      if (found->second->part == Part::kFirstTimeLayer &&
+          layout.scheme == NamingScheme::kPytorchDdpm)
         view = reorder_columns(view, /*split=*/true, builder);
     }
     builder.add(std::move(view));

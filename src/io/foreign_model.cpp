@@ -74,7 +74,7 @@ TensorSet choose_state_dict(const fs::path& path, WeightSet weights) {
     for (const StateDict& dict : dicts) {
       if (dict.name != name) continue;
       TensorSet set = unwrap(dict.set, weights);
-      if (detect_scheme(set).empty()) continue;
+      if (!detect_scheme(set)) continue;
       if (!name.empty()) log_info("{}: weights of '{}'", path.string(), name);
       return set;
     }
@@ -191,7 +191,7 @@ std::optional<DiffusersFolder> find_diffusers_folder(const fs::path& path) {
 ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
   ModelFile model;
   model.weights = folder.weights;
-  model.format = "diffusers";
+  model.format = ModelFormat::kDiffusers;
   const nlohmann::json unet = read_json_file(folder.unet);
   const nlohmann::json scheduler =
       folder.scheduler.empty() ? nlohmann::json::object() : read_json_file(folder.scheduler);
@@ -207,8 +207,9 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
     record.sampling = model.config.sampling;
     if (still_describes(record, model.config)) model.config = record;
   }
-  if (model.config.model.names != "diffusers")
-    model.tensors = from_layout(model.tensors, {.scheme = "diffusers"}, model.config.model);
+  if (model.config.model.names != NamingScheme::kDiffusers)
+    model.tensors =
+        from_layout(model.tensors, {.scheme = NamingScheme::kDiffusers}, model.config.model);
   validate(model.config);
   model.sha256 = folder.weights.extension() == ".json" ? hash_tensors(model.tensors)
                                                        : sha256_file(folder.weights);
@@ -238,7 +239,7 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
   return {.weights = file,
           .config = inferred.config,
           .sha256 = {},
-          .format = inferred.layout.scheme,
+          .format = *parse_choice<ModelFormat>(name_of(inferred.layout.scheme)),
           .tensors = std::move(own)};
 }
 

@@ -41,8 +41,14 @@ fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
                         "diffusion_pytorch_model.safetensors), or one file of weights");
 }
 
-// CompVis puts OpenAI's network below this.
-std::string scheme_of(const std::string& layout) { return layout == "compvis" ? "openai" : layout; }
+// The format that the metadata of a file names: one whose tensors are not named as model.names says.
+ModelFormat parse_layout(const std::string& layout) {
+  const std::optional<ModelFormat> format = parse_choice<ModelFormat>(layout);
+  if (!format || !scheme_of(*format))
+    throw ConfigError("model.names: unknown scheme '" + layout +
+                      "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
+  return *format;
+}
 
 // Without CompVis's prefix and the table of sinusoids of pytorch_ddpm.
 TensorSet unwrapped(const TensorSet& set) {
@@ -71,30 +77,43 @@ std::optional<ModelFile> open_own(const fs::path& weights) {
   else
     return std::nullopt;
   if (const auto layout = metadata.find(kLayoutKey); layout != metadata.end()) {
-    model.format = layout->second;
+    model.format = parse_layout(layout->second);
     const ModelConfig& network = model.config.model;
     model.tensors = from_layout(unwrapped(model.tensors),
-                                Layout::of(scheme_of(model.format), network), network);
+                                Layout::of(*scheme_of(model.format), network), network);
   }
   return model;
 }
 
 }  // namespace
 
-SafetensorsMetadata model_metadata(const Config& config, const std::string& scheme) {
+std::optional<NamingScheme> scheme_of(ModelFormat format) {
+  switch (format) {
+    case ModelFormat::kDdpm:
+      return std::nullopt;
+    case ModelFormat::kDiffusers:
+      return NamingScheme::kDiffusers;
+    case ModelFormat::kLabml:
+      return NamingScheme::kLabml;
+    case ModelFormat::kHo:
+      return NamingScheme::kHo;
+    case ModelFormat::kPytorchDdpm:
+      return NamingScheme::kPytorchDdpm;
+    case ModelFormat::kOpenai:
+    case ModelFormat::kCompvis:
+      return NamingScheme::kOpenai;
+  }
+  return std::nullopt;
+}
+
+SafetensorsMetadata model_metadata(const Config& config, std::optional<ModelFormat> layout) {
   const auto all = nlohmann::ordered_json::parse(to_json(config));
   nlohmann::ordered_json network = {{"model", all.at("model")}, {"diffusion", all.at("diffusion")}};
   for (const char* key : {"height", "width", "channels", "range"})
     network["data"][key] = all.at("data").at(key);
   SafetensorsMetadata metadata = {{"format", "pt"}, {kConfigKey, network.dump()}};
-  if (!scheme.empty()) metadata.emplace(kLayoutKey, scheme);
+  if (layout) metadata.emplace(kLayoutKey, name_of(*layout));
   return metadata;
-}
-
-WeightSet parse_weight_set(const std::string& name) {
-  if (name == "ema") return WeightSet::kEma;
-  if (name == "raw") return WeightSet::kRaw;
-  throw ConfigError("sampling.weights: '" + name + "' is none of ema, raw");
 }
 
 ModelFile open_model(const fs::path& path, WeightSet weights, std::span<const Override> overrides) {

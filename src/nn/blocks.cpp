@@ -182,7 +182,7 @@ torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
                  options_.output_scale);
 }
 
-DownsampleImpl::DownsampleImpl(std::int64_t channels, ops::DownsamplePadding padding)
+DownsampleImpl::DownsampleImpl(std::int64_t channels, DownsamplePadding padding)
     : padding_(padding), conv_(register_module("conv", conv3x3(channels, channels))) {}
 
 torch::Tensor DownsampleImpl::forward(const torch::Tensor& x) {

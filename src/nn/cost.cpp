@@ -115,7 +115,7 @@ class ProbeScope {
 double count_inference_elements(const ModelConfig& config, std::int64_t height,
                                 std::int64_t width) {
   const std::vector<std::int64_t> levels = level_widths(config);
-  const bool narrows_early = config.width_change == "first_block";
+  const bool narrows_early = config.width_change == WidthChange::kFirstBlock;
   double pixels = static_cast<double>(height * width), waiting = 0, most = 0;
   for (std::size_t level = 0; level < levels.size(); ++level, pixels /= 4) {
     const auto own = static_cast<double>(levels[level]);

@@ -12,21 +12,21 @@ namespace ddpm {
 TimeFeaturesImpl::TimeFeaturesImpl(const ModelConfig& config)
     : kind_(config.time_embedding),
       base_width_(config.base_width),
-      cosine_first_(config.time_order == "cos_sin"),
-      half_minus_one_(config.time_frequencies == "half_minus_one") {
-  if (kind_ == "learned")
+      cosine_first_(config.time_order == TimeOrder::kCosSin),
+      half_minus_one_(config.time_frequencies == TimeFrequencies::kHalfMinusOne) {
+  if (kind_ == TimeEmbeddingKind::kLearned)
     weight = register_parameter("weight", torch::zeros({config.time_table, base_width_}));
-  else if (kind_ == "fourier")
+  else if (kind_ == TimeEmbeddingKind::kFourier)
     weight = register_parameter("weight", torch::zeros({base_width_}));
 }
 
 std::int64_t TimeFeaturesImpl::width() const {
-  return kind_ == "fourier" ? 2 * base_width_ : base_width_;
+  return kind_ == TimeEmbeddingKind::kFourier ? 2 * base_width_ : base_width_;
 }
 
 torch::Tensor TimeFeaturesImpl::forward(const torch::Tensor& t) {
-  if (kind_ == "learned") return weight.index_select(0, t.to(torch::kInt64));
-  if (kind_ == "sinusoidal")
+  if (kind_ == TimeEmbeddingKind::kLearned) return weight.index_select(0, t.to(torch::kInt64));
+  if (kind_ == TimeEmbeddingKind::kSinusoidal)
     return ops::timestep_embedding(
         t,
         {.width = base_width_, .cosine_first = cosine_first_, .half_minus_one = half_minus_one_});
@@ -51,9 +51,9 @@ torch::Tensor TimeEmbeddingImpl::forward(const torch::Tensor& features) {
 ClassEmbeddingImpl::ClassEmbeddingImpl(const ModelConfig& config, TimeFeatures features,
                                        const UNetNames& names)
     : features_(std::move(features)), kind_(config.class_embedding) {
-  if (kind_ == "table")
+  if (kind_ == ClassEmbeddingKind::kTable)
     weight = register_parameter("weight", torch::zeros({config.classes, time_width(config)}));
-  if (kind_ != "timestep") return;
+  if (kind_ != ClassEmbeddingKind::kTimestep) return;
   // Its layers are children of this module, not one below.
   layers_ = TimeEmbedding(features_->width(), time_width(config), names);
   for (const auto& child : layers_->named_children()) register_module(child.key(), child.value());
@@ -61,13 +61,13 @@ ClassEmbeddingImpl::ClassEmbeddingImpl(const ModelConfig& config, TimeFeatures f
 
 torch::Tensor ClassEmbeddingImpl::forward(const torch::Tensor& labels) {
   if (!labels.defined()) throw std::invalid_argument("this network needs class labels");
-  if (kind_ == "table") return weight.index_select(0, labels);
-  return kind_ == "timestep" ? layers_(features_(labels)) : labels;
+  if (kind_ == ClassEmbeddingKind::kTable) return weight.index_select(0, labels);
+  return kind_ == ClassEmbeddingKind::kTimestep ? layers_(features_(labels)) : labels;
 }
 
 torch::Tensor zero_labels(const ModelConfig& config, std::int64_t count, torch::Device device) {
-  if (config.class_embedding == "none") return {};
-  if (config.class_embedding == "identity")
+  if (config.class_embedding == ClassEmbeddingKind::kNone) return {};
+  if (config.class_embedding == ClassEmbeddingKind::kIdentity)
     return torch::zeros({count, time_width(config)}, torch::TensorOptions().device(device));
   return torch::zeros({count}, torch::TensorOptions().dtype(torch::kInt64).device(device));
 }

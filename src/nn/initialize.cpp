@@ -35,7 +35,7 @@ bool is_in(const torch::Tensor& tensor, const std::vector<torch::Tensor>& list) 
 
 }  // namespace
 
-void initialize_weights(UNet& net, const std::string& method, std::uint64_t seed) {
+void initialize_weights(UNet& net, Initialization method, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
   const std::vector<torch::Tensor> last = net->last_layer_weights(),
                                    tables = net->embedding_tables();
@@ -52,7 +52,7 @@ void initialize_weights(UNet& net, const std::string& method, std::uint64_t seed
     } else if (is_weight && parameter.dim() >= 2) {
       const Fans fan = fans(parameter);
       const double gain = is_in(parameter, last) ? 1e-5 : 1.0;
-      const bool ho = method == "ho";
+      const bool ho = method == Initialization::kHo;
       fill_uniform(parameter,
                    ho ? gain * std::sqrt(6.0 / (fan.in + fan.out)) : 1.0 / std::sqrt(fan.in), key);
       bias_limit = ho ? 0.0 : 1.0 / std::sqrt(fan.in);

@@ -42,7 +42,7 @@ torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tenso
 UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
     : center_input_(config.center_input),
       time_scale_(config.time_scale),
-      activation_(parse_activation(config.activation)) {
+      activation_(config.activation) {
   const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
   const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
 
@@ -50,7 +50,7 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
   time_features_ = register_module(names.time_features, TimeFeatures(config));
   time_embedding_ = register_module(
       names.time_embedding, TimeEmbedding(time_features_->width(), time_width(config), names));
-  if (config.class_embedding != "none")
+  if (config.class_embedding != ClassEmbeddingKind::kNone)
     class_embedding_ =
         register_module(names.class_embedding, ClassEmbedding(config, time_features_, names));
   std::vector<std::int64_t> skip_widths = {first_width(config)};
@@ -58,8 +58,9 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
   build_middle(config, names);
   build_up(config, names, skip_widths);
 
-  const std::int64_t last_width =
-      config.width_change == "last_block" ? config.base_width : level_widths(config).front();
+  const std::int64_t last_width = config.width_change == WidthChange::kLastBlock
+                                      ? config.base_width
+                                      : level_widths(config).front();
   norm_out_ =
       register_module(names.norm_out, Norm(last_width, config.final_groups, config.norm_epsilon));
   conv_out_ = register_module(
@@ -83,13 +84,11 @@ void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
       skip_widths.push_back(width);
     }
     if (level + 1 < names.levels) {
-      if (config.downsample == "resnet") {
+      if (config.downsample == Downsampling::kResnet) {
         part.halve =
             add_res(names.downsample(level), config, names, width, width, 1, Resample::kHalve);
       } else {
-        part.downsample = Downsample(width, config.downsample_padding == "asymmetric"
-                                                ? ops::DownsamplePadding::kAsymmetric
-                                                : ops::DownsamplePadding::kSymmetric);
+        part.downsample = Downsample(width, config.downsample_padding);
         register_at(*this, names.downsample(level), part.downsample.ptr());
       }
       skip_widths.push_back(width);
@@ -103,12 +102,12 @@ void UNetImpl::build_middle(const ModelConfig& config, const UNetNames& names) {
   const std::int64_t width = level_widths(config).back();
   const double scale = config.middle_scale;
   middle_.res1 = add_res(names.middle_res1, config, names, width, width, scale);
-  if (config.middle_attention != "none")
+  if (config.middle_attention != MiddleAttention::kNone)
     middle_.attention =
         add_attention(names.middle_attention, config, names,
                       {.channels = width,
                        .groups = config.middle_groups > 0 ? config.middle_groups : config.groups,
-                       .normed = config.middle_attention == "with_norm",
+                       .normed = config.middle_attention == MiddleAttention::kWithNorm,
                        .output_scale = scale});
   middle_.res2 = add_res(names.middle_res2, config, names, width, width, scale);
 }
@@ -122,7 +121,7 @@ void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
     const std::int64_t next_width = level > 0 ? widths[l - 1] : config.base_width;
     UpLevel part;
     for (std::int64_t block = 0; block <= names.blocks; ++block) {
-      const bool narrows = config.width_change == "last_block" && block == names.blocks;
+      const bool narrows = config.width_change == WidthChange::kLastBlock && block == names.blocks;
       const std::int64_t out = narrows ? next_width : widths[l];
       UpBlock up{
           add_res(names.up_res(level, block), config, names, width + skip_widths.back(), out)};
@@ -133,11 +132,11 @@ void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
                                      {.channels = width, .groups = config.groups});
       part.blocks.push_back(std::move(up));
     }
-    if (level > 0 && config.upsample == "resnet") {
+    if (level > 0 && config.upsample == Upsampling::kResnet) {
       part.twice =
           add_res(names.upsample(level), config, names, width, width, 1, Resample::kDouble);
     } else if (level > 0) {
-      part.upsample = Upsample(width, config.upsample == "transposed");
+      part.upsample = Upsample(width, config.upsample == Upsampling::kTransposed);
       register_at(*this, names.upsample(level), part.upsample.ptr());
     }
     up_.push_back(std::move(part));
@@ -172,7 +171,7 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
   AttentionOptions all = options;
   all.heads = config.attention_heads > 0 ? config.attention_heads : options.channels / head_width;
   all.epsilon = config.norm_epsilon;
-  all.fused = config.attention_kind == "fused";
+  all.fused = config.attention_kind == AttentionKind::kFused;
   AttentionBlock attention(all, names.attention_parts);
   register_at(*this, path, attention.ptr());
   attention_blocks_.push_back(attention);

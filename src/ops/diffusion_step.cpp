@@ -22,26 +22,28 @@ template <class Scalar>
 torch::Tensor image_of(const torch::Tensor& x, const torch::Tensor& p, Prediction prediction,
                        const Terms<Scalar>& k) {
   switch (prediction) {
+    case Prediction::kNoise:
+      return (x - k.sigma * p) / k.signal;
     case Prediction::kVelocity:
       return k.signal * x - k.sigma * p;
     case Prediction::kImage:
       return p;
-    default:
-      return (x - k.sigma * p) / k.signal;
   }
+  return {};
 }
 
 template <class Scalar>
 torch::Tensor noise_of(const torch::Tensor& x, const torch::Tensor& p, Prediction prediction,
                        const Terms<Scalar>& k) {
   switch (prediction) {
+    case Prediction::kNoise:
+      return p;
     case Prediction::kVelocity:
       return k.signal * p + k.sigma * x;
     case Prediction::kImage:
       return (x - k.signal * p) / k.sigma;
-    default:
-      return p;
   }
+  return {};
 }
 
 torch::Tensor threshold_image(const torch::Tensor& x0, const StepCoefficients& c) {

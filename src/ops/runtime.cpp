@@ -115,8 +115,9 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   Runtime runtime;
   std::string reason;
   runtime.device = choose_device(options.device, reason);
-  runtime.compute_dtype = options.precision == "bf16" ? torch::kBFloat16 : torch::kFloat32;
-  const bool tf32 = options.precision == "tf32";
+  runtime.compute_dtype =
+      options.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  const bool tf32 = options.precision == Precision::kTf32;
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
   apply_determinism(options.deterministic);
@@ -127,7 +128,7 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   runtime.description = runtime.device.is_cpu()
                             ? format_text("cpu, {} threads", at::get_num_threads())
                             : runtime.device.str();
-  runtime.description += ", " + options.precision;
+  runtime.description += format_text(", {}", options.precision);
   if (!reason.empty()) runtime.description += " (" + reason + ")";
   return runtime;
 }

@@ -1,12 +1,10 @@
 #include "ddpm/sampling/export_model.h"
 
-#include <algorithm>
 #include <cmath>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
-#include "ddpm/base/text.h"
 #include "ddpm/interop/architecture.h"
 #include "ddpm/interop/diffusers.h"
 #include "ddpm/interop/translate.h"
@@ -17,11 +15,16 @@ namespace {
 
 constexpr const char* kCompVisPrefix = "model.diffusion_model.";
 
-torch::Dtype parse_dtype(const std::string& name) {
-  if (name == "fp32") return torch::kFloat32;
-  if (name == "fp16") return torch::kFloat16;
-  if (name == "bf16") return torch::kBFloat16;
-  throw ConfigError("--dtype: '" + name + "' is none of fp32, fp16, bf16");
+torch::Dtype dtype_of(ExportType type) {
+  switch (type) {
+    case ExportType::kFp32:
+      return torch::kFloat32;
+    case ExportType::kFp16:
+      return torch::kFloat16;
+    case ExportType::kBf16:
+      return torch::kBFloat16;
+  }
+  return torch::kFloat32;
 }
 
 std::vector<NamedTensor> weights_of(const LoadedModel& model, torch::Dtype dtype) {
@@ -49,26 +52,26 @@ NamedTensor sinusoid_table(const Config& config, torch::Dtype dtype) {
           torch::stack({angles.sin(), angles.cos()}, 2).flatten(1).to(dtype)};
 }
 
-TensorSet tensors_in_layout(const LoadedModel& model, const std::string& target,
-                            torch::Dtype dtype) {
+TensorSet tensors_in_layout(const LoadedModel& model, ModelFormat target, torch::Dtype dtype) {
   const ModelConfig& network = model.config.model;
   TensorSet own = to_tensor_set(weights_of(model, dtype));
-  if (target == "ddpm" || target == network.names) return own;
-  const std::string scheme = target == "compvis" ? "openai" : target;
-  if (target == "pytorch_ddpm") {
+  const std::optional<NamingScheme> scheme = scheme_of(target);
+  if (!scheme || scheme == network.names) return own;
+  if (target == ModelFormat::kPytorchDdpm) {
     std::vector<NamedTensor> all = weights_of(model, dtype);
     all.push_back(sinusoid_table(model.config, dtype));
     own = to_tensor_set(all);
   }
-  TensorSet result = to_layout(own, Layout::of(scheme, network), network);
-  if (target == "compvis")
+  TensorSet result = to_layout(own, Layout::of(*scheme, network), network);
+  if (target == ModelFormat::kCompvis)
     for (TensorView& view : result.tensors) view.name = kCompVisPrefix + view.name;
   return result;
 }
 
-void check_representable(const Config& config, const std::string& target) {
-  if (target == "ddpm" || target == "diffusers") return;  // the latter by writing its configs
-  check_layout(config.model, {.scheme = target == "compvis" ? "openai" : target});
+void check_representable(const Config& config, ModelFormat target) {
+  const std::optional<NamingScheme> scheme = scheme_of(target);
+  if (!scheme || scheme == NamingScheme::kDiffusers) return;  // the latter by writing its configs
+  check_layout(config.model, {.scheme = *scheme});
 }
 
 // Fills a folder beside the final one and renames it.
@@ -115,28 +118,20 @@ void write_json(const fs::path& path, const nlohmann::ordered_json& document) {
 
 }  // namespace
 
-std::vector<std::string> export_targets() {
-  return {"diffusers", "ddpm", "ho", "pytorch_ddpm", "openai", "compvis", "labml"};
-}
-
 std::vector<fs::path> export_model(const LoadedModel& model, const ExportRequest& request,
                                    const fs::path& folder) {
-  const std::vector<std::string> targets = export_targets();
-  if (std::ranges::find(targets, request.target) == targets.end())
-    throw ConfigError("--to: '" + shorten(request.target) + "' is none of " + join(targets));
-  const torch::Dtype dtype = parse_dtype(request.dtype);
   const Config& config = model.config;
   check_representable(config, request.target);
-  const bool diffusers = request.target == "diffusers";
+  const bool diffusers = request.target == ModelFormat::kDiffusers;
   const nlohmann::ordered_json unet = diffusers ? unet_config(config) : nullptr,
                                scheduler = diffusers ? scheduler_config(config) : nullptr;
-  const TensorSet tensors = tensors_in_layout(model, request.target, dtype);
+  const TensorSet tensors = tensors_in_layout(model, request.target, dtype_of(request.dtype));
 
   NewFolder output(folder);
-  const bool own_names = diffusers || request.target == "ddpm";
+  const bool own_names = diffusers || request.target == ModelFormat::kDdpm;
   write_safetensors(
       output.add(diffusers ? "unet/diffusion_pytorch_model.safetensors" : "model.safetensors"),
-      tensors.tensors, model_metadata(config, own_names ? "" : request.target));
+      tensors.tensors, own_names ? model_metadata(config) : model_metadata(config, request.target));
   if (diffusers) {
     write_json(output.add("unet/config.json"), unet);
     write_json(output.add("scheduler/scheduler_config.json"), scheduler);

@@ -19,12 +19,12 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Overri
   // Which weights to open is itself an option, to be known before the model's own config is.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
-  const ModelFile file = open_model(path, parse_weight_set(sampling.weights), overrides);
+  const ModelFile file = open_model(path, sampling.weights, overrides);
   LoadedModel model;
   model.config = file.config;
   // Where and how the model was trained says nothing about this machine.
   model.config.run = RunConfig{};
-  if (file.format != "diffusers") model.config.sampling = defaults;
+  if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
   validate(model.config);
   model.sha256 = file.sha256;

@@ -2,18 +2,10 @@
 
 #include <array>
 
-#include "ddpm/base/error.h"
 #include "ddpm/formats/npz.h"
 #include "ddpm/io/weights.h"
 
 namespace ddpm {
-
-ImageFormat parse_image_format(const std::string& name) {
-  if (name == "png") return ImageFormat::kPng;
-  if (name == "safetensors") return ImageFormat::kSafetensors;
-  if (name == "npz") return ImageFormat::kNpz;
-  throw ConfigError("--format: '" + name + "' is none of png, safetensors, npz");
-}
 
 void write_tensor_file(const std::filesystem::path& path, const torch::Tensor& images,
                        PixelRange range, ImageFormat format) {

@@ -13,7 +13,7 @@ namespace ddpm {
 namespace {
 
 void check_labels(const ModelConfig& model, const ImageStore& images) {
-  if (model.class_embedding == "none") return;
+  if (model.class_embedding == ClassEmbeddingKind::kNone) return;
   for (const std::int64_t label : images.labels()) {
     if (label < 0)
       throw DataError(

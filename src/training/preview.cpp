@@ -16,7 +16,7 @@ namespace {
 SamplingConfig quick(const Config& config) {
   SamplingConfig sampling = config.sampling;
   sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);
-  sampling.variance = "auto";
+  sampling.variance = SamplingVariance::kAuto;
   return sampling;
 }
 
@@ -45,7 +45,7 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
   if (!images.defined()) return false;
   make_directories(file.parent_path());
   write_png(
-      file, make_grid(tensor_to_images(images, parse_pixel_range(config_.data.range))),
+      file, make_grid(tensor_to_images(images, config_.data.range)),
       {{"step", std::to_string(trainer.steps_done())}, {"seed", std::to_string(config_.run.seed)}});
   return true;
 }

@@ -10,7 +10,7 @@ double learning_rate(const TrainingConfig& config, std::int64_t step) {
   const auto now = static_cast<double>(step);
   const auto warmup = static_cast<double>(config.warmup_steps);
   const double ramp = config.warmup_steps > 0 ? std::min(now / warmup, 1.0) : 1.0;
-  if (config.learning_rate_schedule != "cosine" || now <= warmup)
+  if (config.learning_rate_schedule == LearningRateSchedule::kConstant || now <= warmup)
     return config.learning_rate * ramp;
   const double progress =
       (now - warmup) / std::max(static_cast<double>(config.steps) - warmup, 1.0);

@@ -32,23 +32,23 @@ std::vector<NamedTensor> optimizer_tensors(const ParameterLayout& layout, const 
 
 // Steps in a row whose gradient may be infinite or NaN before training has failed.
 std::int64_t tolerated_bad_steps(const TrainingConfig& training) {
-  return training.on_nonfinite == "skip" ? training.max_skipped_steps : 0;
+  return training.on_nonfinite == OnNonfinite::kSkip ? training.max_skipped_steps : 0;
 }
 
 BatchRequest batch_request(const Config& config) {
   return {.count = config.training.batch_size / config.training.micro_batches,
           .seed = static_cast<std::uint64_t>(config.run.seed),
           .horizontal_flip = config.data.horizontal_flip,
-          .random_crop = config.data.crop == "random",
-          .range = parse_pixel_range(config.data.range)};
+          .random_crop = config.data.crop == Crop::kRandom,
+          .range = config.data.range};
 }
 
 // Of a network that predicts its variance.
 std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device) {
   if (!config.model.predicts_variance) return std::nullopt;
-  const double minimum = config.data.range == "unit" ? 0 : -1;
+  const double minimum = config.data.range == PixelRange::kUnit ? 0 : -1;
   return HybridLoss{VariationalBound(NoiseSchedule(config.diffusion), device,
-                                     parse_prediction(config.diffusion.prediction_type), minimum,
+                                     config.diffusion.prediction_type, minimum,
                                      /*maximum=*/1),
                     config.training.vlb_weight};
 }
@@ -66,9 +66,10 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
           [this](const torch::Tensor& x, const torch::Tensor& t) {
             return net_->forward(x, t, dropout_, batches_.labels());
           },
-          NoiseSchedule(config.diffusion), device_,
-          parse_prediction(config.diffusion.prediction_type), hybrid_loss(config, device_)),
-      batches_(images, batch_request(config), device_, config.model.class_embedding != "none"),
+          NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
+          hybrid_loss(config, device_)),
+      batches_(images, batch_request(config), device_,
+               config.model.class_embedding != ClassEmbeddingKind::kNone),
       inputs_(device_, 3, 4),
       first_backward_(device_),
       next_backward_(device_),
@@ -165,7 +166,7 @@ ops::AdamOptions Trainer::adam_options() const {
           .epsilon = training.epsilon,
           .weight_decay = training.weight_decay,
           .clip_norm = training.clip_norm,
-          .decoupled = training.optimizer == "adamw"};
+          .decoupled = training.optimizer == Optimizer::kAdamw};
 }
 
 ops::AdamSchedule Trainer::schedule_of_next_step() const {

@@ -18,15 +18,23 @@ std::string stderr_of(const Action& action) {
 }
 
 TEST(ProgressStyle, ParsesItsNames) {
-  EXPECT_EQ(parse_progress_style("bar"), ProgressStyle::kBar);
-  EXPECT_EQ(parse_progress_style("plain"), ProgressStyle::kPlain);
-  EXPECT_EQ(parse_progress_style("json"), ProgressStyle::kJson);
-  EXPECT_EQ(parse_progress_style("off"), ProgressStyle::kOff);
-  for (const char* name : {"", "Bar", "none", "barr"}) {
-    const std::string message =
-        testing::message_of<ConfigError>([&] { parse_progress_style(name); });
-    EXPECT_TRUE(testing::contains(message, "auto, bar, plain, json, off")) << message;
-  }
+  EXPECT_EQ(parse_choice<ProgressStyle>("auto"), ProgressStyle::kAuto);
+  EXPECT_EQ(parse_choice<ProgressStyle>("bar"), ProgressStyle::kBar);
+  EXPECT_EQ(parse_choice<ProgressStyle>("plain"), ProgressStyle::kPlain);
+  EXPECT_EQ(parse_choice<ProgressStyle>("json"), ProgressStyle::kJson);
+  EXPECT_EQ(parse_choice<ProgressStyle>("off"), ProgressStyle::kOff);
+  for (const char* name : {"", "Bar", "none", "barr"})
+    EXPECT_EQ(testing::message_of<ConfigError>([&] { choose<ProgressStyle>("--progress", name); }),
+              std::string("--progress: '") + name + "' is none of auto, bar, plain, json, off");
+}
+
+// Tests have no terminal.
+TEST(ProgressStyle, AutoIsPlainWithoutATerminal) {
+  const std::string text = stderr_of([] {
+    Progress progress(ProgressStyle::kAuto, "training", "steps", 2);
+    progress.update(2, "done");
+  });
+  EXPECT_EQ(text, "training 2/2 steps (100 %), done, 0 s left\n");
 }
 
 TEST(Progress, FirstAndLastUpdatesShow) {

@@ -50,6 +50,12 @@ TEST(Fields, AreAsManyAsTheMembersOfTheStructs) {
 }
 
 template <class T>
+const void* address_of(const T* member) {
+  return member;
+}
+const void* address_of(const ChoiceMember& member) { return member.address(); }
+
+template <class T>
 bool lies_in(const void* pointer, const T& object) {
   const auto* first = reinterpret_cast<const std::byte*>(&object);
   const auto* byte = static_cast<const std::byte*>(pointer);
@@ -61,7 +67,7 @@ TEST(Fields, PointToDistinctMembersOfTheirSection) {
   std::set<const void*> pointers;
   for (const Field& field : fields()) {
     const void* pointer =
-        std::visit([](auto* p) { return static_cast<const void*>(p); }, field.member(config));
+        std::visit([](const auto& member) { return address_of(member); }, field.member(config));
     EXPECT_TRUE(pointers.insert(pointer).second) << field.path;
     const std::map<std::string, bool> inside = {{"run", lies_in(pointer, config.run)},
                                                 {"model", lies_in(pointer, config.model)},
@@ -103,6 +109,14 @@ TEST(Fields, ReadAndWriteTheirMember) {
   EXPECT_EQ(batch_size.value(config), FieldValue(std::int64_t{7}));
   EXPECT_EQ(batch_size.default_value(), FieldValue(std::int64_t{128}));
   EXPECT_THROW(batch_size.set(config, 7.0), std::bad_variant_access);
+
+  const Field& crop = *find_field("data.crop");
+  crop.set(config, std::string("random"));
+  EXPECT_EQ(config.data.crop, Crop::kRandom);
+  EXPECT_EQ(crop.value(config), FieldValue(std::string("random")));
+  EXPECT_EQ(crop.type(), FieldType::kString);
+  EXPECT_THROW(crop.set(config, std::string("left")), std::bad_optional_access);
+  EXPECT_THROW(crop.set(config, std::int64_t{1}), std::bad_variant_access);
 }
 
 TEST(Fields, FreezeWhatDefinesTheResultAndNothingElse) {

@@ -75,7 +75,7 @@ TEST(Config, ExtendsOtherFilesRelativeToItself) {
   EXPECT_EQ(resolved.config.run.name, "base");
   EXPECT_EQ(resolved.config.run.seed, 2);
   EXPECT_EQ(resolved.config.run.threads, 3);
-  EXPECT_EQ(resolved.config.run.precision, "bf16");
+  EXPECT_EQ(resolved.config.run.precision, Precision::kBf16);
   EXPECT_EQ(resolved.origins.at("run.name"), (folder.path() / "base.json").string() + ":1");
   EXPECT_EQ(resolved.origins.at("run.precision"), main + ":2");
 }

@@ -18,8 +18,8 @@ ModelConfig labml() {
   model.width_multipliers = {1, 2, 2, 4};
   model.compounding_widths = true;
   model.attention = {false, false, false, true};
-  model.attention_kind = "fused";
-  model.width_change = "last_block";
+  model.attention_kind = AttentionKind::kFused;
+  model.width_change = WidthChange::kLastBlock;
   model.final_groups = 8;
   return model;
 }
@@ -96,7 +96,7 @@ TEST(Validate, LooksAtTheLastNormAlone) {
   config.model.attention = {false, false};
   config.model.final_groups = 96;
   EXPECT_NO_THROW(validate(config));
-  config.model.width_change = "last_block";
+  config.model.width_change = WidthChange::kLastBlock;
   EXPECT_NE(error_of(config).find("the 32 channels before the output"), std::string::npos);
 }
 
@@ -110,7 +110,7 @@ TEST(Validate, WantsHeadsThatFillTheAttentionWidths) {
   config.model.attention_head_width = 256;
   EXPECT_NO_THROW(validate(config));
   // The last block of the way up narrows level 1's attention to level 0's 128 channels.
-  config.model.width_change = "last_block";
+  config.model.width_change = WidthChange::kLastBlock;
   EXPECT_NE(error_of(config).find("the 128 channels of the attention in the last block of level 1"),
             std::string::npos);
 }
@@ -179,7 +179,7 @@ TEST(Validate, WantsAPlainRunName) {
 
 TEST(Validate, WantsASizeForRandomCrops) {
   Config config;
-  config.data.crop = "random";
+  config.data.crop = Crop::kRandom;
   EXPECT_NE(error_of(config).find("set data.height or data.width"), std::string::npos);
   config.data.height = 32;
   EXPECT_NO_THROW(validate(config));
@@ -223,7 +223,7 @@ TEST(ImageSize, ErrorNamesTheNearestSizesAndFewerLevels) {
 TEST(DataPath, IsNeededByEverySourceButTheEmbedded) {
   DataConfig data;
   EXPECT_NO_THROW(check_data_path(data));
-  data.source = "folder";
+  data.source = DataSource::kFolder;
   EXPECT_EQ(config_error([&] { check_data_path(data); }),
             "config: data.source = \"folder\" needs data.path, the file or folder with the images; "
             "give it with --set data.path=PATH");
@@ -235,7 +235,7 @@ TEST(Validate, ClassesNeedAnEmbeddingAndATableNeedsClasses) {
   Config config;
   config.model.classes = 10;
   EXPECT_NE(error_of(config).find("model.class_embedding=table"), std::string::npos);
-  config.model.class_embedding = "table";
+  config.model.class_embedding = ClassEmbeddingKind::kTable;
   EXPECT_NO_THROW(validate(config));
   config.model.classes = 0;
   EXPECT_NE(error_of(config).find("model.classes = 0"), std::string::npos);
@@ -243,7 +243,7 @@ TEST(Validate, ClassesNeedAnEmbeddingAndATableNeedsClasses) {
 
 TEST(Validate, ALearnedTimeNeedsARowForEveryTimestep) {
   Config config;
-  config.model.time_embedding = "learned";
+  config.model.time_embedding = TimeEmbeddingKind::kLearned;
   config.model.time_table = 999;
   EXPECT_NE(error_of(config).find("model.time_table = 999 and diffusion.timesteps = 1000"),
             std::string::npos);
@@ -255,13 +255,13 @@ TEST(Validate, OnlyTheTimeOfASinusoidIsScaled) {
   Config config;
   config.model.time_scale = 0.25;
   EXPECT_NO_THROW(validate(config));
-  config.model.time_embedding = "fourier";
+  config.model.time_embedding = TimeEmbeddingKind::kFourier;
   EXPECT_NE(error_of(config).find("model.time_scale = 0.25"), std::string::npos);
 }
 
 TEST(Validate, ALearnedVarianceNeedsTheChannels) {
   Config config;
-  config.diffusion.variance = "learned_range";
+  config.diffusion.variance = Variance::kLearnedRange;
   EXPECT_NE(error_of(config).find("model.predicts_variance = false"), std::string::npos);
   config.model.predicts_variance = true;
   EXPECT_NO_THROW(validate(config));
@@ -271,7 +271,7 @@ TEST(Validate, NoiseIsNotPredictedWhereThereIsNothingElse) {
   Config config;
   config.diffusion.zero_terminal_snr = true;
   EXPECT_NE(error_of(config).find("diffusion.prediction_type = \"epsilon\""), std::string::npos);
-  config.diffusion.prediction_type = "v_prediction";
+  config.diffusion.prediction_type = Prediction::kVelocity;
   EXPECT_NO_THROW(validate(config));
   config.diffusion.timesteps = 1;
   EXPECT_NE(error_of(config).find("diffusion.timesteps = 1"), std::string::npos);
@@ -281,7 +281,7 @@ TEST(Validate, ThresholdsAreForImagesAroundZero) {
   Config config;
   config.diffusion.dynamic_threshold = 0.995;
   EXPECT_NO_THROW(validate(config));
-  config.data.range = "unit";
+  config.data.range = PixelRange::kUnit;
   EXPECT_NE(error_of(config).find("diffusion.dynamic_threshold = 0.995"), std::string::npos);
 }
 
@@ -302,17 +302,19 @@ TEST(CheckTrainable, RefusesWhatCanOnlyBeSampledFrom) {
   };
   EXPECT_NO_THROW(check_trainable(Config{}));
   error("diffusion.variance=learned_range", [](ModelConfig& m) { m.predicts_variance = true; });
-  error("model.time_embedding", [](ModelConfig& m) { m.time_embedding = "fourier"; });
-  error("model.class_embedding", [](ModelConfig& m) { m.class_embedding = "identity"; });
-  error("model.classes", [](ModelConfig& m) { m.class_embedding = "timestep"; });
+  error("model.time_embedding",
+        [](ModelConfig& m) { m.time_embedding = TimeEmbeddingKind::kFourier; });
+  error("model.class_embedding",
+        [](ModelConfig& m) { m.class_embedding = ClassEmbeddingKind::kIdentity; });
+  error("model.classes", [](ModelConfig& m) { m.class_embedding = ClassEmbeddingKind::kTimestep; });
 }
 
 TEST(CheckTrainable, AVarianceIsLearnedBetweenTheTwoBounds) {
   Config config;
   config.model.predicts_variance = true;
-  config.diffusion.variance = "learned_range";
+  config.diffusion.variance = Variance::kLearnedRange;
   EXPECT_NO_THROW(check_trainable(config));
-  config.diffusion.variance = "learned";
+  config.diffusion.variance = Variance::kLearned;
   EXPECT_NE(config_error([&] { check_trainable(config); }).find("diffusion.variance = \"learned\""),
             std::string::npos);
 }

@@ -165,11 +165,5 @@ TEST(TensorToImages, TurnsPlanesIntoPixels) {
   EXPECT_THROW(tensor_to_images(values[0], PixelRange::kUnit), std::invalid_argument);
 }
 
-TEST(ParsePixelRange, KnowsItsTwoNames) {
-  EXPECT_EQ(parse_pixel_range("symmetric"), PixelRange::kSymmetric);
-  EXPECT_EQ(parse_pixel_range("unit"), PixelRange::kUnit);
-  EXPECT_THROW(parse_pixel_range("bytes"), ConfigError);
-}
-
 }  // namespace
 }  // namespace ddpm

@@ -20,7 +20,7 @@ class CacheTest : public ::testing::Test {
   CacheTest() {
     write("cats/a.png", 10);
     write("dogs/b.png", 20);
-    config_.source = "folder";
+    config_.source = DataSource::kFolder;
     config_.path = (folder_ / "images").string();
     config_.cache = (folder_ / "cache").string();
   }

@@ -20,7 +20,7 @@ TEST(SummarizeData, ListsEveryBrokenFile) {
   folder.write("dogs/e.jpg", "text");
   folder.write("dogs/f.png", encode_png(Image(4, 5, 3)).substr(0, 50));
   DataConfig config;
-  config.source = "folder";
+  config.source = DataSource::kFolder;
   config.path = folder.path().string();
   const DataSummary summary = summarize_data(config);
   EXPECT_EQ(summary.count, 3);
@@ -46,7 +46,7 @@ TEST(SummarizeData, CountsTheClassesOfAnArray) {
                                                    "00000002"
                                                    "0505"));
   DataConfig config;
-  config.source = "idx";
+  config.source = DataSource::kIdx;
   config.path = folder.path().string();
   config.height = 99;  // not of interest here: the data are shown as they are
   const DataSummary summary = summarize_data(config);

@@ -164,7 +164,7 @@ TEST(Generate, AnExactPredictorGivesExactlyItsImage) {
 
 // The exact predictor for independent pixels from N(0, s^2) keeps the variance; with fixed_large
 // few steps end far too noisy (Song et al., "DDIM", table 1).
-double deviation(const std::string& variance) {
+double deviation(SamplingVariance variance) {
   constexpr double s2 = 0.0625;
   const Predictor exact = [](const torch::Tensor& x, const torch::Tensor& t) {
     const double bar = NoiseSchedule(DiffusionConfig{}).alpha_bar(t[0].item<std::int64_t>());
@@ -182,13 +182,13 @@ double deviation(const std::string& variance) {
 }
 
 TEST(Generate, FewStepsUseTheSmallVariance) {
-  EXPECT_EQ(deviation("auto"), deviation("fixed_small"));
-  EXPECT_LT(deviation("auto"), deviation("fixed_large"));
+  EXPECT_EQ(deviation(SamplingVariance::kAuto), deviation(SamplingVariance::kFixedSmall));
+  EXPECT_LT(deviation(SamplingVariance::kAuto), deviation(SamplingVariance::kFixedLarge));
 }
 
 TEST(MakeSamplerFor, ClipsToTheRangeOfTheData) {
   Config config;
-  config.data.range = "unit";
+  config.data.range = PixelRange::kUnit;
   EXPECT_EQ(make_sampler_for(config, {})->coefficients(0).minimum, 0);
   EXPECT_EQ(make_sampler_for(Config{}, {})->coefficients(0).minimum, -1);
   config.diffusion.clip_x0 = false;
@@ -197,10 +197,10 @@ TEST(MakeSamplerFor, ClipsToTheRangeOfTheData) {
 
 TEST(MakeSamplerFor, TakesEverythingThatSamplingSays) {
   Config config;
-  config.diffusion.prediction_type = "v_prediction";
-  const auto sampler = make_sampler_for(config, {.sampler = "ddim",
+  config.diffusion.prediction_type = Prediction::kVelocity;
+  const auto sampler = make_sampler_for(config, {.sampler = SamplerKind::kDdim,
                                                  .steps = 10,
-                                                 .spacing = "leading",
+                                                 .spacing = Spacing::kLeading,
                                                  .steps_offset = 1,
                                                  .eta = 0.5,
                                                  .use_clipped_model_output = false,
@@ -209,22 +209,20 @@ TEST(MakeSamplerFor, TakesEverythingThatSamplingSays) {
   EXPECT_EQ(sampler->grid().back(), 1);
   EXPECT_TRUE(sampler->adds_noise());
   EXPECT_TRUE(sampler->coefficients(0).keeps_noise);
-  EXPECT_EQ(sampler->coefficients(0).prediction, ops::Prediction::kVelocity);
+  EXPECT_EQ(sampler->coefficients(0).prediction, Prediction::kVelocity);
   EXPECT_GT(sampler->coefficients(9).noise_coefficient, 0) << "the noise of t = 0 is left";
-  EXPECT_FALSE(make_sampler_for(config, {.sampler = "ddim"})->adds_noise());
+  EXPECT_FALSE(make_sampler_for(config, {.sampler = SamplerKind::kDdim})->adds_noise());
 }
 
-TEST(MakeSamplerFor, RefusesUnknownNames) {
-  EXPECT_THROW(make_sampler_for(Config{}, {.sampler = "euler"}), ConfigError);
-  EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "random"}), ConfigError);
-  EXPECT_THROW(make_sampler_for(Config{}, {.variance = "small"}), ConfigError);
+TEST(MakeSamplerFor, RefusesImpossibleSteps) {
   EXPECT_THROW(make_sampler_for(Config{}, {.steps = 1001}), ConfigError);
-  EXPECT_THROW(make_sampler_for(Config{}, {.spacing = "leading", .steps_offset = 1}), ConfigError);
+  EXPECT_THROW(make_sampler_for(Config{}, {.spacing = Spacing::kLeading, .steps_offset = 1}),
+               ConfigError);
 }
 
 Config conditional() {
   Config config;
-  config.model.class_embedding = "table";
+  config.model.class_embedding = ClassEmbeddingKind::kTable;
   config.model.classes = 7;
   return config;
 }
@@ -252,11 +250,11 @@ TEST(ClassLabels, AreForClassConditionalNetworks) {
   EXPECT_FALSE(class_labels(config, 3, 0, 2, torch::kCPU).defined());
   config.sampling.class_label = 0;
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
-  config.model.class_embedding = "timestep";  // any label will do, but which?
+  config.model.class_embedding = ClassEmbeddingKind::kTimestep;  // any label will do, but which?
   EXPECT_EQ(class_labels(config, 3, 0, 2, torch::kCPU).numel(), 2);
   config.sampling.class_label = -1;
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
-  config.model.class_embedding = "identity";
+  config.model.class_embedding = ClassEmbeddingKind::kIdentity;
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
 }
 

@@ -34,7 +34,8 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
   void TearDown() override { set_up_runtime({.device = "cpu", .threads = 1}); }
 
   torch::Tensor images_on(const std::string& name) const {
-    const Runtime runtime = set_up_runtime({.device = name, .precision = "fp32", .threads = 1});
+    const Runtime runtime =
+        set_up_runtime({.device = name, .precision = Precision::kFp32, .threads = 1});
     UNet net(config_.model, 3);
     testing::hash_fill(*net);
     net->to(runtime.device);
@@ -69,47 +70,47 @@ TEST_P(KernelSampling, EqualsThatOnTheCpu) {
 
 INSTANTIATE_TEST_SUITE_P(
     , KernelSampling,
-    ::testing::Values(Case{"ancestral", [](Config&) {}},
-                      Case{"unclipped", [](Config& c) { c.diffusion.clip_x0 = false; }},
-                      Case{"ddim", [](Config& c) { c.sampling.sampler = "ddim"; }},
-                      Case{"ddim_with_noise",
-                           [](Config& c) {
-                             c.sampling.sampler = "ddim";
-                             c.sampling.eta = 0.5;
-                           }},
-                      Case{"ddim_that_keeps_the_noise",
-                           [](Config& c) {
-                             c.sampling.sampler = "ddim";
-                             c.sampling.use_clipped_model_output = false;
-                           }},
-                      Case{"velocity",
-                           [](Config& c) { c.diffusion.prediction_type = "v_prediction"; }},
-                      Case{"image", [](Config& c) { c.diffusion.prediction_type = "sample"; }},
-                      Case{"zero_terminal_snr",
-                           [](Config& c) {
-                             c.diffusion.prediction_type = "v_prediction";
-                             c.diffusion.zero_terminal_snr = true;
-                           }},
-                      Case{"thresholding",
-                           [](Config& c) {
-                             c.diffusion.dynamic_threshold = 0.9;
-                             c.diffusion.dynamic_threshold_max = 1.5;
-                           }},
-                      Case{"learned_range",
-                           [](Config& c) {
-                             c.model.predicts_variance = true;
-                             c.diffusion.variance = "learned_range";
-                           }},
-                      Case{"learned",
-                           [](Config& c) {
-                             c.model.predicts_variance = true;
-                             c.diffusion.variance = "learned";
-                           }},
-                      Case{"classes",
-                           [](Config& c) {
-                             c.model.class_embedding = "table";
-                             c.model.classes = 7;
-                           }}),
+    ::testing::Values(
+        Case{"ancestral", [](Config&) {}},
+        Case{"unclipped", [](Config& c) { c.diffusion.clip_x0 = false; }},
+        Case{"ddim", [](Config& c) { c.sampling.sampler = SamplerKind::kDdim; }},
+        Case{"ddim_with_noise",
+             [](Config& c) {
+               c.sampling.sampler = SamplerKind::kDdim;
+               c.sampling.eta = 0.5;
+             }},
+        Case{"ddim_that_keeps_the_noise",
+             [](Config& c) {
+               c.sampling.sampler = SamplerKind::kDdim;
+               c.sampling.use_clipped_model_output = false;
+             }},
+        Case{"velocity", [](Config& c) { c.diffusion.prediction_type = Prediction::kVelocity; }},
+        Case{"image", [](Config& c) { c.diffusion.prediction_type = Prediction::kImage; }},
+        Case{"zero_terminal_snr",
+             [](Config& c) {
+               c.diffusion.prediction_type = Prediction::kVelocity;
+               c.diffusion.zero_terminal_snr = true;
+             }},
+        Case{"thresholding",
+             [](Config& c) {
+               c.diffusion.dynamic_threshold = 0.9;
+               c.diffusion.dynamic_threshold_max = 1.5;
+             }},
+        Case{"learned_range",
+             [](Config& c) {
+               c.model.predicts_variance = true;
+               c.diffusion.variance = Variance::kLearnedRange;
+             }},
+        Case{"learned",
+             [](Config& c) {
+               c.model.predicts_variance = true;
+               c.diffusion.variance = Variance::kLearned;
+             }},
+        Case{"classes",
+             [](Config& c) {
+               c.model.class_embedding = ClassEmbeddingKind::kTable;
+               c.model.classes = 7;
+             }}),
     [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

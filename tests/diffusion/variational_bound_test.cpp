@@ -76,15 +76,15 @@ TEST(VariationalBound, TermsOfALinearSchedule) {
 TEST(VariationalBound, IsTheSameForEveryPrediction) {
   for (const std::int64_t t : {0, 1, 300, 999}) {
     const double bar = linear().alpha_bar(t), signal = std::sqrt(bar), sigma = std::sqrt(1 - bar);
-    const auto term = [&](ops::Prediction prediction, double error) {
+    const auto term = [&](Prediction prediction, double error) {
       return VariationalBound(linear(), torch::kCPU, prediction)
           .terms(pixel(0.3), torch::tensor({t}), pixel(error), pixel(-0.4))
           .item<double>();
     };
     // With x fixed, an error e of the noise is -e sigma / signal of the image and e / signal of v.
-    const double expected = term(ops::Prediction::kNoise, 0.07);
-    EXPECT_NEAR(term(ops::Prediction::kImage, -0.07 * sigma / signal) / expected, 1, 1e-5) << t;
-    EXPECT_NEAR(term(ops::Prediction::kVelocity, 0.07 / signal) / expected, 1, 1e-5) << t;
+    const double expected = term(Prediction::kNoise, 0.07);
+    EXPECT_NEAR(term(Prediction::kImage, -0.07 * sigma / signal) / expected, 1, 1e-5) << t;
+    EXPECT_NEAR(term(Prediction::kVelocity, 0.07 / signal) / expected, 1, 1e-5) << t;
   }
 }
 
@@ -122,7 +122,7 @@ class HybridLossTest : public ::testing::Test {
   }
   torch::Tensor loss(double weight = 0.001) {
     const DenoiseModel model([&](const torch::Tensor&, const torch::Tensor&) { return output_; },
-                             linear(), torch::kCPU, ops::Prediction::kNoise,
+                             linear(), torch::kCPU, Prediction::kNoise,
                              HybridLoss{VariationalBound(linear(), torch::kCPU), weight});
     return model.loss(x0_, times_, noise_);
   }

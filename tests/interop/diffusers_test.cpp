@@ -49,8 +49,8 @@ TEST(Diffusers, GooglesCifar10NetworkIsHos) {
   const Config config = read_unet(json::parse(kCifar10));
   Config expected;
   expected.model = testing::ho_cifar10();
-  expected.model.dropout = 0;                 // the file does not say
-  expected.model.initialization = "pytorch";  // of a fresh network there
+  expected.model.dropout = 0;                                // the file does not say
+  expected.model.initialization = Initialization::kPytorch;  // of a fresh network there
   expected.data.height = expected.data.width = 32;
   expected.data.channels = 3;
   EXPECT_EQ(to_json(config), to_json(expected));
@@ -64,9 +64,9 @@ TEST(Diffusers, AbsentKeysAreTheClasssDefaults) {
   EXPECT_EQ(model.attention, (std::vector<bool>{false, true, true, true}));
   EXPECT_EQ(model.attention_head_width, 8);
   EXPECT_EQ(model.norm_epsilon, 1e-5);
-  EXPECT_EQ(model.downsample_padding, "symmetric");
-  EXPECT_EQ(model.time_order, "cos_sin");
-  EXPECT_EQ(model.time_frequencies, "half");
+  EXPECT_EQ(model.downsample_padding, DownsamplePadding::kSymmetric);
+  EXPECT_EQ(model.time_order, TimeOrder::kCosSin);
+  EXPECT_EQ(model.time_frequencies, TimeFrequencies::kHalf);
   EXPECT_EQ(model.dropout, 0);
   EXPECT_EQ(read_unet(json::object()).data.height, 0);
 }
@@ -86,8 +86,8 @@ TEST(Diffusers, ResamplingByResidualBlocks) {
   unet["up_block_types"] = {"ResnetUpsampleBlock2D", "ResnetUpsampleBlock2D", "AttnUpBlock2D",
                             "UpBlock2D"};
   unet["downsample_type"] = unet["upsample_type"] = "resnet";
-  EXPECT_EQ(read_unet(unet).model.downsample, "resnet");
-  EXPECT_EQ(read_unet(unet).model.upsample, "resnet");
+  EXPECT_EQ(read_unet(unet).model.downsample, Downsampling::kResnet);
+  EXPECT_EQ(read_unet(unet).model.upsample, Upsampling::kResnet);
   // The level with attention alone would resample by a convolution.
   unet["downsample_type"] = "conv";
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { read_unet(unet); }), "down_block_types"));
@@ -95,13 +95,13 @@ TEST(Diffusers, ResamplingByResidualBlocks) {
 
 TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
   json unet = json::parse(kCifar10);
-  EXPECT_EQ(read_unet(unet).model.middle_attention, "with_norm");
+  EXPECT_EQ(read_unet(unet).model.middle_attention, MiddleAttention::kWithNorm);
   unet["resnet_time_scale_shift"] = "scale_shift";
-  EXPECT_EQ(read_unet(unet).model.middle_attention, "without_norm");
+  EXPECT_EQ(read_unet(unet).model.middle_attention, MiddleAttention::kWithoutNorm);
   unet["attn_norm_num_groups"] = 32;
-  EXPECT_EQ(read_unet(unet).model.middle_attention, "with_norm");
+  EXPECT_EQ(read_unet(unet).model.middle_attention, MiddleAttention::kWithNorm);
   unet["add_attention"] = false;
-  EXPECT_EQ(read_unet(unet).model.middle_attention, "none");
+  EXPECT_EQ(read_unet(unet).model.middle_attention, MiddleAttention::kNone);
 }
 
 TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
@@ -158,10 +158,10 @@ TEST(Diffusers, UnknownKeysAreIgnored) {
 TEST(Diffusers, SchedulersBecomeTheProcess) {
   const Config defaults = read_scheduler(json::object());
   EXPECT_EQ(defaults.diffusion.timesteps, 1000);
-  EXPECT_EQ(defaults.diffusion.schedule, "linear");
-  EXPECT_EQ(defaults.diffusion.variance, "fixed_small");
+  EXPECT_EQ(defaults.diffusion.schedule, BetaSchedule::kLinear);
+  EXPECT_EQ(defaults.diffusion.variance, Variance::kFixedSmall);
   EXPECT_TRUE(defaults.diffusion.clip_x0);
-  EXPECT_EQ(defaults.sampling.spacing, "leading");
+  EXPECT_EQ(defaults.sampling.spacing, Spacing::kLeading);
   const Config config = read_scheduler({{"beta_schedule", "scaled_linear"},
                                         {"beta_start", 0.00085},
                                         {"beta_end", 0.012},
@@ -169,24 +169,24 @@ TEST(Diffusers, SchedulersBecomeTheProcess) {
                                         {"variance_type", "fixed_large"},
                                         {"clip_sample", false},
                                         {"timestep_spacing", "trailing"}});
-  EXPECT_EQ(config.diffusion.schedule, "quadratic");
+  EXPECT_EQ(config.diffusion.schedule, BetaSchedule::kQuadratic);
   EXPECT_EQ(config.diffusion.beta_end, 0.012);
   EXPECT_EQ(config.diffusion.timesteps, 500);
-  EXPECT_EQ(config.diffusion.variance, "fixed_large");
+  EXPECT_EQ(config.diffusion.variance, Variance::kFixedLarge);
   EXPECT_FALSE(config.diffusion.clip_x0);
-  EXPECT_EQ(config.sampling.spacing, "trailing");
+  EXPECT_EQ(config.sampling.spacing, Spacing::kTrailing);
   EXPECT_EQ(read_scheduler({{"prediction_type", "v_prediction"}}).diffusion.prediction_type,
-            "v_prediction");
+            Prediction::kVelocity);
   // Of another sampler the process is taken.
   const Config other =
       read_scheduler({{"_class_name", "PNDMScheduler"}, {"beta_schedule", "squaredcos_cap_v2"}});
-  EXPECT_EQ(other.diffusion.schedule, "cosine");
-  EXPECT_EQ(other.sampling.sampler, "ddpm");
+  EXPECT_EQ(other.diffusion.schedule, BetaSchedule::kCosine);
+  EXPECT_EQ(other.sampling.sampler, SamplerKind::kDdpm);
 }
 
 TEST(Diffusers, DdimSchedulersAreHonoured) {
   const Config defaults = read_scheduler({{"_class_name", "DDIMScheduler"}});
-  EXPECT_EQ(defaults.sampling.sampler, "ddim");
+  EXPECT_EQ(defaults.sampling.sampler, SamplerKind::kDdim);
   EXPECT_EQ(defaults.sampling.eta, 0);
   EXPECT_TRUE(defaults.sampling.set_alpha_to_one);
   EXPECT_FALSE(defaults.sampling.use_clipped_model_output) << "as DDIMPipeline calls it";
@@ -205,8 +205,8 @@ TEST(Diffusers, DdimSchedulersAreHonoured) {
   EXPECT_EQ(config.diffusion.dynamic_threshold_max, 1.5);
   EXPECT_FALSE(config.sampling.set_alpha_to_one);
   EXPECT_EQ(config.sampling.steps_offset, 1);
-  EXPECT_EQ(config.sampling.spacing, "trailing");
-  EXPECT_EQ(config.diffusion.prediction_type, "sample");
+  EXPECT_EQ(config.sampling.spacing, Spacing::kTrailing);
+  EXPECT_EQ(config.diffusion.prediction_type, Prediction::kImage);
   Config again;
   apply_scheduler_config(json(scheduler_config(config)), "s", again);
   EXPECT_EQ(to_json(again), to_json(config));
@@ -249,13 +249,14 @@ TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
   for (int variant = 0; variant < 7; ++variant) {
     Config config = read_unet(json::parse(kCifar10));
     config.diffusion = read_scheduler(json::object()).diffusion;
-    config.sampling.spacing = "leading";
+    config.sampling.spacing = Spacing::kLeading;
     config.sampling.use_clipped_model_output = false;
     ModelConfig& model = config.model;
     if (variant == 1) {
       model.time_scale_shift = true;
-      model.middle_attention = "without_norm";
-      model.downsample = model.upsample = "resnet";
+      model.middle_attention = MiddleAttention::kWithoutNorm;
+      model.downsample = Downsampling::kResnet;
+      model.upsample = Upsampling::kResnet;
       model.time_width = 100;
       model.dropout = 0.3;
       config.data.width = 64;
@@ -264,29 +265,29 @@ TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
       model.middle_scale = 2;
       model.center_input = true;
       model.attention_head_width = 64;
-      config.diffusion.schedule = "cosine";
+      config.diffusion.schedule = BetaSchedule::kCosine;
     } else if (variant == 5) {
-      model.activation = "mish";
-      model.class_embedding = "table";
+      model.activation = Activation::kMish;
+      model.class_embedding = ClassEmbeddingKind::kTable;
       model.classes = 10;
-      model.time_embedding = "learned";
+      model.time_embedding = TimeEmbeddingKind::kLearned;
       model.time_table = 1000;
       model.middle_groups = 16;
     } else if (variant == 6) {
-      model.class_embedding = "timestep";
-      model.time_embedding = "fourier";
+      model.class_embedding = ClassEmbeddingKind::kTimestep;
+      model.time_embedding = TimeEmbeddingKind::kFourier;
       model.middle = false;
-      config.sampling.sampler = "ddim";
-      config.diffusion.variance = "fixed_small";
+      config.sampling.sampler = SamplerKind::kDdim;
+      config.diffusion.variance = Variance::kFixedSmall;
     } else if (variant == 4) {
       model.predicts_variance = true;
-      config.diffusion.variance = "learned_range";
+      config.diffusion.variance = Variance::kLearnedRange;
     } else if (variant == 3) {
-      model.middle_attention = "none";
+      model.middle_attention = MiddleAttention::kNone;
       model.widths = {128, 96, 64, 32};
       model.width_multipliers = {1, 1, 1, 1};
-      config.diffusion.variance = "fixed_large";
-      config.diffusion.prediction_type = "v_prediction";
+      config.diffusion.variance = Variance::kFixedLarge;
+      config.diffusion.prediction_type = Prediction::kVelocity;
       config.diffusion.zero_terminal_snr = true;
       config.diffusion.dynamic_threshold = 0.9;
     }
@@ -306,7 +307,7 @@ TEST(Diffusers, NetworksThatItLacksAreRefusedByTheirKeys) {
   for (const char* key : {"model.attention_kind = \"fused\"", "model.width_change",
                           "model.upsample", "model.final_groups = 8"})
     EXPECT_TRUE(contains(message, key)) << message;
-  config.data.range = "unit";
+  config.data.range = PixelRange::kUnit;
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { scheduler_config(config); }), "data.range"));
   config.model = testing::ho_cifar10();
   config.model.time_scale = 0.25;

@@ -94,7 +94,7 @@ void fill_network(Tensors& tensors) {
 TEST(Translate, ToHo) {
   Tensors own;
   fill_network(own);
-  const TensorSet ho = to_layout(own.set, {.scheme = "ho"}, small());
+  const TensorSet ho = to_layout(own.set, {.scheme = NamingScheme::kHo}, small());
   for (const char* name :
        {"temb.dense.0.weight", "temb.dense.1.bias", "conv_in.weight",
         "down.0.block.0.temb_proj.weight", "down.0.downsample.conv.weight",
@@ -112,7 +112,7 @@ TEST(Translate, ToHo) {
 TEST(Translate, ToPytorchDdpm) {
   Tensors own;
   fill_network(own);
-  const TensorSet other = to_layout(own.set, {.scheme = "pytorch_ddpm"}, small());
+  const TensorSet other = to_layout(own.set, {.scheme = NamingScheme::kPytorchDdpm}, small());
   for (const char* name :
        {"head.weight", "time_embedding.timembedding.3.bias", "downblocks.0.block1.0.weight",
         "downblocks.0.block1.2.weight", "downblocks.0.temb_proj.1.bias",
@@ -126,7 +126,7 @@ TEST(Translate, ToPytorchDdpm) {
   wide.base_width = 4;
   Tensors time;
   time.add("time_embedding.linear_1.weight", {1, 4});
-  EXPECT_EQ(values(to_layout(time.set, {.scheme = "pytorch_ddpm"}, wide),
+  EXPECT_EQ(values(to_layout(time.set, {.scheme = NamingScheme::kPytorchDdpm}, wide),
                    "time_embedding.timembedding.1.weight"),
             (std::vector<float>{0, 2, 1, 3}));
 }
@@ -134,7 +134,7 @@ TEST(Translate, ToPytorchDdpm) {
 TEST(Translate, ToOpenAi) {
   Tensors own;
   fill_network(own);
-  const TensorSet other = to_layout(own.set, {.scheme = "openai"}, small());
+  const TensorSet other = to_layout(own.set, {.scheme = NamingScheme::kOpenai}, small());
   for (const char* name :
        {"time_embed.0.weight", "time_embed.2.bias", "input_blocks.0.0.weight",
         "input_blocks.1.0.in_layers.0.weight", "input_blocks.1.0.emb_layers.1.bias",
@@ -156,15 +156,18 @@ TEST(Translate, JointProjectionsKnowTheirHeads) {
     own.add(std::string("mid_block.attentions.0.to_") + part + ".bias", {4});
   ModelConfig model = small();
   model.attention_head_width = 2;
-  EXPECT_EQ(values(to_layout(own.set, {.scheme = "openai"}, model), "middle_block.1.qkv.bias"),
+  EXPECT_EQ(values(to_layout(own.set, {.scheme = NamingScheme::kOpenai}, model),
+                   "middle_block.1.qkv.bias"),
             (std::vector<float>{0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11}));
   model.attention_head_width = 0;
   model.attention_heads = 2;
-  EXPECT_EQ(values(to_layout(own.set, {.scheme = "openai"}, model), "middle_block.1.qkv.bias"),
-            (std::vector<float>{0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11}));
-  EXPECT_EQ(values(to_layout(own.set, {.scheme = "openai", .blocked_heads = true}, model),
+  EXPECT_EQ(values(to_layout(own.set, {.scheme = NamingScheme::kOpenai}, model),
                    "middle_block.1.qkv.bias"),
-            (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
+            (std::vector<float>{0, 1, 4, 5, 8, 9, 2, 3, 6, 7, 10, 11}));
+  EXPECT_EQ(
+      values(to_layout(own.set, {.scheme = NamingScheme::kOpenai, .blocked_heads = true}, model),
+             "middle_block.1.qkv.bias"),
+      (std::vector<float>{0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11}));
 }
 
 TEST(Translate, ThereAndBackIsTheSame) {
@@ -173,12 +176,13 @@ TEST(Translate, ThereAndBackIsTheSame) {
   ModelConfig model = small();
   model.attention_heads = 2;
   own.add("class_embedding.weight", {3, 8});
-  for (const Layout& layout : {Layout{"ho"}, Layout{"pytorch_ddpm"}, Layout{"openai"},
-                               Layout{"openai", true}, Layout{"diffusers"}}) {
+  using enum NamingScheme;
+  for (const Layout& layout : {Layout{kHo}, Layout{kPytorchDdpm}, Layout{kOpenai},
+                               Layout{kOpenai, true}, Layout{kDiffusers}}) {
     const TensorSet again = from_layout(to_layout(own.set, layout, model), layout, model);
-    ASSERT_EQ(again.tensors.size(), own.set.tensors.size()) << layout.scheme;
+    ASSERT_EQ(again.tensors.size(), own.set.tensors.size()) << name_of(layout.scheme);
     for (const TensorView& view : own.set.tensors) {
-      ASSERT_NE(again.find(view.name), nullptr) << layout.scheme << " " << view.name;
+      ASSERT_NE(again.find(view.name), nullptr) << name_of(layout.scheme) << " " << view.name;
       EXPECT_EQ(again.find(view.name)->shape, view.shape) << view.name;
       EXPECT_EQ(values(again, view.name), values(own.set, view.name)) << view.name;
     }
@@ -189,14 +193,15 @@ TEST(Translate, StrangersKeepTheirNames) {
   Tensors foreign;
   foreign.add("out.2.bias", {3});
   foreign.add("extra.weight", {3});
-  const TensorSet own = from_layout(foreign.set, {.scheme = "openai"}, small());
+  const TensorSet own = from_layout(foreign.set, {.scheme = NamingScheme::kOpenai}, small());
   EXPECT_NE(own.find("conv_out.bias"), nullptr);
   EXPECT_NE(own.find("extra.weight"), nullptr);
   Tensors odd;
   odd.add("middle_block.1.qkv.weight", {10, 4, 1});
-  EXPECT_TRUE(contains(
-      message_of<CheckpointError>([&] { from_layout(odd.set, {.scheme = "openai"}, small()); }),
-      "middle_block.1.qkv.weight"));
+  EXPECT_TRUE(contains(message_of<CheckpointError>([&] {
+                         from_layout(odd.set, {.scheme = NamingScheme::kOpenai}, small());
+                       }),
+                       "middle_block.1.qkv.weight"));
 }
 
 TEST(Translate, OldDiffusersNames) {
@@ -213,7 +218,7 @@ TEST(Translate, OldDiffusersNames) {
 class InferTest : public ::testing::Test {
  protected:
   // The network of fill_network as a file of this scheme would have it.
-  TensorSet in(const std::string& scheme) {
+  TensorSet in(NamingScheme scheme) {
     fill_network(own_);
     return to_layout(own_.set, {.scheme = scheme}, small());
   }
@@ -221,7 +226,8 @@ class InferTest : public ::testing::Test {
 };
 
 TEST_F(InferTest, ReadsTheArchitectureOffNamesAndShapes) {
-  for (const char* scheme : {"ho", "pytorch_ddpm", "openai"}) {
+  for (const NamingScheme scheme :
+       {NamingScheme::kHo, NamingScheme::kPytorchDdpm, NamingScheme::kOpenai}) {
     own_ = {};
     const InferredModel result = infer_model(in(scheme));
     EXPECT_EQ(result.layout.scheme, scheme);
@@ -232,15 +238,17 @@ TEST_F(InferTest, ReadsTheArchitectureOffNamesAndShapes) {
     EXPECT_EQ(model.attention, (std::vector<bool>{false, true}));
     EXPECT_EQ(model.time_width, 0);
     EXPECT_FALSE(model.time_scale_shift);
-    EXPECT_EQ(model.downsample, "conv");
+    EXPECT_EQ(model.downsample, Downsampling::kConv);
     EXPECT_EQ(result.config.data.channels, 3);
-    EXPECT_EQ(model.downsample_padding, std::string(scheme) == "ho" ? "asymmetric" : "symmetric");
+    EXPECT_EQ(model.downsample_padding, scheme == NamingScheme::kHo
+                                            ? DownsamplePadding::kAsymmetric
+                                            : DownsamplePadding::kSymmetric);
     EXPECT_FALSE(result.assumed.empty());
   }
 }
 
 TEST_F(InferTest, SaysWhatIsWrong) {
-  TensorSet set = in("ho");
+  TensorSet set = in(NamingScheme::kHo);
   std::erase_if(set.tensors,
                 [](const TensorView& view) { return view.name == "up.1.block.0.conv1.weight"; });
   EXPECT_TRUE(
@@ -253,16 +261,16 @@ TEST_F(InferTest, SaysWhatIsWrong) {
 }
 
 TEST_F(InferTest, LabelsAndLearnedVariancesOfOpenAi) {
-  TensorSet set = in("openai");
+  TensorSet set = in(NamingScheme::kOpenai);
   own_.add("label_emb.weight", {10, 8});
   set.tensors.push_back(*own_.set.find("label_emb.weight"));
   for (TensorView& view : set.tensors)
     if (view.name == "out.2.weight") view.shape[0] = 6;
   const InferredModel result = infer_model(set);
-  EXPECT_EQ(result.config.model.class_embedding, "table");
+  EXPECT_EQ(result.config.model.class_embedding, ClassEmbeddingKind::kTable);
   EXPECT_EQ(result.config.model.classes, 10);
   EXPECT_TRUE(result.config.model.predicts_variance);
-  EXPECT_EQ(result.config.diffusion.variance, "learned_range");
+  EXPECT_EQ(result.config.diffusion.variance, Variance::kLearnedRange);
 }
 
 TEST_F(InferTest, SaysWhoseOtherNetworksAre) {
@@ -276,19 +284,20 @@ TEST_F(InferTest, SaysWhoseOtherNetworksAre) {
 }
 
 TEST(CheckLayout, NamesTheKeysThatDoNotFit) {
-  EXPECT_NO_THROW(check_layout(testing::ho_cifar10(), {.scheme = "ho"}));
-  const std::string message =
-      message_of<ConfigError>([] { check_layout(testing::ho_cifar10(), {.scheme = "openai"}); });
+  EXPECT_NO_THROW(check_layout(testing::ho_cifar10(), {.scheme = NamingScheme::kHo}));
+  const std::string message = message_of<ConfigError>(
+      [] { check_layout(testing::ho_cifar10(), {.scheme = NamingScheme::kOpenai}); });
   EXPECT_TRUE(contains(message, "model.time_order = \"sin_cos\" (there always \"cos_sin\")"))
       << message;
   EXPECT_TRUE(contains(message, "model.norm_epsilon")) << message;
   const ModelConfig labml = testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2);
-  EXPECT_NO_THROW(check_layout(labml, {.scheme = "labml"}));
-  EXPECT_THROW(check_layout(labml, {.scheme = "pytorch_ddpm"}), ConfigError);
+  EXPECT_NO_THROW(check_layout(labml, {.scheme = NamingScheme::kLabml}));
+  EXPECT_THROW(check_layout(labml, {.scheme = NamingScheme::kPytorchDdpm}), ConfigError);
   ModelConfig rescaled = testing::ho_cifar10();
   rescaled.time_scale = 0.25;
-  EXPECT_TRUE(contains(message_of<ConfigError>([&] { check_layout(rescaled, {.scheme = "ho"}); }),
-                       "time_scale"));
+  EXPECT_TRUE(contains(
+      message_of<ConfigError>([&] { check_layout(rescaled, {.scheme = NamingScheme::kHo}); }),
+      "time_scale"));
 }
 
 }  // namespace

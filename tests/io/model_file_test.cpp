@@ -28,7 +28,7 @@ class ModelFileTest : public ::testing::Test {
     config_.data.height = 12;
     config_.data.width = 20;
     config_.data.channels = 3;
-    config_.data.range = "unit";
+    config_.data.range = PixelRange::kUnit;
     config_.data.path = "/home/somebody/pictures";
     config_.training.steps = 5;
   }
@@ -57,7 +57,7 @@ class ModelFileTest : public ::testing::Test {
     EXPECT_EQ(config.data.height, 12);
     EXPECT_EQ(config.data.width, 20);
     EXPECT_EQ(config.data.channels, 3);
-    EXPECT_EQ(config.data.range, "unit");
+    EXPECT_EQ(config.data.range, PixelRange::kUnit);
   }
 
   TemporaryFolder folder_;
@@ -144,10 +144,15 @@ TEST_F(ModelFileTest, WhatIsNoModelIsNamed) {
   EXPECT_TRUE(contains(error_of(folder_ / "run"), "train it first"));
 }
 
-TEST_F(ModelFileTest, ParsesTheSetOfWeights) {
-  EXPECT_EQ(parse_weight_set("ema"), WeightSet::kEma);
-  EXPECT_EQ(parse_weight_set("raw"), WeightSet::kRaw);
-  EXPECT_TRUE(contains(message_of<ConfigError>([] { parse_weight_set("EMA"); }), "ema, raw"));
+TEST_F(ModelFileTest, UnknownLayoutsAreRefusedWithTheKnownOnes) {
+  const fs::path file = folder_ / "w.safetensors";
+  for (const char* layout : {"keras", "ddpm"}) {
+    SafetensorsMetadata metadata = model_metadata(config_);
+    metadata.emplace("ddpm.layout", layout);
+    save_tensors(file, {{"x", torch::ones({2})}}, metadata);
+    EXPECT_EQ(error_of(file), std::string("model.names: unknown scheme '") + layout +
+                                  "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
+  }
 }
 
 TEST_F(ModelFileTest, FindsTheNewestRun) {

@@ -102,9 +102,9 @@ TEST(UNet, ReproducesHo) {
 TEST(UNet, ReproducesDiffusersDefaults) {
   ModelConfig model = small_ho();
   model.attention_head_width = 8;
-  model.time_order = "cos_sin";
-  model.time_frequencies = "half";
-  model.downsample_padding = "symmetric";
+  model.time_order = TimeOrder::kCosSin;
+  model.time_frequencies = TimeFrequencies::kHalf;
+  model.downsample_padding = DownsamplePadding::kSymmetric;
   model.norm_epsilon = 1e-5;
   expect_reference(model, {0.041026, 0.439048, -0.606377, 0.508692});
 }
@@ -116,15 +116,16 @@ TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
   model.width_multipliers = {1, 1, 1};
   model.widths = {32, 48, 64};
   model.groups = model.final_groups = 16;
-  model.downsample = model.upsample = "resnet";
+  model.downsample = Downsampling::kResnet;
+  model.upsample = Upsampling::kResnet;
   model.time_scale_shift = true;
-  model.middle_attention = "without_norm";
+  model.middle_attention = MiddleAttention::kWithoutNorm;
   model.middle_scale = 1.5;
   model.center_input = true;
   model.time_width = 80;
   model.attention_head_width = 16;
-  model.time_order = "cos_sin";
-  model.time_frequencies = "half";
+  model.time_order = TimeOrder::kCosSin;
+  model.time_frequencies = TimeFrequencies::kHalf;
   model.norm_epsilon = 1e-5;
   EXPECT_EQ(parameter_count(model, 3), 1103795);
   EXPECT_EQ(tensor_count(model, 3), 244u);
@@ -134,8 +135,8 @@ TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
 // Printed by tests/golden/unet_options.py.
 TEST(UNet, ReproducesGeluAndATableOfClasses) {
   ModelConfig model = small_ho();
-  model.activation = "gelu";
-  model.class_embedding = "table";
+  model.activation = Activation::kGelu;
+  model.class_embedding = ClassEmbeddingKind::kTable;
   model.classes = 10;
   model.predicts_variance = true;
   EXPECT_EQ(parameter_count(model, 3), 1858726);
@@ -144,9 +145,9 @@ TEST(UNet, ReproducesGeluAndATableOfClasses) {
 
 TEST(UNet, ReproducesMishAndClassesAsTimes) {
   ModelConfig model = small_ho();
-  model.activation = "mish";
+  model.activation = Activation::kMish;
   model.time_scale_shift = true;
-  model.class_embedding = "timestep";
+  model.class_embedding = ClassEmbeddingKind::kTimestep;
   model.middle_groups = 8;
   EXPECT_EQ(parameter_count(model, 3), 1976387);
   expect_reference(model, {0.021271, 0.444969, -0.111313, -0.332118}, torch::tensor({7, 2}));
@@ -154,8 +155,8 @@ TEST(UNet, ReproducesMishAndClassesAsTimes) {
 
 TEST(UNet, ReproducesReluALearnedTimeAndNoMiddle) {
   ModelConfig model = small_ho();
-  model.activation = "relu";
-  model.time_embedding = "learned";
+  model.activation = Activation::kRelu;
+  model.time_embedding = TimeEmbeddingKind::kLearned;
   model.time_table = 50;
   model.middle = false;
   EXPECT_EQ(parameter_count(model, 3), 1463043);
@@ -164,8 +165,8 @@ TEST(UNet, ReproducesReluALearnedTimeAndNoMiddle) {
 
 TEST(UNet, ReproducesAFourierTime) {
   ModelConfig model = small_ho();
-  model.time_embedding = "fourier";
-  model.class_embedding = "timestep";
+  model.time_embedding = TimeEmbeddingKind::kFourier;
+  model.class_embedding = ClassEmbeddingKind::kTimestep;
   EXPECT_EQ(parameter_count(model, 3), 1885539);
   expect_reference(model, {0.005943, 0.078744, -0.003121, 0.012263},
                    torch::tensor({7.0, 2.0}, torch::kFloat64));
@@ -174,11 +175,11 @@ TEST(UNet, ReproducesAFourierTime) {
 // A row of the table and the same vector given are one network.
 TEST(UNet, IdentityTakesTheVectorOfAClass) {
   ModelConfig model = testing::tiny();
-  model.class_embedding = "table";
+  model.class_embedding = ClassEmbeddingKind::kTable;
   model.classes = 3;
   UNet by_table(model, 3);
   hash_fill(*by_table);
-  model.class_embedding = "identity";
+  model.class_embedding = ClassEmbeddingKind::kIdentity;
   model.classes = 0;
   UNet by_vector(model, 3);
   torch::NoGradGuard no_grad;
@@ -200,7 +201,7 @@ TEST(UNet, IdentityTakesTheVectorOfAClass) {
 TEST(UNet, DropoutIsTheSameWithOtherActivations) {
   ModelConfig model = testing::tiny();
   model.dropout = 0.5;
-  model.activation = "relu";
+  model.activation = Activation::kRelu;
   UNet net(model, 3);
   hash_fill(*net);
   torch::NoGradGuard no_grad;
@@ -214,7 +215,7 @@ TEST(UNet, DropoutIsTheSameWithOtherActivations) {
 TEST(UNet, MiddleAttentionCanBeLeftOut) {
   ModelConfig model = testing::tiny();
   const std::size_t with = tensor_count(model, 3);
-  model.middle_attention = "none";
+  model.middle_attention = MiddleAttention::kNone;
   EXPECT_EQ(tensor_count(model, 3), with - 10) << "norm, q, k, v and output, weight and bias each";
   UNet net(model, 3);
   EXPECT_EQ(net->forward(torch::zeros({1, 3, 8, 8}), torch::tensor({1})).size(1), 3);
@@ -289,7 +290,8 @@ TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
 TEST(UNet, HasTheGradientsOfItsFunction) {
   ModelConfig modulated = testing::tiny();
   modulated.time_scale_shift = true;
-  modulated.downsample = modulated.upsample = "resnet";
+  modulated.downsample = Downsampling::kResnet;
+  modulated.upsample = Upsampling::kResnet;
   modulated.middle_scale = 2;
   for (ModelConfig config :
        {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1), modulated}) {
@@ -326,11 +328,11 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
 
 TEST(Initialize, TablesAreStandardNormal) {
   ModelConfig model = testing::tiny();
-  model.class_embedding = "table";
+  model.class_embedding = ClassEmbeddingKind::kTable;
   model.classes = 300;
-  model.time_embedding = "fourier";
+  model.time_embedding = TimeEmbeddingKind::kFourier;
   UNet net(model, 3);
-  initialize_weights(net, "ho", 1);
+  initialize_weights(net, Initialization::kHo, 1);
   const auto parameters = net->named_parameters();
   EXPECT_NEAR(parameters["class_embedding.weight"].std().item<double>(), 1, 0.03);
   EXPECT_NEAR(parameters["class_embedding.weight"].mean().item<double>(), 0, 0.03);
@@ -339,7 +341,7 @@ TEST(Initialize, TablesAreStandardNormal) {
 
 TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
   UNet net(testing::tiny(), 3);
-  initialize_weights(net, "ho", 1);
+  initialize_weights(net, Initialization::kHo, 1);
   torch::NoGradGuard no_grad;
   EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
             1e-3);
@@ -352,7 +354,7 @@ TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
 
 TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
   UNet net(testing::tiny(), 3);
-  initialize_weights(net, "pytorch", 1);
+  initialize_weights(net, Initialization::kPytorch, 1);
   const auto parameters = net->named_parameters();
   EXPECT_NEAR(parameters["conv_in.weight"].pow(2).mean().item<double>(), 1.0 / 27 / 3, 0.003);
   EXPECT_LE(parameters["conv_in.bias"].abs().max().item<double>(), std::sqrt(1.0 / 27));
@@ -362,9 +364,9 @@ TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
 
 TEST(Initialize, DependsOnTheSeedAlone) {
   UNet a(testing::tiny(), 3), b(testing::tiny(), 3), c(testing::tiny(), 3);
-  initialize_weights(a, "ho", 1);
-  initialize_weights(b, "ho", 1);
-  initialize_weights(c, "ho", 2);
+  initialize_weights(a, Initialization::kHo, 1);
+  initialize_weights(b, Initialization::kHo, 1);
+  initialize_weights(c, Initialization::kHo, 2);
   EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
   EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
 }

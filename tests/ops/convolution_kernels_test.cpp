@@ -67,15 +67,14 @@ TEST_P(ConvolutionKernels, ConvolutionWithShortcut) {
 }
 
 TEST_P(ConvolutionKernels, DownsampleConvolution) {
-  for (const auto padding :
-       {ops::DownsamplePadding::kSymmetric, ops::DownsamplePadding::kAsymmetric})
+  for (const auto padding : {DownsamplePadding::kSymmetric, DownsamplePadding::kAsymmetric})
     for (const auto& [n, in, out, h, w] : std::vector<std::array<std::int64_t, 5>>{
              {2, 32, 32, 8, 8}, {3, 24, 40, 6, 4}, {2, 8, 16, 7, 5}, {2, 12, 12, 6, 6}}) {
       const auto run = [&](const std::vector<Tensor>& x) {
         return std::vector<Tensor>{ops::downsample_convolution(x[0], x[1], x[2], padding)};
       };
       const auto definition = [&](const std::vector<Tensor>& x) {
-        const bool even = padding == ops::DownsamplePadding::kSymmetric;
+        const bool even = padding == DownsamplePadding::kSymmetric;
         const Tensor padded =
             torch::constant_pad_nd(x[0], even ? std::vector<std::int64_t>{1, 1, 1, 1}
                                               : std::vector<std::int64_t>{0, 1, 0, 1});

@@ -192,8 +192,8 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
 TEST(KernelDiffusionStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   set_up_runtime({.device = "cuda"});
-  using enum ops::Prediction;
-  for (const ops::Prediction prediction : {kNoise, kVelocity, kImage})
+  using enum Prediction;
+  for (const Prediction prediction : {kNoise, kVelocity, kImage})
     for (const ops::VarianceChannels variance :
          {ops::VarianceChannels::kIgnored, ops::VarianceChannels::kRange,
           ops::VarianceChannels::kItself}) {

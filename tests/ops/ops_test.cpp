@@ -282,9 +282,9 @@ TEST(DownsampleConvolution, PadsWhereItSays) {
     return x.slice(2, from, to).slice(3, from, to).sum().item<double>();
   };
   const torch::Tensor even =
-      ops::downsample_convolution(x, ones, bias, ops::DownsamplePadding::kSymmetric);
+      ops::downsample_convolution(x, ones, bias, DownsamplePadding::kSymmetric);
   const torch::Tensor odd =
-      ops::downsample_convolution(x, ones, bias, ops::DownsamplePadding::kAsymmetric);
+      ops::downsample_convolution(x, ones, bias, DownsamplePadding::kAsymmetric);
   EXPECT_EQ(even.sizes(), torch::IntArrayRef({1, 1, 3, 3}));
   EXPECT_EQ(odd.sizes(), torch::IntArrayRef({1, 1, 3, 3}));
   EXPECT_NEAR((even[0][0][0][0].item<double>()), sum(0, 2), 1e-12);

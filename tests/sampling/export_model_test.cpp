@@ -28,17 +28,17 @@ LoadedModel load(const fs::path& path, std::vector<Override> overrides = {},
 class ExportTest : public ::testing::Test {
  protected:
   // A network that every layout but labml's can represent, as a file of this program.
-  static ModelConfig network(const std::string& target) {
+  static ModelConfig network(ModelFormat target) {
     ModelConfig model = testing::tiny();
     model.base_width = 32;
     model.groups = model.final_groups = 32;
-    if (target == "labml") return testing::labml(32, {1, 2}, {false, true}, 1);
-    if (target == "ho" || target == "diffusers") return model;
-    model.downsample_padding = "symmetric";
-    model.time_frequencies = "half";
+    if (target == ModelFormat::kLabml) return testing::labml(32, {1, 2}, {false, true}, 1);
+    if (target == ModelFormat::kHo || target == ModelFormat::kDiffusers) return model;
+    model.downsample_padding = DownsamplePadding::kSymmetric;
+    model.time_frequencies = TimeFrequencies::kHalf;
     model.norm_epsilon = 1e-5;
-    if (target == "pytorch_ddpm") return model;
-    model.time_order = "cos_sin";
+    if (target == ModelFormat::kPytorchDdpm) return model;
+    model.time_order = TimeOrder::kCosSin;
     model.attention_heads = 4;
     return model;
   }
@@ -63,37 +63,38 @@ class ExportTest : public ::testing::Test {
 };
 
 TEST_F(ExportTest, EveryLayoutPredictsTheSameAndComesBackInTheSameBytes) {
-  for (const std::string& target : export_targets()) {
+  for (const ModelFormat target : kChoices<ModelFormat>) {
+    const fs::path folder = folder_ / name_of(target), back = folder_ / "back" / name_of(target);
     const fs::path own = save(network(target));
     const LoadedModel model = load(own);
-    const std::vector<fs::path> files = export_model(model, {.target = target}, folder_ / target);
+    const std::vector<fs::path> files = export_model(model, {.target = target}, folder);
     for (const fs::path& file : files) EXPECT_TRUE(fs::exists(file)) << file;
-    const LoadedModel again = load(folder_ / target);
-    EXPECT_TRUE(torch::equal(predict(again), predict(model))) << target;
-    export_model(again, {.target = "ddpm"}, folder_ / (target + "_back"));
-    EXPECT_EQ(testing::content_of(folder_ / (target + "_back/model.safetensors")),
-              testing::content_of(own))
-        << target;
+    const LoadedModel again = load(folder);
+    EXPECT_TRUE(torch::equal(predict(again), predict(model))) << name_of(target);
+    export_model(again, {.target = ModelFormat::kDdpm}, back);
+    EXPECT_EQ(testing::content_of(back / "model.safetensors"), testing::content_of(own))
+        << name_of(target);
   }
 }
 
 // Without the record of this program in the file, as others write it: the network is inferred.
 TEST_F(ExportTest, LayoutsAreRecognisedByTheirTensors) {
-  for (const std::string target : {"ho", "pytorch_ddpm", "openai", "compvis", "labml"}) {
+  using enum ModelFormat;
+  for (const ModelFormat target : {kHo, kPytorchDdpm, kOpenai, kCompvis, kLabml}) {
+    const fs::path folder = folder_ / name_of(target), bare = folder_ / "bare.safetensors";
     const LoadedModel model = load(save(network(target)));
-    export_model(model, {.target = target}, folder_ / target);
-    const TensorSet set = read_safetensors(folder_ / target / "model.safetensors");
-    write_safetensors(folder_ / (target + ".safetensors"), set.tensors, {{"format", "pt"}});
-    EXPECT_TRUE(torch::equal(predict(load(folder_ / (target + ".safetensors"))), predict(model)))
-        << target;
+    export_model(model, {.target = target}, folder);
+    const TensorSet set = read_safetensors(folder / "model.safetensors");
+    write_safetensors(bare, set.tensors, {{"format", "pt"}});
+    EXPECT_TRUE(torch::equal(predict(load(bare)), predict(model))) << name_of(target);
   }
 }
 
 TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
-  ModelConfig network = this->network("openai");
+  ModelConfig network = this->network(ModelFormat::kOpenai);
   network.attention_heads = 2;
   const LoadedModel model = load(save(network));
-  export_model(model, {.target = "openai"}, folder_ / "openai");
+  export_model(model, {.target = ModelFormat::kOpenai}, folder_ / "openai");
   const TensorSet set = read_safetensors(folder_ / "openai/model.safetensors");
   write_safetensors(folder_ / "bare.safetensors", set.tensors, {{"format", "pt"}});
   EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
@@ -104,18 +105,18 @@ TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
 
 // OpenAI's labels and the order of its newer attention.
 TEST_F(ExportTest, OpenAisOptionsComeBack) {
-  ModelConfig network = this->network("openai");
-  network.class_embedding = "table";
+  ModelConfig network = this->network(ModelFormat::kOpenai);
+  network.class_embedding = ClassEmbeddingKind::kTable;
   network.classes = 7;
   network.predicts_variance = true;
-  network.qkv_order = "blocked";
+  network.qkv_order = QkvOrder::kBlocked;
   const auto predict = [](const LoadedModel& model) {
     return model.predictor(torch::tensor({5, 0}))(
         hash_tensor(9, {2, 3, 8, 8}, 3).to(torch::kFloat32), torch::tensor({3, 900}));
   };
   const LoadedModel model = load(save(network));
   EXPECT_EQ(predict(model).sizes(), torch::IntArrayRef({2, 6, 8, 8}));
-  export_model(model, {.target = "openai"}, folder_ / "openai");
+  export_model(model, {.target = ModelFormat::kOpenai}, folder_ / "openai");
   EXPECT_TRUE(torch::equal(predict(load(folder_ / "openai")), predict(model)));
   const TensorSet set = read_safetensors(folder_ / "openai/model.safetensors");
   ASSERT_NE(set.find("label_emb.weight"), nullptr);
@@ -123,41 +124,42 @@ TEST_F(ExportTest, OpenAisOptionsComeBack) {
   const LoadedModel bare =
       load(folder_ / "bare.safetensors", {{"model.qkv_order", "blocked", "--set"}});
   EXPECT_EQ(bare.config.model.classes, 7);
-  EXPECT_EQ(bare.config.diffusion.variance, "learned_range");
+  EXPECT_EQ(bare.config.diffusion.variance, Variance::kLearnedRange);
   EXPECT_TRUE(torch::equal(predict(bare), predict(model)));
   EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
-  EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(model, {.target = "ho"}, folder_ / "ho"); }),
-      "model.class_embedding = \"table\""));
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] {
+                         export_model(model, {.target = ModelFormat::kHo}, folder_ / "ho");
+                       }),
+                       "model.class_embedding = \"table\""));
 }
 
 TEST_F(ExportTest, WritesOtherFloatTypes) {
-  const LoadedModel model = load(save(network("diffusers")));
-  export_model(model, {.target = "diffusers", .dtype = "bf16"}, folder_ / "bf16");
+  const LoadedModel model = load(save(network(ModelFormat::kDiffusers)));
+  export_model(model, {.target = ModelFormat::kDiffusers, .dtype = ExportType::kBf16},
+               folder_ / "bf16");
   const TensorSet set = read_safetensors(folder_ / "bf16/unet/diffusion_pytorch_model.safetensors");
   for (const TensorView& view : set.tensors) EXPECT_EQ(view.dtype, DType::kBF16);
   EXPECT_TRUE(torch::allclose(predict(load(folder_ / "bf16")), predict(model), 0.1, 0.1));
-  EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(model, {.dtype = "int8"}, folder_ / "int8"); }),
-      "fp32, fp16, bf16"));
+  EXPECT_EQ(message_of<ConfigError>([] { choose<ExportType>("--dtype", "int8"); }),
+            "--dtype: 'int8' is none of fp32, fp16, bf16");
 }
 
 TEST_F(ExportTest, WhatDoesNotFitLeavesNothing) {
-  const LoadedModel labml = load(save(network("labml")));
-  for (const char* target : {"diffusers", "ho", "openai"}) {
+  const LoadedModel labml = load(save(network(ModelFormat::kLabml)));
+  for (const ModelFormat target :
+       {ModelFormat::kDiffusers, ModelFormat::kHo, ModelFormat::kOpenai}) {
     EXPECT_TRUE(contains(
         message_of<ConfigError>([&] { export_model(labml, {.target = target}, folder_ / "out"); }),
         "model.attention_kind"))
-        << target;
+        << name_of(target);
     EXPECT_FALSE(fs::exists(folder_ / "out"));
   }
-  EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(labml, {.target = "keras"}, folder_ / "out"); }),
-      "none of diffusers, ddpm"));
+  EXPECT_EQ(message_of<ConfigError>([] { choose<ModelFormat>("--to", "keras"); }),
+            "--to: 'keras' is none of diffusers, ddpm, ho, pytorch_ddpm, openai, compvis, labml");
 }
 
 TEST_F(ExportTest, NothingIsOverwritten) {
-  const LoadedModel model = load(save(network("diffusers")));
+  const LoadedModel model = load(save(network(ModelFormat::kDiffusers)));
   folder_.write("out/precious", "content");
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { export_model(model, {}, folder_ / "out"); }),
                        "no empty folder"));
@@ -168,7 +170,7 @@ TEST_F(ExportTest, NothingIsOverwritten) {
 }
 
 TEST_F(ExportTest, TheConfigCountsMoreThanTheFilesRecord) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_model(load(save(network(ModelFormat::kDiffusers))), {}, folder_ / "out");
   const fs::path file = folder_ / "out/unet/config.json";
   nlohmann::json unet = nlohmann::json::parse(testing::content_of(file));
   unet["norm_eps"] = 0.5;
@@ -200,7 +202,7 @@ TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {
 }
 
 TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_model(load(save(network(ModelFormat::kDiffusers))), {}, folder_ / "out");
   const fs::path file = folder_ / "out/unet/diffusion_pytorch_model.safetensors";
   TensorSet set = read_safetensors(file);
   std::erase_if(set.tensors, [](const TensorView& view) { return view.name == "conv_out.bias"; });
@@ -217,7 +219,7 @@ TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
 }
 
 TEST_F(ExportTest, DiffusersFoldersThatAreIncompleteSayWhatIsMissing) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_model(load(save(network(ModelFormat::kDiffusers))), {}, folder_ / "out");
   const auto error = [&] { return message_of<CheckpointError>([&] { load(folder_ / "out"); }); };
   fs::rename(folder_ / "out/unet/diffusion_pytorch_model.safetensors", folder_ / "w.safetensors");
   EXPECT_TRUE(contains(error(), "no diffusion_pytorch_model.safetensors"));

@@ -22,11 +22,11 @@ torch::Tensor example() {
 }
 
 TEST(ImageFormatName, IsParsed) {
-  EXPECT_EQ(parse_image_format("png"), ImageFormat::kPng);
-  EXPECT_EQ(parse_image_format("safetensors"), ImageFormat::kSafetensors);
-  EXPECT_EQ(parse_image_format("npz"), ImageFormat::kNpz);
-  EXPECT_TRUE(testing::contains(testing::message_of<ConfigError>([] { parse_image_format("jpg"); }),
-                                "png, safetensors, npz"));
+  EXPECT_EQ(choose<ImageFormat>("--format", "png"), ImageFormat::kPng);
+  EXPECT_EQ(choose<ImageFormat>("--format", "safetensors"), ImageFormat::kSafetensors);
+  EXPECT_EQ(choose<ImageFormat>("--format", "npz"), ImageFormat::kNpz);
+  EXPECT_EQ(testing::message_of<ConfigError>([] { choose<ImageFormat>("--format", "jpg"); }),
+            "--format: 'jpg' is none of png, safetensors, npz");
 }
 
 TEST(WriteTensorFile, SafetensorsHoldTheValuesUnclipped) {

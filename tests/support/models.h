@@ -17,14 +17,14 @@ inline ModelConfig labml(std::int64_t width, std::vector<std::int64_t> multiplie
   model.compounding_widths = true;
   model.blocks_per_level = blocks;
   model.attention = std::move(attention);
-  model.attention_kind = "fused";
-  model.downsample_padding = "symmetric";
-  model.upsample = "transposed";
-  model.width_change = "last_block";
+  model.attention_kind = AttentionKind::kFused;
+  model.downsample_padding = DownsamplePadding::kSymmetric;
+  model.upsample = Upsampling::kTransposed;
+  model.width_change = WidthChange::kLastBlock;
   model.final_groups = 8;
   model.norm_epsilon = 1e-5;
-  model.initialization = "pytorch";
-  model.names = "labml";
+  model.initialization = Initialization::kPytorch;
+  model.names = NamingScheme::kLabml;
   return model;
 }
 

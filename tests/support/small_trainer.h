@@ -39,7 +39,7 @@ inline Config small_config() {
   Config config;
   config.run.seed = 3;
   config.model = tiny();
-  config.model.initialization = "pytorch";
+  config.model.initialization = Initialization::kPytorch;
   config.diffusion.timesteps = 100;
   config.data.height = config.data.width = 8;
   config.data.channels = 1;

@@ -23,14 +23,14 @@ ModelConfig small_network() {
 }
 
 class KernelTraining : public testing::SmallTrainer,
-                       public ::testing::WithParamInterface<const char*> {
+                       public ::testing::WithParamInterface<Precision> {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
     runtime_ = set_up_runtime({.device = "cuda", .precision = GetParam(), .deterministic = true});
     config_ = testing::small_config();
     config_.model = small_network();
-    config_.model.initialization = "pytorch";
+    config_.model.initialization = Initialization::kPytorch;
     config_.training.micro_batches = 2;
   }
   void TearDown() override { set_up_runtime({.device = "cpu", .threads = 1}); }
@@ -65,7 +65,7 @@ TEST_P(KernelTraining, ReplayedStepsEqualOrdinaryOnesBitForBit) { expect_equal_r
 
 TEST_P(KernelTraining, ReplayedStepsOfTheHybridLossDoSo) {
   config_.model.predicts_variance = true;
-  config_.diffusion.variance = "learned_range";
+  config_.diffusion.variance = Variance::kLearnedRange;
   config_.diffusion.timesteps = 4;  // some of every batch are the first
   expect_equal_replays();
 }
@@ -127,7 +127,7 @@ TEST_P(KernelTraining, SampledImageIDependsOnSeedAndIndexAlone) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(, KernelTraining, ::testing::Values("fp32", "bf16"));
+INSTANTIATE_TEST_SUITE_P(, KernelTraining, ::testing::Values(Precision::kFp32, Precision::kBf16));
 
 }  // namespace
 }  // namespace ddpm

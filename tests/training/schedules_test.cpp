@@ -28,7 +28,7 @@ TEST(LearningRate, FallsAsACosineToZeroAtTheLastStep) {
   config.learning_rate = 0.8;
   config.warmup_steps = 10;
   config.steps = 70;
-  config.learning_rate_schedule = "cosine";
+  config.learning_rate_schedule = LearningRateSchedule::kCosine;
   EXPECT_DOUBLE_EQ(learning_rate(config, 5), 0.4);
   EXPECT_DOUBLE_EQ(learning_rate(config, 10), 0.8);
   EXPECT_NEAR(learning_rate(config, 30), 0.6, 1e-12);  // a third of the way: (1 + cos 60 deg) / 2
@@ -43,7 +43,7 @@ TEST(LearningRate, EndsBeforeALongerWarmupDoes) {
   config.learning_rate = 1;
   config.warmup_steps = 100;
   config.steps = 10;
-  config.learning_rate_schedule = "cosine";
+  config.learning_rate_schedule = LearningRateSchedule::kCosine;
   EXPECT_DOUBLE_EQ(learning_rate(config, 10), 0.1);
 }
 

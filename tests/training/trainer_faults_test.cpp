@@ -28,7 +28,7 @@ class SkippingTrainer : public testing::SmallTrainer {
  protected:
   SkippingTrainer() {
     config_.training.ema_decay = 0;
-    config_.training.on_nonfinite = "skip";
+    config_.training.on_nonfinite = OnNonfinite::kSkip;
     config_.training.max_skipped_steps = 2;
   }
   static void bad_steps(Trainer& trainer, int count) {

@@ -33,13 +33,13 @@ struct Average {
 };
 
 struct Sequence {
-  const char* initialization;
+  Initialization initialization;
   std::vector<double> losses, norms;
   std::vector<Average> averages;
 };
 
 // The config of tests/golden/loss_sequence.py.
-Config sequence_config(const std::string& initialization) {
+Config sequence_config(Initialization initialization) {
   Config config;
   config.run.seed = 20000000011;
   config.model.base_width = 32;
@@ -80,7 +80,7 @@ void expect_sequence(const Sequence& expected) {
 
 // Printed by tests/golden/loss_sequence.py.
 TEST(TrainerSequence, FollowsAnIndependentImplementationFromHosInitialization) {
-  expect_sequence({.initialization = "ho",
+  expect_sequence({.initialization = Initialization::kHo,
                    .losses = {1.0255582, 0.9914244, 0.9753619, 0.8897692, 0.8804154, 0.8182926,
                               0.7285139, 0.7108473, 0.6165864, 0.5135561},
                    .norms = {4.3501059, 3.3505113, 2.7810786, 4.0750992, 3.8945779, 3.9787413,
@@ -93,7 +93,7 @@ TEST(TrainerSequence, FollowsAnIndependentImplementationFromHosInitialization) {
 }
 
 TEST(TrainerSequence, FollowsAnIndependentImplementationFromPyTorchsInitialization) {
-  expect_sequence({.initialization = "pytorch",
+  expect_sequence({.initialization = Initialization::kPytorch,
                    .losses = {1.0758838, 0.8613014, 0.7260997, 0.5285415, 0.2761424, 0.2884613,
                               0.2519089, 0.1832475, 0.1798115, 0.1217802},
                    .norms = {5.8601738, 4.1011990, 3.5727228, 7.1274720, 1.9771025, 2.6921973,

@@ -10,9 +10,12 @@
 #include <string_view>
 #include <variant>
 
+#include "ddpm/base/choice.h"
+
 namespace ddpm {
 
-// One value to be formatted: whole number, floating point, truth value or text (not copied).
+// One value to be formatted: whole number, floating point, truth value, text (not copied) or the
+// name of a choice.
 class FormatArgument {
  public:
   explicit FormatArgument(bool value) : value_(value) {}
@@ -24,6 +27,7 @@ class FormatArgument {
   explicit FormatArgument(std::string_view value) : value_(value) {}
   explicit FormatArgument(const std::string& value) : value_(std::string_view(value)) {}
   explicit FormatArgument(const char* value) : value_(std::string_view(value)) {}
+  explicit FormatArgument(Choice auto value) : value_(name_of(value)) {}
 
   const auto& value() const { return value_; }
 

@@ -5,19 +5,21 @@
 #include <optional>
 #include <string>
 
+#include "ddpm/base/choice.h"
 #include "ddpm/base/stopwatch.h"
 
 namespace ddpm {
 
 enum class ProgressStyle {
+  kAuto,   // a bar on a terminal, else plain
   kBar,    // one line that is redrawn; terminals only
   kPlain,  // a line every ten seconds; logs
   kJson,   // an object a line, every second; programs
   kOff,
 };
-
-// "auto" is a bar on a terminal, else plain. Throws ConfigError for an unknown name.
-ProgressStyle parse_progress_style(const std::string& name);
+constexpr auto choice_names(ProgressStyle) {
+  return name_list("auto", "bar", "plain", "json", "off");
+}
 
 class Progress {
  public:

@@ -24,6 +24,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 std::string join(std::span<const std::string> parts, std::string_view separator,
                  std::string_view last_separator);
 
+// "a, b, c", of the names of a choice (base/choice.h).
+std::string join_names(std::span<const std::string_view> names);
+
 // `text` fit for a message: at most `max_bytes` long, marked with "..." where it was cut, control
 // characters as '?'. Cuts between the characters of UTF-8.
 std::string shorten(std::string_view text, std::size_t max_bytes = 120);

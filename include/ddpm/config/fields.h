@@ -15,14 +15,38 @@
 
 namespace ddpm {
 
-// Value of any field. A field's type is the index of its alternative.
+// Value of any field; of a choice (config/choices.h) its name. A field's type is the index of its
+// alternative.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                 std::vector<bool>>;
 enum class FieldType { kBoolean, kInteger, kNumber, kString, kIntegerList, kBooleanList };
 
+// A member of a Config that is some enum, by the names of its values.
+class ChoiceMember {
+ public:
+  template <Choice E>
+  // NOLINTNEXTLINE(google-explicit-constructor): like the pointers beside it in FieldMember
+  ChoiceMember(E* member)
+      : member_(member),
+        get_([](const void* from) { return name_of(*static_cast<const E*>(from)); }),
+        set_([](void* to, std::string_view name) {
+          *static_cast<E*>(to) = parse_choice<E>(name).value();
+        }) {}
+
+  std::string get() const { return std::string(get_(member_)); }
+  // Throws std::bad_optional_access for an unknown name.
+  void set(std::string_view name) const { set_(member_, name); }
+  const void* address() const { return member_; }
+
+ private:
+  void* member_;
+  std::string_view (*get_)(const void*);
+  void (*set_)(void*, std::string_view);
+};
+
 // The member of a Config that a field describes.
 using FieldMember = std::variant<bool*, std::int64_t*, double*, std::string*,
-                                 std::vector<std::int64_t>*, std::vector<bool>*>;
+                                 std::vector<std::int64_t>*, std::vector<bool>*, ChoiceMember>;
 
 // What a single value may be. Lists: `minimum` and `maximum` hold for each element.
 struct FieldLimits {
@@ -53,7 +77,7 @@ struct Field {
   FieldValue value(const Config& config) const;
   FieldValue default_value() const;
   // Stores a value without checking its range. Throws std::bad_variant_access if it is not of the
-  // field's type, which is a mistake in the program.
+  // field's type, std::bad_optional_access if it is no name of a choice: mistakes in the program.
   void set(Config& config, const FieldValue& value) const;
 };
 

@@ -2,24 +2,15 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include <torch/types.h>
 
+#include "ddpm/config/choices.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/image/image.h"
 
 namespace ddpm {
-
-// What the pixel values 0..255 become.
-enum class PixelRange {
-  kSymmetric,  // [-1,1]: u / 127.5 - 1
-  kUnit,       // [0,1]: u / 255
-};
-
-// "symmetric" or "unit", the values of data.range. Throws ConfigError for anything else.
-PixelRange parse_pixel_range(const std::string& name);
 
 struct BatchRequest {
   std::uint64_t first_position = 0;  // in the whole training: images seen before this batch; < 2^40

@@ -17,10 +17,6 @@ namespace ddpm {
 // variance in the second half. Any callable will do: a network, a closed form in a test.
 using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
 
-// "epsilon", "v_prediction" or "sample", the values of diffusion.prediction_type. Throws
-// ConfigError.
-ops::Prediction parse_prediction(const std::string& name);
-
 // What a network that predicts its variance is trained with besides: `weight` times the bound,
 // which is estimated by T times the term of one timestep.
 struct HybridLoss {
@@ -33,7 +29,7 @@ class DenoiseModel {
  public:
   // Tables are kept in float32 on `device`. `hybrid`: of a predictor of twice the channels.
   DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-               ops::Prediction prediction = ops::Prediction::kNoise,
+               Prediction prediction = Prediction::kNoise,
                std::optional<HybridLoss> hybrid = std::nullopt);
 
   // q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise. t: [N] int64.
@@ -51,7 +47,7 @@ class DenoiseModel {
                        const torch::Tensor& noise) const;
 
   Predictor predictor_;
-  ops::Prediction prediction_;
+  Prediction prediction_;
   std::optional<HybridLoss> hybrid_;
   torch::Tensor signal_;  // sqrt(alpha_bar), [T]
   torch::Tensor sigma_;   // sqrt(1 - alpha_bar), [T]

@@ -5,7 +5,6 @@
 
 #include <functional>
 #include <memory>
-#include <string>
 #include <vector>
 
 #include "ddpm/diffusion/denoise_model.h"
@@ -15,10 +14,10 @@
 namespace ddpm {
 
 struct SamplerOptions {
-  std::int64_t steps = 0;            // 0: all timesteps
-  std::string spacing = "linspace";  // see time_grid
-  std::int64_t steps_offset = 0;     // the same
-  ops::Prediction prediction = ops::Prediction::kNoise;
+  std::int64_t steps = 0;                // 0: all timesteps
+  Spacing spacing = Spacing::kLinspace;  // see time_grid
+  std::int64_t steps_offset = 0;         // the same
+  Prediction prediction = Prediction::kNoise;
   Variance variance = Variance::kFixedLarge;  // of ddpm
   double eta = 0;                             // of ddim, in [0,1]: its noise; 1 is that of ddpm
   bool use_clipped_model_output = true;       // of ddim: the noise follows the clipped image
@@ -76,8 +75,7 @@ class DdimSampler : public Sampler {
   bool adds_noise() const override { return options_.eta > 0; }
 };
 
-// By name ("ddpm", "ddim"). Throws ConfigError naming the known ones.
-std::unique_ptr<Sampler> make_sampler(const std::string& name, const NoiseSchedule& schedule,
+std::unique_ptr<Sampler> make_sampler(SamplerKind kind, const NoiseSchedule& schedule,
                                       const SamplerOptions& options);
 
 // The variance to sample with: the trained process's own, but fixed_small instead of fixed_large

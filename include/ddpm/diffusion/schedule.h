@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <string>
 #include <vector>
 
 #include "ddpm/config/config.h"
@@ -20,8 +19,7 @@ class NoiseSchedule {
   // sigmoid:   beta = sigmoid(-6 .. 6) scaled into [beta_start, beta_end] (GeoDiff)
   // cosine:    Nichol and Dhariwal, "Improved DDPM", equation 17; beta clipped to 0.999; the ends
   //            are not used
-  // With zero_terminal_snr alpha_bar is 0 at T-1, for at least two timesteps. Throws ConfigError
-  // for an unknown name.
+  // With zero_terminal_snr alpha_bar is 0 at T-1, for at least two timesteps.
   explicit NoiseSchedule(const DiffusionConfig& config);
 
   std::int64_t timesteps() const { return static_cast<std::int64_t>(betas_.size()); }
@@ -37,12 +35,6 @@ class NoiseSchedule {
   std::vector<double> betas_;
   std::vector<double> alpha_bars_;
 };
-
-// Of the reverse process. The learned ones come from the network, see ops::VarianceChannels.
-enum class Variance { kFixedSmall, kFixedLarge, kLearnedRange, kLearned };
-
-// Throws ConfigError for an unknown name.
-Variance parse_variance(const std::string& name);
 
 // q(x_s | x_t, x_0) = N(x0_coefficient * x_0 + xt_coefficient * x_t, variance), equations 6 and 7,
 // for a jump from t to an earlier step s, s = -1 being the clean image. For neighbours B = 1 -
@@ -60,9 +52,8 @@ Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t 
 //             gives T-1
 //   leading:  i * floor(T/S) + offset (diffusers' default; its steps_offset)
 //   trailing: round(T - i * T/S) - 1 (ends at T-1)
-// Throws ConfigError for an unknown name, for S out of range, and for an offset that leads beyond
-// T-1.
-std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps,
-                                    const std::string& spacing, std::int64_t offset = 0);
+// Throws ConfigError for S out of range, and for an offset that leads beyond T-1.
+std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
+                                    std::int64_t offset = 0);
 
 }  // namespace ddpm

@@ -24,7 +24,7 @@ class VariationalBound {
  public:
   // Tables are kept in float32 on `device`. `minimum`, `maximum`: range of the data.
   VariationalBound(const NoiseSchedule& schedule, torch::Device device,
-                   ops::Prediction prediction = ops::Prediction::kNoise, double minimum = -1,
+                   Prediction prediction = Prediction::kNoise, double minimum = -1,
                    double maximum = 1);
 
   // [N] in bits per dimension. x0: the images [N,C,H,W]; t: [N] int64; `error`: prediction - target

@@ -1,6 +1,7 @@
 // Which network a state dict belongs to, read off its tensors' names and shapes.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,8 +19,8 @@ struct InferredModel {
   std::vector<std::string> assumed;  // for the log: what the tensors do not tell
 };
 
-// The scheme of UNetNames whose names these are, by its time embedding; empty: none.
-std::string detect_scheme(const TensorSet& set);
+// The scheme whose names these are, by its time embedding.
+std::optional<NamingScheme> detect_scheme(const TensorSet& set);
 
 // What a set of tensors is that is no network of the family but often met: a phrase for messages,
 // with the reason; empty: nothing that is known.

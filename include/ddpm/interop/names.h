@@ -8,6 +8,8 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/config/choices.h"
+
 namespace ddpm {
 
 // Names inside a residual block.
@@ -39,7 +41,7 @@ struct BlockPaths {
 //   pytorch_ddpm  w86763777/pytorch-ddpm
 //   openai        openai/improved-diffusion and guided-diffusion; CompVis puts a prefix before
 struct UNetNames {
-  std::string scheme;
+  NamingScheme scheme = NamingScheme::kDiffusers;
   std::int64_t levels = 0;
   std::int64_t blocks = 0;
   std::vector<bool> attention = {};  // by level; decides paths of openai only
@@ -53,8 +55,8 @@ struct UNetNames {
   AttentionNames attention_parts;
   BlockPaths paths;
 
-  // Throws ConfigError for an unknown scheme. `attention` may be empty but for openai.
-  static UNetNames make(const std::string& scheme, std::int64_t levels, std::int64_t blocks,
+  // `attention` may be empty but for openai.
+  static UNetNames make(NamingScheme scheme, std::int64_t levels, std::int64_t blocks,
                         const std::vector<bool>& attention = {});
 
   std::string down_res(std::int64_t level, std::int64_t block) const;

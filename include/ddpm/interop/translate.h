@@ -10,13 +10,13 @@ namespace ddpm {
 
 // How a state dict is laid out beyond its names.
 struct Layout {
-  std::string scheme;          // of UNetNames
+  NamingScheme scheme = NamingScheme::kDiffusers;
   bool blocked_heads = false;  // openai: q, k and v lie one after the other (its "new attention
                                // order"), not head by head
 
   // The scheme, and model.qkv_order.
-  static Layout of(const std::string& scheme, const ModelConfig& model) {
-    return {.scheme = scheme, .blocked_heads = model.qkv_order == "blocked"};
+  static Layout of(NamingScheme scheme, const ModelConfig& model) {
+    return {.scheme = scheme, .blocked_heads = model.qkv_order == QkvOrder::kBlocked};
   }
 };
 

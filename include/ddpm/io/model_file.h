@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <span>
 #include <string>
 
@@ -11,26 +12,31 @@
 
 namespace ddpm {
 
-// Which of a checkpoint's two sets of weights.
-enum class WeightSet { kEma, kRaw };
+// Whose layout the files of a model have: that of diffusers (a pipeline folder), of this program, or
+// of a naming scheme (interop/names.h). CompVis puts OpenAI's network below a prefix.
+enum class ModelFormat { kDiffusers, kDdpm, kHo, kPytorchDdpm, kOpenai, kCompvis, kLabml };
+constexpr auto choice_names(ModelFormat) {
+  return name_list("diffusers", "ddpm", "ho", "pytorch_ddpm", "openai", "compvis", "labml");
+}
 
-// "ema" or "raw". Throws ConfigError.
-WeightSet parse_weight_set(const std::string& name);
+// Whose names the tensors of that format have; nothing for kDdpm: those of model.names.
+std::optional<NamingScheme> scheme_of(ModelFormat format);
 
 struct ModelFile {
   std::filesystem::path weights;  // the file that was read, or the index of its shards
   Config config;  // model, diffusion, and the image shape and range in data; of sampling what a
                   // diffusers scheduler says; the rest is default
-  std::string sha256;           // of the weights file; of all tensors if it is an index
-  std::string format = "ddpm";  // or diffusers, or the scheme of the names (interop/names.h)
-  TensorSet tensors;            // under the network's own names, model.names
+  std::string sha256;  // of the weights file; of all tensors if it is an index
+  ModelFormat format = ModelFormat::kDdpm;
+  TensorSet tensors;  // under the network's own names, model.names
 };
 
 // Metadata of a weight file: what the network and its process are, so that the file is enough for
 // --model. Says nothing about the run, so equal training gives equal bytes whatever the run is
 // called.
-// `scheme`: how the tensors are named, where that is not model.names.
-SafetensorsMetadata model_metadata(const Config& config, const std::string& scheme = "");
+// `layout`: where the tensors are not named as model.names says.
+SafetensorsMetadata model_metadata(const Config& config,
+                                   std::optional<ModelFormat> layout = std::nullopt);
 
 // PATH is one of
 //   a run directory or a checkpoint directory; checkpoints are verified first

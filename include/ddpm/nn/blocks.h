@@ -139,11 +139,11 @@ TORCH_MODULE(AttentionBlock);
 // Halves height and width by a 3x3 convolution of stride 2; Ho's padding is the asymmetric one.
 class DownsampleImpl : public torch::nn::Module {
  public:
-  DownsampleImpl(std::int64_t channels, ops::DownsamplePadding padding);
+  DownsampleImpl(std::int64_t channels, DownsamplePadding padding);
   torch::Tensor forward(const torch::Tensor& x);
 
  private:
-  ops::DownsamplePadding padding_;
+  DownsamplePadding padding_;
   torch::nn::Conv2d conv_{nullptr};
 };
 TORCH_MODULE(Downsample);

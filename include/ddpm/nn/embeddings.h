@@ -4,8 +4,6 @@
 
 #include <torch/nn/modules/linear.h>
 
-#include <string>
-
 #include "ddpm/config/config.h"
 #include "ddpm/interop/names.h"
 
@@ -22,12 +20,12 @@ class TimeFeaturesImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& t);
 
   std::int64_t width() const;  // of the result
-  bool learned() const { return kind_ == "learned"; }
+  bool learned() const { return kind_ == TimeEmbeddingKind::kLearned; }
 
   torch::Tensor weight;  // undefined for sinusoidal
 
  private:
-  std::string kind_;
+  TimeEmbeddingKind kind_;
   std::int64_t base_width_;
   bool cosine_first_, half_minus_one_;
 };
@@ -58,7 +56,7 @@ class ClassEmbeddingImpl : public torch::nn::Module {
 
  private:
   TimeFeatures features_{nullptr};
-  std::string kind_;
+  ClassEmbeddingKind kind_;
   TimeEmbedding layers_{nullptr};
 };
 TORCH_MODULE(ClassEmbedding);

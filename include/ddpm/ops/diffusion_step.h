@@ -4,11 +4,9 @@
 
 #include <array>
 
-namespace ddpm::ops {
+#include "ddpm/config/choices.h"
 
-// What a network says about x = signal x0 + sigma e: the noise e; the velocity v = signal e - sigma
-// x0 (Salimans and Ho, "Progressive Distillation", appendix D); or the image x0.
-enum class Prediction { kNoise, kVelocity, kImage };
+namespace ddpm::ops {
 
 // What the second half of a network's channels, v, says about the variance of a step: nothing;
 // where it lies between two bounds, log variance = f log large + (1 - f) log small with f = (v + 1)

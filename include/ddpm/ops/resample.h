@@ -3,11 +3,9 @@
 
 #include <torch/types.h>
 
-namespace ddpm::ops {
+#include "ddpm/config/choices.h"
 
-// Where a 3x3 convolution of stride 2 finds zeros: one pixel on every side, or right and bottom
-// only (TensorFlow's SAME for even sizes), which shifts what an output sees by one pixel.
-enum class DownsamplePadding { kSymmetric, kAsymmetric };
+namespace ddpm::ops {
 
 // Halves height and width of x [N,C,H,W] by a 3x3 convolution of stride 2, weight [C_out,C,3,3] and
 // bias [C_out]. Odd sides are rounded up with symmetric padding, down with asymmetric.

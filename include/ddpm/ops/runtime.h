@@ -7,13 +7,15 @@
 #include <functional>
 #include <string>
 
+#include "ddpm/config/choices.h"
+
 namespace ddpm {
 
 struct RuntimeOptions {
-  std::string device = "auto";     // auto | cpu | cuda | cuda:N
-  std::string precision = "fp32";  // fp32 | tf32 | bf16
-  std::int64_t threads = 0;        // CPU threads; 0: LibTorch's default, the physical cores
-  bool deterministic = false;      // bitwise repeatable kernels on a GPU, at some cost
+  std::string device = "auto";  // auto | cpu | cuda | cuda:N
+  Precision precision = Precision::kFp32;
+  std::int64_t threads = 0;    // CPU threads; 0: LibTorch's default, the physical cores
+  bool deterministic = false;  // bitwise repeatable kernels on a GPU, at some cost
 };
 
 // What was decided.
@@ -25,7 +27,7 @@ struct Runtime {
 
 // Applies the options to the process. `auto` takes the first GPU that works, else the CPU, and says
 // which and why. Throws DeviceError if a GPU is asked for and cannot be used, ConfigError for
-// unknown names.
+// an unknown device.
 Runtime set_up_runtime(const RuntimeOptions& options);
 
 // Waits for the device to finish what was queued, for honest timing.

@@ -2,24 +2,23 @@
 #pragma once
 
 #include <filesystem>
-#include <string>
 #include <vector>
 
 #include "ddpm/sampling/load_model.h"
 
 namespace ddpm {
 
-// What `ddpm convert --to` knows: diffusers (a pipeline folder), ddpm (this program's own), and the
-// naming schemes of interop/names.h, CompVis's among them.
-std::vector<std::string> export_targets();
+// The type of the written weights.
+enum class ExportType { kFp32, kFp16, kBf16 };
+constexpr auto choice_names(ExportType) { return name_list("fp32", "fp16", "bf16"); }
 
 struct ExportRequest {
-  std::string target = "diffusers";
-  std::string dtype = "fp32";  // fp32 | fp16 | bf16
+  ModelFormat target = ModelFormat::kDiffusers;
+  ExportType dtype = ExportType::kFp32;
 };
 
 // Writes the model into a new folder: everything or nothing. Returns the files, the weights first.
-// Throws ConfigError if the target cannot represent the network (naming the keys), does not exist,
+// Throws ConfigError if the target cannot represent the network (naming the keys)
 // or the folder is not empty; IoError.
 std::vector<std::filesystem::path> export_model(const LoadedModel& model,
                                                 const ExportRequest& request,

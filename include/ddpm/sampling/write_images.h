@@ -4,7 +4,6 @@
 #include <torch/types.h>
 
 #include <filesystem>
-#include <string>
 
 #include "ddpm/data/batch.h"
 #include "ddpm/image/codec.h"
@@ -12,9 +11,7 @@
 namespace ddpm {
 
 enum class ImageFormat { kPng, kSafetensors, kNpz };
-
-// "png", "safetensors" or "npz". Throws ConfigError.
-ImageFormat parse_image_format(const std::string& name);
+constexpr auto choice_names(ImageFormat) { return name_list("png", "safetensors", "npz"); }
 
 // images: [N,C,H,W] float32 in the model's range.
 //   safetensors: `images` as they are, unclipped; npz: `arr_0`, uint8 [N,H,W,C], as OpenAI's

@@ -1,0 +1,140 @@
+// The values of every key that is one of a few, with their names in JSON (base/choice.h). What a
+// value means is said by the help of its key (src/config/fields.cpp, docs/config.md) or, where
+// that needs a formula, here.
+#pragma once
+
+#include "ddpm/base/choice.h"
+
+namespace ddpm {
+
+// --- run -------------------------------------------------------------------------------------------
+
+enum class Precision { kFp32, kTf32, kBf16 };
+constexpr auto choice_names(Precision) { return name_list("fp32", "tf32", "bf16"); }
+
+// --- model -----------------------------------------------------------------------------------------
+
+enum class AttentionKind { kQkv, kFused };
+constexpr auto choice_names(AttentionKind) { return name_list("qkv", "fused"); }
+
+enum class MiddleAttention { kWithNorm, kWithoutNorm, kNone };
+constexpr auto choice_names(MiddleAttention) {
+  return name_list("with_norm", "without_norm", "none");
+}
+
+enum class Downsampling { kConv, kResnet };
+constexpr auto choice_names(Downsampling) { return name_list("conv", "resnet"); }
+
+// Where a 3x3 convolution of stride 2 finds zeros: right and bottom only (TensorFlow's SAME for
+// even sizes), which shifts what an output sees by one pixel, or one pixel on every side.
+enum class DownsamplePadding { kAsymmetric, kSymmetric };
+constexpr auto choice_names(DownsamplePadding) { return name_list("asymmetric", "symmetric"); }
+
+enum class Upsampling { kNearest, kTransposed, kResnet };
+constexpr auto choice_names(Upsampling) { return name_list("nearest", "transposed", "resnet"); }
+
+enum class WidthChange { kFirstBlock, kLastBlock };
+constexpr auto choice_names(WidthChange) { return name_list("first_block", "last_block"); }
+
+enum class TimeEmbeddingKind { kSinusoidal, kLearned, kFourier };
+constexpr auto choice_names(TimeEmbeddingKind) {
+  return name_list("sinusoidal", "learned", "fourier");
+}
+
+enum class TimeFrequencies { kHalfMinusOne, kHalf };
+constexpr auto choice_names(TimeFrequencies) { return name_list("half_minus_one", "half"); }
+
+enum class TimeOrder { kSinCos, kCosSin };
+constexpr auto choice_names(TimeOrder) { return name_list("sin_cos", "cos_sin"); }
+
+enum class ClassEmbeddingKind { kNone, kTable, kTimestep, kIdentity };
+constexpr auto choice_names(ClassEmbeddingKind) {
+  return name_list("none", "table", "timestep", "identity");
+}
+
+// x sigmoid(x) (Swish), max(x, 0), x Phi(x) with the exact distribution function, or
+// x tanh(softplus(x)).
+enum class Activation { kSilu, kRelu, kGelu, kMish };
+constexpr auto choice_names(Activation) { return name_list("silu", "relu", "gelu", "mish"); }
+
+enum class Initialization { kHo, kPytorch };
+constexpr auto choice_names(Initialization) { return name_list("ho", "pytorch"); }
+
+// Whose names the tensors of a file have (interop/names.h).
+enum class NamingScheme { kDiffusers, kLabml, kHo, kPytorchDdpm, kOpenai };
+constexpr auto choice_names(NamingScheme) {
+  return name_list("diffusers", "labml", "ho", "pytorch_ddpm", "openai");
+}
+
+enum class QkvOrder { kByHead, kBlocked };
+constexpr auto choice_names(QkvOrder) { return name_list("by_head", "blocked"); }
+
+// --- diffusion -------------------------------------------------------------------------------------
+
+enum class BetaSchedule { kLinear, kCosine, kQuadratic, kSigmoid };
+constexpr auto choice_names(BetaSchedule) {
+  return name_list("linear", "cosine", "quadratic", "sigmoid");
+}
+
+// The variance of the reverse process. The learned ones come from the network, see
+// ops::VarianceChannels.
+enum class Variance { kFixedLarge, kFixedSmall, kLearnedRange, kLearned };
+constexpr auto choice_names(Variance) {
+  return name_list("fixed_large", "fixed_small", "learned_range", "learned");
+}
+
+// What a network says about x = signal x0 + sigma e: the noise e; the velocity v = signal e - sigma
+// x0 (Salimans and Ho, "Progressive Distillation", appendix D); or the image x0.
+enum class Prediction { kNoise, kVelocity, kImage };
+constexpr auto choice_names(Prediction) { return name_list("epsilon", "v_prediction", "sample"); }
+
+// --- data ------------------------------------------------------------------------------------------
+
+enum class DataSource { kEmbedded, kFolder, kIdx, kCifar10 };
+constexpr auto choice_names(DataSource) {
+  return name_list("embedded", "folder", "idx", "cifar10");
+}
+
+enum class Crop { kCenter, kRandom };
+constexpr auto choice_names(Crop) { return name_list("center", "random"); }
+
+// What the pixel values u = 0..255 become.
+enum class PixelRange {
+  kSymmetric,  // [-1,1]: u / 127.5 - 1
+  kUnit,       // [0,1]: u / 255
+};
+constexpr auto choice_names(PixelRange) { return name_list("symmetric", "unit"); }
+
+enum class OnBadImage { kError, kSkip };
+constexpr auto choice_names(OnBadImage) { return name_list("error", "skip"); }
+
+// --- training --------------------------------------------------------------------------------------
+
+enum class Optimizer { kAdam, kAdamw };
+constexpr auto choice_names(Optimizer) { return name_list("adam", "adamw"); }
+
+enum class LearningRateSchedule { kConstant, kCosine };
+constexpr auto choice_names(LearningRateSchedule) { return name_list("constant", "cosine"); }
+
+enum class OnNonfinite { kStop, kSkip };
+constexpr auto choice_names(OnNonfinite) { return name_list("stop", "skip"); }
+
+// --- sampling --------------------------------------------------------------------------------------
+
+enum class SamplerKind { kDdpm, kDdim };
+constexpr auto choice_names(SamplerKind) { return name_list("ddpm", "ddim"); }
+
+// Which timesteps fewer steps visit (diffusion/schedule.h, time_grid).
+enum class Spacing { kLinspace, kLeading, kTrailing };
+constexpr auto choice_names(Spacing) { return name_list("linspace", "leading", "trailing"); }
+
+enum class SamplingVariance { kAuto, kFixedSmall, kFixedLarge };
+constexpr auto choice_names(SamplingVariance) {
+  return name_list("auto", "fixed_small", "fixed_large");
+}
+
+// Which of a checkpoint's two sets of weights: the averaged ones or those of the last step.
+enum class WeightSet { kEma, kRaw };
+constexpr auto choice_names(WeightSet) { return name_list("ema", "raw"); }
+
+}  // namespace ddpm
