@@ -8,11 +8,14 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 declare -A level=(
   [base]=1
   [config]=2 [formats]=2 [image]=2 [metrics]=2 [kernels]=2
-  [ops]=3 [interop]=3
-  [nn]=4 [diffusion]=4 [data]=4 [io]=4
-  [training]=5 [sampling]=5 [evaluation]=5
-  [bench]=6
-  [cli]=7
+  [device]=3
+  [interop]=4 [ops]=4
+  [nn]=5 [diffusion]=5 [data]=5 [io]=5
+  [sampling]=6
+  [evaluation]=7
+  [training]=8
+  [bench]=9
+  [cli]=10
 )
 failures=0
 complain() {

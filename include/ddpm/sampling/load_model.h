@@ -6,11 +6,11 @@
 #include <string>
 
 #include "ddpm/config/loader.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/unet.h"
-#include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 

@@ -7,7 +7,7 @@
 #include <optional>
 #include <vector>
 
-#include "ddpm/ops/named_tensor.h"
+#include "ddpm/device/named_tensor.h"
 #include "ddpm/training/state.h"
 
 namespace ddpm {

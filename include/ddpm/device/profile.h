@@ -7,7 +7,7 @@
 #include <string>
 #include <vector>
 
-namespace ddpm::ops {
+namespace ddpm {
 
 struct KernelTime {
   std::string name;
@@ -26,4 +26,4 @@ class KernelProfiler {
   torch::Device device_;
 };
 
-}  // namespace ddpm::ops
+}  // namespace ddpm

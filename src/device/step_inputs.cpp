@@ -1,70 +1,24 @@
-#include "ddpm/ops/replay.h"
+#include "ddpm/device/step_inputs.h"
 
 #include <algorithm>
 #include <array>
 
-#include "kernels.h"
-
 #if DDPM_WITH_KERNELS
 #include <ATen/cuda/CUDAEvent.h>
-#include <ATen/cuda/CUDAGraph.h>
-#include <c10/cuda/CUDACachingAllocator.h>
-#include <c10/cuda/CUDAStream.h>
 #endif
 
-namespace ddpm::ops {
+namespace ddpm {
 
 #if DDPM_WITH_KERNELS
-
-struct Replay::Graph {
-  at::cuda::CUDAGraph graph;
-
-  void record(const std::function<void()>& work) {
-    // Blocks that ordinary calls left behind would stay unused beside the graph's own pool.
-    c10::cuda::getCurrentCUDAStream().synchronize();
-    c10::cuda::CUDACachingAllocator::emptyCache();
-    // Other threads of this process may go on using the device.
-    graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
-    work();
-    graph.capture_end();
-  }
-};
-
 struct StepInputs::Slots {
   static constexpr std::size_t kCount = 4;  // steps that the host may be ahead
   std::array<torch::Tensor, kCount> host;
   std::array<at::cuda::CUDAEvent, kCount> read;
   std::size_t next = 0;
 };
-
 #else
-
-struct Replay::Graph {
-  void record(const std::function<void()>&) {}
-};
 struct StepInputs::Slots {};
-
 #endif
-
-Replay::Replay(torch::Device device)
-    : graph_(use_kernels(device) ? std::make_unique<Graph>() : nullptr) {}
-
-Replay::~Replay() = default;
-Replay::Replay(Replay&&) noexcept = default;
-
-void Replay::operator()(const std::function<void()>& work) {
-  constexpr int kOrdinaryCalls = 2;
-  if (graph_ == nullptr || calls_ < kOrdinaryCalls) {
-    ++calls_;
-    work();
-    return;
-  }
-#if DDPM_WITH_KERNELS
-  if (calls_ == kOrdinaryCalls) graph_->record(work);  // records without doing it
-  ++calls_;
-  graph_->graph.replay();
-#endif
-}
 
 StepInputs::StepInputs(torch::Device device, std::int64_t integers, std::int64_t floats) {
   // One buffer, so that one copy does.
@@ -105,4 +59,4 @@ void StepInputs::set(std::span<const std::int64_t> integers, std::span<const dou
 #endif
 }
 
-}  // namespace ddpm::ops
+}  // namespace ddpm

@@ -6,7 +6,7 @@
 #include <functional>
 #include <vector>
 
-namespace ddpm::ops {
+namespace ddpm {
 
 // Runs `work` on a second stream of the device, after all that was queued so far; the current
 // stream goes on meanwhile. Gradients of weights are such work: nobody waits for them before the
@@ -20,4 +20,4 @@ bool fills_gpu(const torch::Tensor& x);
 // Makes the current stream wait for all such work. To be called before its results are used.
 void join_side_stream(torch::Device device);
 
-}  // namespace ddpm::ops
+}  // namespace ddpm

@@ -1,4 +1,4 @@
-#include "ddpm/ops/runtime.h"
+#include "ddpm/device/runtime.h"
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>

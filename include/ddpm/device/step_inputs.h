@@ -1,33 +1,12 @@
-// Repeated work on a GPU without the cost of queueing its kernels one by one.
+// What changes from one replay of recorded work to the next.
 #pragma once
 
 #include <torch/types.h>
 
-#include <functional>
 #include <memory>
 #include <span>
 
-namespace ddpm::ops {
-
-// Runs the same work many times. On a GPU with kernels it is recorded into a CUDA graph at the
-// third call and from then on replayed; elsewhere, every call runs it. Recorded work must queue the
-// same kernels on the same tensors each time: what changes comes from a StepInputs, and results
-// stay valid until the next call. The first two calls are ordinary: operators choose their
-// algorithms.
-class Replay {
- public:
-  explicit Replay(torch::Device device);
-  ~Replay();
-  Replay(Replay&&) noexcept;
-  Replay& operator=(Replay&&) = delete;
-
-  void operator()(const std::function<void()>& work);
-
- private:
-  struct Graph;                   // keeps CUDA out of this header
-  std::unique_ptr<Graph> graph_;  // null: always run
-  int calls_ = 0;
-};
+namespace ddpm {
 
 // The few numbers that differ from one replay to the next, written by the host and copied to fixed
 // places on the device in the order of its work. The host may be a few steps ahead, never more.
@@ -49,4 +28,4 @@ class StepInputs {
   std::unique_ptr<Slots> slots_;
 };
 
-}  // namespace ddpm::ops
+}  // namespace ddpm

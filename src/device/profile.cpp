@@ -1,13 +1,13 @@
-#include "ddpm/ops/profile.h"
+#include "ddpm/device/profile.h"
 
 #include <torch/csrc/autograd/profiler_kineto.h>
 
 #include <algorithm>
 #include <map>
 
-#include "ddpm/ops/runtime.h"
+#include "ddpm/device/runtime.h"
 
-namespace ddpm::ops {
+namespace ddpm {
 
 namespace profiler = torch::autograd::profiler;
 
@@ -39,4 +39,4 @@ std::vector<KernelTime> KernelProfiler::stop() {
   return times;
 }
 
-}  // namespace ddpm::ops
+}  // namespace ddpm

@@ -1,4 +1,4 @@
-#include "ddpm/ops/side_stream.h"
+#include "ddpm/device/side_stream.h"
 
 #if DDPM_WITH_KERNELS
 #include <ATen/cuda/CUDAEvent.h>
@@ -6,7 +6,7 @@
 #include <c10/cuda/CUDAStream.h>
 #endif
 
-namespace ddpm::ops {
+namespace ddpm {
 
 #if DDPM_WITH_KERNELS
 namespace {
@@ -71,4 +71,4 @@ bool fills_gpu(const torch::Tensor& x) {
   return x.numel() > kElements;
 }
 
-}  // namespace ddpm::ops
+}  // namespace ddpm
