@@ -3,7 +3,7 @@
 #include <vector>
 
 #include "ddpm/device/side_stream.h"
-#include "ddpm/kernels/optimizer.h"
+#include "ddpm/kernels/gradients.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

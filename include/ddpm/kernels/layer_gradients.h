@@ -1,4 +1,4 @@
-// Sums over and along feature maps seen as matrices [rows,channels], rows = N*H*W.
+// Sums over feature maps seen as matrices [rows,channels], rows = N*H*W: the gradient of a bias.
 #pragma once
 
 #include <cstdint>
@@ -6,11 +6,6 @@
 #include "ddpm/kernels/common.h"
 
 namespace ddpm::kernels {
-
-// out[r,c] = a[r,c] + bias[c] + b[r,c] in float32, rounded once. bias and b may be null; out may be
-// a or b.
-void add_bias(const void* a, const void* bias, const void* b, void* out, Type type,
-              std::int64_t rows, std::int64_t channels, Stream stream);
 
 // Floats of workspace that column_sums needs; 0 for few rows.
 std::int64_t column_sums_workspace(std::int64_t rows, std::int64_t channels);

@@ -43,18 +43,4 @@ inline constexpr std::int64_t kGradientNormWorkspace = 1024;
 void gradient_norm(const void* gradients, Type type, std::int64_t count, float* partials,
                    float* norm, Stream stream);
 
-// One parameter's gradient: `count` contiguous elements in device memory, and where they go in the
-// flat array.
-struct GradientSource {
-  const void* source = nullptr;
-  std::int64_t offset = 0;  // elements, a multiple of 64
-  std::int64_t count = 0;
-};
-
-// Copies every source to flat + offset, or adds it there (in float32, rounded once). `sources` is
-// host memory, free after the call: the addresses travel in the launches, and a recorded graph
-// keeps them. Gaps between the sources are left alone.
-void gather_gradients(const GradientSource* sources, std::int64_t source_count, void* flat,
-                      Type type, bool accumulate, Stream stream);
-
 }  // namespace ddpm::kernels

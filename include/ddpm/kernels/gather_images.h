@@ -27,8 +27,8 @@ struct BatchOptions {
 
 // out [n,height,width,channels] float32. Image i is the one at position first_position[0] + i
 // (device memory, < 2^40) of the training: bit for bit what data/batch.h makes.
-void gather_batch(const std::uint8_t* store, float* out, const BatchShape& shape,
-                  const BatchOptions& options, const std::int64_t* first_position, std::int64_t n,
-                  Stream stream);
+void gather_images(const std::uint8_t* store, float* out, const BatchShape& shape,
+                   const BatchOptions& options, const std::int64_t* first_position, std::int64_t n,
+                   Stream stream);
 
 }  // namespace ddpm::kernels

@@ -1,48 +1,11 @@
-#include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/layer_gradients.h"
 
 #include <algorithm>
 
 #include "device.cuh"
 
 namespace ddpm::kernels {
-
 namespace {
-
-// ---- add_bias ----
-
-// A thread makes kWidth neighbouring channels of one row; row_vectors = channels / kWidth. out may
-// be a or b.
-template <typename T, int kWidth>
-__global__ void __launch_bounds__(kThreads)
-    add_bias_kernel(const T* a, const T* __restrict__ bias, const T* b, T* out,
-                    std::int64_t vectors, std::int64_t row_vectors) {
-  wait_for_inputs();
-  const std::int64_t vector = thread_index();
-  if (vector >= vectors) return;
-  Floats<kWidth> sum = load<kWidth>(a + vector * kWidth);
-  Floats<kWidth> other{};
-  if (b != nullptr) other = load<kWidth>(b + vector * kWidth);
-  if (bias != nullptr) {
-    const auto offset = load<kWidth>(bias + vector % row_vectors * kWidth);
-#pragma unroll
-    for (int i = 0; i < kWidth; ++i) sum[i] += offset[i];
-  }
-#pragma unroll
-  for (int i = 0; i < kWidth; ++i) sum[i] += other[i];
-  store(out + vector * kWidth, sum);
-}
-
-template <typename T, int kWidth>
-void launch_add_bias(const void* a, const void* bias, const void* b, void* out, std::int64_t rows,
-                     std::int64_t channels, Stream stream) {
-  const std::int64_t row_vectors = channels / kWidth;
-  launch<add_bias_kernel<T, kWidth>>(
-      "add_bias", {blocks_for(rows * row_vectors), kThreads, 0, stream}, static_cast<const T*>(a),
-      static_cast<const T*>(bias), static_cast<const T*>(b), static_cast<T*>(out),
-      rows * row_vectors, row_vectors);
-}
-
-// ---- column_sums ----
 
 // Rows are cut into chunks; a block sums one chunk of some columns.
 constexpr std::int64_t kMinChunkRows = 256;
@@ -121,19 +84,6 @@ void launch_column_sums(const X* x, Out* out, std::int64_t rows, std::int64_t ch
 }
 
 }  // namespace
-
-void add_bias(const void* a, const void* bias, const void* b, void* out, Type type,
-              std::int64_t rows, std::int64_t channels, Stream stream) {
-  if (rows == 0 || channels == 0) return;
-  dispatch(type, [&](auto element) {
-    using T = decltype(element);
-    if (channels % kVectorWidth<T> == 0 && is_aligned(a) && is_aligned(bias) && is_aligned(b) &&
-        is_aligned(out))
-      launch_add_bias<T, kVectorWidth<T>>(a, bias, b, out, rows, channels, stream);
-    else
-      launch_add_bias<T, 1>(a, bias, b, out, rows, channels, stream);
-  });
-}
 
 std::int64_t column_sums_workspace(std::int64_t rows, std::int64_t channels) {
   const std::int64_t chunks = chunk_count(rows);

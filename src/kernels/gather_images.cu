@@ -1,4 +1,4 @@
-#include "ddpm/kernels/batch.h"
+#include "ddpm/kernels/gather_images.h"
 
 #include <cmath>
 
@@ -8,11 +8,6 @@
 namespace ddpm::kernels {
 
 namespace {
-
-// Values of the random streams (base/random.h).
-constexpr std::uint32_t kFlipStream = 2;
-constexpr std::uint32_t kCropStream = 3;
-constexpr std::uint32_t kShuffleStream = 4;
 
 // Values that a block writes; an image larger than that has several blocks.
 constexpr std::int64_t kTile = 16 * kThreads;
@@ -31,7 +26,7 @@ __device__ std::uint64_t permute_square(std::uint64_t value, std::uint64_t m, Ra
   std::uint64_t right = value % m;
   for (std::uint32_t round = 0; round < 8; ++round) {
     key.sample = right;
-    const uint4 words = random_block(key, round);
+    const uint4 words = random_words(key, round);
     const std::uint64_t word = std::uint64_t{words.x} << 32 | words.y;
     const std::uint64_t mixed = (left + word % m) % m;
     left = right;
@@ -43,7 +38,7 @@ __device__ std::uint64_t permute_square(std::uint64_t value, std::uint64_t m, Ra
 // Index in the store of the image at a position of the training. m = ceil_sqrt(count).
 __device__ std::int64_t dataset_index(std::uint64_t position, std::uint64_t count, std::uint64_t m,
                                       std::uint64_t seed) {
-  const RandomKey key{seed, kShuffleStream, position / count, 0};
+  const RandomKey key{seed, RandomStream::kShuffle, position / count, 0};
   std::uint64_t value = position % count;
   do {
     value = permute_square(value, m, key);
@@ -66,12 +61,13 @@ __device__ Window choose_window(const BatchShape& shape, const BatchOptions& opt
   Window window{dataset_index(position, static_cast<std::uint64_t>(shape.count), m, options.seed),
                 free_rows / 2, free_columns / 2, false};
   if (options.random_crop) {
-    const uint4 words = random_block({options.seed, kCropStream, 0, position}, 0);
+    const uint4 words = random_words({options.seed, RandomStream::kCrop, 0, position}, 0);
     window.top = word_below(words.x, static_cast<std::uint64_t>(free_rows + 1));
     window.left = word_below(words.y, static_cast<std::uint64_t>(free_columns + 1));
   }
   if (options.horizontal_flip)
-    window.mirrored = word_below(random_block({options.seed, kFlipStream, 0, position}, 0).x, 2);
+    window.mirrored =
+        word_below(random_words({options.seed, RandomStream::kFlip, 0, position}, 0).x, 2);
   return window;
 }
 
@@ -82,9 +78,9 @@ __device__ float pixel_value(unsigned u, bool symmetric) {
 
 // Block (i, j) writes values j * kTile .. (j+1) * kTile - 1 of image i.
 __global__ void __launch_bounds__(kThreads)
-    gather_batch_kernel(const std::uint8_t* __restrict__ store, float* __restrict__ out,
-                        BatchShape shape, BatchOptions options, std::uint64_t m,
-                        const std::int64_t* __restrict__ first_position) {
+    gather_images_kernel(const std::uint8_t* __restrict__ store, float* __restrict__ out,
+                         BatchShape shape, BatchOptions options, std::uint64_t m,
+                         const std::int64_t* __restrict__ first_position) {
   __shared__ Window window;
   __shared__ float table[256];
   static_assert(kThreads == 256, "a thread makes one entry of the table");
@@ -116,19 +112,19 @@ __global__ void __launch_bounds__(kThreads)
 
 }  // namespace
 
-void gather_batch(const std::uint8_t* store, float* out, const BatchShape& shape,
-                  const BatchOptions& options, const std::int64_t* first_position, std::int64_t n,
-                  Stream stream) {
+void gather_images(const std::uint8_t* store, float* out, const BatchShape& shape,
+                   const BatchOptions& options, const std::int64_t* first_position, std::int64_t n,
+                   Stream stream) {
   const std::int64_t tiles = divide_up(shape.height * shape.width * shape.channels, kTile);
   if (n == 0 || tiles == 0) return;
   if (shape.count < 1 || shape.height > shape.stored_height || shape.width > shape.stored_width)
-    throw std::runtime_error("gather_batch: the store has no such window");
-  if (tiles > 65535 || n > INT32_MAX) throw std::runtime_error("gather_batch: images too large");
+    throw std::runtime_error("gather_images: the store has no such window");
+  if (tiles > 65535 || n > INT32_MAX) throw std::runtime_error("gather_images: images too large");
   const dim3 grid(static_cast<unsigned>(n), static_cast<unsigned>(tiles));
-  gather_batch_kernel<<<grid, kThreads, 0, stream>>>(
+  gather_images_kernel<<<grid, kThreads, 0, stream>>>(
       store, out, shape, options, ceil_sqrt(static_cast<std::uint64_t>(shape.count)),
       first_position);
-  check_launch("gather_batch");
+  check_launch("gather_images");
 }
 
 }  // namespace ddpm::kernels
