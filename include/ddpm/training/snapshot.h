@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ddpm/device/named_tensor.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 

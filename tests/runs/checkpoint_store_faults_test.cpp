@@ -4,7 +4,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
-#include "ddpm/io/checkpoint.h"
+#include "ddpm/runs/checkpoint_store.h"
 #include "support/faulty_file_system.h"
 #include "support/files.h"
 

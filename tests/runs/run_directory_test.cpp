@@ -1,4 +1,4 @@
-#include "ddpm/training/run_directory.h"
+#include "ddpm/runs/run_directory.h"
 
 #include <gtest/gtest.h>
 
@@ -6,9 +6,8 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
-#include "ddpm/io/checkpoint.h"
-#include "ddpm/training/run.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/checkpoint_store.h"
+#include "ddpm/runs/training_state.h"
 #include "support/files.h"
 
 namespace ddpm {
@@ -92,6 +91,23 @@ TEST_F(RunDirectoryTest, FindsTheCheckpointToResume) {
   EXPECT_EQ(directory().find_checkpoint(older.string()), older);
 }
 
+TEST_F(RunDirectoryTest, FindsTheNewestRun) {
+  const fs::path runs = folder_ / "runs";
+  EXPECT_TRUE(
+      contains(message_of<CheckpointError>([&] { newest_run(runs); }), "no trained run below"));
+  config_.run.name = "b";
+  save_checkpoint(1);
+  config_.run.name = "a";
+  save_checkpoint(1);
+  config_.run.name = "c";
+  save_checkpoint(1);
+  folder_.write("runs/d/config.json", "{}");
+  const auto now = fs::file_time_type::clock::now();
+  for (const auto& [name, age] : {std::pair{"a", 3}, {"b", 1}, {"c", 2}})
+    fs::last_write_time(runs / name / "checkpoints/latest", now - std::chrono::hours(age));
+  EXPECT_EQ(newest_run(runs), runs / "b");
+}
+
 TEST_F(RunDirectoryTest, AnExplicitCheckpointMustBeWhole) {
   const fs::path checkpoint = save_checkpoint(5);
   EXPECT_THROW(directory().find_checkpoint((folder_ / "nowhere").string()), CheckpointError);
@@ -103,16 +119,11 @@ TEST_F(RunDirectoryTest, AnExplicitCheckpointMustBeWhole) {
 }
 
 TEST_F(RunDirectoryTest, DescribesItself) {
-  const Prepared prepared{.runtime = {.description = "an abacus"},
-                          .images = ImageStore({.stored_height = 1,
-                                                .stored_width = 2,
-                                                .channels = 1,
-                                                .height = 1,
-                                                .width = 2,
-                                                .source = "thin air"},
-                                               {1, 2}, {-1}),
-                          .cost = {}};
-  directory().write_description(config_, prepared, "ddpm train --config \"x y.json\"");
+  directory().write_description(config_, {.command_line = "ddpm train --config \"x y.json\"",
+                                          .device = "an abacus",
+                                          .data_source = "thin air",
+                                          .data_images = 1,
+                                          .data_fingerprint = std::string(64, 'f')});
   EXPECT_EQ(to_json(load_config(directory().config(), {}).config), to_json(config_));
   const auto environment =
       nlohmann::json::parse(content_of(directory().path() / "environment.json"));
@@ -120,7 +131,7 @@ TEST_F(RunDirectoryTest, DescribesItself) {
   EXPECT_EQ(environment.at("device"), "an abacus");
   EXPECT_EQ(environment.at("data_source"), "thin air");
   EXPECT_EQ(environment.at("data_images"), 1);
-  EXPECT_EQ(environment.at("data_fingerprint").get<std::string>().size(), 64u);
+  EXPECT_EQ(environment.at("data_fingerprint"), std::string(64, 'f'));
   for (const char* key : {"started", "program", "git_revision", "libtorch", "cuda", "compiler"})
     EXPECT_FALSE(environment.at(key).get<std::string>().empty()) << key;
 }

@@ -9,7 +9,7 @@
 #include <optional>
 #include <string>
 
-#include "ddpm/io/checkpoint.h"
+#include "ddpm/runs/checkpoint_store.h"
 
 namespace ddpm {
 

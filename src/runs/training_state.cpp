@@ -1,4 +1,4 @@
-#include "ddpm/training/state.h"
+#include "ddpm/runs/training_state.h"
 
 #include <limits>
 

@@ -1,4 +1,4 @@
-#include "ddpm/training/checkpoint_saver.h"
+#include "ddpm/runs/checkpoint_saver.h"
 
 #include <chrono>
 #include <exception>
@@ -8,7 +8,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/stopwatch.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 namespace {

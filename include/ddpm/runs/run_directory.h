@@ -1,15 +1,24 @@
 // The directory of a run (docs/formats.md): where things lie, and how an existing one is met.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <optional>
 #include <string>
 
 #include "ddpm/base/file_lock.h"
 #include "ddpm/config/config.h"
-#include "ddpm/training/prepare.h"
 
 namespace ddpm {
+
+// What environment.json says beside the program's own version and the time.
+struct RunEnvironment {
+  std::string command_line;
+  std::string device;       // in words (Runtime::description)
+  std::string data_source;  // in words (ImageStore::info)
+  std::int64_t data_images = 0;
+  std::string data_fingerprint;  // ImageStore::fingerprint
+};
 
 class RunDirectory {
  public:
@@ -42,14 +51,20 @@ class RunDirectory {
 
   // Creates the directory, cleans up after a crash and writes config.json and environment.json
   // (command line, versions, device, data).
-  void write_description(const Config& config, const Prepared& prepared,
-                         const std::string& command_line) const;
+  void write_description(const Config& config, const RunEnvironment& environment) const;
 
  private:
   void remove_leftovers() const;
 
   std::filesystem::path path_;
 };
+
+// runs/NAME.
+std::filesystem::path run_directory(const Config& config);
+
+// The newest run below `runs` that has a complete checkpoint. Throws CheckpointError if there is
+// none.
+std::filesystem::path newest_run(const std::filesystem::path& runs);
 
 // Throws IoError, with what is needed and what there is, unless the checkpoints to be kept and one
 // more fit the disk. `parameters` are the network's.

@@ -1,4 +1,4 @@
-#include "ddpm/io/checkpoint.h"
+#include "ddpm/runs/checkpoint_store.h"
 
 #include <gtest/gtest.h>
 

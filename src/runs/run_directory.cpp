@@ -1,4 +1,4 @@
-#include "ddpm/training/run_directory.h"
+#include "ddpm/runs/run_directory.h"
 
 #include <algorithm>
 #include <ctime>
@@ -11,9 +11,9 @@
 #include "ddpm/base/version.h"
 #include "ddpm/config/difference.h"
 #include "ddpm/config/loader.h"
-#include "ddpm/io/checkpoint.h"
 #include "ddpm/metrics/tensorboard.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/checkpoint_store.h"
+#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 namespace {
@@ -103,24 +103,42 @@ void RunDirectory::remove_leftovers() const {
   for (const fs::path& leftover : leftovers) fs::remove(leftover, error);
 }
 
-void RunDirectory::write_description(const Config& config, const Prepared& prepared,
-                                     const std::string& command_line) const {
+void RunDirectory::write_description(const Config& config,
+                                     const RunEnvironment& environment) const {
   make_directories(path_);
   const VersionInfo& version = version_info();
-  const nlohmann::ordered_json environment = {{"command_line", command_line},
-                                              {"started", utc_now()},
-                                              {"program", version.program},
-                                              {"git_revision", version.git_revision},
-                                              {"libtorch", version.libtorch},
-                                              {"cuda", version.cuda},
-                                              {"compiler", version.compiler},
-                                              {"device", prepared.runtime.description},
-                                              {"data_source", prepared.images.info().source},
-                                              {"data_images", prepared.images.count()},
-                                              {"data_fingerprint", prepared.images.fingerprint()}};
+  const nlohmann::ordered_json json = {{"command_line", environment.command_line},
+                                       {"started", utc_now()},
+                                       {"program", version.program},
+                                       {"git_revision", version.git_revision},
+                                       {"libtorch", version.libtorch},
+                                       {"cuda", version.cuda},
+                                       {"compiler", version.compiler},
+                                       {"device", environment.device},
+                                       {"data_source", environment.data_source},
+                                       {"data_images", environment.data_images},
+                                       {"data_fingerprint", environment.data_fingerprint}};
   remove_leftovers();
   write_file_atomically(this->config(), to_json(config));
-  write_file_atomically(path_ / "environment.json", environment.dump(2) + "\n");
+  write_file_atomically(path_ / "environment.json", json.dump(2) + "\n");
+}
+
+fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
+
+fs::path newest_run(const fs::path& runs) {
+  std::optional<fs::path> newest;
+  fs::file_time_type newest_time;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(runs, error)) {
+    const fs::path latest = entry.path() / "checkpoints" / "latest";
+    if (!fs::exists(latest, error)) continue;
+    const fs::file_time_type time = fs::last_write_time(latest, error);
+    if (!newest || time > newest_time) newest = entry.path(), newest_time = time;
+  }
+  if (!newest)
+    throw CheckpointError("no trained run below '" + runs.string() +
+                          "'; train one (`ddpm train --config FILE`) or name a model with --model");
+  return *newest;
 }
 
 void check_disk_space(const RunDirectory& directory, const Config& config,

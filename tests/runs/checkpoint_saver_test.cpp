@@ -1,4 +1,4 @@
-#include "ddpm/training/checkpoint_saver.h"
+#include "ddpm/runs/checkpoint_saver.h"
 
 #include <gtest/gtest.h>
 
@@ -7,7 +7,7 @@
 #include <thread>
 
 #include "ddpm/base/error.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/training_state.h"
 #include "support/files.h"
 
 namespace ddpm {
