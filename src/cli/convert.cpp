@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "ddpm/base/text.h"
-#include "ddpm/sampling/export_model.h"
+#include "ddpm/io/export_model.h"
 #include "model_options.h"
 
 namespace ddpm::cli {
@@ -19,7 +19,8 @@ ExitCode run_convert(const ConvertOptions& options) {
   std::vector<Override> overrides = options.common.overrides();
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
   const LoadedModel model = load_model(options.model, std::move(overrides));
-  for (const fs::path& file : export_model(model, options.request, options.output))
+  for (const fs::path& file :
+       export_model(model.config, model.weights(), options.request, options.output))
     std::puts(file.c_str());
   return ExitCode::kSuccess;
 }

@@ -5,7 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "ddpm/sampling/load_model.h"
+#include "ddpm/config/config.h"
+#include "ddpm/device/named_tensor.h"
 
 namespace ddpm {
 
@@ -18,10 +19,12 @@ struct ExportRequest {
   std::string dtype = "fp32";  // fp32 | fp16 | bf16
 };
 
-// Writes the model into a new folder: everything or nothing. Returns the files, the weights first.
+// Writes the network of `config`, whose weights are `weights` under the network's own names, into a
+// new folder: everything or nothing. Returns the files, the weights first.
 // Throws ConfigError if the target cannot represent the network (naming the keys), does not exist,
 // or the folder is not empty; IoError.
-std::vector<std::filesystem::path> export_model(const LoadedModel& model,
+std::vector<std::filesystem::path> export_model(const Config& config,
+                                                const std::vector<NamedTensor>& weights,
                                                 const ExportRequest& request,
                                                 const std::filesystem::path& folder);
 

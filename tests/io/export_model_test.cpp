@@ -1,4 +1,4 @@
-#include "ddpm/sampling/export_model.h"
+#include "ddpm/io/export_model.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>
@@ -7,6 +7,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/io/weights.h"
+#include "ddpm/sampling/load_model.h"
 #include "support/files.h"
 #include "support/fill.h"
 #include "support/models.h"
@@ -23,6 +24,11 @@ LoadedModel load(const fs::path& path, std::vector<Override> overrides = {},
                  Missing missing = Missing::kRefuse) {
   overrides.push_back({"run.device", "cpu", "--device"});
   return load_model(path, overrides, missing);
+}
+
+std::vector<fs::path> export_to(const LoadedModel& model, const ExportRequest& request,
+                                const fs::path& folder) {
+  return export_model(model.config, model.weights(), request, folder);
 }
 
 class ExportTest : public ::testing::Test {
@@ -66,11 +72,11 @@ TEST_F(ExportTest, EveryLayoutPredictsTheSameAndComesBackInTheSameBytes) {
   for (const std::string& target : export_targets()) {
     const fs::path own = save(network(target));
     const LoadedModel model = load(own);
-    const std::vector<fs::path> files = export_model(model, {.target = target}, folder_ / target);
+    const std::vector<fs::path> files = export_to(model, {.target = target}, folder_ / target);
     for (const fs::path& file : files) EXPECT_TRUE(fs::exists(file)) << file;
     const LoadedModel again = load(folder_ / target);
     EXPECT_TRUE(torch::equal(predict(again), predict(model))) << target;
-    export_model(again, {.target = "ddpm"}, folder_ / (target + "_back"));
+    export_to(again, {.target = "ddpm"}, folder_ / (target + "_back"));
     EXPECT_EQ(testing::content_of(folder_ / (target + "_back/model.safetensors")),
               testing::content_of(own))
         << target;
@@ -81,7 +87,7 @@ TEST_F(ExportTest, EveryLayoutPredictsTheSameAndComesBackInTheSameBytes) {
 TEST_F(ExportTest, LayoutsAreRecognisedByTheirTensors) {
   for (const std::string target : {"ho", "pytorch_ddpm", "openai", "compvis", "labml"}) {
     const LoadedModel model = load(save(network(target)));
-    export_model(model, {.target = target}, folder_ / target);
+    export_to(model, {.target = target}, folder_ / target);
     const TensorSet set = read_safetensors(folder_ / target / "model.safetensors");
     write_safetensors(folder_ / (target + ".safetensors"), set.tensors, {{"format", "pt"}});
     EXPECT_TRUE(torch::equal(predict(load(folder_ / (target + ".safetensors"))), predict(model)))
@@ -93,7 +99,7 @@ TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
   ModelConfig network = this->network("openai");
   network.attention_heads = 2;
   const LoadedModel model = load(save(network));
-  export_model(model, {.target = "openai"}, folder_ / "openai");
+  export_to(model, {.target = "openai"}, folder_ / "openai");
   const TensorSet set = read_safetensors(folder_ / "openai/model.safetensors");
   write_safetensors(folder_ / "bare.safetensors", set.tensors, {{"format", "pt"}});
   EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
@@ -115,7 +121,7 @@ TEST_F(ExportTest, OpenAisOptionsComeBack) {
   };
   const LoadedModel model = load(save(network));
   EXPECT_EQ(predict(model).sizes(), torch::IntArrayRef({2, 6, 8, 8}));
-  export_model(model, {.target = "openai"}, folder_ / "openai");
+  export_to(model, {.target = "openai"}, folder_ / "openai");
   EXPECT_TRUE(torch::equal(predict(load(folder_ / "openai")), predict(model)));
   const TensorSet set = read_safetensors(folder_ / "openai/model.safetensors");
   ASSERT_NE(set.find("label_emb.weight"), nullptr);
@@ -126,19 +132,19 @@ TEST_F(ExportTest, OpenAisOptionsComeBack) {
   EXPECT_EQ(bare.config.diffusion.variance, "learned_range");
   EXPECT_TRUE(torch::equal(predict(bare), predict(model)));
   EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
-  EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(model, {.target = "ho"}, folder_ / "ho"); }),
-      "model.class_embedding = \"table\""));
+  EXPECT_TRUE(
+      contains(message_of<ConfigError>([&] { export_to(model, {.target = "ho"}, folder_ / "ho"); }),
+               "model.class_embedding = \"table\""));
 }
 
 TEST_F(ExportTest, WritesOtherFloatTypes) {
   const LoadedModel model = load(save(network("diffusers")));
-  export_model(model, {.target = "diffusers", .dtype = "bf16"}, folder_ / "bf16");
+  export_to(model, {.target = "diffusers", .dtype = "bf16"}, folder_ / "bf16");
   const TensorSet set = read_safetensors(folder_ / "bf16/unet/diffusion_pytorch_model.safetensors");
   for (const TensorView& view : set.tensors) EXPECT_EQ(view.dtype, DType::kBF16);
   EXPECT_TRUE(torch::allclose(predict(load(folder_ / "bf16")), predict(model), 0.1, 0.1));
   EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(model, {.dtype = "int8"}, folder_ / "int8"); }),
+      message_of<ConfigError>([&] { export_to(model, {.dtype = "int8"}, folder_ / "int8"); }),
       "fp32, fp16, bf16"));
 }
 
@@ -146,29 +152,29 @@ TEST_F(ExportTest, WhatDoesNotFitLeavesNothing) {
   const LoadedModel labml = load(save(network("labml")));
   for (const char* target : {"diffusers", "ho", "openai"}) {
     EXPECT_TRUE(contains(
-        message_of<ConfigError>([&] { export_model(labml, {.target = target}, folder_ / "out"); }),
+        message_of<ConfigError>([&] { export_to(labml, {.target = target}, folder_ / "out"); }),
         "model.attention_kind"))
         << target;
     EXPECT_FALSE(fs::exists(folder_ / "out"));
   }
   EXPECT_TRUE(contains(
-      message_of<ConfigError>([&] { export_model(labml, {.target = "keras"}, folder_ / "out"); }),
+      message_of<ConfigError>([&] { export_to(labml, {.target = "keras"}, folder_ / "out"); }),
       "none of diffusers, ddpm"));
 }
 
 TEST_F(ExportTest, NothingIsOverwritten) {
   const LoadedModel model = load(save(network("diffusers")));
   folder_.write("out/precious", "content");
-  EXPECT_TRUE(contains(message_of<ConfigError>([&] { export_model(model, {}, folder_ / "out"); }),
+  EXPECT_TRUE(contains(message_of<ConfigError>([&] { export_to(model, {}, folder_ / "out"); }),
                        "no empty folder"));
   EXPECT_EQ(testing::content_of(folder_ / "out/precious"), "content");
   fs::remove(folder_ / "out/precious");
-  EXPECT_EQ(export_model(model, {}, folder_ / "out").front(),
+  EXPECT_EQ(export_to(model, {}, folder_ / "out").front(),
             folder_ / "out/unet/diffusion_pytorch_model.safetensors");
 }
 
 TEST_F(ExportTest, TheConfigCountsMoreThanTheFilesRecord) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_to(load(save(network("diffusers"))), {}, folder_ / "out");
   const fs::path file = folder_ / "out/unet/config.json";
   nlohmann::json unet = nlohmann::json::parse(testing::content_of(file));
   unet["norm_eps"] = 0.5;
@@ -200,7 +206,7 @@ TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {
 }
 
 TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_to(load(save(network("diffusers"))), {}, folder_ / "out");
   const fs::path file = folder_ / "out/unet/diffusion_pytorch_model.safetensors";
   TensorSet set = read_safetensors(file);
   std::erase_if(set.tensors, [](const TensorView& view) { return view.name == "conv_out.bias"; });
@@ -217,7 +223,7 @@ TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
 }
 
 TEST_F(ExportTest, DiffusersFoldersThatAreIncompleteSayWhatIsMissing) {
-  export_model(load(save(network("diffusers"))), {}, folder_ / "out");
+  export_to(load(save(network("diffusers"))), {}, folder_ / "out");
   const auto error = [&] { return message_of<CheckpointError>([&] { load(folder_ / "out"); }); };
   fs::rename(folder_ / "out/unet/diffusion_pytorch_model.safetensors", folder_ / "w.safetensors");
   EXPECT_TRUE(contains(error(), "no diffusion_pytorch_model.safetensors"));

@@ -1,4 +1,4 @@
-#include "ddpm/sampling/export_model.h"
+#include "ddpm/io/export_model.h"
 
 #include <algorithm>
 #include <cmath>
@@ -10,6 +10,7 @@
 #include "ddpm/interop/architecture.h"
 #include "ddpm/interop/diffusers.h"
 #include "ddpm/interop/translate.h"
+#include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 
 namespace ddpm {
@@ -24,14 +25,13 @@ torch::Dtype parse_dtype(const std::string& name) {
   throw ConfigError("--dtype: '" + name + "' is none of fp32, fp16, bf16");
 }
 
-std::vector<NamedTensor> weights_of(const LoadedModel& model, torch::Dtype dtype) {
+std::vector<NamedTensor> converted(const std::vector<NamedTensor>& weights, torch::Dtype dtype) {
   std::vector<NamedTensor> tensors;
-  for (const auto& item : model.net->named_parameters()) {
-    const torch::Tensor value = item.value().detach().to(dtype);
-    if (value.isinf().any().item<bool>() && !item.value().isinf().any().item<bool>())
-      throw ConfigError("--dtype: " + item.key() +
-                        " has values beyond the range of fp16; use bf16");
-    tensors.push_back({item.key(), value});
+  for (const auto& [name, weight] : weights) {
+    const torch::Tensor value = weight.to(dtype);
+    if (value.isinf().any().item<bool>() && !weight.isinf().any().item<bool>())
+      throw ConfigError("--dtype: " + name + " has values beyond the range of fp16; use bf16");
+    tensors.push_back({name, value});
   }
   return tensors;
 }
@@ -49,18 +49,14 @@ NamedTensor sinusoid_table(const Config& config, torch::Dtype dtype) {
           torch::stack({angles.sin(), angles.cos()}, 2).flatten(1).to(dtype)};
 }
 
-TensorSet tensors_in_layout(const LoadedModel& model, const std::string& target,
-                            torch::Dtype dtype) {
-  const ModelConfig& network = model.config.model;
-  TensorSet own = to_tensor_set(weights_of(model, dtype));
-  if (target == "ddpm" || target == network.names) return own;
+TensorSet tensors_in_layout(const Config& config, const std::vector<NamedTensor>& weights,
+                            const std::string& target, torch::Dtype dtype) {
+  const ModelConfig& network = config.model;
+  std::vector<NamedTensor> all = converted(weights, dtype);
+  if (target == "ddpm" || target == network.names) return to_tensor_set(all);
+  if (target == "pytorch_ddpm") all.push_back(sinusoid_table(config, dtype));
   const std::string scheme = target == "compvis" ? "openai" : target;
-  if (target == "pytorch_ddpm") {
-    std::vector<NamedTensor> all = weights_of(model, dtype);
-    all.push_back(sinusoid_table(model.config, dtype));
-    own = to_tensor_set(all);
-  }
-  TensorSet result = to_layout(own, Layout::of(scheme, network), network);
+  TensorSet result = to_layout(to_tensor_set(all), Layout::of(scheme, network), network);
   if (target == "compvis")
     for (TensorView& view : result.tensors) view.name = kCompVisPrefix + view.name;
   return result;
@@ -119,18 +115,17 @@ std::vector<std::string> export_targets() {
   return {"diffusers", "ddpm", "ho", "pytorch_ddpm", "openai", "compvis", "labml"};
 }
 
-std::vector<fs::path> export_model(const LoadedModel& model, const ExportRequest& request,
-                                   const fs::path& folder) {
+std::vector<fs::path> export_model(const Config& config, const std::vector<NamedTensor>& weights,
+                                   const ExportRequest& request, const fs::path& folder) {
   const std::vector<std::string> targets = export_targets();
   if (std::ranges::find(targets, request.target) == targets.end())
     throw ConfigError("--to: '" + shorten(request.target) + "' is none of " + join(targets));
   const torch::Dtype dtype = parse_dtype(request.dtype);
-  const Config& config = model.config;
   check_representable(config, request.target);
   const bool diffusers = request.target == "diffusers";
   const nlohmann::ordered_json unet = diffusers ? unet_config(config) : nullptr,
                                scheduler = diffusers ? scheduler_config(config) : nullptr;
-  const TensorSet tensors = tensors_in_layout(model, request.target, dtype);
+  const TensorSet tensors = tensors_in_layout(config, weights, request.target, dtype);
 
   NewFolder output(folder);
   const bool own_names = diffusers || request.target == "ddpm";
