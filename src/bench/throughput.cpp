@@ -104,7 +104,7 @@ TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
   speed.images_per_second = static_cast<double>(config.training.batch_size) / seconds;
   speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
   if (options.kernels) {
-    ops::KernelProfiler profiler(runtime.device);
+    KernelProfiler profiler(runtime.device);
     trainer.step();
     speed.kernels = profiler.stop();
   }
@@ -151,7 +151,7 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   speed.step_milliseconds = 1e3 * seconds;
   speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
   if (options.kernels) {
-    std::optional<ops::KernelProfiler> profiler;
+    std::optional<KernelProfiler> profiler;
     request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
       if (step == window) profiler.emplace(runtime.device);
       if (step == window + 1) speed.kernels = profiler->stop();

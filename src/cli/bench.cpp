@@ -30,8 +30,8 @@ void add_arithmetic(Json& row, double flops_per_second, const Ceilings& ceilings
   row["share_of_matmul"] = flops_per_second * 1e-12 / ceilings.matmul_tflops;
 }
 
-void add_kernels(Json& row, const std::vector<ops::KernelTime>& kernels) {
-  for (const ops::KernelTime& kernel : kernels)
+void add_kernels(Json& row, const std::vector<KernelTime>& kernels) {
+  for (const KernelTime& kernel : kernels)
     row["kernels"].push_back(
         {{"ms", kernel.milliseconds}, {"calls", kernel.calls}, {"name", kernel.name}});
 }

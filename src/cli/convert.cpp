@@ -1,7 +1,7 @@
 #include <cstdio>
 
 #include "ddpm/base/text.h"
-#include "ddpm/sampling/export_model.h"
+#include "ddpm/io/export_model.h"
 #include "model_options.h"
 
 namespace ddpm::cli {
@@ -20,7 +20,9 @@ ExitCode run_convert(const ConvertOptions& options) {
   const LoadedModel model = load_model(options.model, std::move(overrides));
   const ExportRequest request{.target = choose<ModelFormat>("--to", shorten(options.target)),
                               .dtype = choose<ExportType>("--dtype", options.dtype)};
-  for (const fs::path& file : export_model(model, request, options.output)) std::puts(file.c_str());
+  for (const fs::path& file :
+       export_model(model.config, model.weights(), request, options.output))
+    std::puts(file.c_str());
   return ExitCode::kSuccess;
 }
 

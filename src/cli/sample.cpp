@@ -7,8 +7,8 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/grid.h"
 #include "ddpm/io/weights.h"
+#include "ddpm/runs/run_directory.h"
 #include "ddpm/sampling/write_images.h"
-#include "ddpm/training/run.h"
 #include "model_options.h"
 
 namespace ddpm::cli {

@@ -27,7 +27,7 @@ BatchSource::BatchSource(const ImageStore& store, const BatchRequest& request, t
       pixels_(torch::empty({request.count, store.height(), store.width(), store.channels()},
                            torch::TensorOptions().dtype(torch::kFloat32).device(device))),
       images_(pixels_.permute({0, 3, 1, 2})) {
-  if (labelled) labels_ = std::make_unique<ops::StepInputs>(device, request.count, 0);
+  if (labelled) labels_ = std::make_unique<StepInputs>(device, request.count, 0);
 }
 
 void BatchSource::prepare(std::uint64_t first_position) {

@@ -108,7 +108,7 @@ std::vector<std::uint8_t> fit_all(const ArrayData& data, const StoreShape& shape
   const std::size_t count = data.labels.size();
   check_memory(count, shape);
   std::vector<std::uint8_t> pixels(count * shape.image_bytes());
-  for_each_index(count, options, /*stop_at_first=*/true, [&](std::size_t i) {
+  for_each_image(count, options, /*stop_at_first=*/true, [&](std::size_t i) {
     Image image(data.height, data.width, data.channels);
     const auto first = data.pixels.begin() + static_cast<std::ptrdiff_t>(i * image.pixels.size());
     std::copy_n(first, image.pixels.size(), image.pixels.begin());

@@ -17,7 +17,7 @@ namespace {
 std::vector<ImageInfo> read_infos(const ImageFolder& folder, const WorkOptions& options) {
   std::vector<ImageInfo> infos(folder.images.size());
   const WorkOptions quiet{.threads = options.threads, .stop = options.stop, .progress = {}};
-  for_each_index(infos.size(), quiet, /*stop_at_first=*/false,
+  for_each_image(infos.size(), quiet, /*stop_at_first=*/false,
                  [&](std::size_t i) { infos[i] = read_folder_image_info(folder, i); });
   return infos;
 }
@@ -95,7 +95,7 @@ ImageStore decode_folder(const ImageFolder& folder, const std::string& source,
     fit_image(read_folder_image(folder, i), shape,
               all.subspan(i * shape.image_bytes(), shape.image_bytes()));
   };
-  const std::vector<std::string> reasons = for_each_index(count, options, !skip, decode);
+  const std::vector<std::string> reasons = for_each_image(count, options, !skip, decode);
   std::vector<std::int64_t> labels(count);
   drop_bad_images(folder, reasons, skip, shape.image_bytes(), pixels, labels);
   return ImageStore({.stored_height = shape.stored_height,

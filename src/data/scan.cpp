@@ -13,7 +13,7 @@ DataSummary summarize_folder(const DataConfig& config, const WorkOptions& option
     image.pixels = {};
     shapes[i] = image;
   };
-  const auto reasons = for_each_index(shapes.size(), options, /*stop_at_first=*/false, look);
+  const auto reasons = for_each_image(shapes.size(), options, /*stop_at_first=*/false, look);
 
   DataSummary summary;
   summary.source = "folder " + config.path;

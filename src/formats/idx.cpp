@@ -1,5 +1,6 @@
 #include "ddpm/formats/idx.h"
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 
 namespace ddpm {
@@ -7,11 +8,6 @@ namespace {
 
 constexpr std::uint64_t kMaxBytes = std::uint64_t{16} << 30;
 constexpr std::uint8_t kUnsignedByte = 0x08;
-
-std::uint32_t big_endian(const std::uint8_t* bytes) {
-  return std::uint32_t{bytes[0]} << 24 | std::uint32_t{bytes[1]} << 16 |
-         std::uint32_t{bytes[2]} << 8 | std::uint32_t{bytes[3]};
-}
 
 }  // namespace
 
@@ -30,12 +26,13 @@ IdxArray read_idx(ByteReader& reader, int rank) {
   IdxArray array;
   std::uint64_t total = 1;
   for (int i = 0; i < rank; ++i) {
-    const std::uint32_t size = big_endian(&sizes[4 * static_cast<std::size_t>(i)]);
+    const auto bytes = std::as_bytes(std::span(sizes)).subspan(4 * static_cast<std::size_t>(i), 4);
+    const std::uint64_t size = load_big_endian(bytes);
     if (size == 0) fail("empty: IDX dimension " + std::to_string(i) + " is 0");
     // total <= 2^34 before each product, so 2^66 could overflow: compare by division.
     if (size > kMaxBytes / total) fail("claims more than 16 GiB");
     total *= size;
-    array.shape.push_back(size);
+    array.shape.push_back(static_cast<std::int64_t>(size));
   }
   array.values = read_exactly(reader, total, "IDX elements");
   if (!at_end(reader)) fail("longer than its header says");

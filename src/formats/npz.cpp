@@ -4,6 +4,7 @@
 
 #include <limits>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
@@ -11,15 +12,8 @@
 namespace ddpm {
 namespace {
 
-void put16(std::string& out, std::uint32_t value) {
-  out += static_cast<char>(value & 0xFF);
-  out += static_cast<char>(value >> 8 & 0xFF);
-}
-
-void put32(std::string& out, std::uint32_t value) {
-  put16(out, value & 0xFFFF);
-  put16(out, value >> 16);
-}
+void put16(std::string& out, std::uint32_t value) { append_little_endian(out, value, 2); }
+void put32(std::string& out, std::uint32_t value) { append_little_endian(out, value, 4); }
 
 // The .npy header, version 1.0: a Python dictionary padded so that the data start at a multiple
 // of 64.

@@ -3,6 +3,7 @@
 #include <bit>
 #include <unordered_map>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 
@@ -39,14 +40,8 @@ class Machine {
     position_ += count;
     return part;
   }
-  std::uint64_t take_number(int bytes) {
-    std::uint64_t value = 0;
-    int shift = 0;
-    for (const char c : take(static_cast<std::uint64_t>(bytes))) {
-      value |= std::uint64_t{static_cast<unsigned char>(c)} << shift;
-      shift += 8;
-    }
-    return value;
+  std::uint64_t take_number(std::uint64_t bytes) {
+    return load_little_endian(std::as_bytes(std::span(take(bytes))));
   }
   std::string_view take_line() {
     const std::size_t end = text_.find('\n', position_);
@@ -135,7 +130,7 @@ class Machine {
       push({});
       return;
     }
-    std::uint64_t value = take_number(static_cast<int>(size));
+    std::uint64_t value = take_number(size);
     if (size > 0 && size < 8 && (value >> (8 * size - 1)) != 0)
       value |= ~std::uint64_t{0} << 8 * size;
     push_number(Kind::kInteger, std::bit_cast<std::int64_t>(value));

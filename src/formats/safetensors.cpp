@@ -9,6 +9,7 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 
 namespace ddpm {
@@ -231,9 +232,7 @@ std::vector<TensorView> place_tensors(std::vector<Entry>& entries,
 
 std::uint64_t read_length(std::span<const std::byte> file) {
   if (file.size() < kLengthBytes) throw CheckpointError("too short for a safetensors file");
-  std::uint64_t length = 0;
-  for (std::size_t i = 0; i < kLengthBytes; ++i)
-    length |= std::to_integer<std::uint64_t>(file[i]) << (8 * i);
+  const std::uint64_t length = load_little_endian(file.first(kLengthBytes));
   if (length > kMaxHeaderBytes || length > file.size() - kLengthBytes)
     throw CheckpointError("not a safetensors file, or truncated: its header claims " +
                           std::to_string(length) + " bytes");
@@ -297,9 +296,8 @@ std::string make_header(const std::vector<const TensorView*>& order,
   if (text.back() == ',') text.pop_back();
   text += '}';
   text.append((8 - text.size() % 8) % 8, ' ');
-  std::string length(kLengthBytes, '\0');
-  for (std::size_t i = 0; i < kLengthBytes; ++i)
-    length[i] = static_cast<char>(text.size() >> (8 * i) & 0xff);
+  std::string length;
+  append_little_endian(length, text.size(), kLengthBytes);
   return length + text;
 } catch (const nlohmann::json::type_error&) {
   throw CheckpointError("a tensor name or a metadata text is not valid UTF-8");

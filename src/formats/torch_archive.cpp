@@ -2,9 +2,9 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cstring>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
@@ -95,11 +95,10 @@ TorchArchive open_legacy(std::span<const std::byte> file) {
     const std::string key(keys.values[item].text);
     const auto storage = known.find(key);
     if (storage == known.end()) throw CheckpointError("storage '" + shorten(key) + "' is unknown");
-    std::uint64_t count = 0;
-    if (rest.size() < sizeof count) throw CheckpointError("truncated after its pickle");
-    static_assert(std::endian::native == std::endian::little);
-    std::memcpy(&count, rest.data(), sizeof count);
-    rest = rest.subspan(sizeof count);
+    constexpr std::size_t kCountBytes = 8;
+    if (rest.size() < kCountBytes) throw CheckpointError("truncated after its pickle");
+    const std::uint64_t count = load_little_endian(rest.first(kCountBytes));
+    rest = rest.subspan(kCountBytes);
     if (count != storage->second.count || storage->second.bytes > rest.size())
       throw CheckpointError(format_text(
           "storage '{}': {} elements of {} are not there; the file is truncated or damaged",

@@ -6,6 +6,7 @@
 #include <optional>
 #include <set>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
@@ -39,13 +40,7 @@ class Bytes {
     return bytes_.subspan(offset, size);
   }
   std::uint64_t number(std::uint64_t offset, std::uint64_t size, const char* what) const {
-    std::uint64_t value = 0;
-    int shift = 0;
-    for (const std::byte byte : part(offset, size, what)) {
-      value |= std::to_integer<std::uint64_t>(byte) << shift;
-      shift += 8;
-    }
-    return value;
+    return load_little_endian(part(offset, size, what));
   }
   std::string text(std::uint64_t offset, std::uint64_t size, const char* what) const {
     const std::span<const std::byte> found = part(offset, size, what);

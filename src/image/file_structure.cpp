@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdlib>
 
+#include "ddpm/base/bytes.h"
 #include "jpeg_structure.h"
 
 namespace ddpm {
@@ -16,19 +17,8 @@ std::string_view as_text(Bytes bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
-std::uint32_t byte_at(Bytes bytes, std::size_t i) {
-  return std::to_integer<std::uint32_t>(bytes[i]);
-}
-
-std::uint32_t big_endian_32(Bytes bytes, std::size_t i) {
-  return byte_at(bytes, i) << 24 | byte_at(bytes, i + 1) << 16 | byte_at(bytes, i + 2) << 8 |
-         byte_at(bytes, i + 3);
-}
-
-std::uint32_t little_endian(Bytes bytes, std::size_t i, std::size_t width) {
-  std::uint32_t value = 0;
-  for (std::size_t k = width; k-- > 0;) value = value << 8 | byte_at(bytes, i + k);
-  return value;
+std::uint64_t little_endian(Bytes bytes, std::size_t i, std::size_t width) {
+  return load_little_endian(bytes.subspan(i, width));
 }
 
 std::uint32_t checksum(std::string_view type_and_data) {
@@ -83,10 +73,10 @@ std::string for_each_png_chunk(
   constexpr std::size_t kOverhead = 12;  // length, type, checksum
   Bytes rest = file.subspan(8);
   while (rest.size() >= kOverhead) {
-    const std::uint32_t length = big_endian_32(rest, 0);
+    const std::uint64_t length = load_big_endian(rest.first(4));
     if (length > rest.size() - kOverhead) break;
-    const std::string_view type_and_data = as_text(rest.subspan(4, 4 + std::size_t{length}));
-    if (checksum(type_and_data) != big_endian_32(rest, 8 + std::size_t{length}))
+    const std::string_view type_and_data = as_text(rest.subspan(4, 4 + length));
+    if (checksum(type_and_data) != load_big_endian(rest.subspan(8 + length, 4)))
       return "damaged PNG file (wrong checksum)";
     const std::string_view type = type_and_data.substr(0, 4);
     visit(type, type_and_data.substr(4));
@@ -97,14 +87,11 @@ std::string for_each_png_chunk(
 }
 
 std::string make_png_chunk(std::string_view type, std::string_view data) {
-  const auto append = [](std::string& text, std::size_t value) {
-    for (int shift = 24; shift >= 0; shift -= 8) text += static_cast<char>(value >> shift & 0xff);
-  };
   std::string chunk;
-  append(chunk, data.size());
+  append_big_endian(chunk, data.size(), 4);
   chunk += type;
   chunk += data;
-  append(chunk, checksum(std::string_view(chunk).substr(4)));
+  append_big_endian(chunk, checksum(std::string_view(chunk).substr(4)), 4);
   return chunk;
 }
 

@@ -3,6 +3,8 @@
 #include <array>
 #include <cstdint>
 
+#include "ddpm/base/bytes.h"
+
 namespace ddpm {
 namespace {
 
@@ -100,7 +102,7 @@ std::string jpeg_damage(Bytes file, bool to_frame_header) {
     if (marker == kEndOfImage || (to_frame_header && starts_frame(marker))) return "";
     if (stands_alone(marker)) continue;
     if (i + 2 > file.size()) break;
-    const std::size_t length = byte_at(file, i) << 8 | byte_at(file, i + 1);
+    const std::size_t length = load_big_endian(file.subspan(i, 2));
     if (length < 2 || length > file.size() - i) break;
     const Bytes segment = file.subspan(i + 2, length - 2);
     std::string damage;

@@ -11,7 +11,7 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
 #include "ddpm/interop/translate.h"
-#include "ddpm/io/checkpoint.h"
+#include "ddpm/runs/checkpoint_store.h"
 #include "foreign_model.h"
 
 namespace ddpm {
@@ -139,22 +139,6 @@ SamplingConfig sampling_defaults(const fs::path& path) {
   } catch (const ConfigError& error) {
     throw CheckpointError(error.what());
   }
-}
-
-fs::path newest_run(const fs::path& runs) {
-  std::optional<fs::path> newest;
-  fs::file_time_type newest_time;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(runs, error)) {
-    const fs::path latest = entry.path() / "checkpoints" / "latest";
-    if (!fs::exists(latest, error)) continue;
-    const fs::file_time_type time = fs::last_write_time(latest, error);
-    if (!newest || time > newest_time) newest = entry.path(), newest_time = time;
-  }
-  if (!newest)
-    throw CheckpointError("no trained run below '" + runs.string() +
-                          "'; train one (`ddpm train --config FILE`) or name a model with --model");
-  return *newest;
 }
 
 }  // namespace ddpm

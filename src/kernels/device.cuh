@@ -56,6 +56,20 @@ __host__ __device__ inline bool is_aligned(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0;
 }
 
+// Calls run(T{}, width) with the C++ type of `type` and the elements of one access, at compile time:
+// a vector, or one element where `channels` or a pointer does not allow vectors.
+template <typename Run, typename... Pointers>
+void dispatch_width(Type type, std::int64_t channels, const Run& run, Pointers... pointers) {
+  const bool aligned = (is_aligned(pointers) && ...);
+  dispatch(type, [&](auto element) {
+    constexpr int kWidth = kVectorWidth<decltype(element)>;
+    if (channels % kWidth == 0 && aligned)
+      run(element, std::integral_constant<int, kWidth>{});
+    else
+      run(element, std::integral_constant<int, 1>{});
+  });
+}
+
 __device__ inline float to_float(float value) { return value; }
 __device__ inline float to_float(__nv_bfloat16 value) { return __bfloat162float(value); }
 
@@ -269,6 +283,11 @@ struct Launch {
   Stream stream = nullptr;
   int cluster = 1;  // adjacent blocks that see each other's shared memory
 };
+
+// A launch with a thread for each of `threads` > 0 pieces of work.
+inline Launch one_thread_each(std::int64_t threads, Stream stream) {
+  return {blocks_for(threads), kThreads, 0, stream};
+}
 
 // Launches a kernel that begins with wait_for_inputs(): where the GPU can, it gets ready while the
 // kernel before it still runs, which hides most of a launch's cost.

@@ -271,7 +271,7 @@ struct LaneDropout {
 
   __device__ void apply(int position, float (&v)[kVector]) const {
     const int block = (position * channels + channel) / kVector;
-    const uint4 words = random_block(key, static_cast<std::uint32_t>(block));
+    const uint4 words = random_words(key, static_cast<std::uint32_t>(block));
     const std::uint32_t word[kVector / 2] = {words.x, words.y, words.z, words.w};
 #pragma unroll
     for (int j = 0; j < kVector; ++j) {

@@ -2,15 +2,19 @@
 // else here is ever called.
 #include <stdexcept>
 
-#include "ddpm/kernels/batch.h"
+#include "ddpm/kernels/adam.h"
+#include "ddpm/kernels/add_bias.h"
 #include "ddpm/kernels/device.h"
+#include "ddpm/kernels/dropout.h"
+#include "ddpm/kernels/gather_images.h"
+#include "ddpm/kernels/gradients.h"
 #include "ddpm/kernels/group_norm.h"
 #include "ddpm/kernels/hopper_convolution.h"
+#include "ddpm/kernels/image_convolution.h"
+#include "ddpm/kernels/layer_gradients.h"
 #include "ddpm/kernels/matrix_product.h"
-#include "ddpm/kernels/optimizer.h"
 #include "ddpm/kernels/random.h"
 #include "ddpm/kernels/resample.h"
-#include "ddpm/kernels/residual.h"
 #include "ddpm/kernels/residual_convolution.h"
 #include "ddpm/kernels/sampler.h"
 #include "ddpm/kernels/softmax.h"
@@ -29,8 +33,8 @@ using Int = std::int64_t;
 bool available(int) { return false; }
 double free_memory_bytes(int) { return 0; }
 
-void gather_batch(const std::uint8_t*, float*, const BatchShape&, const BatchOptions&, const Int*,
-                  Int, Stream) {
+void gather_images(const std::uint8_t*, float*, const BatchShape&, const BatchOptions&, const Int*,
+                   Int, Stream) {
   none();
 }
 

@@ -29,7 +29,7 @@ __global__ void __launch_bounds__(kThreads)
   const std::int64_t row = thread_index() / row_blocks;
   const std::int64_t block = thread_index() % row_blocks;
   if (row >= samples) return;
-  const uint4 words = random_block(row_key(source, row), static_cast<std::uint32_t>(block));
+  const uint4 words = random_words(row_key(source, row), static_cast<std::uint32_t>(block));
   const float2 first = normal_pair(words.x, words.y);
   const float2 second = normal_pair(words.z, words.w);
   store_some(out + row * elements + 4 * block, Floats<4>{{first.x, first.y, second.x, second.y}},
@@ -40,30 +40,7 @@ __global__ void __launch_bounds__(kThreads)
     random_integers_kernel(std::int64_t* __restrict__ out, std::int64_t samples,
                            std::uint64_t bound, RandomSource source) {
   const std::int64_t row = thread_index();
-  if (row < samples) out[row] = word_below(random_block(row_key(source, row), 0).x, bound);
-}
-
-// A thread does the eight elements that one Philox block decides on. row_blocks = ceil(elements /
-// 8). x may be y.
-template <typename T>
-__global__ void __launch_bounds__(kThreads)
-    dropout_kernel(const T* x, T* y, std::int64_t samples, std::int64_t elements,
-                   std::int64_t row_blocks, bool aligned, std::uint32_t threshold, float scale,
-                   RandomSource source) {
-  const std::int64_t row = thread_index() / row_blocks;
-  const std::int64_t block = thread_index() % row_blocks;
-  if (row >= samples) return;
-  const std::int64_t first = row * elements + 8 * block;
-  const std::int64_t valid = elements - 8 * block;
-  Floats<8> values = load_some<8>(x + first, valid, aligned);
-  const uint4 random = random_block(row_key(source, row), static_cast<std::uint32_t>(block));
-  const std::uint32_t words[4] = {random.x, random.y, random.z, random.w};
-#pragma unroll
-  for (int i = 0; i < 8; ++i) {
-    const std::uint32_t number = i % 2 == 0 ? words[i / 2] & 0xFFFFu : words[i / 2] >> 16;
-    values[i] = number >= threshold ? values[i] * scale : 0.0f;
-  }
-  store_some(y + first, values, valid, aligned);
+  if (row < samples) out[row] = word_below(random_words(row_key(source, row), 0).x, bound);
 }
 
 }  // namespace
@@ -83,20 +60,6 @@ void random_integers(std::int64_t* out, std::int64_t samples, std::uint64_t boun
   if (samples == 0) return;
   random_integers_kernel<<<blocks_for(samples), kThreads, 0, stream>>>(out, samples, bound, source);
   check_launch("random_integers");
-}
-
-void dropout(const void* x, void* y, Type type, std::int64_t samples, std::int64_t elements,
-             std::uint32_t threshold, float scale, const RandomSource& source, Stream stream) {
-  if (samples == 0 || elements == 0) return;
-  const std::int64_t row_blocks = divide_up(elements, 8);
-  const bool aligned = elements % 8 == 0 && is_aligned(x) && is_aligned(y);
-  dispatch(type, [&](auto element) {
-    using T = decltype(element);
-    dropout_kernel<T><<<blocks_for(samples * row_blocks), kThreads, 0, stream>>>(
-        static_cast<const T*>(x), static_cast<T*>(y), samples, elements, row_blocks, aligned,
-        threshold, scale, source);
-  });
-  check_launch("dropout");
 }
 
 }  // namespace ddpm::kernels

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 
+#include "ddpm/base/random.h"
 #include "ddpm/kernels/common.h"
 
 namespace ddpm::kernels {
@@ -26,27 +27,20 @@ __device__ inline uint4 philox4x32_10(uint4 c, uint2 k) {
   return c;
 }
 
-// Position of a draw, without the element.
-struct RandomKey {
-  std::uint64_t seed;
-  std::uint32_t stream;  // < 2^16
-  std::uint64_t step;    // < 2^40
-  std::uint64_t sample;  // < 2^40
-};
-
 // Key of row `row` of a tensor.
 __device__ inline RandomKey row_key(const RandomSource& source, std::int64_t row) {
-  return {source.seed, source.stream, static_cast<std::uint64_t>(source.position[0]),
+  return {source.seed, static_cast<RandomStream>(source.stream),
+          static_cast<std::uint64_t>(source.position[0]),
           static_cast<std::uint64_t>(source.position[1] + row)};
 }
 
 // Words of elements 4*block .. 4*block+3.
-__device__ inline uint4 random_block(const RandomKey& key, std::uint32_t block) {
+__device__ inline uint4 random_words(const RandomKey& key, std::uint32_t block) {
   const unsigned high_step = static_cast<unsigned>(key.step >> 32) & 0xFFu;
   const unsigned high_sample = static_cast<unsigned>(key.sample >> 32) & 0xFFu;
   const uint4 counter =
       make_uint4(block, static_cast<unsigned>(key.sample), static_cast<unsigned>(key.step),
-                 key.stream | high_step << 16 | high_sample << 24);
+                 static_cast<unsigned>(key.stream) | high_step << 16 | high_sample << 24);
   return philox4x32_10(
       counter, make_uint2(static_cast<unsigned>(key.seed), static_cast<unsigned>(key.seed >> 32)));
 }

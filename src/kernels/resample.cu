@@ -153,36 +153,15 @@ __global__ void __launch_bounds__(kThreads)
   store(to + thread * kWidth, values);
 }
 
-// Calls run(T{}, width) with the widest vectors that `channels` and the pointers allow.
-template <typename Run, typename... Pointers>
-void dispatch_width(Type type, std::int64_t channels, const Run& run, Pointers... pointers) {
-  const bool aligned = (is_aligned(pointers) && ...);
-  dispatch(type, [&](auto element) {
-    constexpr int kWidth = kVectorWidth<decltype(element)>;
-    if (channels % kWidth == 0 && aligned)
-      run(element, std::integral_constant<int, kWidth>{});
-    else
-      run(element, std::integral_constant<int, 1>{});
-  });
-}
-
-Launch size_for(std::int64_t threads, Stream stream) {
-  return {blocks_for(threads), kThreads, 0, stream};
-}
-
-template <class T>
-const T* typed(const void* p) {
-  return static_cast<const T*>(p);
-}
-
 }  // namespace
 
 void fold_filters(const void* filters, void* folded, Type type, std::int64_t c_out,
                   std::int64_t c_in, Stream stream) {
   const auto run = [&](auto element, auto width) {
     using T = decltype(element);
-    launch<fold_kernel<T, width>>("fold_filters", size_for(c_out * c_in / width, stream),
-                                  typed<T>(filters), static_cast<T*>(folded), c_out, c_in);
+    launch<fold_kernel<T, width>>("fold_filters", one_thread_each(c_out * c_in / width, stream),
+                                  static_cast<const T*>(filters), static_cast<T*>(folded), c_out,
+                                  c_in);
   };
   dispatch_width(type, c_in, run, filters, folded);
 }
@@ -191,8 +170,9 @@ void unfold_filters(const void* folded, void* filters, Type type, std::int64_t c
                     std::int64_t c_in, Stream stream) {
   const auto run = [&](auto element, auto width) {
     using T = decltype(element);
-    launch<unfold_kernel<T, width>>("unfold_filters", size_for(c_out * c_in / width, stream),
-                                    typed<T>(folded), static_cast<T*>(filters), c_out, c_in);
+    launch<unfold_kernel<T, width>>("unfold_filters", one_thread_each(c_out * c_in / width, stream),
+                                    static_cast<const T*>(folded), static_cast<T*>(filters), c_out,
+                                    c_in);
   };
   dispatch_width(type, c_in, run, folded, filters);
 }
@@ -202,8 +182,9 @@ void join_phases(const void* phases, const void* bias, void* image, Type type, c
   const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * 4 * s.height * s.width * (s.channels / width);
-    launch<join_kernel<T, width>>("join_phases", size_for(threads, stream), typed<T>(phases),
-                                  typed<T>(bias), static_cast<T*>(image), s);
+    launch<join_kernel<T, width>>("join_phases", one_thread_each(threads, stream),
+                                  static_cast<const T*>(phases), static_cast<const T*>(bias),
+                                  static_cast<T*>(image), s);
   };
   dispatch_width(type, s.channels, run, phases, bias, image);
 }
@@ -212,8 +193,8 @@ void split_phases(const void* image, void* phases, Type type, const PhaseShape& 
   const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * (s.height + 1) * (s.width + 1) * 4 * (s.channels / width);
-    launch<split_kernel<T, width>>("split_phases", size_for(threads, stream), typed<T>(image),
-                                   static_cast<T*>(phases), s);
+    launch<split_kernel<T, width>>("split_phases", one_thread_each(threads, stream),
+                                   static_cast<const T*>(image), static_cast<T*>(phases), s);
   };
   dispatch_width(type, s.channels, run, image, phases);
 }
@@ -223,8 +204,9 @@ void shift_window(const void* from, const void* bias, void* to, Type type, const
   const auto run = [&](auto element, auto width) {
     using T = decltype(element);
     const std::int64_t threads = s.n * s.to_height * s.to_width * (s.channels / width);
-    launch<window_kernel<T, width>>("shift_window", size_for(threads, stream), typed<T>(from),
-                                    typed<T>(bias), static_cast<T*>(to), s);
+    launch<window_kernel<T, width>>("shift_window", one_thread_each(threads, stream),
+                                    static_cast<const T*>(from), static_cast<const T*>(bias),
+                                    static_cast<T*>(to), s);
   };
   dispatch_width(type, s.channels, run, from, bias, to);
 }

@@ -186,7 +186,7 @@ void softmax(void* scores, Type type, std::int64_t rows, std::int64_t cols, floa
     dispatch_row(cols, [&](auto shape) {
       using Shape = decltype(shape);
       launch<softmax_kernel<T, Shape::kLanes, Shape::kVectors>>(
-          "softmax", {blocks_for(rows * Shape::kLanes), kThreads, 0, stream}, matrix, rows,
+          "softmax", one_thread_each(rows * Shape::kLanes, stream), matrix, rows,
           static_cast<int>(cols), scale);
     });
   });
@@ -208,8 +208,8 @@ void softmax_backward(const void* p, void* dp, Type type, std::int64_t rows, std
     dispatch_row(cols, [&](auto shape) {
       using Shape = decltype(shape);
       launch<softmax_backward_kernel<T, Shape::kLanes, Shape::kVectors>>(
-          "softmax_backward", {blocks_for(rows * Shape::kLanes), kThreads, 0, stream}, probability,
-          gradient, rows, static_cast<int>(cols), scale);
+          "softmax_backward", one_thread_each(rows * Shape::kLanes, stream), probability, gradient,
+          rows, static_cast<int>(cols), scale);
     });
   });
 }

@@ -33,8 +33,8 @@ void timestep_embedding(const std::int64_t* t, float* out, const TimestepEmbeddi
   const double divisor = static_cast<double>(shape.half_minus_one ? half - 1 : half);
   const auto log_step = static_cast<float>(-std::log(10000.0) / divisor);
   launch<timestep_embedding_kernel>("timestep_embedding",
-                                    {blocks_for(shape.n * shape.width), kThreads, 0, stream}, t,
-                                    out, shape, log_step);
+                                    one_thread_each(shape.n * shape.width, stream), t, out, shape,
+                                    log_step);
 }
 
 }  // namespace ddpm::kernels

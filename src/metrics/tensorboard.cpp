@@ -8,6 +8,7 @@
 #include <chrono>
 #include <cmath>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/host.h"
@@ -35,14 +36,9 @@ std::uint32_t crc32c(std::string_view bytes) {
   return ~crc;
 }
 
-template <class Unsigned>
-void append_little_endian(std::string& to, Unsigned value) {
-  for (std::size_t i = 0; i < sizeof value; ++i) to += static_cast<char>(value >> 8 * i & 0xff);
-}
-
 void append_masked_crc(std::string& to, std::string_view bytes) {
   const std::uint32_t crc = crc32c(bytes);
-  append_little_endian(to, std::rotr(crc, 15) + 0xa282ead8u);
+  append_little_endian(to, std::rotr(crc, 15) + 0xa282ead8u, 4);
 }
 
 // A protocol buffer message, field by field.
@@ -55,12 +51,12 @@ class Message {
   }
   Message& real64(unsigned field, double value) {
     key(field, 1);
-    append_little_endian(bytes_, std::bit_cast<std::uint64_t>(value));
+    append_little_endian(bytes_, std::bit_cast<std::uint64_t>(value), 8);
     return *this;
   }
   Message& real32(unsigned field, float value) {
     key(field, 5);
-    append_little_endian(bytes_, std::bit_cast<std::uint32_t>(value));
+    append_little_endian(bytes_, std::bit_cast<std::uint32_t>(value), 4);
     return *this;
   }
   Message& text(unsigned field, std::string_view value) {
@@ -159,7 +155,7 @@ std::string text(double wall_time, std::int64_t step, std::string_view tag,
 
 std::string tensorboard_record(std::string_view event) {
   std::string record;
-  append_little_endian(record, static_cast<std::uint64_t>(event.size()));
+  append_little_endian(record, event.size(), 8);
   append_masked_crc(record, std::string(record));
   record += event;
   append_masked_crc(record, event);

@@ -1,7 +1,7 @@
 #include "ddpm/nn/unet.h"
 
+#include "ddpm/device/side_stream.h"
 #include "ddpm/ops/image_convolution.h"
-#include "ddpm/ops/side_stream.h"
 
 namespace ddpm {
 namespace {
@@ -197,11 +197,11 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   if (torch::GradMode::is_enabled())
     project();
   else
-    ops::run_aside(labels.defined() ? std::vector{t, labels} : std::vector{t}, project);
+    run_aside(labels.defined() ? std::vector{t, labels} : std::vector{t}, project);
   torch::Tensor h =
       ops::convolution_from_image(center_input_ ? 2 * x - 1 : x, conv_in_->weight, conv_in_->bias);
 
-  ops::join_side_stream(x.device());
+  join_side_stream(x.device());
   auto shift = shifts.begin();
   std::vector<torch::Tensor> skips = {h};
   for (DownLevel& level : down_) {

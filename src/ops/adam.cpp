@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "ddpm/kernels/optimizer.h"
+#include "ddpm/kernels/adam.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

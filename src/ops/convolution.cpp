@@ -2,7 +2,7 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
-#include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/add_bias.h"
 #include "ddpm/kernels/residual_convolution.h"
 #include "ddpm/ops/linear.h"
 #include "hopper_convolution.h"

@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <cmath>
 
-#include "ddpm/kernels/random.h"
+#include "ddpm/kernels/dropout.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

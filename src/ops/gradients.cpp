@@ -2,8 +2,8 @@
 
 #include <vector>
 
-#include "ddpm/kernels/optimizer.h"
-#include "ddpm/ops/side_stream.h"
+#include "ddpm/device/side_stream.h"
+#include "ddpm/kernels/gradients.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

@@ -2,9 +2,9 @@
 
 #include <torch/csrc/autograd/custom_function.h>
 
+#include "ddpm/device/side_stream.h"
 #include "ddpm/kernels/group_norm.h"
 #include "ddpm/ops/dropout.h"
-#include "ddpm/ops/side_stream.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

@@ -4,7 +4,7 @@
 
 #include <limits>
 
-#include "ddpm/kernels/unfold.h"
+#include "ddpm/kernels/image_convolution.h"
 #include "ddpm/ops/convolution.h"
 #include "ddpm/ops/linear.h"
 #include "kernels.h"

@@ -5,16 +5,11 @@
 
 #include <optional>
 
+#include "ddpm/device/kernels.h"
 #include "ddpm/kernels/common.h"
 #include "ddpm/ops/random.h"
 
 namespace ddpm::ops {
-
-// Whether kernels take tensors like this: on a GPU they have code for, float32 or bfloat16. Where
-// they do not, the reference computes; the log says so once. DDPM_KERNELS=0 in the environment
-// switches all of them off, to compare.
-bool use_kernels(const torch::Tensor& x);
-bool use_kernels(torch::Device device);
 
 kernels::Type type_of(const torch::Tensor& x);
 

@@ -1,6 +1,6 @@
 #include "layer_gradients.h"
 
-#include "ddpm/kernels/residual.h"
+#include "ddpm/kernels/layer_gradients.h"
 #include "hopper_convolution.h"
 
 namespace ddpm::ops {

@@ -3,7 +3,7 @@
 
 #include <torch/types.h>
 
-#include "ddpm/ops/side_stream.h"
+#include "ddpm/device/side_stream.h"
 #include "kernels.h"
 
 namespace ddpm::ops {

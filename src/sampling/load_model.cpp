@@ -7,6 +7,13 @@
 
 namespace ddpm {
 
+std::vector<NamedTensor> LoadedModel::weights() const {
+  std::vector<NamedTensor> tensors;
+  for (const auto& item : net->named_parameters())
+    tensors.push_back({item.key(), item.value().detach()});
+  return tensors;
+}
+
 Predictor LoadedModel::predictor(const torch::Tensor& labels) const {
   return [net = net, labels](const torch::Tensor& x, const torch::Tensor& t) mutable {
     torch::NoGradGuard no_grad;

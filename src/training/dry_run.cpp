@@ -3,6 +3,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/runs/run_directory.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/run.h"
 #include "ddpm/training/trainer.h"

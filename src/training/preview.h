@@ -7,8 +7,8 @@
 #include <memory>
 
 #include "ddpm/config/config.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/diffusion/sampler.h"
-#include "ddpm/ops/runtime.h"
 #include "ddpm/training/trainer.h"
 
 namespace ddpm {

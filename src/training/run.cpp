@@ -14,15 +14,23 @@
 #include "ddpm/image/plot.h"
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/metrics/tensorboard.h"
-#include "ddpm/training/checkpoint_saver.h"
+#include "ddpm/runs/checkpoint_saver.h"
+#include "ddpm/runs/run_directory.h"
 #include "ddpm/training/prepare.h"
-#include "ddpm/training/run_directory.h"
 #include "ddpm/training/schedules.h"
 #include "ddpm/training/trainer.h"
 #include "preview.h"
 
 namespace ddpm {
 namespace {
+
+RunEnvironment environment_of(const Prepared& prepared, const RunOptions& options) {
+  return {.command_line = options.command_line,
+          .device = prepared.runtime.description,
+          .data_source = prepared.images.info().source,
+          .data_images = prepared.images.count(),
+          .data_fingerprint = prepared.images.fingerprint()};
+}
 
 constexpr double kSecondsToRetry = 60;  // a checkpoint that could not be saved
 
@@ -290,7 +298,7 @@ void Run::bring_back_directory() {
       directory_.path().string());
   saved_step_ = -1;
   attempt([&] {
-    directory_.write_description(config_, prepared_, options_.command_line);
+    directory_.write_description(config_, environment_of(prepared_, options_));
     open_metrics();
   });
 }
@@ -343,8 +351,6 @@ void Run::save_loss_plot() const {
 
 }  // namespace
 
-fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
-
 ExitCode run_training(Config config, const RunOptions& options) {
   const Stopwatch started;
   const RunDirectory directory(config);
@@ -359,7 +365,7 @@ ExitCode run_training(Config config, const RunOptions& options) {
 
   if (!lock) lock.emplace(directory.create_and_lock());
   if (options.overwrite) directory.clear();
-  directory.write_description(config, prepared, options.command_line);
+  directory.write_description(config, environment_of(prepared, options));
   add_log_file(directory.log());
   ExitCode code = ExitCode::kSuccess;
   const TrainingConfig& training = config.training;

@@ -10,9 +10,9 @@
 #include <cstdint>
 
 #include "ddpm/base/log.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
-#include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 namespace {

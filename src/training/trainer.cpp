@@ -11,8 +11,8 @@
 #include "ddpm/nn/initialize.h"
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/random.h"
+#include "ddpm/runs/training_state.h"
 #include "ddpm/training/schedules.h"
-#include "ddpm/training/state.h"
 
 namespace ddpm {
 namespace {

@@ -6,8 +6,8 @@
 #include <cmath>
 
 #include "ddpm/base/error.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/nn/unet.h"
-#include "ddpm/ops/runtime.h"
 #include "support/fill.h"
 #include "support/models.h"
 

@@ -7,9 +7,9 @@
 #include <functional>
 #include <string>
 
+#include "ddpm/device/runtime.h"
 #include "ddpm/diffusion/generate.h"
 #include "ddpm/nn/unet.h"
-#include "ddpm/ops/runtime.h"
 #include "support/fill.h"
 #include "support/models.h"
 

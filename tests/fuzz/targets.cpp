@@ -26,9 +26,9 @@
 #include "ddpm/formats/zip.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/interop/diffusers.h"
-#include "ddpm/io/checkpoint.h"
 #include "ddpm/metrics/jsonl.h"
-#include "ddpm/training/state.h"
+#include "ddpm/runs/checkpoint_store.h"
+#include "ddpm/runs/training_state.h"
 #include "support/files.h"
 
 namespace ddpm::testing {

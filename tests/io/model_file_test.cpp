@@ -6,8 +6,8 @@
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/formats/sha256.h"
-#include "ddpm/io/checkpoint.h"
 #include "ddpm/io/weights.h"
+#include "ddpm/runs/checkpoint_store.h"
 #include "support/files.h"
 #include "support/models.h"
 
@@ -153,20 +153,6 @@ TEST_F(ModelFileTest, UnknownLayoutsAreRefusedWithTheKnownOnes) {
     EXPECT_EQ(error_of(file), std::string("model.names: unknown scheme '") + layout +
                                   "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
   }
-}
-
-TEST_F(ModelFileTest, FindsTheNewestRun) {
-  const fs::path runs = folder_ / "runs";
-  EXPECT_TRUE(
-      contains(message_of<CheckpointError>([&] { newest_run(runs); }), "no trained run below"));
-  save_checkpoint("runs/b", 1);
-  save_checkpoint("runs/a", 1);
-  save_checkpoint("runs/c", 1);
-  folder_.write("runs/d/config.json", "{}");
-  const auto now = fs::file_time_type::clock::now();
-  for (const auto& [name, age] : {std::pair{"a", 3}, {"b", 1}, {"c", 2}})
-    fs::last_write_time(runs / name / "checkpoints/latest", now - std::chrono::hours(age));
-  EXPECT_EQ(newest_run(runs), runs / "b");
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 #include <torch/cuda.h>
 #include <torch/types.h>
 
+#include "ddpm/device/runtime.h"
 #include "ddpm/ops/gradients.h"
-#include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 

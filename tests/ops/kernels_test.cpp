@@ -4,6 +4,9 @@
 #include <torch/types.h>
 
 #include "ddpm/data/batch_source.h"
+#include "ddpm/device/replay.h"
+#include "ddpm/device/runtime.h"
+#include "ddpm/device/step_inputs.h"
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/attention.h"
 #include "ddpm/ops/diffusion_step.h"
@@ -11,8 +14,6 @@
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/linear.h"
-#include "ddpm/ops/replay.h"
-#include "ddpm/ops/runtime.h"
 #include "ddpm/ops/timestep_embedding.h"
 #include "kernels_fixture.h"
 
@@ -226,8 +227,8 @@ TEST(KernelDiffusionStep, AgreesWithTheFormula) {
 TEST(Replay, RepeatsTheWorkWithNewInputs) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   const Runtime runtime = set_up_runtime({.device = "cuda"});
-  ops::StepInputs inputs(runtime.device, 1, 2);
-  ops::Replay replay(runtime.device);
+  StepInputs inputs(runtime.device, 1, 2);
+  Replay replay(runtime.device);
   const Tensor sum = torch::zeros({}, torch::TensorOptions().device(runtime.device));
   for (int i = 1; i <= 20; ++i) {
     inputs.set(std::array{std::int64_t{i}}, std::array{0.5, 0.25});

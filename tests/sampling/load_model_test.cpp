@@ -4,8 +4,8 @@
 #include <torch/types.h>
 
 #include "ddpm/base/error.h"
-#include "ddpm/io/checkpoint.h"
 #include "ddpm/io/weights.h"
+#include "ddpm/runs/checkpoint_store.h"
 #include "support/files.h"
 #include "support/fill.h"
 #include "support/models.h"

@@ -7,7 +7,7 @@
 #include <limits>
 
 #include "ddpm/base/error.h"
-#include "ddpm/io/checkpoint.h"
+#include "ddpm/runs/checkpoint_store.h"
 #include "support/faulty_file_system.h"
 #include "support/small_trainer.h"
 

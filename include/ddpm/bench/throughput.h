@@ -5,8 +5,8 @@
 #include <vector>
 
 #include "ddpm/config/config.h"
-#include "ddpm/ops/profile.h"
-#include "ddpm/ops/runtime.h"
+#include "ddpm/device/profile.h"
+#include "ddpm/device/runtime.h"
 
 namespace ddpm {
 
@@ -23,14 +23,14 @@ struct TrainingSpeed {
   double seconds_to_steady_step = 0;  // from construction of the network to the end of its first
                                       // step at full speed
   double peak_memory_bytes = 0;
-  std::vector<ops::KernelTime> kernels;  // of one step, if asked for
+  std::vector<KernelTime> kernels;  // of one step, if asked for
 };
 
 struct SamplingSpeed {
   double evaluations_per_second = 0;  // images times steps, median over windows
   double step_milliseconds = 0;
   double peak_memory_bytes = 0;
-  std::vector<ops::KernelTime> kernels;  // of one step, if asked for
+  std::vector<KernelTime> kernels;  // of one step, if asked for
 };
 
 struct BenchOptions {

@@ -7,7 +7,7 @@
 
 #include "ddpm/data/batch.h"
 #include "ddpm/data/image_store.h"
-#include "ddpm/ops/replay.h"
+#include "ddpm/device/step_inputs.h"
 
 namespace ddpm {
 
@@ -40,7 +40,7 @@ class BatchSource {
   torch::Tensor resident_;  // uint8 [count,H,W,C] on the device; undefined: made on the CPU
   torch::Tensor pixels_;    // [count,H,W,C] float32 on the device
   torch::Tensor images_;    // the same as [count,C,H,W]
-  std::unique_ptr<ops::StepInputs> labels_;
+  std::unique_ptr<StepInputs> labels_;
 };
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// Image folders: which files belong to the data set, and decoding them on several threads.
+// Image folders: which files belong to the data set, and what is in them.
 #pragma once
 
 #include <cstdint>
@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/base/parallel.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/image.h"
 
@@ -39,19 +40,8 @@ struct BadFile {
   std::string reason;
 };
 
-struct WorkOptions {
-  int threads = 0;                  // 0: as many as the machine has
-  std::function<bool()> stop = {};  // asked often; true ends the work
-  // Called often, from the calling thread.
-  std::function<void(std::size_t done, std::size_t total)> progress = {};
-};
-
-// Calls work(i) for i in [0, count) on several threads, in any order. A DataError is kept as the
-// failure of that index; with `stop_at_first`, indices after the lowest failing one may be left
-// out, all before it are done, so that which failure comes first does not depend on timing. Any
-// other exception is rethrown here. Returns one reason an index, empty for success. Throws
-// Error(kInterrupted) if asked to stop.
-std::vector<std::string> for_each_index(std::size_t count, const WorkOptions& options,
+// for_each_index (base/parallel.h) over the images of a data set.
+std::vector<std::string> for_each_image(std::size_t count, const WorkOptions& options,
                                         bool stop_at_first,
                                         const std::function<void(std::size_t)>& work);
 

@@ -8,8 +8,9 @@
 #include <string>
 
 #include "ddpm/config/config.h"
+#include "ddpm/device/replay.h"
+#include "ddpm/device/step_inputs.h"
 #include "ddpm/diffusion/sampler.h"
-#include "ddpm/ops/replay.h"
 
 namespace ddpm {
 
@@ -50,9 +51,9 @@ class Generator {
   const Sampler& sampler_;
   Predictor predictor_;
   GeneratorOptions options_;
-  ops::StepInputs inputs_;  // timestep, which is also the step of the noise, and first image; then
-                            // the coefficients
-  ops::Replay replay_;
+  StepInputs inputs_;  // timestep, which is also the step of the noise, and first image; then
+                       // the coefficients
+  Replay replay_;
   torch::Tensor x_;
 };
 

@@ -54,8 +54,4 @@ ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
 // CheckpointError if its config.json is damaged.
 SamplingConfig sampling_defaults(const std::filesystem::path& path);
 
-// The newest run below `runs` that has a complete checkpoint. Throws CheckpointError if there is
-// none.
-std::filesystem::path newest_run(const std::filesystem::path& runs);
-
 }  // namespace ddpm

@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/device/named_tensor.h"
 #include "ddpm/formats/tensor_set.h"
-#include "ddpm/ops/named_tensor.h"
 
 namespace ddpm {
 

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "ddpm/ops/named_tensor.h"
+#include "ddpm/device/named_tensor.h"
 
 namespace ddpm {
 

@@ -4,13 +4,14 @@
 #include <filesystem>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ddpm/config/loader.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/unet.h"
-#include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 
@@ -19,6 +20,9 @@ struct LoadedModel {
   Runtime runtime;
   UNet net{nullptr};
   std::string sha256;  // of the weights file
+
+  // Under the network's own names; they are not copied.
+  std::vector<NamedTensor> weights() const;
 
   // Without dropout and gradients. Refers to the network, which it keeps alive. `labels`: of the
   // images of each call, on the device, for class-conditional networks (nn/embeddings.h).

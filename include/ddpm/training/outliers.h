@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "ddpm/training/state.h"
+#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 

@@ -2,8 +2,8 @@
 
 #include "ddpm/config/config.h"
 #include "ddpm/data/image_store.h"
+#include "ddpm/device/runtime.h"
 #include "ddpm/nn/cost.h"
-#include "ddpm/ops/runtime.h"
 
 namespace ddpm {
 

@@ -36,7 +36,4 @@ ExitCode run_training(Config config, const RunOptions& options);
 // What training would take, from one real step: parameters, memory, disk and time. Writes no file.
 void dry_run(Config config);
 
-// runs/NAME.
-std::filesystem::path run_directory(const Config& config);
-
 }  // namespace ddpm

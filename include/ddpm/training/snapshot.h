@@ -7,8 +7,8 @@
 #include <optional>
 #include <vector>
 
-#include "ddpm/ops/named_tensor.h"
-#include "ddpm/training/state.h"
+#include "ddpm/device/named_tensor.h"
+#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 

@@ -12,13 +12,14 @@
 #include "ddpm/config/config.h"
 #include "ddpm/data/batch_source.h"
 #include "ddpm/data/image_store.h"
+#include "ddpm/device/replay.h"
+#include "ddpm/device/runtime.h"
+#include "ddpm/device/step_inputs.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/parameter_layout.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/adam.h"
-#include "ddpm/ops/replay.h"
-#include "ddpm/ops/runtime.h"
 #include "ddpm/training/outliers.h"
 #include "ddpm/training/snapshot.h"
 
@@ -96,8 +97,8 @@ class Trainer {
   std::optional<ops::Draw> dropout_;  // of the micro-batch in progress
 
   // What changes from step to step, and the parts of a step, which a GPU records and replays.
-  ops::StepInputs inputs_;
-  ops::Replay first_backward_, next_backward_, update_;
+  StepInputs inputs_;
+  Replay first_backward_, next_backward_, update_;
 
   // On the device, so that no step waits for the host: the totals; steps in a row whose gradient
   // was not finite; the last gradient's norm, and what is added to it: nothing, or NaN for good

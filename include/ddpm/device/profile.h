@@ -1,0 +1,29 @@
+// Where a GPU spends its time.
+#pragma once
+
+#include <torch/types.h>
+
+#include <cstdint>
+#include <string>
+#include <vector>
+
+namespace ddpm {
+
+struct KernelTime {
+  std::string name;
+  std::int64_t calls = 0;
+  double milliseconds = 0;  // all calls together
+};
+
+// Records what a GPU does from construction to stop(), which comes exactly once. One at a time.
+class KernelProfiler {
+ public:
+  explicit KernelProfiler(torch::Device device);
+  // Waits for the device. Device time of every kernel and copy, longest first; empty on the CPU.
+  std::vector<KernelTime> stop();
+
+ private:
+  torch::Device device_;
+};
+
+}  // namespace ddpm

@@ -1,0 +1,140 @@
+#include "ddpm/io/export_model.h"
+
+#include <cmath>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/interop/architecture.h"
+#include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/translate.h"
+#include "ddpm/io/model_file.h"
+#include "ddpm/io/weights.h"
+
+namespace ddpm {
+namespace {
+
+constexpr const char* kCompVisPrefix = "model.diffusion_model.";
+
+torch::Dtype dtype_of(ExportType type) {
+  switch (type) {
+    case ExportType::kFp32:
+      return torch::kFloat32;
+    case ExportType::kFp16:
+      return torch::kFloat16;
+    case ExportType::kBf16:
+      return torch::kBFloat16;
+  }
+  return torch::kFloat32;
+}
+
+std::vector<NamedTensor> converted(const std::vector<NamedTensor>& weights, torch::Dtype dtype) {
+  std::vector<NamedTensor> tensors;
+  for (const auto& [name, weight] : weights) {
+    const torch::Tensor value = weight.to(dtype);
+    if (value.isinf().any().item<bool>() && !weight.isinf().any().item<bool>())
+      throw ConfigError("--dtype: " + name + " has values beyond the range of fp16; use bf16");
+    tensors.push_back({name, value});
+  }
+  return tensors;
+}
+
+// w86763777/pytorch-ddpm keeps its sinusoids in the file, sine and cosine alternating, [T,
+// base_width].
+NamedTensor sinusoid_table(const Config& config, torch::Dtype dtype) {
+  const std::int64_t half = config.model.base_width / 2;
+  const torch::Tensor frequencies =
+      (torch::arange(half, torch::kFloat64) * (-std::log(10000.0) / static_cast<double>(half)))
+          .exp();
+  const torch::Tensor angles =
+      torch::arange(config.diffusion.timesteps, torch::kFloat64).unsqueeze(1) * frequencies;
+  return {"time_embedding.timembedding.0.weight",
+          torch::stack({angles.sin(), angles.cos()}, 2).flatten(1).to(dtype)};
+}
+
+TensorSet tensors_in_layout(const Config& config, const std::vector<NamedTensor>& weights,
+                            ModelFormat target, torch::Dtype dtype) {
+  const ModelConfig& network = config.model;
+  std::vector<NamedTensor> all = converted(weights, dtype);
+  const std::optional<NamingScheme> scheme = scheme_of(target);
+  if (!scheme || scheme == network.names) return to_tensor_set(all);
+  if (target == ModelFormat::kPytorchDdpm) all.push_back(sinusoid_table(config, dtype));
+  TensorSet result = to_layout(to_tensor_set(all), Layout::of(*scheme, network), network);
+  if (target == ModelFormat::kCompvis)
+    for (TensorView& view : result.tensors) view.name = kCompVisPrefix + view.name;
+  return result;
+}
+
+void check_representable(const Config& config, ModelFormat target) {
+  const std::optional<NamingScheme> scheme = scheme_of(target);
+  if (!scheme || scheme == NamingScheme::kDiffusers) return;  // the latter by writing its configs
+  check_layout(config.model, {.scheme = *scheme});
+}
+
+// Fills a folder beside the final one and renames it.
+class NewFolder {
+ public:
+  explicit NewFolder(const fs::path& path)
+      : path_(path.has_filename() ? path : path.parent_path()),
+        temporary_(path_.parent_path() / (".writing_" + path_.filename().string())) {
+    if (fs::exists(path_) && !(fs::is_directory(path_) && fs::is_empty(path_)))
+      throw ConfigError(path_.string() +
+                        ": exists and is no empty folder; choose another --output, or remove it");
+    fs::remove_all(temporary_);
+    make_directories(temporary_);
+  }
+  ~NewFolder() {
+    std::error_code ignored;
+    fs::remove_all(temporary_, ignored);
+  }
+  NewFolder(const NewFolder&) = delete;
+  NewFolder& operator=(const NewFolder&) = delete;
+
+  // Where to write the file that will be `name` in the folder.
+  fs::path add(const fs::path& name) {
+    make_directories((temporary_ / name).parent_path());
+    files_.push_back(path_ / name);
+    return temporary_ / name;
+  }
+  std::vector<fs::path> finish() {
+    sync_directory(temporary_);
+    std::error_code ignored;
+    fs::remove(path_, ignored);  // empty
+    rename_durably(temporary_, path_);
+    return files_;
+  }
+
+ private:
+  fs::path path_, temporary_;
+  std::vector<fs::path> files_;
+};
+
+void write_json(const fs::path& path, const nlohmann::ordered_json& document) {
+  write_file_atomically(path, document.dump(2) + "\n");
+}
+
+}  // namespace
+
+std::vector<fs::path> export_model(const Config& config, const std::vector<NamedTensor>& weights,
+                                   const ExportRequest& request, const fs::path& folder) {
+  check_representable(config, request.target);
+  const bool diffusers = request.target == ModelFormat::kDiffusers;
+  const nlohmann::ordered_json unet = diffusers ? unet_config(config) : nullptr,
+                               scheduler = diffusers ? scheduler_config(config) : nullptr;
+  const TensorSet tensors =
+      tensors_in_layout(config, weights, request.target, dtype_of(request.dtype));
+
+  NewFolder output(folder);
+  const bool own_names = diffusers || request.target == ModelFormat::kDdpm;
+  write_safetensors(
+      output.add(diffusers ? "unet/diffusion_pytorch_model.safetensors" : "model.safetensors"),
+      tensors.tensors, own_names ? model_metadata(config) : model_metadata(config, request.target));
+  if (diffusers) {
+    write_json(output.add("unet/config.json"), unet);
+    write_json(output.add("scheduler/scheduler_config.json"), scheduler);
+    write_json(output.add("model_index.json"), pipeline_index(config));
+  }
+  return output.finish();
+}
+
+}  // namespace ddpm

@@ -1,0 +1,285 @@
+#include "ddpm/runs/checkpoint_store.h"
+
+#include <algorithm>
+#include <array>
+#include <charconv>
+#include <set>
+#include <string_view>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
+#include "ddpm/formats/json.h"
+#include "ddpm/formats/sha256.h"
+
+namespace ddpm {
+namespace {
+
+constexpr const char* kManifest = "MANIFEST.json";
+constexpr const char* kLatest = "latest";
+constexpr const char* kBest = "best";
+constexpr std::string_view kTemporaryPrefix = ".writing_";
+constexpr std::string_view kReplacedPrefix = ".replaced_";
+constexpr int kManifestVersion = 1;
+// What every checkpoint consists of; ema.safetensors depends on the run.
+constexpr std::array kRequired = {"model.safetensors", "optimizer.safetensors", "state.json"};
+
+std::vector<fs::path> files_of(const fs::path& checkpoint) {
+  std::vector<fs::path> files;
+  for (const fs::path& file : list_files_recursively(checkpoint))
+    if (file != kManifest) files.push_back(file);
+  return files;
+}
+
+void write_manifest(const fs::path& checkpoint) {
+  nlohmann::ordered_json manifest = {{"version", kManifestVersion},
+                                     {"files", nlohmann::ordered_json::array()}};
+  for (const fs::path& file : files_of(checkpoint))
+    manifest["files"].push_back({{"name", file.string()},
+                                 {"size", fs::file_size(checkpoint / file)},
+                                 {"sha256", sha256_file(checkpoint / file)}});
+  write_file_atomically(checkpoint / kManifest, manifest.dump(2) + "\n");
+}
+
+nlohmann::json read_manifest(const fs::path& checkpoint) {
+  const fs::path path = checkpoint / kManifest;
+  try {
+    nlohmann::json manifest = parse_json(read_file(path, 1 << 20), path.string());
+    if (manifest.at("version") != kManifestVersion)
+      throw CheckpointError(path.string() + ": version " + shorten(manifest.at("version").dump()) +
+                            " is unknown; it was written by a newer program");
+    if (!manifest.at("files").is_array())
+      throw CheckpointError(path.string() + ": 'files' is no list");
+    return manifest;
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError(path.string() + ": not a valid manifest: " + error.what());
+  } catch (const IoError& error) {
+    throw CheckpointError(checkpoint.string() + " is no complete checkpoint: " + error.what());
+  }
+}
+
+bool is_checkpoint_name(const std::string& name) {
+  return name.starts_with("step_") && name.size() > 5 &&
+         std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
+}
+
+// Of a folder with such a name; -1 beyond 64 bits, which no run reaches.
+std::int64_t step_of(const fs::path& checkpoint) {
+  const std::string name = checkpoint.filename().string();
+  std::int64_t step = -1;
+  std::from_chars(name.data() + 5, name.data() + name.size(), step);
+  return step;
+}
+
+// The checkpoint that a pointer file (`latest`, `best`) names, whether it exists or not; an empty
+// path if there is no such file or it cannot be read.
+fs::path read_pointer(const fs::path& pointer) {
+  std::error_code error;
+  if (!fs::exists(pointer, error)) return {};
+  try {
+    std::string name = read_file(pointer, 4096);
+    while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
+    if (is_checkpoint_name(name)) return pointer.parent_path() / name;
+  } catch (const IoError& problem) {
+    log_warning("ignored: {}", problem.what());
+  }
+  return {};
+}
+
+bool verifies(const fs::path& checkpoint) {
+  try {
+    verify_checkpoint(checkpoint);
+    return true;
+  } catch (const Error& error) {
+    log_warning("checkpoint {} is damaged and ignored: {}", checkpoint.string(), error.what());
+    return false;
+  }
+}
+
+}  // namespace
+
+std::string checkpoint_name(std::int64_t step) { return format_text("step_{:08}", step); }
+
+namespace {
+
+// Compares one file with its entry in the manifest; returns its name.
+std::string verify_entry(const fs::path& checkpoint, const nlohmann::json& entry) {
+  auto name = entry.at("name").get<std::string>();
+  const fs::path file = checkpoint / name;
+  std::error_code error;
+  if (fs::path(name).has_parent_path() || !fs::is_regular_file(file, error))
+    throw CheckpointError(file.string() + ": missing");
+  const std::uint64_t size = fs::file_size(file);
+  const auto expected = entry.at("size").get_ref<const std::uint64_t&>();
+  if (size != expected)
+    throw CheckpointError(
+        format_text("{}: {} bytes long, the manifest says {}", file.string(), size, expected));
+  if (sha256_file(file) != entry.at("sha256").get<std::string>())
+    throw CheckpointError(file.string() +
+                          ": the content does not match its SHA-256 in the manifest");
+  return name;
+}
+
+// Whether the manifest speaks of everything a program would read.
+void check_completeness(const fs::path& checkpoint, const std::set<std::string>& listed) {
+  for (const char* name : kRequired)
+    if (!listed.contains(name))
+      throw CheckpointError((checkpoint / kManifest).string() + ": does not list " + name +
+                            ", which every checkpoint has");
+  for (const fs::path& file : files_of(checkpoint))
+    if (file.extension() == ".safetensors" && !listed.contains(file.string()))
+      throw CheckpointError((checkpoint / file).string() + ": not in the manifest");
+}
+
+}  // namespace
+
+void verify_checkpoint(const fs::path& checkpoint) {
+  const nlohmann::json manifest = read_manifest(checkpoint);
+  try {
+    std::set<std::string> listed;
+    for (const nlohmann::json& entry : manifest.at("files"))
+      listed.insert(verify_entry(checkpoint, entry));
+    check_completeness(checkpoint, listed);
+  } catch (const nlohmann::json::exception& error) {
+    throw CheckpointError((checkpoint / kManifest).string() +
+                          ": not a valid manifest: " + error.what());
+  } catch (const fs::filesystem_error& error) {
+    throw CheckpointError(checkpoint.string() + ": cannot be read: " + error.what());
+  } catch (const IoError& error) {
+    throw CheckpointError(error.what());
+  }
+}
+
+CheckpointStore::CheckpointStore(fs::path folder) : folder_(std::move(folder)) {}
+
+fs::path CheckpointStore::save(std::int64_t step,
+                               const std::function<void(const fs::path&)>& write_files) {
+  const std::string name = checkpoint_name(step);
+  const fs::path temporary = folder_ / (std::string(kTemporaryPrefix) + name);
+  try {
+    recover();
+    remove_recursively(temporary);
+    make_directories(temporary);
+    write_files(temporary);
+    write_manifest(temporary);
+    sync_directory(temporary);
+    verify_checkpoint(temporary);
+  } catch (...) {
+    std::error_code ignored;
+    fs::remove_all(temporary, ignored);  // a full disk needs the space
+    throw;
+  }
+  // From here on a failure must not delete anything: the temporary name may stand for the old one.
+  put_in_place(temporary, name);
+  write_file_atomically(folder_ / kLatest, name + "\n");
+  return folder_ / name;
+}
+
+void CheckpointStore::put_in_place(const fs::path& temporary, const std::string& name) {
+  const fs::path final = folder_ / name;
+  const fs::path replaced = folder_ / (std::string(kReplacedPrefix) + name);
+  std::error_code error;
+  if (!fs::exists(final, error)) return rename_durably(temporary, final);
+  if (exchange_durably(temporary, final)) return remove_recursively(temporary);
+  // Two steps: the old one is found under its other name until the new one has taken its place.
+  remove_recursively(replaced);
+  rename_durably(final, replaced);
+  try {
+    rename_durably(temporary, final);
+  } catch (...) {
+    recover();
+    throw;
+  }
+  remove_recursively(replaced);
+}
+
+std::vector<fs::path> CheckpointStore::displaced() const {
+  std::vector<fs::path> folders;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename().string();
+    if (name.starts_with(kReplacedPrefix) &&
+        !fs::exists(folder_ / name.substr(kReplacedPrefix.size()), error))
+      folders.push_back(entry.path());
+  }
+  return folders;
+}
+
+void CheckpointStore::recover() {
+  for (const fs::path& folder : displaced())
+    rename_durably(folder, folder_ / folder.filename().string().substr(kReplacedPrefix.size()));
+}
+
+std::vector<fs::path> CheckpointStore::list() const {
+  std::vector<fs::path> checkpoints;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
+    if (is_checkpoint_name(entry.path().filename().string()) &&
+        fs::exists(entry.path() / kManifest))
+      checkpoints.push_back(entry.path());
+  // Zero-padded names sort like their steps; beyond eight digits length decides first.
+  std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
+    const std::string x = a.filename().string(), y = b.filename().string();
+    return x.size() != y.size() ? x.size() < y.size() : x < y;
+  });
+  return checkpoints;
+}
+
+std::optional<fs::path> CheckpointStore::newest() const {
+  std::error_code error;
+  const fs::path last = read_pointer(folder_ / kLatest);
+  if (fs::exists(last, error) && verifies(last)) return last;
+  const std::vector<fs::path> checkpoints = list();
+  for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it)
+    if (*it != last && verifies(*it)) return *it;
+  for (const fs::path& folder : displaced())
+    if (verifies(folder)) return folder;
+  return std::nullopt;
+}
+
+std::optional<fs::path> CheckpointStore::best() const {
+  std::error_code error;
+  const fs::path best = read_pointer(folder_ / kBest);
+  return fs::exists(best, error) ? std::optional(best) : std::nullopt;
+}
+
+void CheckpointStore::set_best(const fs::path& checkpoint) {
+  write_file_atomically(folder_ / kBest, checkpoint.filename().string() + "\n");
+}
+
+void CheckpointStore::prune(const Retention& retention) {
+  remove_leftovers();
+  std::error_code error;
+  std::vector<fs::path> checkpoints = list();
+  // What was saved last counts as newest, even if a damaged or abandoned one has a later step.
+  const auto last =
+      std::find(checkpoints.begin(), checkpoints.end(), read_pointer(folder_ / kLatest));
+  if (last == checkpoints.end()) return;  // unreadable: nothing says what may go
+  std::rotate(last, last + 1, checkpoints.end());
+  const auto surplus =
+      static_cast<std::int64_t>(checkpoints.size()) - std::max<std::int64_t>(retention.newest, 1);
+  const fs::path best = read_pointer(folder_ / kBest);
+  for (std::int64_t i = 0; i < surplus; ++i) {
+    const fs::path& checkpoint = checkpoints[static_cast<std::size_t>(i)];
+    const bool kept = retention.every > 0 && step_of(checkpoint) % retention.every == 0;
+    if (!kept && checkpoint != best) fs::remove_all(checkpoint, error);
+  }
+}
+
+void CheckpointStore::remove_leftovers() {
+  std::error_code error;
+  const std::vector<fs::path> wanted = displaced();
+  std::vector<fs::path> leftovers;
+  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
+    const std::string name = entry.path().filename().string();
+    if ((name.starts_with(kTemporaryPrefix) || name.starts_with(kReplacedPrefix)) &&
+        std::find(wanted.begin(), wanted.end(), entry.path()) == wanted.end())
+      leftovers.push_back(entry.path());
+  }
+  for (const fs::path& leftover : leftovers) fs::remove_all(leftover, error);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,181 @@
+#include "ddpm/runs/run_directory.h"
+
+#include <algorithm>
+#include <ctime>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/version.h"
+#include "ddpm/config/difference.h"
+#include "ddpm/config/loader.h"
+#include "ddpm/metrics/tensorboard.h"
+#include "ddpm/runs/checkpoint_store.h"
+#include "ddpm/runs/training_state.h"
+
+namespace ddpm {
+namespace {
+
+constexpr const char* kLock = "lock";
+
+std::string utc_now() {
+  const std::time_t now = std::time(nullptr);
+  std::tm utc{};
+  ::gmtime_r(&now, &utc);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%SZ", &utc);
+  return text;
+}
+
+}  // namespace
+
+RunDirectory::RunDirectory(const Config& config)
+    : path_(fs::path(config.run.directory) / config.run.name) {}
+
+fs::path RunDirectory::samples(std::int64_t step) const {
+  return path_ / "samples" / (checkpoint_name(step) + ".png");
+}
+
+std::optional<fs::path> RunDirectory::find_checkpoint(const std::string& wish) const {
+  if (wish != "auto" && wish != "latest") {
+    verify_checkpoint(wish);
+    return fs::path(wish);
+  }
+  const CheckpointStore store(checkpoints());
+  std::optional<fs::path> newest = store.newest();
+  if (!newest && wish == "latest")
+    throw CheckpointError("--resume latest: no complete checkpoint in '" + checkpoints().string() +
+                          "'");
+  // Something is there that somebody may want to save: never a fresh start.
+  if (!newest && !store.list().empty())
+    throw CheckpointError("--resume auto: every checkpoint in '" + checkpoints().string() +
+                          "' is damaged. Repair one and name it with --resume PATH, or start anew "
+                          "with --overwrite");
+  return newest;
+}
+
+std::optional<FileLock> RunDirectory::lock_existing() const {
+  std::error_code error;
+  if (!fs::is_directory(path_, error)) return std::nullopt;
+  return FileLock(path_ / kLock);
+}
+
+FileLock RunDirectory::create_and_lock() const {
+  make_directories(path_);
+  FileLock lock(path_ / kLock);
+  require_empty();  // another process may have come first, and gone
+  return lock;
+}
+
+void RunDirectory::require_empty() const {
+  std::error_code error;
+  const auto counts = [](const fs::directory_entry& entry) {
+    return entry.path().filename() != kLock;
+  };
+  const fs::directory_iterator entries(path_, error);
+  const bool is_file = fs::exists(path_, error) && !fs::is_directory(path_, error);
+  if (!is_file && std::none_of(begin(entries), end(entries), counts)) return;
+  throw ConfigError("the run directory '" + path_.string() +
+                    "' is not empty. Continue it with --resume auto, replace it with --overwrite, "
+                    "or choose another name with --set run.name=NAME");
+}
+
+void RunDirectory::clear() const {
+  // By name: a mistyped run.name must not delete somebody's folder.
+  std::error_code error;
+  for (const fs::path& part : {config(), path_ / "environment.json", metrics(), log(), loss_plot(),
+                               path_ / "samples", checkpoints()})
+    fs::remove_all(part, error);
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_, error))
+    if (is_tensorboard_file(entry.path())) fs::remove(entry.path(), error);
+}
+
+// Files that a crash cut short, beside those they were to become.
+void RunDirectory::remove_leftovers() const {
+  std::error_code error;
+  std::vector<fs::path> leftovers;
+  for (const fs::path& file : {config(), path_ / "environment.json", metrics(), loss_plot()})
+    leftovers.emplace_back(file.string() + ".tmp");
+  for (const fs::directory_entry& entry : fs::directory_iterator(path_ / "samples", error))
+    if (entry.path().string().ends_with(".png.tmp")) leftovers.push_back(entry.path());
+  for (const fs::path& leftover : leftovers) fs::remove(leftover, error);
+}
+
+void RunDirectory::write_description(const Config& config,
+                                     const RunEnvironment& environment) const {
+  make_directories(path_);
+  const VersionInfo& version = version_info();
+  const nlohmann::ordered_json json = {{"command_line", environment.command_line},
+                                       {"started", utc_now()},
+                                       {"program", version.program},
+                                       {"git_revision", version.git_revision},
+                                       {"libtorch", version.libtorch},
+                                       {"cuda", version.cuda},
+                                       {"compiler", version.compiler},
+                                       {"device", environment.device},
+                                       {"data_source", environment.data_source},
+                                       {"data_images", environment.data_images},
+                                       {"data_fingerprint", environment.data_fingerprint}};
+  remove_leftovers();
+  write_file_atomically(this->config(), to_json(config));
+  write_file_atomically(path_ / "environment.json", json.dump(2) + "\n");
+}
+
+fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
+
+fs::path newest_run(const fs::path& runs) {
+  std::optional<fs::path> newest;
+  fs::file_time_type newest_time;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(runs, error)) {
+    const fs::path latest = entry.path() / "checkpoints" / "latest";
+    if (!fs::exists(latest, error)) continue;
+    const fs::file_time_type time = fs::last_write_time(latest, error);
+    if (!newest || time > newest_time) newest = entry.path(), newest_time = time;
+  }
+  if (!newest)
+    throw CheckpointError("no trained run below '" + runs.string() +
+                          "'; train one (`ddpm train --config FILE`) or name a model with --model");
+  return *newest;
+}
+
+void check_disk_space(const RunDirectory& directory, const Config& config,
+                      std::int64_t parameters) {
+  const TrainingConfig& training = config.training;
+  // Weights, two moments and the average, four bytes each.
+  const double size = (training.ema_decay > 0 ? 16.0 : 12.0) * static_cast<double>(parameters);
+  const auto kept =
+      static_cast<double>(training.keep_checkpoints + (training.keep_best ? 1 : 0) + 1);
+  const auto present = static_cast<double>(CheckpointStore(directory.checkpoints()).list().size());
+  const double needed = size * std::max(kept - present, 1.0);
+  const auto free = static_cast<double>(free_disk_bytes(directory.path()));
+  if (free < needed)
+    throw IoError(format_text(
+        "not enough space for '{}': its checkpoints (training.keep_checkpoints = {}, and one being "
+        "written) need {} more, {} are free. Free some, keep fewer or choose another "
+        "run.directory",
+        directory.path().string(), training.keep_checkpoints, format_bytes(needed),
+        format_bytes(free)));
+}
+
+void check_resumable(const fs::path& checkpoint, const Config& now,
+                     const std::string& data_fingerprint) {
+  const TrainingState state = read_training_state(checkpoint);
+  const Config& saved = state.config;
+  if (!state.data_fingerprint.empty() && state.data_fingerprint != data_fingerprint)
+    log_warning(
+        "the images are not those that the run was trained on so far; it goes on with the "
+        "new ones, which an undisturbed run would not have done");
+  for (const Difference& d : free_differences(saved, now))
+    log_info("changed since the checkpoint: {} from {} to {}", d.path, d.before, d.after);
+  std::string refused;
+  for (const Difference& d : frozen_differences(saved, now))
+    refused += format_text("\n  {}: {} in the checkpoint, {} now", d.path, d.before, d.after);
+  if (!refused.empty())
+    throw ConfigError("--resume: these keys cannot change within a run:" + refused +
+                      "\nStart a new run for them (--set run.name=NAME)");
+}
+
+}  // namespace ddpm
