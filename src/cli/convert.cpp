@@ -31,12 +31,18 @@ void add_convert(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
   add_model_options(*command, options->model)->required();
-  command->add_option("--to", options->request.target, join(export_targets()))
+  command
+      ->add_option("--to", options->request.target,
+                   "Layout: " + join(export_targets(), ", ", " or "))
       ->type_name("NAME")
       ->required();
-  command->add_option("--output", options->output, "A new folder")->type_name("DIR")->required();
-  command->add_option("--dtype", options->request.dtype, "fp32, fp16 or bf16")
-      ->capture_default_str()
+  command->add_option("--output", options->output, "Folder to write, new or empty")
+      ->type_name("DIR")
+      ->required();
+  command
+      ->add_option(
+          "--dtype", options->request.dtype,
+          format_text("Number format to write: fp32, fp16 or bf16 [{}]", options->request.dtype))
       ->type_name("NAME");
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);

@@ -119,6 +119,9 @@ TEST_F(Bench, MeasuresWhatItIsAskedFor) {
 
 TEST_F(Bench, RefusesBadArguments) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
+      {{"--seconds", "-1"}, "--seconds"},
+      {{"--seconds", "nan"}, "--seconds"},
+      {{"--seconds", "1e9"}, "--seconds"},
       {{"--seconds", "soon"}, "--seconds"},
       {{"--batch-size", "0"}, "batch_size"},
       {{"--batch-size", "many"}, "--batch-size"},
