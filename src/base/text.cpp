@@ -57,8 +57,8 @@ std::string join(std::span<const std::string> parts, std::string_view separator,
   return text;
 }
 
-std::string join_names(std::span<const std::string_view> names) {
-  return join(std::vector<std::string>(names.begin(), names.end()));
+std::string join_names(std::span<const std::string_view> names, std::string_view last_separator) {
+  return join(std::vector<std::string>(names.begin(), names.end()), ", ", last_separator);
 }
 
 std::string shorten(std::string_view text, std::size_t max_bytes) {

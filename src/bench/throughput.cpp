@@ -6,6 +6,8 @@
 #include <functional>
 #include <optional>
 
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/random.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/data/fit.h"
@@ -133,7 +135,13 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   const std::unique_ptr<Sampler> sampler = make_sampler_for(config, {});
   SamplingSpeed speed;
   // Steps are timed in windows, so that start-up counts for nothing.
-  const std::size_t window = runtime.device.is_cpu() ? 1 : 25;
+  const std::size_t steps = sampler->grid().size();
+  if (steps < 2)
+    throw ConfigError(format_text(
+        "diffusion.timesteps = {}: the speed of sampling is measured after the first step; set at "
+        "least 2",
+        steps));
+  const std::size_t window = runtime.device.is_cpu() ? 1 : std::min<std::size_t>(25, steps / 2);
   std::vector<double> windows;
   const Stopwatch all;
   Stopwatch one;

@@ -66,16 +66,28 @@ int check_output(int code) {
               format_text("cannot write to standard output: {}", std::strerror(errno)));
 }
 
-// What to say of a first argument that is neither an option nor a command; else nothing.
-std::string unknown_command(const CLI::App& program, const std::string& argument) {
-  const auto named = [&](const CLI::App* command) { return command->get_name() == argument; };
-  if (argument.starts_with("-") || !program.get_subcommands(named).empty()) return "";
-  std::vector<std::string> names;
-  for (const CLI::App* command : cli::visible_commands(program))
-    names.push_back(command->get_name());
-  const std::string likely = nearest(argument, names);
-  return format_text("unknown command '{}'{} The commands are {}", shorten(argument),
-                     likely.empty() ? "." : "; did you mean '" + likely + "'?", join(names));
+// The message for a word that is no command where one must stand ("trian", "config shwo"), else
+// empty. Words are commands until the first option or the first command without subcommands.
+std::string unknown_command(const CLI::App& program, const std::vector<std::string>& words) {
+  const CLI::App* command = &program;
+  std::string parent = program.get_name();
+  for (const std::string& word : words) {
+    const auto named = [&](const CLI::App* child) { return child->get_name() == word; };
+    const std::vector<const CLI::App*> found = command->get_subcommands(named);
+    if (found.empty()) {
+      std::vector<std::string> names;
+      for (const CLI::App* child : cli::visible_commands(*command))
+        names.push_back(child->get_name());
+      if (word.starts_with("-") || names.empty()) return "";
+      const std::string likely = nearest(word, names);
+      return format_text("unknown command '{}'{} The commands of {} are {}; see {} --help",
+                         shorten(word), likely.empty() ? "." : "; did you mean '" + likely + "'?",
+                         parent, join(names), parent);
+    }
+    command = found.front();
+    parent += " " + word;
+  }
+  return "";
 }
 
 // CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
@@ -94,11 +106,9 @@ int run_command_line(int argc, char** argv) {
   set_up_logging({});
   CLI::App program("Trains denoising diffusion models and samples from them.", "ddpm");
   program.set_version_flag("--version", version_text(),
-                           "Print the versions of program, LibTorch and CUDA");
+                           "Print the versions of the program, LibTorch and CUDA");
   program.require_subcommand(1);
   program.get_formatter()->column_width(34);
-  program.footer(cli::examples({"ddpm train --config configs/cifar10.json",
-                                "ddpm sample --steps 1000", "ddpm COMMAND --help"}));
 
   cli::Action action;
   cli::add_train(program, action, join_arguments(argc, argv));
@@ -110,11 +120,16 @@ int run_command_line(int argc, char** argv) {
   cli::add_config(program, action);
   cli::add_completion(program, action);
   cli::add_docs(program, action);
-  if (argc == 1) {  // who types the name alone wants to know what there is
+  // Last, since a subcommand that is added takes over the footer of its parent.
+  program.footer(cli::examples({"ddpm train --config configs/cifar10.json",
+                                "ddpm sample --steps 1000", "ddpm COMMAND --help"}));
+  if (argc <= 1) {  // the name alone asks which commands there are
     std::fputs(program.help().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
   }
-  if (const std::string unknown = unknown_command(program, argv[1]); !unknown.empty())
+  if (const std::string unknown =
+          unknown_command(program, std::vector<std::string>(argv + 1, argv + argc));
+      !unknown.empty())
     return fail(ExitCode::kUsage, unknown);
   try {
     program.parse(argc, argv);

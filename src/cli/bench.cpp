@@ -116,22 +116,27 @@ ExitCode run_bench(const BenchCommandOptions& options) {
 void add_bench(CLI::App& program, Action& action) {
   auto options = std::make_shared<BenchCommandOptions>();
   CLI::App* command =
-      program.add_subcommand("bench", "How fast this machine trains and samples a network");
+      program.add_subcommand("bench", "Measure how fast this machine trains and samples");
   command
       ->add_option("--config", options->config,
-                   "The network, its image size and the training recipe [Ho et al.'s CIFAR-10]")
+                   "The network, its image size and the training settings [Ho et al.'s CIFAR-10]")
       ->type_name("FILE");
   command
       ->add_option("--batch-size", options->batch_size,
-                   "Images at once, in training and sampling [the config's]")
+                   "Images per batch, in training and sampling [the config's]")
       ->type_name("N");
-  command->add_flag("--train", options->train, "Training only");
-  command->add_flag("--sample", options->sample, "Sampling only");
-  command->add_option("--seconds", options->seconds, "Seconds to measure each, after warm-up")
-      ->capture_default_str()
+  command->add_flag("--train", options->train, "Measure training only");
+  command->add_flag("--sample", options->sample, "Measure sampling only");
+  command
+      ->add_option(
+          "--seconds", options->seconds,
+          format_text("How long to measure each, after warm-up, in seconds [{}]", options->seconds))
+      ->check(between(0, 3600))
       ->type_name("S");
-  command->add_flag("--kernels", options->kernels, "Also where a GPU spends the time of one step");
-  command->add_flag("--json", options->json, "As JSON");
+  command->add_flag("--kernels", options->kernels,
+                    "List the GPU kernels of one step and their times too");
+  command->add_flag("--json", options->json,
+                    "Print JSON; docs/formats/bench.md has its keys and units");
   add_common_options(*command, options->common);
   command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",
                             "ddpm bench --config configs/labml.json --train --json"}));

@@ -1,5 +1,7 @@
 #include "command.h"
 
+#include <cmath>
+
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
 
@@ -17,36 +19,42 @@ std::vector<Override> CommonOptions::overrides() const {
 
 void add_set_option(CLI::App& command, CommonOptions& options) {
   command
-      .add_option("--set", options.set,
-                  "Change one config key; repeatable; the value is JSON, else a string")
+      .add_option(
+          "--set", options.set,
+          "Change one config key; can be repeated. VALUE is read as JSON, or else as a string")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false)
       ->group("Config");
 }
 
 void add_log_options(CLI::App& command, CommonOptions& options) {
-  command.add_flag("--quiet", options.log.quiet, "Warnings and errors only")->group("Messages");
-  command.add_flag("-v,--verbose", options.log.verbose, "Debug messages too")->group("Messages");
-  command.add_option("--log-file", options.log.file, "Append the messages to this file too")
+  command.add_flag("--quiet", options.log.quiet, "Show warnings and errors only")
+      ->group("Messages");
+  command.add_flag("-v,--verbose", options.log.verbose, "Show debug messages too")
+      ->group("Messages");
+  command.add_option("--log-file", options.log.file, "Append the messages to FILE too")
       ->type_name("FILE")
       ->group("Messages");
   command
       .add_option("--progress", options.progress,
-                  "How progress is shown: " + join_names(kChoiceNames<ProgressStyle>))
-      ->capture_default_str()
+                  format_text("How to show progress: {} [{}]",
+                              join_names(kChoiceNames<ProgressStyle>, " or "), options.progress))
       ->type_name("STYLE")
       ->group("Messages");
 }
 
 void add_common_options(CLI::App& command, CommonOptions& options) {
   add_set_option(command, options);
-  command.add_option("--device", options.device, "auto, cpu, cuda or cuda:N [auto]")
+  command
+      .add_option("--device", options.device, "Where to compute: auto, cpu, cuda or cuda:N [auto]")
       ->type_name("NAME")
       ->group("Machine");
-  command.add_option("--precision", options.precision, "fp32, tf32 or bf16 [fp32]")
+  command
+      .add_option("--precision", options.precision,
+                  "Number format to compute in: fp32, tf32 or bf16 [fp32]")
       ->type_name("NAME")
       ->group("Machine");
-  command.add_option("--threads", options.threads, "CPU threads; 0: all cores [0]")
+  command.add_option("--threads", options.threads, "Number of CPU threads; 0 uses all cores [0]")
       ->type_name("N")
       ->group("Machine");
   command.add_option("--seed", options.seed, "Seed of all random numbers [0]")
@@ -55,9 +63,24 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   add_log_options(command, options);
 }
 
+std::function<std::string(const std::string&)> between(double least, double most) {
+  return [least, most](const std::string& text) -> std::string {
+    double value = 0;
+    const bool is_number = CLI::detail::lexical_cast(text, value) && std::isfinite(value);
+    if (is_number && value >= least && value <= most) return "";
+    const std::string range = std::isinf(most) ? format_text("{} or more", least)
+                                               : format_text("from {} to {}", least, most);
+    return format_text("'{}' must be a number, {}", shorten(text), range);
+  };
+}
+
+std::string counted(std::int64_t count, const std::string& noun) {
+  return format_text("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string model_help() {
-  return "Run directory, checkpoint, diffusers folder, or file of weights (.safetensors, .pt, "
-         ".bin, .ckpt)";
+  return "Run directory, checkpoint, diffusers folder, or weights file (.safetensors, .pt, .bin, "
+         ".ckpt)";
 }
 
 std::vector<const CLI::App*> visible_commands(const CLI::App& command) {

@@ -16,7 +16,7 @@
 
 namespace ddpm::cli {
 
-// What a subcommand does when it was chosen.
+// Runs the chosen subcommand.
 using Action = std::function<ExitCode()>;
 
 // Each adds its subcommand to the program and stores its action, which runs after parsing.
@@ -68,7 +68,14 @@ auto read_tensor_data(const Read& read) {
   }
 }
 
-// What an option that names a model takes.
+// A check for an option whose value is a finite number from `least` to `most`, which may be
+// infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
+std::function<std::string(const std::string&)> between(double least, double most);
+
+// "1 image", "40 images": `noun` takes an s.
+std::string counted(std::int64_t count, const std::string& noun);
+
+// The help of an option that names a model.
 std::string model_help();
 
 // The subcommands that help shows: not those without a group.
@@ -77,7 +84,7 @@ std::vector<const CLI::App*> visible_commands(const CLI::App& command);
 // The text below the options: examples, one a line.
 std::string examples(const std::vector<std::string>& lines);
 
-// Names and help of the program's options as one Markdown page (docs/cli.md).
+// The help of every command that is not hidden, as one Markdown page (docs/cli.md).
 std::string cli_markdown(const CLI::App& program);
 
 }  // namespace ddpm::cli

@@ -69,20 +69,30 @@ std::string fish(const CLI::App& program) {
 }  // namespace
 
 void add_completion(CLI::App& program, Action& action) {
-  CLI::App* completion = program.add_subcommand("completion", "Completion script for a shell");
+  CLI::App* completion =
+      program.add_subcommand("completion", "Print a completion script for your shell");
   completion->require_subcommand(1);
-  using Generator = std::string (*)(const CLI::App&);
-  const std::pair<const char*, Generator> shells[] = {{"bash", bash}, {"zsh", zsh}, {"fish", fish}};
-  for (const auto& [name, generator] : shells)
-    completion->add_subcommand(name, std::string("For ") + name)
-        ->callback([&action, &program, generator = generator] {
-          action = [&program, generator] {
-            std::fputs(generator(program).c_str(), stdout);
-            return ExitCode::kSuccess;
-          };
-        });
-  completion->footer(examples({"source <(ddpm completion bash)",
-                               "ddpm completion fish > ~/.config/fish/completions/ddpm.fish"}));
+  struct Shell {
+    const char* name;
+    std::string (*generator)(const CLI::App&);
+    const char* example;
+  };
+  const Shell shells[] = {
+      {"bash", bash, "source <(ddpm completion bash)"},
+      {"zsh", zsh, "source <(ddpm completion zsh)"},
+      {"fish", fish, "ddpm completion fish > ~/.config/fish/completions/ddpm.fish"}};
+  for (const Shell& shell : shells) {
+    CLI::App* command =
+        completion->add_subcommand(shell.name, std::string("Print the script for ") + shell.name);
+    command->footer(examples({shell.example}));
+    command->callback([&action, &program, generator = shell.generator] {
+      action = [&program, generator] {
+        std::fputs(generator(program).c_str(), stdout);
+        return ExitCode::kSuccess;
+      };
+    });
+  }
+  completion->footer(examples({shells[0].example, shells[1].example, shells[2].example}));
 }
 
 }  // namespace ddpm::cli

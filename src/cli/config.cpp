@@ -19,7 +19,7 @@ ResolvedConfig load(const ConfigOptions& options) {
 CLI::App* add_reader(CLI::App& parent, ConfigOptions& options, const std::string& name,
                      const std::string& help) {
   CLI::App* command = parent.add_subcommand(name, help);
-  command->add_option("--config", options.config, "The file [defaults only]")->type_name("FILE");
+  command->add_option("--config", options.config, "The config [defaults only]")->type_name("FILE");
   add_set_option(*command, options.common);
   return command;
 }
@@ -36,8 +36,11 @@ void add_config(CLI::App& program, Action& action) {
   CLI::App* config = program.add_subcommand("config", "Show, check and describe configs");
   config->require_subcommand(1);
 
-  CLI::App* show = add_reader(*config, *options, "show", "Every value and where it came from");
-  show->add_flag("--json", options->json, "For programs: value, default and origin of every key");
+  CLI::App* show =
+      add_reader(*config, *options, "show", "Print every value and where it came from");
+  show->add_flag("--json", options->json, "Print JSON: value, default and origin of every key");
+  show->footer(
+      examples({"ddpm config show --config configs/cifar10.json --set training.batch_size=64"}));
   show->callback([&action, options] {
     action = [options] {
       const ResolvedConfig resolved = load(*options);
@@ -47,7 +50,8 @@ void add_config(CLI::App& program, Action& action) {
   });
 
   CLI::App* check = add_reader(*config, *options, "check",
-                               "Exit code 0 if the config is valid, else 2 and the reason");
+                               "Check a config: exit code 0 if it is valid, else 2 and the reason");
+  check->footer(examples({"ddpm config check --config my.json && echo valid"}));
   check->callback([&action, options] {
     action = [options] {
       load(*options);
@@ -55,10 +59,14 @@ void add_config(CLI::App& program, Action& action) {
     };
   });
 
-  config->add_subcommand("schema", "A JSON Schema of config files, for editors")
-      ->callback([&action] { action = [] { return print(config_schema()); }; });
-  config->add_subcommand("keys", "One line a key: type, default, range, meaning")
-      ->callback([&action] { action = [] { return print(config_keys_text()); }; });
+  CLI::App* schema =
+      config->add_subcommand("schema", "Print a JSON Schema of config files, for editors");
+  schema->footer(examples({"ddpm config schema > ddpm.schema.json"}));
+  schema->callback([&action] { action = [] { return print(config_schema()); }; });
+  CLI::App* keys =
+      config->add_subcommand("keys", "Print one line per key: type, default, range, meaning");
+  keys->footer(examples({"ddpm config keys | grep learning_rate"}));
+  keys->callback([&action] { action = [] { return print(config_keys_text()); }; });
   config->footer(
       examples({"ddpm config show --config configs/cifar10.json --set training.batch_size=64",
                 "ddpm config keys | grep learning_rate", "ddpm config schema > ddpm.schema.json"}));

@@ -20,8 +20,7 @@ ExitCode run_convert(const ConvertOptions& options) {
   const LoadedModel model = load_model(options.model, std::move(overrides));
   const ExportRequest request{.target = choose<ModelFormat>("--to", shorten(options.target)),
                               .dtype = choose<ExportType>("--dtype", options.dtype)};
-  for (const fs::path& file :
-       export_model(model.config, model.weights(), request, options.output))
+  for (const fs::path& file : export_model(model.config, model.weights(), request, options.output))
     std::puts(file.c_str());
   return ExitCode::kSuccess;
 }
@@ -33,12 +32,17 @@ void add_convert(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
   add_model_options(*command, options->model)->required();
-  command->add_option("--to", options->target, join_names(kChoiceNames<ModelFormat>))
+  command
+      ->add_option("--to", options->target,
+                   "Layout: " + join_names(kChoiceNames<ModelFormat>, " or "))
       ->type_name("NAME")
       ->required();
-  command->add_option("--output", options->output, "A new folder")->type_name("DIR")->required();
-  command->add_option("--dtype", options->dtype, "fp32, fp16 or bf16")
-      ->capture_default_str()
+  command->add_option("--output", options->output, "Folder to write, new or empty")
+      ->type_name("DIR")
+      ->required();
+  command
+      ->add_option("--dtype", options->dtype,
+                   format_text("Number format to write: fp32, fp16 or bf16 [{}]", options->dtype))
       ->type_name("NAME");
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);

@@ -23,8 +23,8 @@ torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
   const std::int64_t factor = std::int64_t{1} << (config.model.width_multipliers.size() - 1);
   if (sample.numel() == 0 || sample.size(2) % factor != 0 || sample.size(3) % factor != 0)
     throw DataError(format_text(
-        "{}: 'sample' has images of {}x{} pixels; this network takes positive multiples of {}",
-        file.path().string(), sample.size(2), sample.size(3), factor));
+        "{}: 'sample' has images of {}x{} pixels; this network needs positive multiples of {}",
+        file.path().string(), sample.size(3), sample.size(2), factor));
   return sample;
 }
 
@@ -36,7 +36,7 @@ void check_rows(const torch::Tensor& values, std::int64_t count, const std::stri
         format_text("{}: '{}' must be int64 for this network, which looks it up in a table",
                     file.path().string(), name));
   if ((values < 0).any().item<bool>() || (values >= count).any().item<bool>())
-    throw DataError(format_text("{}: '{}' has values outside 0 to {}, which this network knows",
+    throw DataError(format_text("{}: '{}' has values outside 0 to {}, the range of this network",
                                 file.path().string(), name, count - 1));
 }
 
@@ -58,10 +58,10 @@ torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
   const std::string path = file.path().string();
   const bool given = file.find("class_labels") != nullptr;
   if (model.class_embedding == ClassEmbeddingKind::kNone) {
-    if (given) throw DataError(path + ": 'class_labels' is for class-conditional networks");
+    if (given) throw DataError(path + ": 'class_labels' given, but the network is unconditional");
     return {};
   }
-  if (!given) throw DataError(path + ": no 'class_labels', which this network needs");
+  if (!given) throw DataError(path + ": no 'class_labels', but the network is class-conditional");
   torch::Tensor labels = to_tensor(file.get("class_labels"));
   const std::int64_t width = time_width(model);
   const bool vectors = model.class_embedding == ClassEmbeddingKind::kIdentity;
@@ -113,15 +113,17 @@ void add_denoise(CLI::App& program, Action& action) {
       program.add_subcommand("denoise", "Evaluate the network once: tensors in, tensors out");
   add_model_options(*command, options->model)->required();
   command
-      ->add_option("--input", options->input,
-                   "Tensors 'sample' [N,C,H,W] float32, 'timestep' [N] int64 or float32, and for "
-                   "class-conditional networks 'class_labels' [N] int64")
+      ->add_option(
+          "--input", options->input,
+          "File with tensors 'sample' [N,C,H,W] float32, 'timestep' [N] int64 or float32, and for "
+          "class-conditional networks 'class_labels' [N] int64")
       ->type_name("FILE.safetensors")
       ->required();
   command
-      ->add_option("--output", options->output,
-                   "Gets tensor 'prediction' [N,C,H,W] float32; [N,2C,H,W] of a network "
-                   "that predicts its variance")
+      ->add_option(
+          "--output", options->output,
+          "File to write, with tensor 'prediction' [N,C,H,W] float32, or [N,2C,H,W] if the "
+          "network predicts its variance")
       ->type_name("FILE.safetensors")
       ->required();
   add_common_options(*command, options->common);

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstdio>
 
 #include "command.h"
@@ -6,41 +7,73 @@
 namespace ddpm::cli {
 namespace {
 
-// Help as --help prints it, in a code block, for a command and those below it.
-void append_help(std::string& page, const CLI::App& command, const std::string& name) {
-  page += "\n## `" + name + "`\n\n```text\n" + command.help(name) + "```\n";
+// The part before the help of each command.
+constexpr const char* kIntroduction =
+    R"(Results go to standard output, everything else to standard error. A progress bar appears
+only on a terminal; `NO_COLOR` turns colours off.
+
+| exit code | meaning |
+|---|---|
+| 0 | done; every output named on standard output exists |
+| 1 | failure of the machine or the program (out of memory, no device, I/O) |
+| 2 | wrong usage or config |
+| 3 | bad data |
+| 4 | bad checkpoint or model file, or the last checkpoint could not be saved |
+| 5 | training became non-finite; the last good checkpoint is named |
+| 129, 130, 143 | stopped by SIGHUP, SIGINT, SIGTERM; `train` has saved a checkpoint |
+
+Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal was closed) stop `train` after the current step,
+with a checkpoint. `sample` keeps the images that are finished and says how many there are. A second
+Ctrl-C quits immediately; other commands quit at the first. A program started with `nohup` goes on
+when the terminal is closed. SIGUSR1 makes `train` save a checkpoint and go on. `--max-minutes`
+stops like SIGTERM, but with exit code 0. `--resume auto` continues a stopped run.
+)";
+
+// A command under the name that people type, "ddpm config show".
+struct NamedCommand {
+  std::string name;
+  const CLI::App* command;
+};
+
+// The command and all that are visible below it, each before its own subcommands.
+std::vector<NamedCommand> with_subcommands(const CLI::App& command, const std::string& name) {
+  std::vector<NamedCommand> list = {{name, &command}};
   for (const CLI::App* child : visible_commands(command))
-    append_help(page, *child, name + " " + child->get_name());
+    for (NamedCommand& below : with_subcommands(*child, name + " " + child->get_name()))
+      list.push_back(std::move(below));
+  return list;
+}
+
+// What GitHub makes of a heading: "ddpm config show" is #ddpm-config-show.
+std::string anchor(std::string name) {
+  std::ranges::replace(name, ' ', '-');
+  return "#" + name;
+}
+
+// CLI::App::help would show `ddpm docs cli` instead, the command that was chosen.
+std::string help_of(const NamedCommand& entry) {
+  return entry.command->get_formatter()->make_help(entry.command, entry.name,
+                                                   CLI::AppFormatMode::Normal);
 }
 
 }  // namespace
 
 std::string cli_markdown(const CLI::App& program) {
+  const std::vector<NamedCommand> commands = with_subcommands(program, program.get_name());
   std::string page =
       "# Command line\n\n"
-      "Made from the program by `ddpm docs cli`; a test fails when this page is stale.\n\n"
-      "Results go to standard output, everything else to standard error. A progress bar appears on "
-      "terminals only; `NO_COLOR` is "
-      "honoured.\n\n"
-      "| exit code | meaning |\n|---|---|\n"
-      "| 0 | done; every output named on standard output exists |\n"
-      "| 1 | failure of the machine or the program (out of memory, no device, I/O) |\n"
-      "| 2 | usage or config |\n"
-      "| 3 | data |\n"
-      "| 4 | checkpoint or model file; the last checkpoint could not be saved |\n"
-      "| 5 | training became non-finite; the last good checkpoint is named |\n"
-      "| 129, 130, 143 | stopped by SIGHUP, SIGINT, SIGTERM; a checkpoint was saved |\n"
-      "\nSIGINT, SIGTERM and SIGHUP (a terminal that was closed): the step is finished, a "
-      "checkpoint saved (`sample`: finished images stay, the rest is reported). A second SIGINT "
-      "ends at once, as do commands other than these two. `nohup ddpm ...` outlives its terminal. "
-      "SIGUSR1: `train` saves a checkpoint "
-      "and goes on. `--max-minutes` ends like SIGTERM, but with exit code 0; `--resume auto` goes "
-      "on.\n";
-  append_help(page, program, "ddpm");
+      "`ddpm docs cli` prints this page; a test fails when it is out of date.\n\n"
+      "| command | does |\n|---|---|\n";
+  for (const NamedCommand& entry : commands)
+    page += format_text("| [`{}`]({}) | {} |\n", entry.name, anchor(entry.name),
+                        entry.command->get_description());
+  page += std::string("\n") + kIntroduction;
+  for (const NamedCommand& entry : commands)
+    page += "\n## `" + entry.name + "`\n\n```text\n" + help_of(entry) + "```\n";
   return page;
 }
 
-// Hidden: makes the pages below docs/.
+// Hidden from users: prints the generated pages of docs/.
 void add_docs(CLI::App& program, Action& action) {
   CLI::App* docs =
       program.add_subcommand("docs", "Print a generated page: cli or config")->group("");

@@ -49,11 +49,12 @@ Json describe_data(const Config& config) {
   Json result = {
       {"source", summary.source}, {"images", summary.count}, {"bad_files", summary.bad.size()}};
   for (const auto& [size, count] : summary.sizes)
-    result["sizes"].push_back(format_text("{}x{}: {} images", size.first, size.second, count));
+    result["sizes"].push_back(
+        format_text("{}x{}: {}", size.second, size.first, counted(count, "image")));
   for (const auto& [channels, count] : summary.channels)
-    result["channels"].push_back(format_text("{}: {} images", channels, count));
+    result["channels"].push_back(format_text("{}: {}", channels, counted(count, "image")));
   for (const auto& [name, count] : summary.classes)
-    result["classes"].push_back(format_text("{}: {} images", name, count));
+    result["classes"].push_back(format_text("{}: {}", name, counted(count, "image")));
   for (const BadFile& bad : summary.bad)
     result["bad"].push_back(bad.path.string() + ": " + bad.reason);
   return result;
@@ -95,7 +96,7 @@ void count_values(Json& result, const TensorSet& set) {
   }
   result["values"] = parameters;
   for (const auto& [name, count] : types)
-    result["types"].push_back(format_text("{}: {} values", name, count));
+    result["types"].push_back(format_text("{}: {}", name, counted(count, "value")));
   result["non_finite"] = non_finite;
 }
 
@@ -151,28 +152,30 @@ ExitCode run_inspect(const InspectOptions& options) {
 
 void add_inspect(CLI::App& program, Action& action) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command = program.add_subcommand(
-      "inspect", "What a model, a config's network or a data set consists of");
+  CLI::App* command =
+      program.add_subcommand("inspect", "Describe a model, the network of a config, or a data set");
   command->add_option("path", options->path, model_help())->type_name("MODEL");
   command->add_option("--diff", options->diff, "Compare two models: settings, tensors, values")
-      ->type_name("A B")
+      ->option_text("A B")
       ->expected(2);
   command
       ->add_option("--config", options->config,
-                   "The network (or with --data the images) of this config")
+                   "Describe the network of this config, or with --data its images")
       ->type_name("FILE");
   command->add_flag("--data", options->data,
-                    "Look at the images: sizes, classes, and every file that cannot be read (exit "
-                    "code 3 if any)");
+                    "Describe the images: sizes, classes, and every file that cannot be read (exit "
+                    "code 3 if there are any)");
   command
       ->add_option("--batch-size", options->batch_size,
-                   "Images at once, for the memory estimate [the config's]")
+                   "Images per batch, for the memory estimate [the config's]")
       ->type_name("N");
-  command->add_option("--weights", options->weights, "ema or raw")
-      ->capture_default_str()
+  command
+      ->add_option("--weights", options->weights,
+                   format_text("Which weights of the model to use: ema (averaged) or raw [{}]",
+                               options->weights))
       ->type_name("NAME");
   command->add_flag("--tensors", options->tensors, "List every tensor");
-  command->add_flag("--json", options->json, "As JSON");
+  command->add_flag("--json", options->json, "Print JSON");
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);
   command->footer(

@@ -7,12 +7,14 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
   CLI::Option* model = command.add_option(name, options.path, model_help() + note)
                            ->type_name("PATH")
                            ->group("Model");
-  command.add_option("--weights", options.weights, "Of the model: ema or raw [ema]")
+  command
+      .add_option("--weights", options.weights,
+                  "Which weights of the model to use: ema (averaged) or raw [ema]")
       ->type_name("NAME")
       ->group("Model");
   command
       .add_flag("--allow-missing", options.allow_missing,
-                "Initialise tensors that the file lacks, instead of refusing it")
+                "Initialise tensors that are missing from the file, instead of refusing it")
       ->group("Model");
   return model;
 }

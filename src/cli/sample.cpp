@@ -234,8 +234,10 @@ ExitCode SampleJob::run() {
   sampler_ = make_sampler_for(model_.config, sampling);
   static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
   check_output();
-  log_info("sampling {} images of {}x{}x{} in {} steps on {}", count_, shape_.channels,
-           shape_.height, shape_.width, sampler_->grid().size(), model_.runtime.description);
+  log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
+           shape_.height, counted(shape_.channels, "channel"),
+           counted(static_cast<std::int64_t>(sampler_->grid().size()), "step"),
+           model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
                                   ? ProgressStyle::kOff
                                   : choose<ProgressStyle>("--progress", options_.common.progress);
@@ -244,9 +246,7 @@ ExitCode SampleJob::run() {
     sample_batch(first, std::min(sampling.batch_size, count_ - first));
   progress_.reset();
   write_result();
-  if (stop_requested())
-    log_warning("stopped: {} of {} images were finished and are written, the rest is missing",
-                done_, count_);
+  if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
   return stop_exit_code();
 }
 
@@ -255,24 +255,26 @@ ExitCode SampleJob::run() {
 void add_sample(CLI::App& program, Action& action) {
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
-  add_model_options(*command, options->model, "--model", " [the newest run below runs/]");
-  command->add_option("--config", options->config, "Take the run that this config names")
+  add_model_options(*command, options->model, "--model", " [the newest run in runs/]");
+  command->add_option("--config", options->config, "Use the run named in this config")
       ->type_name("FILE")
       ->group("Model");
   command
       ->add_option("--steps", options->steps,
-                   "Sampling steps, 1 to the timesteps of the model [all]")
+                   "Number of steps, from 1 to the timesteps of the model [all]")
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
       ->type_name("NAME")
       ->group("Sampling");
-  command->add_option("--eta", options->eta, "Noise of ddim, 0 (none) to 1 (as much as ddpm) [0]")
+  command
+      ->add_option("--eta", options->eta,
+                   "How much noise ddim adds, from 0 (none) to 1 (as much as ddpm) [0]")
       ->type_name("X")
       ->group("Sampling");
   command
       ->add_option("--class", options->label,
-                   "Class of all images, of a class-conditional model [drawn for each image]")
+                   "Class of all images, for a class-conditional model [random for each image]")
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
@@ -280,28 +282,30 @@ void add_sample(CLI::App& program, Action& action) {
       ->group("Sampling");
   command
       ->add_option("--batch-size", options->batch_size,
-                   "Images at once; changes speed and memory, not the images [64]")
+                   "Images per batch; changes speed and memory, not the images [64]")
       ->type_name("N")
       ->group("Sampling");
   command
       ->add_option("--noise", options->noise,
-                   "Tensor 'noise' [N,C,H,W] float32 as the start instead of drawn noise")
+                   "Start from tensor 'noise' [N,C,H,W] float32 of this file instead of "
+                   "random noise; makes N images")
       ->type_name("FILE.safetensors")
       ->group("Sampling");
   command
       ->add_option("--output", options->output,
-                   "File, or folder for single PNG files [samples, samples.png, ...]")
+                   "Output file, or folder for separate PNG files [samples, samples.png, ...]")
       ->type_name("PATH")
       ->group("Output");
-  command->add_option("--format", options->format, "png, safetensors or npz")
-      ->capture_default_str()
+  command
+      ->add_option("--format", options->format,
+                   format_text("png, safetensors or npz [{}]", options->format))
       ->type_name("NAME")
       ->group("Output");
-  command->add_flag("--grid", options->grid, "One PNG with all images")->group("Output");
+  command->add_flag("--grid", options->grid, "Write all images into one PNG")->group("Output");
   command
-      ->add_flag(
-          "--trajectory", options->trajectory,
-          "Also the way there: a PNG with one row an image, or tensor 'trajectory' [S,N,C,H,W]")
+      ->add_flag("--trajectory", options->trajectory,
+                 "Write the intermediate images too: a PNG with one row per image, or tensor "
+                 "'trajectory' [S,N,C,H,W]")
       ->group("Output");
   add_common_options(*command, options->common);
   command->footer(

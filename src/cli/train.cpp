@@ -1,3 +1,5 @@
+#include <limits>
+
 #include "ddpm/base/signals.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
@@ -16,7 +18,7 @@ struct TrainOptions {
   double max_minutes = 0;
 };
 
-// The recipe, with the network, process and image shape of the model it starts from; --set comes
+// The config, with the network, process and image shape of the model it starts from; --set comes
 // last.
 Config config_for(const TrainOptions& options, const ModelFile& model) {
   Config config = load_config(options.config, {}).config;
@@ -66,32 +68,32 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
 void add_train(CLI::App& program, Action& action, const std::string& command_line) {
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command =
-      program.add_subcommand("train", "Train a noise-prediction model as a config says");
-  command->add_option("--config", options->config, "Recipe, see configs/ and docs/config.md")
+      program.add_subcommand("train", "Train a noise-prediction model described by a config");
+  command->add_option("--config", options->config, "The config; see configs/ and docs/config.md")
       ->type_name("FILE")
       ->required()
       ->group("Config");
   add_model_options(*command, options->start, "--init-from",
-                    ": start from its weights, with its network and process instead of the "
-                    "recipe's (--set changes them)");
+                    ". Start from its weights; its network and diffusion process replace those of "
+                    "--config, and --set changes them");
   CLI::Option* resume =
       command
           ->add_option(
               "--resume", options->resume,
-              "Continue: auto (or start if there is nothing), latest, or a checkpoint folder")
+              "Continue a run: auto (start if there is no checkpoint yet), latest, or a checkpoint folder")
           ->type_name("auto|latest|PATH")
           ->group("Run directory");
-  command->add_flag("--overwrite", options->overwrite, "Replace an earlier run of this name")
+  command->add_flag("--overwrite", options->overwrite, "Replace an earlier run of the same name")
       ->excludes(resume)
       ->group("Run directory");
   command
       ->add_option("--max-minutes", options->max_minutes,
-                   "Save a checkpoint and end, with exit code 0, after so long; 0: no limit")
-      ->capture_default_str()
-      ->check(CLI::NonNegativeNumber)
+                   "Save a checkpoint and stop, with exit code 0, after MINUTES (0: no limit) [0]")
+      ->check(between(0, std::numeric_limits<double>::infinity()))
       ->type_name("MINUTES");
   command->add_flag("--dry-run", options->dry_run,
-                    "Make one real step, print parameters, memory, disk and time; write nothing");
+                    "Make one real step and print the parameters, memory, disk space and time that "
+                    "training needs; write nothing");
   add_common_options(*command, options->common);
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",

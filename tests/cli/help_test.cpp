@@ -1,6 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
+#include <sstream>
 
 #include "support/files.h"
 #include "support/program.h"
@@ -17,7 +19,7 @@ class Help : public ::testing::Test {
 
 TEST_F(Help, GoesToStandardOutput) {
   for (const char* command :
-       {"train", "sample", "denoise", "inspect", "convert", "config", "completion"}) {
+       {"train", "sample", "denoise", "inspect", "convert", "bench", "config", "completion"}) {
     const auto result = run_program(folder_.path(), {command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << command;
@@ -47,6 +49,9 @@ TEST_F(Help, AMistypedCommandIsNamedAndGuessed) {
   for (const char* part : {"'trian'", "did you mean 'train'?", "sample", "inspect"})
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   EXPECT_EQ(result.err.find("docs"), std::string::npos);  // which is not for users
+  const auto help = run_program(folder_.path(), {"help"});
+  EXPECT_EQ(help.code, 2);
+  EXPECT_NE(help.err.find("see ddpm --help"), std::string::npos) << help.err;
 }
 
 TEST_F(Help, MistakesAreExitCodeTwo) {
@@ -59,8 +64,18 @@ TEST_F(Help, MistakesAreExitCodeTwo) {
   }
 }
 
-// The generated pages in docs/ are what the program prints now. To renew: ddpm docs cli >
-// docs/cli.md
+TEST_F(Help, AMistypedSubcommandIsNamedAndGuessed) {
+  const auto config = run_program(folder_.path(), {"config", "shwo"});
+  EXPECT_EQ(config.code, 2);
+  for (const char* part : {"'shwo'", "did you mean 'show'?", "check", "ddpm config --help"})
+    EXPECT_NE(config.err.find(part), std::string::npos) << config.err;
+  const auto shell = run_program(folder_.path(), {"completion", "tcsh"});
+  EXPECT_EQ(shell.code, 2);
+  EXPECT_NE(shell.err.find("'tcsh'"), std::string::npos) << shell.err;
+  EXPECT_NE(shell.err.find("bash, zsh, fish"), std::string::npos) << shell.err;
+}
+
+// The generated pages in docs/ are what the program prints now.
 TEST_F(Help, GeneratedPagesAreNotStale) {
   for (const char* page : {"cli", "config"}) {
     const auto result = run_program(folder_.path(), {"docs", page});
@@ -82,8 +97,12 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
   ASSERT_EQ(std::system(command.c_str()), 0);
   EXPECT_EQ(testing::content_of(folder_.path() / "reply"), "--resume\n");
   EXPECT_EQ(run_program(folder_.path(), {"completion", "zsh"}).code, 0);
-  EXPECT_NE(run_program(folder_.path(), {"completion", "fish"}).out.find("-l resume"),
-            std::string::npos);
+  const auto fish = run_program(folder_.path(), {"completion", "fish"});
+  EXPECT_NE(fish.out.find("-l resume"), std::string::npos);
+  // An apostrophe in a description would end its quotation.
+  std::istringstream lines(fish.out);
+  for (std::string line; std::getline(lines, line);)
+    EXPECT_EQ(std::ranges::count(line, '\'') % 2, 0) << line;
 }
 
 TEST_F(Help, EveryConfigOfTheRepositoryIsValid) {

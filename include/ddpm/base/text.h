@@ -24,8 +24,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator 
 std::string join(std::span<const std::string> parts, std::string_view separator,
                  std::string_view last_separator);
 
-// "a, b, c", of the names of a choice (base/choice.h).
-std::string join_names(std::span<const std::string_view> names);
+// "a, b, c" or "a, b or c", of the names of a choice (base/choice.h).
+std::string join_names(std::span<const std::string_view> names,
+                       std::string_view last_separator = ", ");
 
 // `text` fit for a message: at most `max_bytes` long, marked with "..." where it was cut, control
 // characters as '?'. Cuts between the characters of UTF-8.

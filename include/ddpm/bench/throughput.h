@@ -47,6 +47,7 @@ TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
 // Sampler steps of a fresh network, sampling.batch_size images at a time; the same for `config`.
+// Throws ConfigError if the process has a single step, since the first one is not timed.
 SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
