@@ -8,6 +8,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 # Prints "namespace::Type file" for every definition that is not nested in a type or a function:
 # clang-format puts these, and only these, at the beginning of a line.
 definitions() {
+  # shellcheck disable=SC2016  # the program is awk's
   find include src -name '*.h' -o -name '*.cuh' | sort | xargs awk '
     FNR == 1 { namespace = "" }
     /^namespace [a-z_:]+ \{/ { namespace = $2 }
@@ -21,7 +22,9 @@ definitions() {
 twice=$(definitions | cut -d ' ' -f 1 | sort | uniq -d)
 if [[ -n $twice ]]; then
   echo "defined in two headers:" >&2
-  definitions | grep -F -f <(sed 's/$/ /' <<<"$twice") >&2
+  for type in $twice; do
+    definitions | grep -F "$type " >&2
+  done
   exit 1
 fi
 echo "$(definitions | wc -l) types, each defined in one header"

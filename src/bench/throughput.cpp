@@ -13,8 +13,8 @@
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/initialize.h"
-#include "ddpm/nn/parameter_layout.h"
 #include "ddpm/training/trainer.h"
 
 namespace ddpm {
@@ -117,12 +117,9 @@ TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
 SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                              const BenchOptions& options) {
   torch::NoGradGuard no_grad;
-  UNet net(config.model, config.data.channels);
-  const ParameterLayout layout(*net, net->joined_parameters());
-  const torch::Tensor flat = layout.allocate(torch::kFloat32, runtime.device);
-  layout.bind_parameters(*net, flat);
-  initialize_weights(net, config.model.initialization, 0);
-  layout.bind_parameters(*net, flat.to(runtime.compute_dtype));
+  BoundNetwork<UNet> net(UNet(config.model, config.data.channels), torch::kFloat32, runtime.device);
+  initialize_weights(*net.net(), config.model.initialization, 0);
+  net.bind(net.flat().to(runtime.compute_dtype));
 
   const std::int64_t count = config.sampling.batch_size;
   const torch::Tensor labels = zero_labels(config.model, count, runtime.device);

@@ -3,7 +3,7 @@
 #include <cstdio>
 
 #include "command.h"
-#include "ddpm/nn/cost.h"
+#include "ddpm/architecture/cost.h"
 #include "json_text.h"
 
 namespace ddpm::cli {

@@ -1,6 +1,6 @@
 #include <cstdio>
 
-#include "ddpm/config/widths.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 #include "model_options.h"
@@ -20,7 +20,7 @@ torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
   if (sample.scalar_type() != torch::kFloat32 || sample.dim() != 4 || sample.size(1) != channels)
     throw DataError(
         format_text("{}: 'sample' must be float32 [N,{},H,W]", file.path().string(), channels));
-  const std::int64_t factor = std::int64_t{1} << (config.model.width_multipliers.size() - 1);
+  const std::int64_t factor = size_factor(config.model);
   if (sample.numel() == 0 || sample.size(2) % factor != 0 || sample.size(3) % factor != 0)
     throw DataError(format_text(
         "{}: 'sample' has images of {}x{} pixels; this network needs positive multiples of {}",

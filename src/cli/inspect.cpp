@@ -1,6 +1,7 @@
 #include <cstdio>
 #include <map>
 
+#include "ddpm/architecture/cost.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/difference.h"
@@ -9,7 +10,6 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
-#include "ddpm/nn/cost.h"
 #include "inspect.h"
 
 namespace ddpm::cli {

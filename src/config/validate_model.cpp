@@ -4,8 +4,8 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
-#include "ddpm/config/widths.h"
 #include "problems.h"
 
 namespace ddpm {
@@ -18,29 +18,30 @@ struct LayerWidth {
 
 // Every group norm but the last gets one of these widths or, on the way up, the sum of two; what
 // divides all of them divides the sums.
-std::vector<LayerWidth> norm_widths(const ModelConfig& model,
-                                    const std::vector<std::int64_t>& levels) {
+std::vector<LayerWidth> norm_widths(const ModelConfig& model, const UNetPlan& plan) {
   std::vector<LayerWidth> widths;
-  if (model.widths.empty()) widths.push_back({model.base_width, "the first convolution"});
-  for (std::size_t level = 0; level < levels.size(); ++level)
-    widths.push_back({levels[level], format_text("level {}", level)});
+  if (model.widths.empty()) widths.push_back({plan.first, "the first convolution"});
+  for (const BlockPlan& block : plan.blocks)
+    if (block.way == Way::kDown && block.resampling == Resampling::kNone)
+      widths.push_back({block.out, format_text("level {}", block.level)});
   return widths;
 }
 
-std::vector<LayerWidth> attention_widths(const ModelConfig& model,
-                                         const std::vector<std::int64_t>& levels) {
-  std::vector<LayerWidth> widths;
-  if (model.middle && model.middle_attention != MiddleAttention::kNone)
-    widths.push_back({levels.back(), "the middle"});
-  for (std::size_t level = 0; level < levels.size(); ++level) {
-    if (!model.attention[level]) continue;
-    widths.push_back({levels[level], format_text("level {}", level)});
-    // The block that narrows is followed by attention of the next level's width.
-    if (model.width_change == WidthChange::kLastBlock)
-      widths.push_back({level > 0 ? levels[level - 1] : model.base_width,
-                        format_text("the last block of level {}", level)});
+// Those of attention, the middle first.
+std::vector<LayerWidth> attention_widths(const ModelConfig& model, const UNetPlan& plan) {
+  std::vector<LayerWidth> middle, levels;
+  for (const BlockPlan& block : plan.blocks) {
+    if (block.heads == 0) continue;
+    const bool narrows = model.width_change == WidthChange::kLastBlock && block.way == Way::kUp &&
+                         block.out != block.in;
+    if (block.way == Way::kMiddle)
+      middle.push_back({block.out, "the middle"});
+    else
+      levels.push_back(
+          {block.out, format_text("{}level {}", narrows ? "the last block of " : "", block.level)});
   }
-  return widths;
+  middle.insert(middle.end(), levels.begin(), levels.end());
+  return middle;
 }
 
 const LayerWidth* find_indivisible(const std::vector<LayerWidth>& widths, std::int64_t divisor) {
@@ -56,9 +57,8 @@ std::int64_t common_divisor(const std::vector<LayerWidth>& widths, std::int64_t 
   return largest_divisor(common, limit);
 }
 
-void check_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
-                  Problems& problems) {
-  const std::vector<LayerWidth> widths = norm_widths(model, levels);
+void check_groups(const ModelConfig& model, const UNetPlan& plan, Problems& problems) {
+  const std::vector<LayerWidth> widths = norm_widths(model, plan);
   if (const LayerWidth* width = find_indivisible(widths, model.groups))
     problems.add({"model.groups", "model.base_width", "model.width_multipliers"},
                  format_text("groups must divide the {} channels of {}; set model.groups={}, or "
@@ -66,13 +66,13 @@ void check_groups(const ModelConfig& model, const std::vector<std::int64_t>& lev
                              width->channels, width->where, common_divisor(widths, model.groups)));
 }
 
-void check_middle_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
-                         Problems& problems) {
-  if (model.middle_groups > 0 && levels.back() % model.middle_groups != 0)
+void check_middle_groups(const ModelConfig& model, Problems& problems) {
+  const std::int64_t width = level_widths(model).back();
+  if (model.middle_groups > 0 && width % model.middle_groups != 0)
     problems.add(
         {"model.middle_groups"},
         format_text("groups must divide the {} channels of the middle; set it to {}, or to 0",
-                    levels.back(), largest_divisor(levels.back(), model.middle_groups)));
+                    width, largest_divisor(width, model.middle_groups)));
 }
 
 void check_time(const ModelConfig& model, Problems& problems) {
@@ -89,10 +89,7 @@ void check_classes(const ModelConfig& model, Problems& problems) {
                  "classes need an embedding; set model.class_embedding=table, or model.classes=0");
 }
 
-void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t>& levels,
-                        Problems& problems) {
-  const std::int64_t last =
-      model.width_change == WidthChange::kLastBlock ? model.base_width : levels.front();
+void check_final_groups(const ModelConfig& model, std::int64_t last, Problems& problems) {
   if (last % model.final_groups != 0)
     problems.add({"model.final_groups", "model.base_width", "model.width_multipliers"},
                  format_text("groups must divide the {} channels before the output convolution; "
@@ -100,9 +97,8 @@ void check_final_groups(const ModelConfig& model, const std::vector<std::int64_t
                              last, largest_divisor(last, model.final_groups)));
 }
 
-void check_heads(const ModelConfig& model, const std::vector<std::int64_t>& levels,
-                 Problems& problems) {
-  const std::vector<LayerWidth> widths = attention_widths(model, levels);
+void check_heads(const ModelConfig& model, const UNetPlan& plan, Problems& problems) {
+  const std::vector<LayerWidth> widths = attention_widths(model, plan);
   if (model.attention_heads > 0) {
     if (const LayerWidth* width = find_indivisible(widths, model.attention_heads))
       problems.add(
@@ -158,17 +154,18 @@ void check_model(const ModelConfig& model, Problems& problems) {
                              levels.size() - 1, kMaxWidth));
     return;
   }
-  check_groups(model, levels, problems);
-  check_middle_groups(model, levels, problems);
-  check_final_groups(model, levels, problems);
+  const UNetPlan plan = unet_plan(model, /*channels=*/1);
+  check_groups(model, plan, problems);
+  check_middle_groups(model, problems);
+  check_final_groups(model, plan.last, problems);
   check_classes(model, problems);
   check_time(model, problems);
-  check_heads(model, levels, problems);
+  check_heads(model, plan, problems);
 }
 
 std::string image_size_problem(const ModelConfig& model, std::int64_t height, std::int64_t width) {
   const std::size_t levels = model.width_multipliers.size();
-  const std::int64_t factor = std::int64_t{1} << (levels - 1);
+  const std::int64_t factor = size_factor(model);
   if (height > 0 && width > 0 && height % factor == 0 && width % factor == 0) return "";
   // The full resolution, and one more for each time that both sides can be halved.
   const auto common = static_cast<std::uint64_t>(std::gcd(height, width));

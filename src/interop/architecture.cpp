@@ -8,7 +8,7 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
-#include "ddpm/config/widths.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/interop/names.h"
 
 namespace ddpm {
@@ -18,15 +18,20 @@ constexpr std::int64_t kMaxBlocks = 16;
 
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
-// Sizes and features of the network behind a set of names and shapes.
+// The blocks of a network behind a set of names and shapes.
 class Inspector {
  public:
-  Inspector(const TensorSet& set, NamingScheme scheme) : set_(set) {
+  Inspector(const TensorSet& set, NamingScheme scheme)
+      : set_(set), scheme_(scheme), names_(UNetNames::of(scheme)) {
     for (const TensorView& view : set.tensors) shapes_.emplace(view.name, view.shape);
-    names_ = find_structure(scheme);
+    find_structure();
   }
 
+  NamingScheme scheme() const { return scheme_; }
   const UNetNames& names() const { return names_; }
+  // Levels, blocks, attention and resampling; nothing else is set.
+  const ModelConfig& structure() const { return structure_; }
+
   // Dimension of the weight of a module.
   std::int64_t size(const std::string& module, std::size_t dimension) const {
     const auto found = shapes_.find(module + ".weight");
@@ -37,58 +42,87 @@ class Inspector {
   }
   bool has(const std::string& module) const { return shapes_.contains(module + ".weight"); }
   std::string first_time_layer() const { return names_.time_embedding + "." + names_.time_linear1; }
+  const std::string& first_block() const { return blocks_.front().block; }
+
+  // Channels that the first block of each level makes.
+  std::vector<std::int64_t> widths() const {
+    std::vector<std::int64_t> widths;
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (begins_level(plan_.blocks[i])) widths.push_back(size(conv1(blocks_[i]), 0));
+    return widths;
+  }
 
  private:
-  std::string conv1(const UNetNames& names, const std::string& res) const {
-    return res + "." + names.res.conv1;
+  static bool begins_level(const BlockPlan& block) {
+    return block.way == Way::kDown && block.index == 0;
   }
-  // Whether there are exactly these levels and blocks.
-  bool fits(const UNetNames& names) const {
-    for (std::int64_t level = 0; level < names.levels; ++level) {
-      for (std::int64_t block = 0; block < names.blocks; ++block)
-        if (!has(conv1(names, names.down_res(level, block)))) return false;
-      for (std::int64_t block = 0; block <= names.blocks; ++block)
-        if (!has(conv1(names, names.up_res(level, block)))) return false;
-      if (level + 1 < names.levels && !has_downsampling(names, level)) return false;
-    }
-    const std::int64_t blocks = names.levels * (2 * names.blocks + 1) + 2;
-    return count_blocks(names) == blocks + (resampling_blocks(names) ? 2 * (names.levels - 1) : 0);
+  std::string conv1(const BlockNames& block) const { return block.block + "." + names_.res.conv1; }
+
+  void set_structure(const ModelConfig& structure) {
+    structure_ = structure;
+    plan_ = unet_plan(structure, /*channels=*/1);
+    blocks_ = block_names(plan_, names_);
   }
-  bool has_downsampling(const UNetNames& names, std::int64_t level) const {
-    return has(names.downsample(level) + "." + names.downsample_conv) ||
-           has(conv1(names, names.downsample(level)));
-  }
-  bool resampling_blocks(const UNetNames& names) const {
-    return names.levels > 1 && has(conv1(names, names.downsample(0)));
-  }
-  std::int64_t count_blocks(const UNetNames& names) const {
-    const std::string ending = "." + names.res.conv1 + ".weight";
-    return std::ranges::count_if(shapes_,
-                                 [&](const auto& item) { return item.first.ends_with(ending); });
-  }
-  std::vector<bool> attention_of(const UNetNames& names) const {
-    std::vector<bool> attention;
-    for (std::int64_t level = 0; level < names.levels; ++level)
-      attention.push_back(has(names.down_attention(level, 0) + "." + names.attention_parts.out));
-    return attention;
-  }
-  UNetNames find_structure(NamingScheme scheme) const {
+
+  void find_structure() {
     for (std::int64_t levels = 1; levels <= static_cast<std::int64_t>(kMaxLevels); ++levels)
       for (std::int64_t blocks = 1; blocks <= kMaxBlocks; ++blocks) {
-        UNetNames names = UNetNames::make(scheme, levels, blocks);
-        names.attention = attention_of(names);
-        if (fits(names)) return names;
+        ModelConfig structure;
+        structure.width_multipliers.assign(static_cast<std::size_t>(levels), 1);
+        structure.attention.assign(static_cast<std::size_t>(levels), false);
+        structure.blocks_per_level = blocks;
+        set_structure(structure);
+        if (fits()) return find_attention();
       }
     throw CheckpointError(
         format_text("{}: the tensors are named as {} names them, but no number of levels and "
                     "blocks gives these; the file is incomplete, or its network is not of the "
                     "family",
-                    set_.path.string(), scheme));
+                    set_.path.string(), name_of(scheme_)));
+  }
+
+  // Whether there are exactly these levels and blocks. Sees how the way down resamples, and takes
+  // the way up to be alike.
+  bool fits() {
+    std::int64_t expected = 0;
+    for (std::size_t i = 0; i < blocks_.size(); ++i) {
+      const BlockPlan& block = plan_.blocks[i];
+      const bool resamples = block.resampling != Resampling::kNone;
+      const bool residual = has(conv1(blocks_[i]));
+      if (!resamples && block.way != Way::kMiddle && !residual) return false;
+      if (!resamples) ++expected;
+      if (!resamples || block.way != Way::kDown) continue;
+      if (!residual && !has(blocks_[i].block + "." + names_.downsample_conv)) return false;
+      if (!residual) continue;
+      structure_.downsample = Downsampling::kResnet;
+      structure_.upsample = Upsampling::kResnet;
+      expected += 2;
+    }
+    return count_blocks() == expected;
+  }
+  std::int64_t count_blocks() const {
+    const std::string ending = "." + names_.res.conv1 + ".weight";
+    return std::ranges::count_if(shapes_,
+                                 [&](const auto& item) { return item.first.ends_with(ending); });
+  }
+  void find_attention() {
+    ModelConfig structure = structure_;
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (begins_level(plan_.blocks[i]))
+        structure.attention[static_cast<std::size_t>(plan_.blocks[i].level)] =
+            has(blocks_[i].attention + "." + names_.attention_parts.out);
+    if (!has(names_.middle_attention + "." + names_.attention_parts.out))
+      structure.middle_attention = MiddleAttention::kNone;
+    set_structure(structure);
   }
 
   const TensorSet& set_;
-  Shapes shapes_;
+  NamingScheme scheme_;
   UNetNames names_;
+  Shapes shapes_;
+  ModelConfig structure_;
+  UNetPlan plan_;
+  std::vector<BlockNames> blocks_;
 };
 
 // What the shapes tell.
@@ -97,31 +131,25 @@ void read_shapes(const Inspector& in, Config& config) {
   ModelConfig& model = config.model;
   config.data.channels = in.size(names.conv_in, 1);
   const std::int64_t out = in.size(names.conv_out, 0);
-  const bool learned = out == 2 * config.data.channels && names.scheme == NamingScheme::kOpenai;
+  const bool openai = in.scheme() == NamingScheme::kOpenai;
+  const bool learned = out == 2 * config.data.channels && openai;
   if (out != config.data.channels && !learned)
     throw CheckpointError(
         format_text("the network makes {} channels from {}; only OpenAI's makes "
                     "twice as many, for a learned variance",
                     out, config.data.channels));
+  model = in.structure();
   model.predicts_variance = learned;
   if (learned) config.diffusion.variance = Variance::kLearnedRange;
   model.base_width = in.size(in.first_time_layer(), 1);
   const std::int64_t time_width = in.size(in.first_time_layer(), 0);
   model.time_width = time_width == 4 * model.base_width ? 0 : time_width;
-  std::vector<std::int64_t> widths;
-  for (std::int64_t level = 0; level < names.levels; ++level)
-    widths.push_back(in.size(names.down_res(level, 0) + "." + names.res.conv1, 0));
-  set_level_widths(model, widths, in.size(names.conv_in, 0), names.scheme == NamingScheme::kLabml);
-  model.blocks_per_level = names.blocks;
-  model.attention = names.attention;
-  const std::string first = names.down_res(0, 0);
+  set_level_widths(model, in.widths(), in.size(names.conv_in, 0),
+                   in.scheme() == NamingScheme::kLabml);
+  const std::string& first = in.first_block();
   model.time_scale_shift =
       in.size(first + "." + names.res.time, 0) == 2 * in.size(first + "." + names.res.conv1, 0);
-  if (names.levels > 1 && in.has(names.downsample(0) + "." + names.res.conv1))
-    model.downsample = Downsampling::kResnet, model.upsample = Upsampling::kResnet;
-  if (!in.has(names.middle_attention + "." + names.attention_parts.out))
-    model.middle_attention = MiddleAttention::kNone;
-  if (names.scheme == NamingScheme::kOpenai && in.has(names.class_embedding)) {
+  if (openai && in.has(names.class_embedding)) {
     model.class_embedding = ClassEmbeddingKind::kTable;
     model.classes = in.size(names.class_embedding, 0);
   }
@@ -249,7 +277,7 @@ std::vector<Requirement> requirements(const Layout& layout) {
 
 std::optional<NamingScheme> detect_scheme(const TensorSet& set) {
   for (const NamingScheme scheme : kChoices<NamingScheme>) {
-    const UNetNames names = UNetNames::make(scheme, 1, 1, {false});
+    const UNetNames names = UNetNames::of(scheme);
     const std::string time = names.time_embedding + "." + names.time_linear1 + ".weight";
     if (set.find(time) != nullptr && set.find(names.conv_in + ".weight") != nullptr) return scheme;
   }

@@ -6,7 +6,7 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
-#include "ddpm/config/widths.h"
+#include "ddpm/config/unet_plan.h"
 #include "diffusers_words.h"
 #include "json_keys.h"
 

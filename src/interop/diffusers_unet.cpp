@@ -5,7 +5,7 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
-#include "ddpm/config/widths.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/interop/diffusers.h"
 #include "diffusers_words.h"
 
@@ -60,7 +60,7 @@ void check(const Config& config, UnrepresentableKeys& problems) {
   if (model.final_groups != model.groups)
     problems.add("model.final_groups", "must equal model.groups there");
   const std::vector<std::int64_t> widths = level_widths(model);
-  if (first_width(model) != widths.front() || model.base_width != widths.front())
+  if (model.base_width != widths.front())
     problems.add("model.base_width", "must equal the width of the first level there");
   if (model.middle_attention == MiddleAttention::kWithoutNorm && !model.time_scale_shift)
     problems.add("model.middle_attention", "goes only with model.time_scale_shift there");

@@ -7,8 +7,7 @@ namespace ddpm {
 namespace {
 
 UNetNames diffusers() {
-  return {.scheme = NamingScheme::kDiffusers,
-          .conv_in = "conv_in",
+  return {.conv_in = "conv_in",
           .norm_out = "conv_norm_out",
           .conv_out = "conv_out",
           .time_embedding = "time_embedding",
@@ -28,8 +27,7 @@ UNetNames diffusers() {
 }
 
 UNetNames labml() {
-  return {.scheme = NamingScheme::kLabml,
-          .conv_in = "image_proj",
+  return {.conv_in = "image_proj",
           .norm_out = "norm",
           .conv_out = "final",
           .time_embedding = "time_emb",
@@ -49,8 +47,7 @@ UNetNames labml() {
 }
 
 UNetNames ho() {
-  return {.scheme = NamingScheme::kHo,
-          .conv_in = "conv_in",
+  return {.conv_in = "conv_in",
           .norm_out = "norm_out",
           .conv_out = "conv_out",
           .time_embedding = "temb",
@@ -70,8 +67,7 @@ UNetNames ho() {
 }
 
 UNetNames pytorch_ddpm() {
-  return {.scheme = NamingScheme::kPytorchDdpm,
-          .conv_in = "head",
+  return {.conv_in = "head",
           .norm_out = "tail.0",
           .conv_out = "tail.2",
           .time_embedding = "time_embedding.timembedding",
@@ -98,8 +94,7 @@ UNetNames pytorch_ddpm() {
 }
 
 UNetNames openai() {
-  return {.scheme = NamingScheme::kOpenai,
-          .conv_in = "input_blocks.0.0",
+  return {.conv_in = "input_blocks.0.0",
           .norm_out = "out.0",
           .conv_out = "out.2",
           .time_embedding = "time_embed",
@@ -127,7 +122,67 @@ UNetNames openai() {
                     .upsampling_has_number = false}};
 }
 
-UNetNames parts_of(NamingScheme scheme) {
+using Numbers = std::initializer_list<std::pair<const char*, std::int64_t>>;
+
+std::string fill_in(std::string path, const Numbers& numbers) {
+  for (const auto& [word, number] : numbers) {
+    const std::string place = std::string("{") + word + "}";
+    if (const std::size_t at = path.find(place); at != std::string::npos)
+      path.replace(at, place.size(), std::to_string(number));
+  }
+  return path;
+}
+
+// Names block after block, and counts those that have a number.
+class BlockNamer {
+ public:
+  BlockNamer(const UNetPlan& plan, const UNetNames& names)
+      : levels_(plan.levels), names_(names), next_down_(names.paths.first_down) {}
+
+  BlockNames name(const BlockPlan& block) {
+    switch (block.way) {
+      case Way::kDown:
+        return down(block);
+      case Way::kMiddle:
+        if (block.index == 0) return {names_.middle_res1, names_.middle_attention};
+        return {names_.middle_res2, ""};
+      case Way::kUp:
+        return up(block);
+    }
+    return {};
+  }
+
+ private:
+  BlockNames down(const BlockPlan& block) {
+    const Numbers numbers = {
+        {"level", block.level}, {"block", block.index}, {"number", next_down_++}};
+    const BlockPaths& paths = names_.paths;
+    if (block.resampling != Resampling::kNone) return {fill_in(paths.downsample, numbers), ""};
+    return {fill_in(paths.down_res, numbers), fill_in(paths.down_attention, numbers)};
+  }
+  BlockNames up(const BlockPlan& block) {
+    const BlockPaths& paths = names_.paths;
+    const bool resamples = block.resampling != Resampling::kNone;
+    const bool is_last_part = resamples && !paths.upsampling_has_number;
+    const Numbers numbers = {{"level", block.level},
+                             {"order", levels_ - 1 - block.level},
+                             {"block", block.index},
+                             {"number", is_last_part ? next_up_ - 1 : next_up_++},
+                             {"last", after_attention_ ? 2 : 1}};
+    after_attention_ = block.heads > 0;
+    if (resamples) return {fill_in(paths.upsample, numbers), ""};
+    return {fill_in(paths.up_res, numbers), fill_in(paths.up_attention, numbers)};
+  }
+
+  std::int64_t levels_;
+  const UNetNames& names_;
+  std::int64_t next_down_, next_up_ = 0;
+  bool after_attention_ = false;  // whether the last block on the way up has one
+};
+
+}  // namespace
+
+UNetNames UNetNames::of(NamingScheme scheme) {
   switch (scheme) {
     case NamingScheme::kDiffusers:
       return diffusers();
@@ -143,63 +198,11 @@ UNetNames parts_of(NamingScheme scheme) {
   return {};
 }
 
-using Numbers = std::initializer_list<std::pair<const char*, std::int64_t>>;
-
-std::string fill_in(std::string path, const Numbers& numbers) {
-  for (const auto& [word, number] : numbers) {
-    const std::string place = std::string("{") + word + "}";
-    if (const std::size_t at = path.find(place); at != std::string::npos)
-      path.replace(at, place.size(), std::to_string(number));
-  }
-  return path;
-}
-
-}  // namespace
-
-UNetNames UNetNames::make(NamingScheme scheme, std::int64_t levels, std::int64_t blocks,
-                          const std::vector<bool>& attention) {
-  UNetNames names = parts_of(scheme);
-  names.levels = levels;
-  names.blocks = blocks;
-  names.attention = attention;
-  return names;
-}
-
-std::string UNetNames::on_the_way_down(const std::string& path, std::int64_t level,
-                                       std::int64_t block) const {
-  const std::int64_t number = paths.first_down + level * (blocks + 1) + block;
-  return fill_in(path, {{"level", level}, {"block", block}, {"number", number}});
-}
-
-std::string UNetNames::on_the_way_up(const std::string& path, std::int64_t level,
-                                     std::int64_t block) const {
-  const std::int64_t order = levels - 1 - level;
-  const std::int64_t numbers = blocks + (paths.upsampling_has_number ? 2 : 1);
-  return fill_in(
-      path,
-      {{"level", level}, {"order", order}, {"block", block}, {"number", order * numbers + block}});
-}
-
-std::string UNetNames::down_res(std::int64_t level, std::int64_t block) const {
-  return on_the_way_down(paths.down_res, level, block);
-}
-std::string UNetNames::down_attention(std::int64_t level, std::int64_t block) const {
-  return on_the_way_down(paths.down_attention, level, block);
-}
-std::string UNetNames::downsample(std::int64_t level) const {
-  return on_the_way_down(paths.downsample, level, blocks);
-}
-std::string UNetNames::up_res(std::int64_t level, std::int64_t block) const {
-  return on_the_way_up(paths.up_res, level, block);
-}
-std::string UNetNames::up_attention(std::int64_t level, std::int64_t block) const {
-  return on_the_way_up(paths.up_attention, level, block);
-}
-std::string UNetNames::upsample(std::int64_t level) const {
-  const std::string path =
-      on_the_way_up(paths.upsample, level, paths.upsampling_has_number ? blocks + 1 : blocks);
-  const auto index = static_cast<std::size_t>(level);
-  return fill_in(path, {{"last", index < attention.size() && attention[index] ? 2 : 1}});
+std::vector<BlockNames> block_names(const UNetPlan& plan, const UNetNames& names) {
+  std::vector<BlockNames> list;
+  BlockNamer namer(plan, names);
+  for (const BlockPlan& block : plan.blocks) list.push_back(namer.name(block));
+  return list;
 }
 
 }  // namespace ddpm

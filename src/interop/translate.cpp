@@ -26,17 +26,18 @@ struct AttentionPair {
 // All modules of a network that could have parameters, in two schemes.
 class Pairs {
  public:
-  Pairs(const UNetNames& own, const UNetNames& foreign) : own_(own), foreign_(foreign) {
+  Pairs(const UNetPlan& plan, const UNetNames& own, const UNetNames& foreign)
+      : own_(own), foreign_(foreign) {
     add(own.conv_in, foreign.conv_in);
     add(own.time_embedding + "." + own.time_linear1,
         foreign.time_embedding + "." + foreign.time_linear1, Part::kFirstTimeLayer);
     add(own.time_embedding + "." + own.time_linear2,
         foreign.time_embedding + "." + foreign.time_linear2);
     add(own.class_embedding, foreign.class_embedding);
-    for (std::int64_t level = 0; level < own.levels; ++level) add_level(level);
-    add_res(own.middle_res1, foreign.middle_res1);
-    add_attention(own.middle_attention, foreign.middle_attention);
-    add_res(own.middle_res2, foreign.middle_res2);
+    const std::vector<BlockNames> ours = block_names(plan, own),
+                                  theirs = block_names(plan, foreign);
+    for (std::size_t i = 0; i < plan.blocks.size(); ++i)
+      add_block(plan.blocks[i], ours[i], theirs[i]);
     add(own.norm_out, foreign.norm_out);
     add(own.conv_out, foreign.conv_out);
   }
@@ -66,39 +67,23 @@ class Pairs {
     add(own + "." + a.qkv, foreign + "." + b.qkv);
     attentions.push_back({own, foreign});
   }
-  void add_level(std::int64_t level) {
-    for (std::int64_t block = 0; block <= own_.blocks; ++block) {
-      if (block < own_.blocks) {
-        add_res(own_.down_res(level, block), foreign_.down_res(level, block));
-        add_attention(own_.down_attention(level, block), foreign_.down_attention(level, block));
-      }
-      add_res(own_.up_res(level, block), foreign_.up_res(level, block));
-      add_attention(own_.up_attention(level, block), foreign_.up_attention(level, block));
-    }
-    if (level + 1 < own_.levels)
-      add_resampling(own_.downsample(level), own_.downsample_conv, foreign_.downsample(level),
-                     foreign_.downsample_conv);
-    if (level > 0)
-      add_resampling(own_.upsample(level), own_.upsample_conv, foreign_.upsample(level),
-                     foreign_.upsample_conv);
-  }
-  // A convolution or a residual block.
-  void add_resampling(const std::string& own, const std::string& own_conv,
-                      const std::string& foreign, const std::string& foreign_conv) {
-    add(own + "." + own_conv, foreign + "." + foreign_conv);
-    add_res(own, foreign);
+  // Attention is added to every block that could have it, so that what is too much in a file is told
+  // by our names.
+  void add_block(const BlockPlan& block, const BlockNames& own, const BlockNames& foreign) {
+    const bool down = block.way == Way::kDown;
+    if (block.is_residual())
+      add_res(own.block, foreign.block);
+    else
+      add(own.block + "." + (down ? own_.downsample_conv : own_.upsample_conv),
+          foreign.block + "." + (down ? foreign_.downsample_conv : foreign_.upsample_conv));
+    if (!own.attention.empty()) add_attention(own.attention, foreign.attention);
   }
 
   const UNetNames &own_, &foreign_;
 };
 
 Pairs pairs_of(const ModelConfig& model, NamingScheme scheme) {
-  const auto levels = static_cast<std::int64_t>(model.width_multipliers.size());
-  const UNetNames own =
-      UNetNames::make(model.names, levels, model.blocks_per_level, model.attention);
-  const UNetNames foreign =
-      UNetNames::make(scheme, levels, model.blocks_per_level, model.attention);
-  return {own, foreign};
+  return {unet_plan(model, /*channels=*/1), UNetNames::of(model.names), UNetNames::of(scheme)};
 }
 
 // "weight" of "conv_in.weight", and what is before.
@@ -244,7 +229,7 @@ void cut_projection(const TensorView& joint, const std::string& own_path, const 
 
 TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfig& model) {
   const Pairs pairs = pairs_of(model, layout.scheme);
-  const AttentionNames own_names = UNetNames::make(model.names, 1, 1, {false}).attention_parts;
+  const AttentionNames own_names = UNetNames::of(model.names).attention_parts;
   std::map<std::string, const ModulePair*> by_own;
   for (const ModulePair& pair : pairs.modules) by_own.emplace(pair.own, &pair);
   Builder builder(own);
@@ -272,7 +257,7 @@ TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfi
 
 TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const ModelConfig& model) {
   const Pairs pairs = pairs_of(model, layout.scheme);
-  const AttentionNames own_names = UNetNames::make(model.names, 1, 1, {false}).attention_parts;
+  const AttentionNames own_names = UNetNames::of(model.names).attention_parts;
   std::map<std::string, const ModulePair*> by_foreign;
   for (const ModulePair& pair : pairs.modules) by_foreign.emplace(pair.foreign, &pair);
   std::map<std::string, const AttentionPair*> joint;

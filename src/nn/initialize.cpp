@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "ddpm/nn/layers.h"
 #include "ddpm/ops/random.h"
 
 namespace ddpm {
@@ -14,55 +15,63 @@ struct Fans {
 
 // PyTorch's convention: dimension 0 counts as out, dimension 1 as in, times the receptive field.
 Fans fans(const torch::Tensor& weight) {
-  const double field = static_cast<double>(weight[0][0].numel());
+  const auto field = static_cast<double>(weight[0][0].numel());
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
 }
 
-void fill_uniform(const torch::Tensor& parameter, double limit, const RandomKey& key) {
+void fill_uniform(torch::Tensor& parameter, double limit, const RandomKey& key) {
   const torch::Tensor unit = ops::random_uniform(key, 1, parameter.numel(), torch::kCPU);
   parameter.copy_((unit.view(parameter.sizes()) * 2 - 1) * limit);
 }
 
-void fill_normal(const torch::Tensor& parameter, double deviation, const RandomKey& key) {
+void fill_normal(torch::Tensor& parameter, double deviation, const RandomKey& key) {
   const torch::Tensor values = ops::random_normal(key, 1, {parameter.numel()}, torch::kCPU);
   parameter.copy_(values.view(parameter.sizes()) * deviation);
 }
 
-bool is_in(const torch::Tensor& tensor, const std::vector<torch::Tensor>& list) {
-  return std::any_of(list.begin(), list.end(),
-                     [&](const torch::Tensor& other) { return other.is_same(tensor); });
+// Each parameter has random numbers of its own: `key` and the one after it.
+void fill_filters(LayerImpl& layer, Initialization method, const RandomKey& key) {
+  const Fans fan = fans(layer.weight);
+  const double gain = layer.role() == Role::kLast ? 1e-5 : 1;
+  RandomKey bias_key = key;
+  ++bias_key.sample;
+  switch (method) {
+    case Initialization::kHo:
+      fill_uniform(layer.weight, gain * std::sqrt(6 / (fan.in + fan.out)), key);
+      layer.bias.zero_();
+      return;
+    case Initialization::kPytorch:
+      fill_uniform(layer.weight, 1 / std::sqrt(fan.in), key);
+      fill_uniform(layer.bias, 1 / std::sqrt(fan.in), bias_key);
+      return;
+  }
+}
+
+void fill(LayerImpl& layer, Initialization method, const RandomKey& key) {
+  if (!layer.weight.defined()) return;  // an embedding by formula or by given vectors
+  switch (layer.role()) {
+    case Role::kWeight:
+    case Role::kLast:
+      return fill_filters(layer, method, key);
+    case Role::kScale:
+      layer.weight.fill_(1);
+      layer.bias.zero_();
+      return;
+    case Role::kTable:
+      return fill_normal(layer.weight, 1, key);
+    case Role::kFrequencies:
+      return fill_normal(layer.weight, 16, key);
+  }
 }
 
 }  // namespace
 
-void initialize_weights(UNet& net, Initialization method, std::uint64_t seed) {
+void initialize_weights(torch::nn::Module& network, Initialization method, std::uint64_t seed) {
   torch::NoGradGuard no_grad;
-  const std::vector<torch::Tensor> last = net->last_layer_weights(),
-                                   tables = net->embedding_tables();
-  const torch::Tensor frequencies = net->random_frequencies();
   RandomKey key{.seed = seed, .stream = RandomStream::kInitialization};
-  double bias_limit = 0;  // of the bias that follows a weight
-  for (auto& item : net->named_parameters()) {
-    torch::Tensor& parameter = item.value();
-    const bool is_weight = item.key().ends_with("weight");
-    if (is_in(parameter, tables)) {
-      fill_normal(parameter, 1, key);
-    } else if (frequencies.defined() && parameter.is_same(frequencies)) {
-      fill_normal(parameter, 16, key);
-    } else if (is_weight && parameter.dim() >= 2) {
-      const Fans fan = fans(parameter);
-      const double gain = is_in(parameter, last) ? 1e-5 : 1.0;
-      const bool ho = method == Initialization::kHo;
-      fill_uniform(parameter,
-                   ho ? gain * std::sqrt(6.0 / (fan.in + fan.out)) : 1.0 / std::sqrt(fan.in), key);
-      bias_limit = ho ? 0.0 : 1.0 / std::sqrt(fan.in);
-    } else if (is_weight) {  // norm
-      parameter.fill_(1.0);
-      bias_limit = 0;
-    } else {
-      fill_uniform(parameter, bias_limit, key);
-    }
-    ++key.sample;
+  for (const auto& module : network.modules()) {
+    if (auto* layer = dynamic_cast<LayerImpl*>(module.get())) fill(*layer, method, key);
+    key.sample += module->parameters(/*recurse=*/false).size();
   }
 }
 

@@ -1,6 +1,7 @@
 #include "ddpm/nn/unet.h"
 
 #include "ddpm/device/side_stream.h"
+#include "ddpm/nn/activation.h"
 #include "ddpm/ops/image_convolution.h"
 
 namespace ddpm {
@@ -12,8 +13,10 @@ torch::Tensor pop(std::vector<torch::Tensor>& stack) {
   return top;
 }
 
-torch::nn::Conv2d conv3x3(std::int64_t in, std::int64_t out) {
-  return torch::nn::Conv2d(torch::nn::Conv2dOptions(in, out, 3).padding(1));
+ResBlockOptions::Change change_of(const BlockPlan& block) {
+  if (block.resampling == Resampling::kNone) return ResBlockOptions::Change::kNone;
+  return block.way == Way::kDown ? ResBlockOptions::Change::kHalve
+                                 : ResBlockOptions::Change::kDouble;
 }
 
 }  // namespace
@@ -40,139 +43,113 @@ torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tenso
 }
 
 UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
-    : center_input_(config.center_input),
-      time_scale_(config.time_scale),
-      activation_(config.activation) {
-  const auto levels = static_cast<std::int64_t>(config.width_multipliers.size());
-  const UNetNames names = UNetNames::make(config.names, levels, config.blocks_per_level);
-
-  conv_in_ = register_module(names.conv_in, conv3x3(image_channels, first_width(config)));
-  time_features_ = register_module(names.time_features, TimeFeatures(config));
-  time_embedding_ = register_module(
-      names.time_embedding, TimeEmbedding(time_features_->width(), time_width(config), names));
+    : config_(config),
+      plan_(unet_plan(config, image_channels)),
+      names_(UNetNames::of(config.names)) {
+  conv_in_ = register_module(names_.conv_in, Convolution(plan_.in, plan_.first, 3));
+  time_features_ = register_module(names_.time_features, TimeFeatures(config));
+  time_embedding_ = register_module(names_.time_embedding,
+                                    TimeEmbedding(plan_.time_features, plan_.time, names_));
   if (config.class_embedding != ClassEmbeddingKind::kNone)
-    class_embedding_ =
-        register_module(names.class_embedding, ClassEmbedding(config, time_features_, names));
-  std::vector<std::int64_t> skip_widths = {first_width(config)};
-  build_down(config, names, skip_widths);
-  build_middle(config, names);
-  build_up(config, names, skip_widths);
-
-  const std::int64_t last_width = config.width_change == WidthChange::kLastBlock
-                                      ? config.base_width
-                                      : level_widths(config).front();
+    class_embedding_ = register_module(names_.class_embedding,
+                                       ClassEmbedding(config, plan_, time_features_, names_));
+  down_.resize(static_cast<std::size_t>(plan_.levels));
+  up_.resize(static_cast<std::size_t>(plan_.levels));
+  const std::vector<BlockNames> names = block_names(plan_, names_);
+  for (std::size_t i = 0; i < names.size(); ++i) {
+    const BlockPlan& block = plan_.blocks[i];
+    switch (block.way) {
+      case Way::kDown:
+        add_down(block, names[i]);
+        break;
+      case Way::kMiddle:
+        add_middle(block, names[i]);
+        break;
+      case Way::kUp:
+        add_up(block, names[i]);
+        break;
+    }
+  }
   norm_out_ =
-      register_module(names.norm_out, Norm(last_width, config.final_groups, config.norm_epsilon));
-  conv_out_ = register_module(
-      names.conv_out, conv3x3(last_width, (config.predicts_variance ? 2 : 1) * image_channels));
+      register_module(names_.norm_out, Norm(plan_.last, config.final_groups, config.norm_epsilon));
+  conv_out_ = register_module(names_.conv_out, Convolution(plan_.last, plan_.out, 3, Role::kLast));
 }
 
-void UNetImpl::build_down(const ModelConfig& config, const UNetNames& names,
-                          std::vector<std::int64_t>& skip_widths) {
-  const std::vector<std::int64_t> widths = level_widths(config);
-  std::int64_t width = skip_widths.front();
-  for (std::int64_t level = 0; level < names.levels; ++level) {
-    const auto l = static_cast<std::size_t>(level);
-    DownLevel part;
-    for (std::int64_t block = 0; block < names.blocks; ++block) {
-      DownBlock down{add_res(names.down_res(level, block), config, names, width, widths[l])};
-      width = widths[l];
-      if (config.attention[l])
-        down.attention = add_attention(names.down_attention(level, block), config, names,
-                                       {.channels = width, .groups = config.groups});
-      part.blocks.push_back(std::move(down));
-      skip_widths.push_back(width);
+void UNetImpl::add_down(const BlockPlan& block, const BlockNames& names) {
+  DownLevel& level = down_[static_cast<std::size_t>(block.level)];
+  switch (block.resampling) {
+    case Resampling::kNone: {
+      DownBlock down{.res = add_res(block, names.block)};
+      if (block.heads > 0) down.attention = add_attention(block, names.attention);
+      level.blocks.push_back(std::move(down));
+      return;
     }
-    if (level + 1 < names.levels) {
-      if (config.downsample == Downsampling::kResnet) {
-        part.halve =
-            add_res(names.downsample(level), config, names, width, width, 1, Resample::kHalve);
-      } else {
-        part.downsample = Downsample(width, config.downsample_padding);
-        register_at(*this, names.downsample(level), part.downsample.ptr());
-      }
-      skip_widths.push_back(width);
-    }
-    down_.push_back(std::move(part));
+    case Resampling::kResidual:
+      level.halve = add_res(block, names.block);
+      return;
+    case Resampling::kConvolution:
+    case Resampling::kTransposed:  // which only the way up knows
+      level.downsample = Downsample(block.in, config_.downsample_padding);
+      register_at(*this, names.block, level.downsample.ptr());
+      return;
   }
 }
 
-void UNetImpl::build_middle(const ModelConfig& config, const UNetNames& names) {
-  if (!config.middle) return;
-  const std::int64_t width = level_widths(config).back();
-  const double scale = config.middle_scale;
-  middle_.res1 = add_res(names.middle_res1, config, names, width, width, scale);
-  if (config.middle_attention != MiddleAttention::kNone)
-    middle_.attention =
-        add_attention(names.middle_attention, config, names,
-                      {.channels = width,
-                       .groups = config.middle_groups > 0 ? config.middle_groups : config.groups,
-                       .normed = config.middle_attention == MiddleAttention::kWithNorm,
-                       .output_scale = scale});
-  middle_.res2 = add_res(names.middle_res2, config, names, width, width, scale);
+void UNetImpl::add_middle(const BlockPlan& block, const BlockNames& names) {
+  (block.index == 0 ? middle_.res1 : middle_.res2) = add_res(block, names.block);
+  if (block.heads > 0) middle_.attention = add_attention(block, names.attention);
 }
 
-void UNetImpl::build_up(const ModelConfig& config, const UNetNames& names,
-                        std::vector<std::int64_t>& skip_widths) {
-  const std::vector<std::int64_t> widths = level_widths(config);
-  std::int64_t width = widths.back();
-  for (std::int64_t level = names.levels - 1; level >= 0; --level) {
-    const auto l = static_cast<std::size_t>(level);
-    const std::int64_t next_width = level > 0 ? widths[l - 1] : config.base_width;
-    UpLevel part;
-    for (std::int64_t block = 0; block <= names.blocks; ++block) {
-      const bool narrows = config.width_change == WidthChange::kLastBlock && block == names.blocks;
-      const std::int64_t out = narrows ? next_width : widths[l];
-      UpBlock up{
-          add_res(names.up_res(level, block), config, names, width + skip_widths.back(), out)};
-      skip_widths.pop_back();
-      width = out;
-      if (config.attention[l])
-        up.attention = add_attention(names.up_attention(level, block), config, names,
-                                     {.channels = width, .groups = config.groups});
-      part.blocks.push_back(std::move(up));
+void UNetImpl::add_up(const BlockPlan& block, const BlockNames& names) {
+  UpLevel& level = up_[static_cast<std::size_t>(plan_.levels - 1 - block.level)];
+  switch (block.resampling) {
+    case Resampling::kNone: {
+      UpBlock up{.res = add_res(block, names.block)};
+      if (block.heads > 0) up.attention = add_attention(block, names.attention);
+      level.blocks.push_back(std::move(up));
+      return;
     }
-    if (level > 0 && config.upsample == Upsampling::kResnet) {
-      part.twice =
-          add_res(names.upsample(level), config, names, width, width, 1, Resample::kDouble);
-    } else if (level > 0) {
-      part.upsample = Upsample(width, config.upsample == Upsampling::kTransposed);
-      register_at(*this, names.upsample(level), part.upsample.ptr());
-    }
-    up_.push_back(std::move(part));
+    case Resampling::kResidual:
+      level.twice = add_res(block, names.block);
+      return;
+    case Resampling::kConvolution:
+    case Resampling::kTransposed:
+      level.upsample = Upsample(block.in, block.resampling == Resampling::kTransposed);
+      register_at(*this, names.block, level.upsample.ptr());
+      return;
   }
 }
 
-ResBlock UNetImpl::add_res(const std::string& path, const ModelConfig& config,
-                           const UNetNames& names, std::int64_t in, std::int64_t out,
-                           double output_scale, Resample resample) {
-  ResBlock res(ResBlockOptions{.in_channels = in,
-                               .out_channels = out,
-                               .time_channels = time_width(config),
-                               .groups = config.groups,
-                               .epsilon = config.norm_epsilon,
-                               .activation = activation_,
-                               .dropout = config.dropout,
+ResBlock UNetImpl::add_res(const BlockPlan& block, const std::string& path) {
+  ResBlock res(ResBlockOptions{.in_channels = block.in + block.skip,
+                               .out_channels = block.out,
+                               .time_channels = plan_.time,
+                               .groups = config_.groups,
+                               .epsilon = config_.norm_epsilon,
+                               .activation = config_.activation,
+                               .dropout = config_.dropout,
                                .dropout_layer = static_cast<int>(res_blocks_.size()),
-                               .scale_shift = config.time_scale_shift,
-                               .output_scale = output_scale,
-                               .resample = resample},
-               names.res);
+                               .scale_shift = config_.time_scale_shift,
+                               .output_scale = block.way == Way::kMiddle ? config_.middle_scale : 1,
+                               .change = change_of(block)},
+               names_.res);
   register_at(*this, path, res.ptr());
   res_blocks_.push_back(res);
   return res;
 }
 
-// `options` says what differs between attentions of one network.
-AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfig& config,
-                                       const UNetNames& names, const AttentionOptions& options) {
-  const std::int64_t head_width =
-      config.attention_head_width == 0 ? options.channels : config.attention_head_width;
-  AttentionOptions all = options;
-  all.heads = config.attention_heads > 0 ? config.attention_heads : options.channels / head_width;
-  all.epsilon = config.norm_epsilon;
-  all.fused = config.attention_kind == AttentionKind::kFused;
-  AttentionBlock attention(all, names.attention_parts);
+AttentionBlock UNetImpl::add_attention(const BlockPlan& block, const std::string& path) {
+  const bool middle = block.way == Way::kMiddle;
+  AttentionBlock attention(
+      AttentionOptions{
+          .channels = block.out,
+          .heads = block.heads,
+          .groups = middle && config_.middle_groups > 0 ? config_.middle_groups : config_.groups,
+          .epsilon = config_.norm_epsilon,
+          .fused = config_.attention_kind == AttentionKind::kFused,
+          .normed = !middle || config_.middle_attention == MiddleAttention::kWithNorm,
+          .output_scale = middle ? config_.middle_scale : 1},
+      names_.attention_parts);
   register_at(*this, path, attention.ptr());
   attention_blocks_.push_back(attention);
   return attention;
@@ -180,7 +157,7 @@ AttentionBlock UNetImpl::add_attention(const std::string& path, const ModelConfi
 
 torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& labels) {
   const torch::Tensor time =
-      time_embedding_(time_features_(time_scale_ == 1 ? t : t * time_scale_));
+      time_embedding_(time_features_(config_.time_scale == 1 ? t : t * config_.time_scale));
   if (class_embedding_.is_empty()) return time;
   return time + class_embedding_(labels).to(time.scalar_type());
 }
@@ -191,15 +168,15 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   // Every block activates the embedding before its projection; once is enough.
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {
-    shifts = TimeProjections(res_blocks_).apply(activate(embed(t, labels), activation_));
+    shifts = TimeProjections(res_blocks_).apply(activate(embed(t, labels), config_.activation));
   };
   // The first convolution can do without them; gradients, however, keep to one stream.
   if (torch::GradMode::is_enabled())
     project();
   else
     run_aside(labels.defined() ? std::vector{t, labels} : std::vector{t}, project);
-  torch::Tensor h =
-      ops::convolution_from_image(center_input_ ? 2 * x - 1 : x, conv_in_->weight, conv_in_->bias);
+  torch::Tensor h = ops::convolution_from_image(config_.center_input ? 2 * x - 1 : x,
+                                                conv_in_->weight, conv_in_->bias);
 
   join_side_stream(x.device());
   auto shift = shifts.begin();
@@ -222,7 +199,8 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
   h = ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
   // Networks with these predict the score, up to a factor of the noise level, which t stands for.
-  return random_frequencies().defined() ? h / t.to(h.scalar_type()).view({-1, 1, 1, 1}) : h;
+  const bool fourier = time_features_->kind() == TimeEmbeddingKind::kFourier;
+  return fourier ? h / t.to(h.scalar_type()).view({-1, 1, 1, 1}) : h;
 }
 
 std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {
@@ -233,39 +211,6 @@ std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {
     for (std::vector<torch::Tensor>& list : block->joined_parameters())
       lists.push_back(std::move(list));
   return lists;
-}
-
-std::vector<torch::Tensor> UNetImpl::last_layer_weights() {
-  std::vector<torch::Tensor> weights = {conv_out_->weight};
-  const auto add = [&](ResBlock& res, AttentionBlock& attention) {
-    weights.push_back(res->last_layer()->weight);
-    if (!attention.is_empty()) weights.push_back(attention->last_layer()->weight);
-  };
-  for (DownLevel& level : down_)
-    for (DownBlock& block : level.blocks) add(block.res, block.attention);
-  if (!middle_.res1.is_empty()) {
-    add(middle_.res1, middle_.attention);
-    weights.push_back(middle_.res2->last_layer()->weight);
-  }
-  for (UpLevel& level : up_)
-    for (UpBlock& block : level.blocks) add(block.res, block.attention);
-  for (DownLevel& level : down_)
-    if (!level.halve.is_empty()) weights.push_back(level.halve->last_layer()->weight);
-  for (UpLevel& level : up_)
-    if (!level.twice.is_empty()) weights.push_back(level.twice->last_layer()->weight);
-  return weights;
-}
-
-std::vector<torch::Tensor> UNetImpl::embedding_tables() const {
-  std::vector<torch::Tensor> tables;
-  if (time_features_->learned()) tables.push_back(time_features_->weight);
-  if (!class_embedding_.is_empty() && class_embedding_->weight.defined())
-    tables.push_back(class_embedding_->weight);
-  return tables;
-}
-
-torch::Tensor UNetImpl::random_frequencies() const {
-  return time_features_->learned() ? torch::Tensor() : time_features_->weight;
 }
 
 }  // namespace ddpm

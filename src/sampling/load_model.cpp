@@ -2,8 +2,8 @@
 
 #include "ddpm/base/log.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/initialize.h"
-#include "ddpm/nn/parameter_layout.h"
 
 namespace ddpm {
 
@@ -41,13 +41,12 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Overri
                                   .threads = run.threads,
                                   .deterministic = run.deterministic});
 
-  model.net = UNet(model.config.model, model.config.data.channels);
-  const ParameterLayout layout(*model.net, model.net->joined_parameters());
-  const torch::Tensor flat = layout.allocate(model.runtime.compute_dtype, model.runtime.device);
-  layout.bind_parameters(*model.net, flat);
+  const BoundNetwork<UNet> network(UNet(model.config.model, model.config.data.channels),
+                                   model.runtime.compute_dtype, model.runtime.device);
+  model.net = network.net();
   if (missing == Missing::kKeep)
-    initialize_weights(model.net, model.config.model.initialization, 0);
-  load_tensors(file.tensors, layout.views(flat), missing);
+    initialize_weights(*model.net, model.config.model.initialization, 0);
+  load_tensors(file.tensors, network.tensors(), missing);
   model.net->eval();
   log_debug("weights: {}", file.weights.string());
   return model;

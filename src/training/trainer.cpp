@@ -59,12 +59,11 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
     : config_(config),
       data_fingerprint_(images.fingerprint()),
       device_(runtime.device),
-      net_(config.model, images.channels()),
-      parameters_(net_->parameters()),
-      layout_(*net_, net_->joined_parameters()),
+      network_(UNet(config.model, images.channels()), torch::kFloat32, device_),
+      parameters_(network_->parameters()),
       model_(
           [this](const torch::Tensor& x, const torch::Tensor& t) {
-            return net_->forward(x, t, dropout_, batches_.labels());
+            return network_->forward(x, t, dropout_, batches_.labels());
           },
           NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
           hybrid_loss(config, device_)),
@@ -74,18 +73,17 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       first_backward_(device_),
       next_backward_(device_),
       update_(device_) {
-  const auto buffer = [&](torch::Dtype dtype) { return layout_.allocate(dtype, device_); };
-  state_ = {.weights = buffer(torch::kFloat32),
+  const auto buffer = [&](torch::Dtype dtype) { return layout().allocate(dtype, device_); };
+  state_ = {.weights = network_.flat(),
             .exp_avg = buffer(torch::kFloat32),
             .exp_avg_sq = buffer(torch::kFloat32)};
   gradients_ = buffer(runtime.compute_dtype);
-  bind_network(state_.weights);
-  initialize_weights(net_, config.model.initialization,
+  initialize_weights(*network_.net(), config.model.initialization,
                      static_cast<std::uint64_t>(config.run.seed));
   if (runtime.compute_dtype != torch::kFloat32)
     state_.copy = state_.weights.to(runtime.compute_dtype);
   weights_ = state_.copy.defined() ? state_.copy : state_.weights;
-  bind_network(weights_);
+  network_.bind(weights_);
   if (averages()) state_.average = state_.weights.clone();
 
   const auto scalar = [&](torch::Dtype dtype) {
@@ -134,9 +132,9 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
   dropout_ = draw;
   const torch::Tensor loss =
       model_.loss(x0, t, noise) / static_cast<double>(config_.training.micro_batches);
-  layout_.gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
-                                       /*create_graph=*/false, /*allow_unused=*/true),
-                 gradients_, accumulate);
+  layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
+                                        /*create_graph=*/false, /*allow_unused=*/true),
+                  gradients_, accumulate);
   if (accumulate)
     loss_.add_(loss.detach());
   else
@@ -205,9 +203,9 @@ TrainerSnapshot Trainer::snapshot() {
     throw NonFiniteError(
         format_text("after step {} (learning rate {:.3g}) weights or moments are not finite",
                     steps_done_, learning_rate(config_.training, steps_done_)));
-  return {.model = layout_.views(copies->at(0)),
-          .optimizer = optimizer_tensors(layout_, copies->at(1), copies->at(2)),
-          .ema = averages() ? layout_.views(copies->at(3)) : std::vector<NamedTensor>{},
+  return {.model = layout().views(copies->at(0)),
+          .optimizer = optimizer_tensors(layout(), copies->at(1), copies->at(2)),
+          .ema = averages() ? layout().views(copies->at(3)) : std::vector<NamedTensor>{},
           .state = {.step = steps_done_,
                     .images_seen = images_seen_,
                     .config = config_,
@@ -223,14 +221,14 @@ double TrainingTotals::mean_loss_since(const TrainingTotals& before) const {
 
 void Trainer::load(const std::filesystem::path& folder) {
   const TrainingState state = read_training_state(folder);
-  load_tensors(SafetensorsFile(folder / "model.safetensors"), layout_.views(state_.weights));
+  load_tensors(SafetensorsFile(folder / "model.safetensors"), layout().views(state_.weights));
   load_tensors(SafetensorsFile(folder / "optimizer.safetensors"),
-               optimizer_tensors(layout_, state_.exp_avg, state_.exp_avg_sq));
+               optimizer_tensors(layout(), state_.exp_avg, state_.exp_avg_sq));
   if (averages()) {
     const std::filesystem::path ema = folder / "ema.safetensors";
     // Averaging may be switched on later; it then starts from the weights.
     if (std::filesystem::exists(ema) || state.config.training.ema_decay > 0)
-      load_tensors(SafetensorsFile(ema), layout_.views(state_.average));
+      load_tensors(SafetensorsFile(ema), layout().views(state_.average));
     else
       state_.average.copy_(state_.weights);
   }
@@ -243,7 +241,7 @@ void Trainer::load(const std::filesystem::path& folder) {
 }
 
 void Trainer::start_from(const TensorSet& tensors, Missing missing) {
-  load_tensors(tensors, layout_.views(state_.weights), missing);
+  load_tensors(tensors, layout().views(state_.weights), missing);
   torch::NoGradGuard no_grad;
   if (state_.copy.defined()) state_.copy.copy_(state_.weights);
   if (averages()) state_.average.copy_(state_.weights);

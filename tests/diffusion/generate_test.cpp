@@ -10,6 +10,7 @@
 #include "ddpm/nn/unet.h"
 #include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -19,7 +20,7 @@ using testing::hash_tensor;
 // A frozen network with hash-filled weights.
 Predictor frozen_network() {
   set_up_runtime({.device = "cpu", .threads = 1});
-  UNet net(testing::tiny(), 3);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
   testing::hash_fill(*net);
   return [net](const torch::Tensor& x, const torch::Tensor& t) mutable {
     torch::NoGradGuard no_grad;

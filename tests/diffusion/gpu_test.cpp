@@ -12,6 +12,7 @@
 #include "ddpm/nn/unet.h"
 #include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -36,7 +37,7 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
   torch::Tensor images_on(const std::string& name) const {
     const Runtime runtime =
         set_up_runtime({.device = name, .precision = Precision::kFp32, .threads = 1});
-    UNet net(config_.model, 3);
+    UNet net = testing::initialized_unet(config_.model, 3);
     testing::hash_fill(*net);
     net->to(runtime.device);
     const auto labels_from = [&](std::uint64_t first) {

@@ -11,6 +11,7 @@
 #include "support/files.h"
 #include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -53,7 +54,7 @@ class ExportTest : public ::testing::Test {
     config.model = model;
     config.data.height = config.data.width = 8;
     config.data.channels = 3;
-    UNet net(model, 3);
+    UNet net = testing::initialized_unet(model, 3);
     testing::hash_fill(*net);
     std::vector<NamedTensor> tensors;
     for (const auto& item : net->named_parameters()) tensors.push_back({item.key(), item.value()});
@@ -133,16 +134,15 @@ TEST_F(ExportTest, OpenAisOptionsComeBack) {
   EXPECT_EQ(bare.config.diffusion.variance, Variance::kLearnedRange);
   EXPECT_TRUE(torch::equal(predict(bare), predict(model)));
   EXPECT_FALSE(torch::equal(predict(load(folder_ / "bare.safetensors")), predict(model)));
-  EXPECT_TRUE(contains(message_of<ConfigError>([&] {
-                         export_to(model, {.target = ModelFormat::kHo}, folder_ / "ho");
-                       }),
+  EXPECT_TRUE(contains(message_of<ConfigError>(
+                           [&] { export_to(model, {.target = ModelFormat::kHo}, folder_ / "ho"); }),
                        "model.class_embedding = \"table\""));
 }
 
 TEST_F(ExportTest, WritesOtherFloatTypes) {
   const LoadedModel model = load(save(network(ModelFormat::kDiffusers)));
   export_to(model, {.target = ModelFormat::kDiffusers, .dtype = ExportType::kBf16},
-               folder_ / "bf16");
+            folder_ / "bf16");
   const TensorSet set = read_safetensors(folder_ / "bf16/unet/diffusion_pytorch_model.safetensors");
   for (const TensorView& view : set.tensors) EXPECT_EQ(view.dtype, DType::kBF16);
   EXPECT_TRUE(torch::allclose(predict(load(folder_ / "bf16")), predict(model), 0.1, 0.1));

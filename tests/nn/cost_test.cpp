@@ -1,80 +1,80 @@
-#include "ddpm/nn/cost.h"
+#include "ddpm/architecture/cost.h"
 
 #include <gtest/gtest.h>
 
-#include <utility>
-
+#include "support/cost_probe.h"
 #include "support/models.h"
 
 namespace ddpm {
 namespace {
 
-TEST(Cost, CountsWhatThePaperNetworkComputes) {
-  const Cost ho = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
-  EXPECT_EQ(ho.parameters, 35746307);
-  EXPECT_NEAR(ho.forward_macs, 6.222e9, 0.01e9);  // counted by hand from the layer table
-  const Cost labml =
-      estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
-  EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
+// The integers of the plan against the operators of a network that runs.
+void expect_counts_what_runs(const ModelConfig& model, std::int64_t channels) {
+  const std::int64_t side = size_factor(model), height = 4 * side, width = 2 * side;
+  const testing::Probe probe = testing::probe(model, channels);
+  const Cost cost = estimate_cost(model, channels, height, width);
+  const auto growth = static_cast<double>(height * width / (side * side));
+  std::int64_t parameters = 0;
+  for (const torch::Tensor& parameter : UNet(model, channels)->parameters())
+    parameters += parameter.numel();
+  EXPECT_EQ(cost.parameters, parameters);
+  EXPECT_DOUBLE_EQ(cost.forward_macs, probe.constant_macs + growth * probe.linear_macs +
+                                          growth * growth * probe.quadratic_macs);
+  EXPECT_DOUBLE_EQ(cost.activation_elements, growth * probe.activations);
+  EXPECT_DOUBLE_EQ(cost.fused_activation_elements, growth * probe.fused);
 }
 
-// What the program had allocated at its peak, by a trace of allocations: 7.6 MiB an image of this
-// network, 48 MiB of the other, whose first level is the largest by far.
-TEST(Cost, SamplingKeepsTheMapsOfTheWayDown) {
-  const auto mebibytes = [](const Cost& cost) { return 4 * cost.inference_elements / (1 << 20); };
-  EXPECT_NEAR(mebibytes(estimate_cost(testing::ho_cifar10(), 3, 32, 32)), 7.6, 0.2);
-  ModelConfig wide;
-  wide.base_width = 64;
-  wide.width_multipliers = {1, 1, 2, 2};
-  wide.attention = {false, false, false, true};
-  EXPECT_NEAR(mebibytes(estimate_cost(wide, 3, 128, 128)), 48, 1);
+TEST(CostOfThePlan, IsThatOfPublishedNetworks) {
+  expect_counts_what_runs(testing::ho_cifar10(), 3);
+  expect_counts_what_runs(testing::labml(32, {1, 2, 2, 4}, {false, false, true, true}, 2), 3);
 }
 
-// Peak resident sizes of trainings on two cores, in MB.
-TEST(Cost, TrainingMemoryOnTheCpuIsThatOfTheProcess) {
-  const auto expect = [](const Cost& cost, std::int64_t batch, double megabytes) {
-    EXPECT_NEAR(training_memory_on_cpu_bytes(cost, batch) / 1e6 / megabytes, 1, 0.12) << batch;
+TEST(CostOfThePlan, FollowsEveryOption) {
+  const auto expect = [](const char* what, auto change) {
+    SCOPED_TRACE(what);
+    ModelConfig model = testing::tiny();
+    model.width_multipliers = {1, 2, 3};
+    model.attention = {false, true, true};
+    change(model);
+    expect_counts_what_runs(model, 3);
   };
-  const Cost paper = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
-  expect(paper, 4, 2488);
-  expect(paper, 16, 3307);
-  ModelConfig folder = testing::ho_cifar10();  // configs/folder.json
-  folder.attention = {false, false, true, false};
-  const Cost larger = estimate_cost(folder, 3, 64, 64);
-  expect(larger, 4, 3229);
-  expect(larger, 16, 5959);
-  ModelConfig small;  // configs/quickstart.json
-  small.base_width = 32;
-  small.width_multipliers = {1, 2, 2};
-  small.blocks_per_level = 1;
-  small.attention = {false, true, false};
-  small.groups = small.final_groups = 8;
-  const Cost quickstart = estimate_cost(small, 1, 16, 16);
-  expect(quickstart, 64, 438);
-  expect(quickstart, 256, 978);
-}
-
-// LibTorch's count of what was allocated at the peak of a training in bf16 on an H100, in GiB.
-TEST(Cost, TrainingMemoryOnTheGpuIsWhatWasAllocated) {
-  const auto expect = [](const Cost& cost, std::int64_t batch, double gibibytes) {
-    EXPECT_NEAR(training_memory_on_gpu_bytes(cost, batch, true) / (1 << 30) / gibibytes, 1, 0.1)
-        << batch;
-  };
-  ModelConfig model = testing::ho_cifar10();
-  const Cost paper = estimate_cost(model, 3, 32, 32);
-  expect(paper, 128, 2.84);
-  expect(paper, 256, 4.9);
-  expect(paper, 512, 9.12);
-  model.base_width = 256;
-  expect(estimate_cost(model, 3, 32, 32), 64, 4.8);
-}
-
-// Peak resident sizes on a machine of two cores, in MiB: batches of 1, 16 and 64.
-TEST(Cost, SamplingMemoryIsThatOfTheProcess) {
-  const Cost cost = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
-  for (const auto& [batch, measured] : {std::pair{1, 532.0}, {16, 630.0}, {64, 1232.0}})
-    EXPECT_NEAR(sampling_memory_bytes(cost, batch, false) / (1 << 20) / measured, 1, 0.1) << batch;
-  EXPECT_LT(sampling_memory_bytes(cost, 64, true), 0.7 * sampling_memory_bytes(cost, 64, false));
+  expect("defaults", [](ModelConfig&) {});
+  expect("two blocks", [](ModelConfig& m) { m.blocks_per_level = 2; });
+  expect("widths", [](ModelConfig& m) { m.widths = {12, 8, 16}; });
+  expect("heads", [](ModelConfig& m) { m.attention_head_width = 4; });
+  expect("no norm in the middle",
+         [](ModelConfig& m) { m.middle_attention = MiddleAttention::kWithoutNorm; });
+  expect("no attention in the middle",
+         [](ModelConfig& m) { m.middle_attention = MiddleAttention::kNone; });
+  expect("no middle", [](ModelConfig& m) { m.middle = false; });
+  expect("scaled middle", [](ModelConfig& m) { m.middle_scale = 2; });
+  expect("symmetric padding",
+         [](ModelConfig& m) { m.downsample_padding = DownsamplePadding::kSymmetric; });
+  expect("residual blocks that resample", [](ModelConfig& m) {
+    m.downsample = Downsampling::kResnet;
+    m.upsample = Upsampling::kResnet;
+  });
+  expect("transposed convolutions", [](ModelConfig& m) { m.upsample = Upsampling::kTransposed; });
+  expect("learned time", [](ModelConfig& m) {
+    m.time_embedding = TimeEmbeddingKind::kLearned;
+    m.time_table = 50;
+  });
+  expect("fourier time", [](ModelConfig& m) { m.time_embedding = TimeEmbeddingKind::kFourier; });
+  expect("time width", [](ModelConfig& m) { m.time_width = 20; });
+  expect("scale and shift", [](ModelConfig& m) { m.time_scale_shift = true; });
+  expect("table of classes", [](ModelConfig& m) {
+    m.class_embedding = ClassEmbeddingKind::kTable;
+    m.classes = 7;
+  });
+  expect("classes like times", [](ModelConfig& m) {
+    m.class_embedding = ClassEmbeddingKind::kTimestep;
+    m.classes = 7;
+  });
+  expect("vectors as classes",
+         [](ModelConfig& m) { m.class_embedding = ClassEmbeddingKind::kIdentity; });
+  expect("gelu", [](ModelConfig& m) { m.activation = Activation::kGelu; });
+  expect("centred input", [](ModelConfig& m) { m.center_input = true; });
+  expect("variance", [](ModelConfig& m) { m.predicts_variance = true; });
 }
 
 }  // namespace

@@ -1,11 +1,13 @@
 #include "ddpm/nn/initialize.h"
 
 #include <gtest/gtest.h>
+#include <ATen/Parallel.h>
 #include <torch/types.h>
 
 #include <cmath>
 
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -18,15 +20,15 @@ double value(const UNet& net, const std::string& name, std::int64_t i) {
 
 // Philox and the limits, computed by tests/golden/definitions.py in float64.
 TEST(InitializeValues, AreAFunctionOfSeedParameterAndElement) {
-  UNet ho(testing::tiny(), 1);
-  initialize_weights(ho, Initialization::kHo, kSeed);
+  UNet ho = testing::initialized_unet(testing::tiny(), 1);
+  initialize_weights(*ho, Initialization::kHo, kSeed);
   EXPECT_NEAR(value(ho, "conv_in.weight", 0), 0.0630881529714763, 1e-7);
   EXPECT_NEAR(value(ho, "conv_in.weight", 1), 0.1350798017408556, 1e-7);
   EXPECT_NEAR(value(ho, "conv_in.weight", 71), 0.0723402666315271, 1e-7);
   EXPECT_NEAR(value(ho, "time_embedding.linear_1.weight", 0), 0.3541164108502039, 1e-7);
   EXPECT_NEAR(value(ho, "time_embedding.linear_1.weight", 255), 0.3809166196396257, 1e-7);
-  UNet pytorch(testing::tiny(), 1);
-  initialize_weights(pytorch, Initialization::kPytorch, kSeed);
+  UNet pytorch = testing::initialized_unet(testing::tiny(), 1);
+  initialize_weights(*pytorch, Initialization::kPytorch, kSeed);
   EXPECT_NEAR(value(pytorch, "conv_in.weight", 71), 0.0885983705520629, 1e-7);
   EXPECT_NEAR(value(pytorch, "conv_in.bias", 0), -0.0051796833674112, 1e-7);
   EXPECT_NEAR(value(pytorch, "conv_in.bias", 7), 0.1103879213333129, 1e-7);
@@ -35,8 +37,8 @@ TEST(InitializeValues, AreAFunctionOfSeedParameterAndElement) {
 // Ho et al.'s code: conv2 of a residual block, the output of attention and of the network have
 // scale 1e-10 of the variance; everything else has Xavier's.
 TEST(InitializeValues, OnlyLastLayersStartNearZero) {
-  UNet net(testing::tiny(), 3);
-  initialize_weights(net, Initialization::kHo, 1);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*net, Initialization::kHo, 1);
   int last_layers = 0;
   for (const auto& item : net->named_parameters()) {
     const std::string& name = item.key();
@@ -60,14 +62,14 @@ TEST(InitializeValues, OnlyLastLayersStartNearZero) {
 
 TEST(InitializeValues, DoNotDependOnThreads) {
   const auto weights = [](std::int64_t threads) {
-    torch::set_num_threads(static_cast<int>(threads));
-    UNet net(testing::tiny(), 3);
-    initialize_weights(net, Initialization::kHo, 1);
+    at::set_num_threads(static_cast<int>(threads));
+    UNet net = testing::initialized_unet(testing::tiny(), 3);
+    initialize_weights(*net, Initialization::kHo, 1);
     return net->named_parameters()["up_blocks.0.resnets.0.conv1.weight"].detach().clone();
   };
-  const int before = torch::get_num_threads();
+  const int before = at::get_num_threads();
   const torch::Tensor one = weights(1), two = weights(2);
-  torch::set_num_threads(before);
+  at::set_num_threads(before);
   EXPECT_TRUE(torch::equal(one, two));
 }
 

@@ -8,6 +8,7 @@
 #include "ddpm/nn/parameter_layout.h"
 #include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -55,7 +56,7 @@ struct Reference {
 // original in float64.
 void expect_reference(const ModelConfig& config, const Reference& expected,
                       const torch::Tensor& labels = {}) {
-  UNet net(config, 3);
+  UNet net = testing::initialized_unet(config, 3);
   net->to(torch::kFloat64);
   hash_fill(*net);
   const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0);
@@ -79,9 +80,9 @@ ModelConfig small_ho() {
 
 TEST(UNet, ScalesTimes) {
   ModelConfig model = small_ho();
-  UNet plain(model, 3);
+  UNet plain = testing::initialized_unet(model, 3);
   model.time_scale = 0.25;
-  UNet scaled(model, 3);
+  UNet scaled = testing::initialized_unet(model, 3);
   for (UNet* net : {&plain, &scaled}) hash_fill(**net);
   const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0).to(torch::kFloat32);
   torch::NoGradGuard no_grad;
@@ -177,11 +178,11 @@ TEST(UNet, IdentityTakesTheVectorOfAClass) {
   ModelConfig model = testing::tiny();
   model.class_embedding = ClassEmbeddingKind::kTable;
   model.classes = 3;
-  UNet by_table(model, 3);
+  UNet by_table = testing::initialized_unet(model, 3);
   hash_fill(*by_table);
   model.class_embedding = ClassEmbeddingKind::kIdentity;
   model.classes = 0;
-  UNet by_vector(model, 3);
+  UNet by_vector = testing::initialized_unet(model, 3);
   torch::NoGradGuard no_grad;
   const auto from = by_table->named_parameters();
   for (auto& item : by_vector->named_parameters()) item.value().copy_(from[item.key()]);
@@ -202,7 +203,7 @@ TEST(UNet, DropoutIsTheSameWithOtherActivations) {
   ModelConfig model = testing::tiny();
   model.dropout = 0.5;
   model.activation = Activation::kRelu;
-  UNet net(model, 3);
+  UNet net = testing::initialized_unet(model, 3);
   hash_fill(*net);
   torch::NoGradGuard no_grad;
   const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 900});
@@ -217,18 +218,18 @@ TEST(UNet, MiddleAttentionCanBeLeftOut) {
   const std::size_t with = tensor_count(model, 3);
   model.middle_attention = MiddleAttention::kNone;
   EXPECT_EQ(tensor_count(model, 3), with - 10) << "norm, q, k, v and output, weight and bias each";
-  UNet net(model, 3);
+  UNet net = testing::initialized_unet(model, 3);
   EXPECT_EQ(net->forward(torch::zeros({1, 3, 8, 8}), torch::tensor({1})).size(1), 3);
 }
 
 TEST(UNet, HeadsByNumberEqualHeadsByWidth) {
   ModelConfig model = testing::tiny();
   model.attention_head_width = 4;
-  UNet by_width(model, 3);
+  UNet by_width = testing::initialized_unet(model, 3);
   hash_fill(*by_width);
   model.attention_head_width = 0;
   model.attention_heads = 4;  // of 16 channels
-  UNet by_number(model, 3);
+  UNet by_number = testing::initialized_unet(model, 3);
   hash_fill(*by_number);
   const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
   EXPECT_TRUE(torch::equal(by_width->forward(x, t), by_number->forward(x, t)));
@@ -254,7 +255,7 @@ TEST(UNet, RegistersTheReferencesNames) {
 
 TEST(UNet, KeepsSpatialShapeAndChannels) {
   for (const std::int64_t channels : {1, 3, 4}) {
-    UNet net(testing::tiny(), channels);
+    UNet net = testing::initialized_unet(testing::tiny(), channels);
     const torch::Tensor y =
         net->forward(torch::randn({2, channels, 8, 20}), torch::tensor({0, 999}));
     EXPECT_EQ(y.sizes(), torch::IntArrayRef({2, channels, 8, 20}));
@@ -262,7 +263,7 @@ TEST(UNet, KeepsSpatialShapeAndChannels) {
 }
 
 TEST(UNet, DropsOutOnlyWithAKeyAndRepeatably) {
-  UNet net(testing::tiny(), 1);
+  UNet net = testing::initialized_unet(testing::tiny(), 1);
   const torch::Tensor x = torch::randn({2, 1, 8, 8}), t = torch::tensor({1, 2});
   const ops::Draw key(RandomKey{.seed = 1, .step = 2});
   EXPECT_TRUE(torch::equal(net->forward(x, t), net->forward(x, t)));
@@ -271,7 +272,7 @@ TEST(UNet, DropsOutOnlyWithAKeyAndRepeatably) {
 }
 
 TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
-  UNet net(testing::tiny(), 3);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
   hash_fill(*net);
   torch::NoGradGuard no_grad;
   const torch::Tensor x = hash_tensor(5, {5, 3, 16, 16}, 3.0).to(torch::kFloat32),
@@ -296,7 +297,7 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
   for (ModelConfig config :
        {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1), modulated}) {
     config.groups = config.final_groups = 4;
-    UNet net(config, 2);
+    UNet net = testing::initialized_unet(config, 2);
     net->to(torch::kFloat64);
     hash_fill(*net);
     const torch::Tensor x = hash_tensor(7, {1, 2, 8, 8}, 3.0),
@@ -331,8 +332,8 @@ TEST(Initialize, TablesAreStandardNormal) {
   model.class_embedding = ClassEmbeddingKind::kTable;
   model.classes = 300;
   model.time_embedding = TimeEmbeddingKind::kFourier;
-  UNet net(model, 3);
-  initialize_weights(net, Initialization::kHo, 1);
+  UNet net = testing::initialized_unet(model, 3);
+  initialize_weights(*net, Initialization::kHo, 1);
   const auto parameters = net->named_parameters();
   EXPECT_NEAR(parameters["class_embedding.weight"].std().item<double>(), 1, 0.03);
   EXPECT_NEAR(parameters["class_embedding.weight"].mean().item<double>(), 0, 0.03);
@@ -340,8 +341,8 @@ TEST(Initialize, TablesAreStandardNormal) {
 }
 
 TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
-  UNet net(testing::tiny(), 3);
-  initialize_weights(net, Initialization::kHo, 1);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*net, Initialization::kHo, 1);
   torch::NoGradGuard no_grad;
   EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
             1e-3);
@@ -353,8 +354,8 @@ TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
 }
 
 TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
-  UNet net(testing::tiny(), 3);
-  initialize_weights(net, Initialization::kPytorch, 1);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*net, Initialization::kPytorch, 1);
   const auto parameters = net->named_parameters();
   EXPECT_NEAR(parameters["conv_in.weight"].pow(2).mean().item<double>(), 1.0 / 27 / 3, 0.003);
   EXPECT_LE(parameters["conv_in.bias"].abs().max().item<double>(), std::sqrt(1.0 / 27));
@@ -363,16 +364,18 @@ TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
 }
 
 TEST(Initialize, DependsOnTheSeedAlone) {
-  UNet a(testing::tiny(), 3), b(testing::tiny(), 3), c(testing::tiny(), 3);
-  initialize_weights(a, Initialization::kHo, 1);
-  initialize_weights(b, Initialization::kHo, 1);
-  initialize_weights(c, Initialization::kHo, 2);
+  UNet a = testing::initialized_unet(testing::tiny(), 3),
+       b = testing::initialized_unet(testing::tiny(), 3),
+       c = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*a, Initialization::kHo, 1);
+  initialize_weights(*b, Initialization::kHo, 1);
+  initialize_weights(*c, Initialization::kHo, 2);
   EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
   EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
 }
 
 TEST(ParameterLayout, ModulesViewOneBuffer) {
-  UNet net(testing::tiny(), 3);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
   hash_fill(*net);
   const ParameterLayout layout(*net);
   const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
@@ -390,7 +393,7 @@ TEST(ParameterLayout, ModulesViewOneBuffer) {
 }
 
 TEST(ParameterLayout, GathersGradientsInOneBuffer) {
-  UNet net(testing::tiny(), 3);
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
   hash_fill(*net);
   const ParameterLayout layout(*net);
   const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);

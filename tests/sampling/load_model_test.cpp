@@ -9,6 +9,7 @@
 #include "support/files.h"
 #include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -20,7 +21,7 @@ using testing::message_of;
 
 class LoadModelTest : public ::testing::Test {
  protected:
-  LoadModelTest() : net_(testing::tiny(), 1) {
+  LoadModelTest() : net_(testing::initialized_unet(testing::tiny(), 1)) {
     config_.model = testing::tiny();
     config_.data.height = config_.data.width = 8;
     config_.data.channels = 1;

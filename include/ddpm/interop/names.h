@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ddpm/config/choices.h"
+#include "ddpm/config/unet_plan.h"
 
 namespace ddpm {
 
@@ -33,43 +34,32 @@ struct BlockPaths {
   bool upsampling_has_number = true;  // else it is the last part ({last}) of a level's last block
 };
 
-// Dotted paths of the parts of a UNet with `levels` levels and `blocks` residual blocks per level.
-// Level 0 is the full resolution, also on the way up.
+// Names of the parts of a UNet.
 //   diffusers     huggingface/diffusers, UNet2DModel
 //   labml         labml-nn, labml_nn.diffusion.ddpm.unet
 //   ho            pesser/pytorch_diffusion, a port of hojonathanho/diffusion
 //   pytorch_ddpm  w86763777/pytorch-ddpm
 //   openai        openai/improved-diffusion and guided-diffusion; CompVis puts a prefix before
 struct UNetNames {
-  NamingScheme scheme = NamingScheme::kDiffusers;
-  std::int64_t levels = 0;
-  std::int64_t blocks = 0;
-  std::vector<bool> attention = {};  // by level; decides paths of openai only
   std::string conv_in, norm_out, conv_out;
   std::string time_embedding, time_linear1, time_linear2;
   std::string time_features = "time_proj";  // these two have parameters in few networks
   std::string class_embedding = "class_embedding";
   std::string middle_res1, middle_attention, middle_res2;
-  std::string downsample_conv = "conv", upsample_conv = "conv";  // below downsample(), upsample()
+  std::string downsample_conv = "conv", upsample_conv = "conv";  // below a block that resamples
   ResBlockNames res;
   AttentionNames attention_parts;
   BlockPaths paths;
 
-  // `attention` may be empty but for openai.
-  static UNetNames make(NamingScheme scheme, std::int64_t levels, std::int64_t blocks,
-                        const std::vector<bool>& attention = {});
-
-  std::string down_res(std::int64_t level, std::int64_t block) const;
-  std::string down_attention(std::int64_t level, std::int64_t block) const;
-  std::string downsample(std::int64_t level) const;
-  std::string up_res(std::int64_t level, std::int64_t block) const;
-  std::string up_attention(std::int64_t level, std::int64_t block) const;
-  std::string upsample(std::int64_t level) const;
-
- private:
-  std::string on_the_way_down(const std::string& path, std::int64_t level,
-                              std::int64_t block) const;
-  std::string on_the_way_up(const std::string& path, std::int64_t level, std::int64_t block) const;
+  static UNetNames of(NamingScheme scheme);
 };
+
+// Dotted paths of a block and of the attention that follows it, or could; empty: none can.
+struct BlockNames {
+  std::string block, attention;
+};
+
+// Those of every block of a plan, in its order.
+std::vector<BlockNames> block_names(const UNetPlan& plan, const UNetNames& names);
 
 }  // namespace ddpm

@@ -2,10 +2,10 @@
 // become vectors [N,channels] that are added up.
 #pragma once
 
-#include <torch/nn/modules/linear.h>
-
 #include "ddpm/config/config.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/interop/names.h"
+#include "ddpm/nn/layers.h"
 
 namespace ddpm {
 
@@ -14,15 +14,12 @@ namespace ddpm {
 //   learned:    a row of `weight` [rows,base_width]; t int64 below rows
 //   fourier:    sines and cosines of 2 pi ln(t) w, [N,2*base_width], for the fixed random w in
 //               `weight` [base_width] (Song et al., "Score-Based Generative Modeling"); t > 0
-class TimeFeaturesImpl : public torch::nn::Module {
+class TimeFeaturesImpl : public LayerImpl {
  public:
   explicit TimeFeaturesImpl(const ModelConfig& config);
   torch::Tensor forward(const torch::Tensor& t);
 
-  std::int64_t width() const;  // of the result
-  bool learned() const { return kind_ == TimeEmbeddingKind::kLearned; }
-
-  torch::Tensor weight;  // undefined for sinusoidal
+  TimeEmbeddingKind kind() const { return kind_; }
 
  private:
   TimeEmbeddingKind kind_;
@@ -38,7 +35,7 @@ class TimeEmbeddingImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& features);
 
  private:
-  torch::nn::Linear linear1_{nullptr}, linear2_{nullptr};
+  Linear linear1_{nullptr}, linear2_{nullptr};
 };
 TORCH_MODULE(TimeEmbedding);
 
@@ -46,13 +43,12 @@ TORCH_MODULE(TimeEmbedding);
 //   table:    row `label` of `weight` [classes,channels]; labels [N] int64 below classes
 //   timestep: labels [N] as if they were times, through layers of their own
 //   identity: the vectors themselves, [N,channels]
-class ClassEmbeddingImpl : public torch::nn::Module {
+class ClassEmbeddingImpl : public LayerImpl {
  public:
   // `features` also makes those of the time; it is not registered here.
-  ClassEmbeddingImpl(const ModelConfig& config, TimeFeatures features, const UNetNames& names);
+  ClassEmbeddingImpl(const ModelConfig& config, const UNetPlan& plan, TimeFeatures features,
+                     const UNetNames& names);
   torch::Tensor forward(const torch::Tensor& labels);
-
-  torch::Tensor weight;  // defined for table
 
  private:
   TimeFeatures features_{nullptr};

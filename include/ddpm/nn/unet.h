@@ -2,15 +2,15 @@
 // published ones. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", appendix B.
 #pragma once
 
-#include <torch/nn/modules/conv.h>
-
 #include <optional>
 #include <vector>
 
 #include "ddpm/config/config.h"
-#include "ddpm/config/widths.h"
-#include "ddpm/nn/blocks.h"
+#include "ddpm/config/unet_plan.h"
+#include "ddpm/nn/attention_block.h"
 #include "ddpm/nn/embeddings.h"
+#include "ddpm/nn/resampling.h"
+#include "ddpm/nn/residual_block.h"
 
 namespace ddpm {
 
@@ -71,32 +71,19 @@ class UNetImpl : public torch::nn::Module {
   // Parameters that are used together, for ParameterLayout.
   std::vector<std::vector<torch::Tensor>> joined_parameters() const;
 
-  // Weights of the layers that Ho et al. start near zero: the last one of every block, and the
-  // output convolution.
-  std::vector<torch::Tensor> last_layer_weights();
-
-  // Tables of rows that are looked up: of learned times and of classes.
-  std::vector<torch::Tensor> embedding_tables() const;
-  // The fixed frequencies of a fourier time embedding; undefined for others.
-  torch::Tensor random_frequencies() const;
-
  private:
-  void build_down(const ModelConfig& config, const UNetNames& names,
-                  std::vector<std::int64_t>& skip_widths);
-  void build_middle(const ModelConfig& config, const UNetNames& names);
-  void build_up(const ModelConfig& config, const UNetNames& names,
-                std::vector<std::int64_t>& skip_widths);
-  ResBlock add_res(const std::string& path, const ModelConfig& config, const UNetNames& names,
-                   std::int64_t in, std::int64_t out, double output_scale = 1,
-                   Resample resample = Resample::kNone);
-  AttentionBlock add_attention(const std::string& path, const ModelConfig& config,
-                               const UNetNames& names, const AttentionOptions& options);
+  // Blocks are added to their levels in the order of the plan.
+  void add_down(const BlockPlan& block, const BlockNames& names);
+  void add_middle(const BlockPlan& block, const BlockNames& names);
+  void add_up(const BlockPlan& block, const BlockNames& names);
+  ResBlock add_res(const BlockPlan& block, const std::string& path);
+  AttentionBlock add_attention(const BlockPlan& block, const std::string& path);
   torch::Tensor embed(const torch::Tensor& t, const torch::Tensor& labels);
 
-  bool center_input_ = false;
-  double time_scale_ = 1;
-  Activation activation_ = Activation::kSilu;
-  torch::nn::Conv2d conv_in_{nullptr};
+  ModelConfig config_;
+  UNetPlan plan_;
+  UNetNames names_;
+  Convolution conv_in_{nullptr};
   TimeFeatures time_features_{nullptr};
   TimeEmbedding time_embedding_{nullptr};
   ClassEmbedding class_embedding_{nullptr};  // empty: unconditional
@@ -104,7 +91,7 @@ class UNetImpl : public torch::nn::Module {
   MiddleBlock middle_;
   std::vector<UpLevel> up_;  // lowest resolution first
   Norm norm_out_{nullptr};
-  torch::nn::Conv2d conv_out_{nullptr};
+  Convolution conv_out_{nullptr};
   std::vector<ResBlock> res_blocks_;  // of all parts, in the order of evaluation
   std::vector<AttentionBlock> attention_blocks_;
 };

@@ -1,9 +1,9 @@
 #pragma once
 
+#include "ddpm/architecture/cost.h"
 #include "ddpm/config/config.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/device/runtime.h"
-#include "ddpm/nn/cost.h"
 
 namespace ddpm {
 

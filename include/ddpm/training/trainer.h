@@ -17,7 +17,7 @@
 #include "ddpm/device/step_inputs.h"
 #include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/io/weights.h"
-#include "ddpm/nn/parameter_layout.h"
+#include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/adam.h"
 #include "ddpm/training/outliers.h"
@@ -54,7 +54,7 @@ class Trainer {
 
   std::int64_t steps_done() const { return steps_done_; }
   std::int64_t images_seen() const { return images_seen_; }
-  const ParameterLayout& layout() const { return layout_; }
+  const ParameterLayout& layout() const { return network_.layout(); }
 
   // A copy of the state, in memory that is used again when nobody has the copy any more. Throws as
   // totals() does, and NonFiniteError if any of it is not finite: such a state is never saved.
@@ -78,19 +78,17 @@ class Trainer {
   ops::AdamOptions adam_options() const;
   ops::AdamSchedule schedule_of_next_step() const;
   void set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedule);
-  void bind_network(const torch::Tensor& flat) { layout_.bind_parameters(*net_, flat); }
   bool averages() const { return config_.training.ema_decay > 0; }
 
   Config config_;
   std::string data_fingerprint_;
   torch::Device device_;
-  UNet net_;
-  std::vector<torch::Tensor> parameters_;  // of net_
-  ParameterLayout layout_;
+  BoundNetwork<UNet> network_;
+  std::vector<torch::Tensor> parameters_;  // of network_
   DenoiseModel model_;
   BatchSource batches_;
 
-  // Flat buffers of layout_. state_.weights is float32; weights_ is what the network computes with:
+  // Flat buffers of layout(). state_.weights is float32; weights_ is what the network computes with:
   // the same buffer in float32, state_.copy in bf16.
   ops::AdamState state_;
   torch::Tensor weights_, gradients_;
@@ -116,11 +114,12 @@ template <class Use>
 void Trainer::with_average_weights(const Use& use) {
   struct Restore {
     Trainer* trainer;
-    ~Restore() { trainer->bind_network(trainer->weights_); }
+    ~Restore() { trainer->network_.bind(trainer->weights_); }
   };
   const Restore restore{this};
-  if (averages()) bind_network(state_.average.to(weights_.scalar_type()));
-  use(net_);
+  if (averages()) network_.bind(state_.average.to(weights_.scalar_type()));
+  UNet net = network_.net();
+  use(net);
 }
 
 }  // namespace ddpm

@@ -1,3 +1,4 @@
+// What a network costs, from the integers of its plan: nothing is built or run.
 #pragma once
 
 #include <cstdint>
@@ -6,18 +7,19 @@
 
 namespace ddpm {
 
-// What a network costs, counted from an evaluation of its smallest image.
+// Per image, where nothing else is said.
 struct Cost {
-  std::int64_t parameters = 0;
-  double forward_macs =
-      0;  // multiply-accumulates of convolutions, linear layers and attention; FLOPs = 2 * MACs
-  // Elements of the maps of one image that are kept for the backward pass: by LibTorch's operators,
-  // and by the kernels for GPUs, which fuse what lies between layers.
+  std::int64_t parameters = 0;  // of the network
+  // Multiply-accumulates of convolutions, linear layers and attention; FLOPs = 2 * MACs.
+  double forward_macs = 0;
+  // Elements of the maps that are kept for the backward pass: by LibTorch's operators, and by the
+  // kernels for GPUs, which fuse what lies between layers. Counted on the smallest image that the
+  // levels allow and scaled by the pixels, which overstates the rims of padded maps a little.
   double activation_elements = 0, fused_activation_elements = 0;
   double inference_elements = 0;  // feature maps alive at a time without a backward pass
 };
 
-// Image of channels x height x width. Throws ConfigError if the levels do not divide the size.
+// For images of channels x height x width. Throws ConfigError if the levels do not divide the size.
 Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
                    std::int64_t width);
 
@@ -34,8 +36,8 @@ double training_memory_on_gpu_bytes(const Cost& cost, std::int64_t micro_batch, 
 // for three networks (docs/performance.md).
 double training_memory_on_cpu_bytes(const Cost& cost, std::int64_t micro_batch);
 
-// Peak memory of a process that samples so many images at a time on the CPU, within a quarter of
-// what was measured for four networks (docs/performance.md); a GPU holds less.
+// Peak memory of a process that samples with this batch size on the CPU, within a quarter of what
+// was measured for four networks (docs/performance.md); a GPU holds less.
 double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16);
 
 }  // namespace ddpm

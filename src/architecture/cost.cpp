@@ -1,0 +1,233 @@
+#include "ddpm/architecture/cost.h"
+
+#include <algorithm>
+
+#include "ddpm/config/unet_plan.h"
+#include "ddpm/config/validate.h"
+
+namespace ddpm {
+namespace {
+
+constexpr double kProgram = 140 << 20;  // bytes of a process with LibTorch, measured
+
+// What one evaluation takes, added up layer by layer. `kept` is what LibTorch's operators keep for
+// the backward pass, `fused` what the kernels keep.
+struct Tally {
+  std::int64_t parameters = 0;
+  double macs = 0, kept = 0, fused = 0;
+
+  // Maps of layers are kept by both; what lies between layers by operators alone.
+  void keep_layer(double elements) {
+    kept += elements;
+    fused += elements;
+  }
+  void keep_between(double elements) { kept += elements; }
+
+  void filters(std::int64_t in, std::int64_t out, std::int64_t taps) {
+    parameters += taps * in * out + out;
+  }
+  // `outputs`: pixels of the result.
+  void convolution(std::int64_t in, std::int64_t out, std::int64_t taps, double outputs) {
+    filters(in, out, taps);
+    macs += outputs * static_cast<double>(taps * in * out);
+    keep_layer(outputs * static_cast<double>(out));
+  }
+  // Of a vector an image, the time's or the class's; such vectors are small and not counted.
+  void linear(std::int64_t in, std::int64_t out) {
+    filters(in, out, 1);
+    macs += static_cast<double>(in * out);
+  }
+  void norm(std::int64_t channels, double pixels) {
+    parameters += 2 * channels;
+    keep_layer(pixels * static_cast<double>(channels));
+  }
+};
+
+// Counts one network on images of one size.
+class Counter {
+ public:
+  Counter(const ModelConfig& model, const UNetPlan& plan, std::int64_t height, std::int64_t width)
+      : model_(model), plan_(plan), height_(height), width_(width) {}
+
+  Tally count() {
+    const auto pixels = static_cast<double>(height_ * width_);
+    if (model_.center_input) tally_.keep_between(pixels * static_cast<double>(plan_.in));
+    tally_.convolution(plan_.in, plan_.first, 9, pixels);
+    embeddings();
+    for (const BlockPlan& block : plan_.blocks) {
+      if (block.is_residual())
+        residual(block);
+      else if (block.way == Way::kDown)
+        downsample(block);
+      else
+        upsample(block);
+      if (block.heads > 0) attention(block);
+    }
+    tally_.norm(plan_.last, pixels);
+    tally_.keep_between(pixels * static_cast<double>(plan_.last));  // SiLU
+    tally_.convolution(plan_.last, plan_.out, 9, pixels);
+    return tally_;
+  }
+
+ private:
+  double pixels(std::int64_t level) const {
+    return static_cast<double>((height_ >> level) * (width_ >> level));
+  }
+  double pixels_after(const BlockPlan& block) const {
+    if (block.resampling == Resampling::kNone) return pixels(block.level);
+    return pixels(block.way == Way::kDown ? block.level + 1 : block.level - 1);
+  }
+  // With a row and a column of zeros more.
+  double padded_pixels(std::int64_t level) const {
+    return static_cast<double>(((height_ >> level) + 1) * ((width_ >> level) + 1));
+  }
+
+  void embeddings() {
+    if (model_.time_embedding == TimeEmbeddingKind::kLearned)
+      tally_.parameters += model_.time_table * model_.base_width;
+    if (model_.time_embedding == TimeEmbeddingKind::kFourier)
+      tally_.parameters += model_.base_width;
+    vector_layers();
+    if (model_.class_embedding == ClassEmbeddingKind::kTable)
+      tally_.parameters += model_.classes * plan_.time;
+    if (model_.class_embedding == ClassEmbeddingKind::kTimestep) vector_layers();
+  }
+  void vector_layers() {
+    tally_.linear(plan_.time_features, plan_.time);
+    tally_.linear(plan_.time, plan_.time);
+  }
+
+  void residual(const BlockPlan& block) {
+    const std::int64_t in = block.in + block.skip;
+    const double before = pixels(block.level), after = pixels_after(block);
+    const double inputs = before * static_cast<double>(in),
+                 outputs = after * static_cast<double>(block.out);
+    if (block.skip > 0) tally_.keep_between(inputs);  // both, joined
+    tally_.norm(in, before);
+    tally_.keep_between(inputs);  // activated
+    tally_.convolution(in, block.out, 9, after);
+    tally_.linear(plan_.time, (model_.time_scale_shift ? 2 : 1) * block.out);
+    tally_.norm(block.out, after);
+    // With the time added before the norm; or 1 + scale, the product and the sum after it.
+    tally_.keep_between(outputs);
+    if (model_.time_scale_shift) tally_.keep_between(outputs + static_cast<double>(block.out));
+    tally_.keep_between(outputs);  // activated
+    tally_.convolution(block.out, block.out, 9, after);
+    if (in != block.out) tally_.convolution(in, block.out, 1, after);
+    tally_.keep_between(outputs);  // the sum with the shortcut
+  }
+
+  void attention(const BlockPlan& block) {
+    const std::int64_t channels = block.out;
+    const double tokens = pixels_after(block), elements = tokens * static_cast<double>(channels);
+    const bool fused = model_.attention_kind == AttentionKind::kFused;
+    const bool has_norm =
+        block.way != Way::kMiddle || model_.middle_attention == MiddleAttention::kWithNorm;
+    if (has_norm && fused)
+      tally_.parameters += 2 * channels;  // labml's, which is never applied
+    else if (has_norm)
+      tally_.norm(channels, tokens);
+    tally_.convolution(channels, 3 * channels, 1, tokens);  // q, k and v
+    tally_.macs += 2 * elements * tokens;
+    tally_.keep_layer(elements);
+    tally_.convolution(channels, channels, 1, tokens);
+    tally_.keep_between(elements);  // the sum with the input
+  }
+
+  void downsample(const BlockPlan& block) {
+    if (model_.downsample_padding == DownsamplePadding::kAsymmetric)
+      tally_.keep_between(padded_pixels(block.level) * static_cast<double>(block.in));
+    tally_.convolution(block.in, block.out, 9, pixels_after(block));
+  }
+
+  // Doubling by repeating pixels is folded into the convolution: four phases of 2x2 taps on a padded
+  // map, which count as the nine taps that they stand for.
+  void upsample(const BlockPlan& block) {
+    const auto pairs = static_cast<double>(block.in * block.out);
+    const double inputs = pixels(block.level), outputs = pixels_after(block);
+    const auto out = static_cast<double>(block.out);
+    if (block.resampling == Resampling::kTransposed) {
+      tally_.filters(block.in, block.out, 16);
+      tally_.macs += inputs * 16 * pairs;
+      tally_.keep_layer(outputs * out);
+      return;
+    }
+    tally_.filters(block.in, block.out, 9);
+    tally_.macs += outputs * 9 * pairs;
+    tally_.keep_layer(4 * padded_pixels(block.level) * out);
+    tally_.keep_between(outputs * out);  // joined, with the bias
+  }
+
+  const ModelConfig& model_;
+  const UNetPlan& plan_;
+  std::int64_t height_, width_;
+  Tally tally_;
+};
+
+// What lives while a residual block of the way up works, where that is most: all features that
+// still wait, the block's input, its concatenation with the one that waited for it and what the norm
+// makes of that, and four maps of its own.
+double count_inference_elements(const UNetPlan& plan, std::int64_t height, std::int64_t width) {
+  const auto pixels = [&](std::int64_t level) {
+    return static_cast<double>((height >> level) * (width >> level));
+  };
+  double waiting = pixels(0) * static_cast<double>(plan.first), most = 0;
+  for (const BlockPlan& block : plan.blocks) {
+    const bool resamples = block.resampling != Resampling::kNone;
+    if (block.way == Way::kDown)
+      waiting += pixels(block.level + (resamples ? 1 : 0)) * static_cast<double>(block.out);
+    if (block.way != Way::kUp || resamples) continue;
+    const double own = pixels(block.level);
+    const std::int64_t alive = block.in + 2 * (block.in + block.skip) + 4 * block.out;
+    most = std::max(most, waiting + own * static_cast<double>(alive));
+    waiting -= own * static_cast<double>(block.skip);
+  }
+  return most;
+}
+
+}  // namespace
+
+Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
+                   std::int64_t width) {
+  check_image_size(config, height, width);
+  const UNetPlan plan = unet_plan(config, channels);
+  const Tally whole = Counter(config, plan, height, width).count();
+  const std::int64_t side = size_factor(config);
+  const Tally smallest = Counter(config, plan, side, side).count();
+  const double growth = static_cast<double>(height * width) / static_cast<double>(side * side);
+  return {.parameters = whole.parameters,
+          .forward_macs = whole.macs,
+          .activation_elements = growth * smallest.kept,
+          .fused_activation_elements = growth * smallest.fused,
+          .inference_elements = count_inference_elements(plan, height, width)};
+}
+
+double training_state_bytes(const Cost& cost) {
+  return 5.0 * sizeof(float) * static_cast<double>(cost.parameters);
+}
+
+double training_memory_on_gpu_bytes(const Cost& cost, std::int64_t micro_batch, bool bf16) {
+  const double element_bytes = bf16 ? 2 : 4;
+  return training_state_bytes(cost) +
+         cost.fused_activation_elements * element_bytes * static_cast<double>(micro_batch);
+}
+
+double training_memory_on_cpu_bytes(const Cost& cost, std::int64_t micro_batch) {
+  // Measured, for each parameter: the state; what a save copies; gradients before they are gathered
+  // and transformed filters, whose memory is kept for reuse.
+  constexpr double kParameter = 20 + 16 + 22;
+  return kProgram + kParameter * static_cast<double>(cost.parameters) +
+         cost.activation_elements * sizeof(float) * static_cast<double>(micro_batch);
+}
+
+double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
+  // Measured on the CPU: a mapped file beside the network twice while it is read; afterwards that
+  // memory, kept for reuse, and feature maps with the gaps between them.
+  constexpr double kGaps = 1.75;
+  const double element_bytes = bf16 ? 2 : 4;
+  const double weights = element_bytes * static_cast<double>(cost.parameters);
+  const double maps = element_bytes * cost.inference_elements * static_cast<double>(batch);
+  return kProgram + std::max(3 * weights, 2 * weights + kGaps * maps);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,81 @@
+#include "ddpm/architecture/cost.h"
+
+#include <gtest/gtest.h>
+
+#include <utility>
+
+#include "support/models.h"
+
+namespace ddpm {
+namespace {
+
+TEST(Cost, CountsWhatThePaperNetworkComputes) {
+  const Cost ho = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
+  EXPECT_EQ(ho.parameters, 35746307);
+  EXPECT_NEAR(ho.forward_macs, 6.222e9, 0.01e9);  // counted by hand from the layer table
+  const Cost labml =
+      estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
+  EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
+}
+
+// What the program had allocated at its peak, by a trace of allocations: 7.6 MiB an image of this
+// network, 48 MiB of the other, whose first level is the largest by far.
+TEST(Cost, SamplingKeepsTheMapsOfTheWayDown) {
+  const auto mebibytes = [](const Cost& cost) { return 4 * cost.inference_elements / (1 << 20); };
+  EXPECT_NEAR(mebibytes(estimate_cost(testing::ho_cifar10(), 3, 32, 32)), 7.6, 0.2);
+  ModelConfig wide;
+  wide.base_width = 64;
+  wide.width_multipliers = {1, 1, 2, 2};
+  wide.attention = {false, false, false, true};
+  EXPECT_NEAR(mebibytes(estimate_cost(wide, 3, 128, 128)), 48, 1);
+}
+
+// Peak resident sizes of trainings on two cores, in MB.
+TEST(Cost, TrainingMemoryOnTheCpuIsThatOfTheProcess) {
+  const auto expect = [](const Cost& cost, std::int64_t batch, double megabytes) {
+    EXPECT_NEAR(training_memory_on_cpu_bytes(cost, batch) / 1e6 / megabytes, 1, 0.12) << batch;
+  };
+  const Cost paper = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
+  expect(paper, 4, 2488);
+  expect(paper, 16, 3307);
+  ModelConfig folder = testing::ho_cifar10();  // configs/folder.json
+  folder.attention = {false, false, true, false};
+  const Cost larger = estimate_cost(folder, 3, 64, 64);
+  expect(larger, 4, 3229);
+  expect(larger, 16, 5959);
+  ModelConfig small;  // configs/quickstart.json
+  small.base_width = 32;
+  small.width_multipliers = {1, 2, 2};
+  small.blocks_per_level = 1;
+  small.attention = {false, true, false};
+  small.groups = small.final_groups = 8;
+  const Cost quickstart = estimate_cost(small, 1, 16, 16);
+  expect(quickstart, 64, 438);
+  expect(quickstart, 256, 978);
+}
+
+// LibTorch's count of what was allocated at the peak of a training in bf16 on an H100, in GiB.
+TEST(Cost, TrainingMemoryOnTheGpuIsWhatWasAllocated) {
+  const auto expect = [](const Cost& cost, std::int64_t batch, double gibibytes) {
+    EXPECT_NEAR(training_memory_on_gpu_bytes(cost, batch, true) / (1 << 30) / gibibytes, 1, 0.1)
+        << batch;
+  };
+  ModelConfig model = testing::ho_cifar10();
+  const Cost paper = estimate_cost(model, 3, 32, 32);
+  expect(paper, 128, 2.84);
+  expect(paper, 256, 4.9);
+  expect(paper, 512, 9.12);
+  model.base_width = 256;
+  expect(estimate_cost(model, 3, 32, 32), 64, 4.8);
+}
+
+// Peak resident sizes on a machine of two cores, in MiB: batches of 1, 16 and 64.
+TEST(Cost, SamplingMemoryIsThatOfTheProcess) {
+  const Cost cost = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
+  for (const auto& [batch, measured] : {std::pair{1, 532.0}, {16, 630.0}, {64, 1232.0}})
+    EXPECT_NEAR(sampling_memory_bytes(cost, batch, false) / (1 << 20) / measured, 1, 0.1) << batch;
+  EXPECT_LT(sampling_memory_bytes(cost, 64, true), 0.7 * sampling_memory_bytes(cost, 64, false));
+}
+
+}  // namespace
+}  // namespace ddpm
