@@ -4,6 +4,7 @@
 
 #include "command.h"
 #include "ddpm/architecture/cost.h"
+#include "ddpm/config/validate.h"
 #include "json_text.h"
 
 namespace ddpm::cli {
@@ -81,6 +82,7 @@ ExitCode run_bench(const BenchCommandOptions& options) {
   Config loaded = load_config(options.config, overrides_of(options)).config;
   if (!options.config) loaded.data.source = DataSource::kCifar10;  // the network's own
   const Config config = with_image_shape(std::move(loaded));
+  check_predicts_image(config);
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,
                                           .precision = run.precision,

@@ -3,6 +3,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/progress.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generate.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/grid.h"
@@ -231,6 +232,7 @@ ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
   if (options_.trajectory && format_ == ImageFormat::kNpz)
     throw ConfigError("--trajectory: works with --format png and safetensors");
+  check_predicts_image(model_.config);
   sampler_ = make_sampler_for(model_.config, sampling);
   static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
   check_output();

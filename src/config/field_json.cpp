@@ -41,6 +41,33 @@ std::optional<FieldValue> booleans_from_json(const json& value) {
   return flags;
 }
 
+std::optional<FieldValue> texts_from_json(const json& value) {
+  std::vector<std::string> texts;
+  for (const json& element : value) {
+    if (!element.is_string()) return std::nullopt;
+    texts.push_back(element.get<std::string>());
+  }
+  return PerLevel<std::string>(std::move(texts));
+}
+
+// A value, or a list with one for each level.
+std::optional<FieldValue> integer_per_level_from_json(const json& value) {
+  const std::optional<FieldValue> list =
+      integers_from_json(value.is_array() ? value : json::array({value}));
+  if (!list) return std::nullopt;
+  return PerLevel<std::int64_t>(std::get<std::vector<std::int64_t>>(*list));
+}
+
+template <class T>
+ordered_json to_json_value(const T& value) {
+  return value;
+}
+template <class T>
+ordered_json to_json_value(const PerLevel<T>& value) {
+  if (value.is_list()) return value.values();
+  return value.values().front();
+}
+
 template <class T>
 std::optional<FieldValue> get_if(bool has_type, const json& value) {
   if (!has_type) return std::nullopt;
@@ -50,7 +77,7 @@ std::optional<FieldValue> get_if(bool has_type, const json& value) {
 }  // namespace
 
 ordered_json field_to_json(const FieldValue& value) {
-  return std::visit([](const auto& alternative) { return ordered_json(alternative); }, value);
+  return std::visit([](const auto& alternative) { return to_json_value(alternative); }, value);
 }
 
 std::optional<FieldValue> field_from_json(FieldType type, const json& value) {
@@ -67,6 +94,10 @@ std::optional<FieldValue> field_from_json(FieldType type, const json& value) {
       return value.is_array() ? integers_from_json(value) : std::nullopt;
     case FieldType::kBooleanList:
       return value.is_array() ? booleans_from_json(value) : std::nullopt;
+    case FieldType::kIntegerPerLevel:
+      return integer_per_level_from_json(value);
+    case FieldType::kStringPerLevel:
+      return texts_from_json(value.is_array() ? value : json::array({value}));
   }
   return std::nullopt;
 }

@@ -78,6 +78,11 @@ struct LimitCheck {
   bool operator()(const std::vector<bool>& values) const {
     return is_level_count(limits, values.size());
   }
+  template <class T>
+  bool operator()(const PerLevel<T>& value) const {
+    return is_level_count(limits, value.values().size()) &&
+           std::ranges::all_of(value.values(), [this](const T& one) { return (*this)(one); });
+  }
 };
 
 FieldValue read(const ChoiceMember& member) { return member.get(); }
@@ -86,9 +91,7 @@ FieldValue read(const Value* member) {
   return *member;
 }
 
-void write(const ChoiceMember& member, const FieldValue& value) {
-  member.set(std::get<std::string>(value));
-}
+void write(const ChoiceMember& member, const FieldValue& value) { member.set(value); }
 template <class Value>
 void write(Value* member, const FieldValue& value) {
   *member = std::get<Value>(value);
@@ -99,6 +102,14 @@ void write(Value* member, const FieldValue& value) {
 FieldType Field::type() const {
   static const Config kDefaults;
   return static_cast<FieldType>(value(kDefaults).index());
+}
+
+bool Field::is_list() const {
+  return type() == FieldType::kIntegerList || type() == FieldType::kBooleanList;
+}
+
+bool Field::is_per_level() const {
+  return type() == FieldType::kIntegerPerLevel || type() == FieldType::kStringPerLevel;
 }
 
 std::string Field::section() const { return path.substr(0, path.find('.')); }
@@ -131,14 +142,19 @@ std::string type_text(FieldType type) {
       return "list of integers";
     case FieldType::kBooleanList:
       return "list of booleans";
+    case FieldType::kIntegerPerLevel:
+      return "integer or list of integers";
+    case FieldType::kStringPerLevel:
+      return "string or list of strings";
   }
   return "";
 }
 
 std::string allowed_text(const Field& field) {
   const FieldLimits& limits = field.limits;
+  const std::string or_list = field.is_per_level() ? ", or a list of them" : "";
   if (limits.choices.size() == 1) return limits.choices.front();
-  if (!limits.choices.empty()) return "one of " + join(limits.choices, ", ");
+  if (!limits.choices.empty()) return "one of " + join(limits.choices, ", ") + or_list;
   if (!limits.pattern.empty()) return "one of " + limits.pattern_text;
   const std::string list =
       format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, kMaxLevels);
@@ -156,6 +172,10 @@ std::string allowed_text(const Field& field) {
       return list + "integers" + interval_clause(limits);
     case FieldType::kBooleanList:
       return list + "booleans, true or false";
+    case FieldType::kIntegerPerLevel:
+      return "an integer" + interval_clause(limits) + or_list;
+    case FieldType::kStringPerLevel:
+      return "a string" + or_list;
   }
   return "";
 }

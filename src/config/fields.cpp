@@ -30,6 +30,10 @@ template <Choice E>
 FieldLimits any_of(E) {
   return one_of({kChoiceNames<E>.begin(), kChoiceNames<E>.end()});
 }
+template <Choice E>
+FieldLimits any_of(const PerLevel<E>&) {
+  return any_of(E{});
+}
 FieldLimits matching(std::string pattern, std::string in_words) {
   return {.pattern = std::move(pattern), .pattern_text = std::move(in_words)};
 }
@@ -94,9 +98,14 @@ std::vector<Field> model_fields() {
       {FIELD(model, compounding_widths), any(), kFrozen,
        "Multiply the width of the level before instead of base_width"},
       {FIELD(model, blocks_per_level), between(1, 16), kFrozen,
-       "Residual blocks of a level on the way down; the way up has one more"},
+       "Residual blocks of a level on the way down, or a list with a number for each level; the way "
+       "up has one more"},
       {FIELD(model, attention), any(), kFrozen,
        "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle"},
+      {FIELD(model, attention_up),
+       {.may_be_empty = true},
+       kFrozen,
+       "Which levels have self-attention on the way up; empty: those of model.attention"},
       {CHOICE(model, attention_kind), kFrozen,
        "qkv: group norm and three projections; fused: one projection, no norm (labml)"},
       {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
@@ -112,12 +121,13 @@ std::vector<Field> model_fields() {
       {FIELD(model, middle_scale), above(0, 1e6), kFrozen,
        "The middle's blocks divide the sum of their input and result by this"},
       {CHOICE(model, downsample), kFrozen,
-       "conv: a strided 3x3 convolution; resnet: a residual block that takes 2x2 means"},
+       "conv: a strided 3x3 convolution; resnet: a residual block that takes 2x2 means; or a list "
+       "with one of them for each level but the last"},
       {CHOICE(model, downsample_padding), kFrozen,
        "Zeros around the strided convolution; asymmetric: right and bottom only (Ho)"},
       {CHOICE(model, upsample), kFrozen,
        "nearest: double, then a 3x3 convolution; transposed: a 4x4 transposed convolution; resnet: "
-       "a residual block that doubles"},
+       "a residual block that doubles; or a list with one of them for each level but the last"},
       {CHOICE(model, width_change), kFrozen,
        "Where the width drops on the way up: first block of the next level, or last block of a "
        "level"},
@@ -155,6 +165,10 @@ std::vector<Field> model_fields() {
       {FIELD(model, predicts_variance), any(), kFrozen,
        "Twice as many channels come out: the second half is for diffusion.variance learned_range "
        "and learned; trained with the former"},
+      {FIELD(model, out_channels), between(0, 1024), kFrozen,
+       "Channels of what the network predicts; 0: those of the image, or twice as many with "
+       "predicts_variance. With another number it can be evaluated (ddpm denoise), not trained or "
+       "sampled from"},
       {CHOICE(model, initialization), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names),

@@ -4,6 +4,7 @@
 #include <iterator>
 #include <map>
 #include <optional>
+#include <sstream>
 #include <utility>
 
 #include "ddpm/base/error.h"
@@ -212,13 +213,30 @@ ParsedConfig parse_config(std::string_view text, const std::string& origin) {
   return ConfigHandler(text, origin).parse();
 }
 
+namespace {
+
+// "conv,resnet" or "[conv,resnet]": a list of texts without their quotation marks.
+json split_list(std::string text) {
+  if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
+  json list = json::array();
+  std::istringstream stream(text);
+  for (std::string part; std::getline(stream, part, ',');) {
+    const std::size_t first = part.find_first_not_of(' '), last = part.find_last_not_of(' ');
+    list.push_back(first == std::string::npos ? "" : part.substr(first, last - first + 1));
+  }
+  return list;
+}
+
+}  // namespace
+
 FieldValue parse_option_value(const Field& field, const std::string& text,
                               const std::string& origin) {
   const FieldType type = field.type();
-  const bool is_list = type == FieldType::kIntegerList || type == FieldType::kBooleanList;
   json value = json::parse(text, nullptr, /*allow_exceptions=*/false);
-  if (is_list && !value.is_array()) value = json::parse("[" + text + "]", nullptr, false);
+  const bool may_be_list = field.is_list() || (field.is_per_level() && value.is_discarded());
+  if (may_be_list && !value.is_array()) value = json::parse("[" + text + "]", nullptr, false);
   if (type == FieldType::kString && !value.is_string()) value = text;
+  if (type == FieldType::kStringPerLevel && value.is_discarded()) value = split_list(text);
   std::optional<FieldValue> typed;
   if (!value.is_discarded()) typed = field_from_json(type, value);
   if (!typed || !allows(field, *typed)) {

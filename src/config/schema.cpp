@@ -17,10 +17,12 @@ std::string schema_type(FieldType type) {
       return "boolean";
     case FieldType::kInteger:
     case FieldType::kIntegerList:
+    case FieldType::kIntegerPerLevel:
       return "integer";
     case FieldType::kNumber:
       return "number";
     case FieldType::kString:
+    case FieldType::kStringPerLevel:
       return "string";
   }
   return "";
@@ -47,15 +49,17 @@ ordered_json value_schema(const Field& field) {
   return schema;
 }
 
+ordered_json list_schema(const Field& field) {
+  return {{"type", "array"},
+          {"items", value_schema(field)},
+          {"minItems", field.limits.may_be_empty ? 0 : 1},
+          {"maxItems", kMaxLevels}};
+}
+
 ordered_json field_schema(const Field& field) {
-  const bool is_list =
-      field.type() == FieldType::kIntegerList || field.type() == FieldType::kBooleanList;
-  ordered_json schema = value_schema(field);
-  if (is_list)
-    schema = {{"type", "array"},
-              {"items", schema},
-              {"minItems", field.limits.may_be_empty ? 0 : 1},
-              {"maxItems", kMaxLevels}};
+  ordered_json schema = field.is_list() ? list_schema(field) : value_schema(field);
+  if (field.is_per_level())
+    schema = {{"anyOf", ordered_json::array({value_schema(field), list_schema(field)})}};
   schema["description"] = field.help;
   schema["default"] = field_to_json(field.default_value());
   return schema;

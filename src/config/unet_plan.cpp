@@ -63,7 +63,7 @@ class Builder {
   // Every block's result waits for the way up.
   void down(std::int64_t level) {
     const bool attention = model_.attention[static_cast<std::size_t>(level)];
-    const std::int64_t blocks = model_.blocks_per_level;
+    const std::int64_t blocks = model_.blocks_per_level.at(level);
     for (std::int64_t i = 0; i < blocks; ++i) {
       add({.way = Way::kDown, .level = level, .index = i, .out = width_of(level)}, attention);
       skips_.push_back(width_);
@@ -73,7 +73,7 @@ class Builder {
          .level = level,
          .index = blocks,
          .out = width_,
-         .resampling = resampling_of(model_.downsample)},
+         .resampling = resampling_of(model_.downsample.at(level))},
         false);
     skips_.push_back(width_);
   }
@@ -87,8 +87,10 @@ class Builder {
 
   // One block more than on the way down, for what waits since the change of the level.
   void up(std::int64_t level) {
-    const bool attention = model_.attention[static_cast<std::size_t>(level)];
-    const std::int64_t blocks = model_.blocks_per_level + 1;
+    const std::vector<bool>& levels =
+        model_.attention_up.empty() ? model_.attention : model_.attention_up;
+    const bool attention = levels[static_cast<std::size_t>(level)];
+    const std::int64_t blocks = model_.blocks_per_level.at(level) + 1;
     for (std::int64_t i = 0; i < blocks; ++i) {
       const bool narrows = model_.width_change == WidthChange::kLastBlock && i + 1 == blocks;
       const std::int64_t next = level > 0 ? width_of(level - 1) : model_.base_width;
@@ -105,7 +107,7 @@ class Builder {
            .level = level,
            .index = blocks,
            .out = width_,
-           .resampling = resampling_of(model_.upsample)},
+           .resampling = resampling_of(model_.upsample.at(level - 1))},
           false);
   }
 
@@ -122,7 +124,8 @@ UNetPlan unet_plan(const ModelConfig& model, std::int64_t channels) {
   UNetPlan plan{.blocks = {},
                 .levels = static_cast<std::int64_t>(model.width_multipliers.size()),
                 .in = channels,
-                .out = (model.predicts_variance ? 2 : 1) * channels,
+                .out = model.out_channels > 0 ? model.out_channels
+                                              : (model.predicts_variance ? 2 : 1) * channels,
                 .first = model.widths.empty() ? model.base_width : model.widths.front(),
                 .last = 0,
                 .time_features = (model.time_embedding == TimeEmbeddingKind::kFourier ? 2 : 1) *

@@ -111,7 +111,18 @@ void validate(const Config& config, const Origins& origins) {
   problems.throw_if_any();
 }
 
+void check_predicts_image(const Config& config) {
+  const std::int64_t out = config.model.out_channels, in = config.data.channels;
+  if (out > 0 && in > 0 && out != in)
+    throw ConfigError(format_text(
+        "config: model.out_channels = {}: what this network makes of {} channels is no prediction "
+        "about them, so that it can be neither trained nor sampled from here; ddpm denoise "
+        "evaluates it",
+        out, in));
+}
+
 void check_trainable(const Config& config) {
+  check_predicts_image(config);
   const ModelConfig& model = config.model;
   if (model.time_embedding == TimeEmbeddingKind::kFourier)
     throw ConfigError(

@@ -118,6 +118,33 @@ void check_heads(const ModelConfig& model, const UNetPlan& plan, Problems& probl
                              common_divisor(widths, model.attention_head_width)));
 }
 
+// Whether every list that may take the place of one value is as long as it must be.
+bool check_lists(const ModelConfig& model, Problems& problems) {
+  const std::size_t levels = model.attention.size();
+  bool fits = true;
+  const auto check = [&](const char* key, bool is_list, std::size_t size, std::size_t wanted) {
+    if (!is_list || size == wanted) return;
+    problems.add({key, "model.attention"},
+                 format_text("a list needs one entry for each level{}, {} here",
+                             wanted == levels ? "" : " but the last", wanted));
+    fits = false;
+  };
+  check("model.attention_up", !model.attention_up.empty(), model.attention_up.size(), levels);
+  check("model.blocks_per_level", model.blocks_per_level.is_list(),
+        model.blocks_per_level.values().size(), levels);
+  check("model.downsample", model.downsample.is_list(), model.downsample.values().size(),
+        levels - 1);
+  check("model.upsample", model.upsample.is_list(), model.upsample.values().size(), levels - 1);
+  return fits;
+}
+
+void check_outputs(const ModelConfig& model, Problems& problems) {
+  if (model.predicts_variance && model.out_channels > 0)
+    problems.add({"model.predicts_variance", "model.out_channels"},
+                 "a network that predicts its variance has twice the channels of the image; set "
+                 "model.out_channels=0");
+}
+
 std::int64_t nearest_multiple(std::int64_t value, std::int64_t factor) {
   return std::max((value + factor / 2) / factor, std::int64_t{1}) * factor;
 }
@@ -147,6 +174,7 @@ void check_model(const ModelConfig& model, Problems& problems) {
                  "where the width drops in the last block, widths are multiples of base_width");
     return;
   }
+  if (!check_lists(model, problems)) return;
   const std::vector<std::int64_t> levels = level_widths(model);
   if (levels.back() > kMaxWidth) {
     problems.add({"model.base_width", "model.width_multipliers", "model.compounding_widths"},
@@ -159,6 +187,7 @@ void check_model(const ModelConfig& model, Problems& problems) {
   check_middle_groups(model, problems);
   check_final_groups(model, plan.last, problems);
   check_classes(model, problems);
+  check_outputs(model, problems);
   check_time(model, problems);
   check_heads(model, plan, problems);
 }

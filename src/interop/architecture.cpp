@@ -215,12 +215,17 @@ struct Requirement {
 };
 
 FieldValue named(Choice auto value) { return std::string(name_of(value)); }
+FieldValue at_every_level(Choice auto value) {
+  return PerLevel<std::string>(std::string(name_of(value)));
+}
 
 std::vector<Requirement> requirements(const Layout& layout) {
   std::vector<Requirement> list = {{"model.middle_scale", 1.0},
                                    {"model.center_input", false},
                                    {"model.middle", true},
                                    {"model.middle_groups", std::int64_t{0}},
+                                   {"model.attention_up", std::vector<bool>{}},
+                                   {"model.out_channels", std::int64_t{0}},
                                    {"model.activation", named(Activation::kSilu)},
                                    {"model.time_embedding", named(TimeEmbeddingKind::kSinusoidal)}};
   const auto add = [&](std::vector<Requirement> more) {
@@ -232,7 +237,7 @@ std::vector<Requirement> requirements(const Layout& layout) {
              pytorch_ddpm = scheme == NamingScheme::kPytorchDdpm;
   if (labml) {
     add({{"model.attention_kind", named(AttentionKind::kFused)},
-         {"model.upsample", named(Upsampling::kTransposed)},
+         {"model.upsample", at_every_level(Upsampling::kTransposed)},
          {"model.width_change", named(WidthChange::kLastBlock)},
          {"model.downsample_padding", named(DownsamplePadding::kSymmetric)},
          {"model.compounding_widths", true},
@@ -262,7 +267,7 @@ std::vector<Requirement> requirements(const Layout& layout) {
          {"model.time_order", named(TimeOrder::kCosSin)}});
   if (ho || pytorch_ddpm)
     add({{"model.attention_head_width", std::int64_t{0}},
-         {"model.upsample", named(Upsampling::kNearest)}});
+         {"model.upsample", at_every_level(Upsampling::kNearest)}});
   if (!ho)
     add({{"model.downsample_padding", named(DownsamplePadding::kSymmetric)},
          {"model.norm_epsilon", 1e-5}});
@@ -332,6 +337,13 @@ void check_layout(const ModelConfig& model, const Layout& layout) {
       model.class_embedding != ClassEmbeddingKind::kTable && layout.scheme == NamingScheme::kOpenai)
     problems.push_back(
         format_text("model.class_embedding = \"{}\" (there none or table)", model.class_embedding));
+  for (const auto& [key, is_list] :
+       {std::pair{"model.blocks_per_level", model.blocks_per_level.is_list()},
+        {"model.downsample", model.downsample.is_list()},
+        {"model.upsample", model.upsample.is_list()}})
+    if (is_list)
+      problems.push_back(format_text("{} = {} (there all levels are alike)", key,
+                                     value_text(find_field(key)->value(config))));
   for (const Requirement& requirement : requirements(layout)) {
     const FieldValue value = find_field(requirement.key)->value(config);
     if (value != requirement.value)

@@ -1,5 +1,6 @@
 #include "ddpm/interop/diffusers.h"
 
+#include <algorithm>
 #include <optional>
 
 #include "ddpm/base/format.h"
@@ -39,22 +40,31 @@ BlockType parse_block(std::string type, const std::string& way, const std::strin
                      "Block2D and Resnet" + sample + "Block2D can");
 }
 
-// The types of all levels, full resolution first. `last` does not resample. Returns whether the
-// others do so by residual blocks.
-bool read_blocks(const std::vector<std::string>& types, const std::string& way, bool typed,
-                 std::size_t last, JsonKeys& keys, std::vector<bool>& attention) {
+// What the types of all levels say, full resolution first; `last` does not resample.
+struct LevelTypes {
+  std::vector<bool> attention;
+  std::vector<bool> residual;  // of each level but the last
+};
+LevelTypes read_blocks(const std::vector<std::string>& types, const std::string& way, bool typed,
+                       std::size_t last, JsonKeys& keys) {
   const std::string key = way == "Down" ? "down_block_types" : "up_block_types";
-  std::optional<bool> residual;
-  attention.clear();
+  LevelTypes levels;
   for (std::size_t level = 0; level < types.size(); ++level) {
     const BlockType block = parse_block(types[level], way, key, typed, keys);
-    attention.push_back(block.attention);
-    if (level == last) continue;
-    if (residual && *residual != block.residual)
-      keys.fail(key, "convolutions and residual blocks that resample cannot be mixed");
-    residual = block.residual;
+    levels.attention.push_back(block.attention);
+    if (level != last) levels.residual.push_back(block.residual);
   }
-  return residual.value_or(false);
+  return levels;
+}
+
+// One value where all levels have the same.
+template <class T>
+PerLevel<T> per_level(const std::vector<bool>& residual, T otherwise, T if_residual) {
+  std::vector<T> values;
+  for (const bool level : residual) values.push_back(level ? if_residual : otherwise);
+  const bool alike = std::ranges::all_of(values, [&](T value) { return value == values.front(); });
+  if (values.empty()) return otherwise;
+  return alike ? PerLevel<T>(values.front()) : PerLevel<T>(values);
 }
 
 void read_levels(JsonKeys& keys, ModelConfig& model) {
@@ -74,16 +84,15 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
   if (down.size() != widths.size()) keys.fail("down_block_types", "one entry a level is needed");
   if (up.size() != widths.size()) keys.fail("up_block_types", "one entry a level is needed");
   up = {up.rbegin(), up.rend()};
-  std::vector<bool> attention_up;
-  const bool residual_down =
-      read_blocks(down, "Down", keys.word("downsample_type", "conv", kResampling),
-                  widths.size() - 1, keys, model.attention);
-  const bool residual_up =
-      read_blocks(up, "Up", keys.word("upsample_type", "conv", kResampling), 0, keys, attention_up);
-  model.downsample = residual_down ? Downsampling::kResnet : Downsampling::kConv;
-  model.upsample = residual_up ? Upsampling::kResnet : Upsampling::kNearest;
-  if (attention_up != model.attention)
-    keys.fail("up_block_types", "attention must be at the same levels as in down_block_types");
+  const LevelTypes ways_down = read_blocks(
+      down, "Down", keys.word("downsample_type", "conv", kResampling), widths.size() - 1, keys);
+  const LevelTypes ways_up =
+      read_blocks(up, "Up", keys.word("upsample_type", "conv", kResampling), 0, keys);
+  model.attention = ways_down.attention;
+  model.attention_up.clear();
+  if (ways_up.attention != ways_down.attention) model.attention_up = ways_up.attention;
+  model.downsample = per_level(ways_down.residual, Downsampling::kConv, Downsampling::kResnet);
+  model.upsample = per_level(ways_up.residual, Upsampling::kNearest, Upsampling::kResnet);
 }
 
 void read_time(JsonKeys& keys, ModelConfig& model) {
@@ -111,14 +120,11 @@ void read_attention(JsonKeys& keys, ModelConfig& model) {
   model.attention_head_width = head.value_or(0);
   model.attention_heads = 0;
   const bool has_middle = keys.boolean("add_attention", true);
-  const std::vector<std::int64_t> widths = level_widths(model);
-  for (std::size_t level = 0; level < widths.size() && head; ++level) {
-    const bool used =
-        model.attention[level] || (has_middle && model.middle && level + 1 == widths.size());
-    if (used && widths[level] % *head != 0)
+  model.middle_attention = has_middle ? MiddleAttention::kWithNorm : MiddleAttention::kNone;
+  for (const BlockPlan& block : unet_plan(model, /*channels=*/1).blocks)
+    if (head && block.heads > 0 && block.out % *head != 0)
       keys.fail("attention_head_dim",
-                format_text("heads of that width do not fill {} channels", widths[level]));
-  }
+                format_text("heads of that width do not fill {} channels", block.out));
   const std::optional<std::int64_t> groups =
       keys.integer_or_null("attn_norm_num_groups", std::nullopt);
   if (groups && (*groups < 1 || *groups > 1024))
@@ -157,9 +163,9 @@ void read_middle(JsonKeys& keys, ModelConfig& model) {
 }
 
 void read_rest(JsonKeys& keys, ModelConfig& model) {
-  model.blocks_per_level = keys.integer("layers_per_block", 2);
-  if (model.blocks_per_level < 1 || model.blocks_per_level > 16)
-    keys.fail("layers_per_block", "must be in [1, 16]");
+  const std::int64_t blocks = keys.integer("layers_per_block", 2);
+  if (blocks < 1 || blocks > 16) keys.fail("layers_per_block", "must be in [1, 16]");
+  model.blocks_per_level = blocks;
   model.groups = model.final_groups = keys.integer("norm_num_groups", 32);
   if (model.groups < 1 || model.groups > 1024) keys.fail("norm_num_groups", "must be in [1, 1024]");
   model.norm_epsilon = keys.number("norm_eps", 1e-5);
@@ -186,9 +192,9 @@ void read_image(JsonKeys& keys, Config& config) {
   if (data.channels != 1 && data.channels != 3 && data.channels != 4)
     keys.fail("in_channels", "cannot be represented; 1, 3 and 4 can");
   const std::int64_t out = keys.integer("out_channels", 3);
-  if (out != data.channels && out != 2 * data.channels)
-    keys.fail("out_channels", "must equal in_channels, or be twice as many for a learned variance");
-  config.model.predicts_variance = out != data.channels;
+  if (out < 1 || out > 1024) keys.fail("out_channels", "must be in [1, 1024]");
+  config.model.predicts_variance = out == 2 * data.channels;
+  config.model.out_channels = out == data.channels || out == 2 * data.channels ? 0 : out;
   const nlohmann::json* size = keys.find("sample_size");
   if (size == nullptr || size->is_null()) return;
   const std::vector<std::int64_t> sides =

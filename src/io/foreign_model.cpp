@@ -109,7 +109,7 @@ std::string describe(const ModelConfig& model) {
     levels.push_back(
         format_text("{}{}", model.width_multipliers[i], model.attention[i] ? "a" : ""));
   return format_text("base width {}, multipliers {} (a: attention), {} blocks a level",
-                     model.base_width, join(levels, " "), model.blocks_per_level);
+                     model.base_width, join(levels, " "), model.blocks_per_level.at(0));
 }
 
 // --- diffusers

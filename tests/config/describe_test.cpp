@@ -92,10 +92,11 @@ TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {
   EXPECT_EQ(training["epsilon"]["exclusiveMinimum"], 0);
   const json& model = top["model"]["properties"];
   EXPECT_EQ(model["dropout"]["exclusiveMaximum"], 1);
-  EXPECT_EQ(model["upsample"]["enum"], json::parse(R"(["nearest", "transposed", "resnet"])"));
+  EXPECT_EQ(model["upsample"]["anyOf"][0]["enum"], json::parse(R"(["nearest", "transposed", "resnet"])"));
+  EXPECT_EQ(model["upsample"]["anyOf"][1]["items"], model["upsample"]["anyOf"][0]);
   EXPECT_EQ(model["attention"], json::parse(R"({
     "type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 10,
-    "description": "Which levels have self-attention, full resolution first; the middle always has it",
+    "description": "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle",
     "default": [false, true, false, false]})"));
   EXPECT_EQ(top["data"]["properties"]["channels"]["enum"], json::parse("[0, 1, 3, 4]"));
   EXPECT_EQ(top["run"]["properties"]["device"]["pattern"], "^(auto|cpu|cuda(:[0-9]{1,3})?)$");

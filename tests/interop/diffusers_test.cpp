@@ -88,9 +88,32 @@ TEST(Diffusers, ResamplingByResidualBlocks) {
   unet["downsample_type"] = unet["upsample_type"] = "resnet";
   EXPECT_EQ(read_unet(unet).model.downsample, Downsampling::kResnet);
   EXPECT_EQ(read_unet(unet).model.upsample, Upsampling::kResnet);
-  // The level with attention alone would resample by a convolution.
+  // The level with attention alone then resamples by a convolution.
   unet["downsample_type"] = "conv";
-  EXPECT_TRUE(contains(message_of<CheckpointError>([&] { read_unet(unet); }), "down_block_types"));
+  EXPECT_EQ(read_unet(unet).model.downsample,
+            PerLevel<Downsampling>(std::vector<Downsampling>{
+                Downsampling::kResnet, Downsampling::kConv, Downsampling::kResnet}));
+}
+
+// Both ways of a network can differ, and so can its levels; what is written is what was read.
+TEST(Diffusers, LevelsAndWaysMayDiffer) {
+  json unet = json::parse(kCifar10);
+  unet["down_block_types"] = {"AttnDownBlock2D", "ResnetDownsampleBlock2D", "DownBlock2D",
+                              "AttnDownBlock2D"};
+  unet["up_block_types"] = {"UpBlock2D", "AttnUpBlock2D", "ResnetUpsampleBlock2D", "UpBlock2D"};
+  unet["upsample_type"] = "resnet";
+  unet["out_channels"] = 5;
+  const Config config = read_unet(unet);
+  const ModelConfig& model = config.model;
+  EXPECT_EQ(model.attention, (std::vector<bool>{true, false, false, true}));
+  EXPECT_EQ(model.attention_up, (std::vector<bool>{false, false, true, false}));
+  EXPECT_EQ(model.downsample,
+            PerLevel<Downsampling>(std::vector<Downsampling>{
+                Downsampling::kConv, Downsampling::kResnet, Downsampling::kConv}));
+  EXPECT_EQ(model.upsample, PerLevel<Upsampling>(std::vector<Upsampling>{
+                                Upsampling::kResnet, Upsampling::kResnet, Upsampling::kNearest}));
+  EXPECT_EQ(model.out_channels, 5);
+  EXPECT_EQ(to_json(read_unet(json(unet_config(config)))), to_json(config));
 }
 
 TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
@@ -129,13 +152,13 @@ TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
       {"norm_eps", 0},
       {"norm_num_groups", nullptr},
       {"num_class_embeds", 0},
-      {"out_channels", 4},
+      {"out_channels", 0},
       {"resnet_time_scale_shift", "ada_group"},
       {"sample_size", {32}},
       {"sample_size", -1},
       {"time_embedding_type", "rotary"},
       {"time_embedding_type", "learned"},
-      {"up_block_types", {"AttnUpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"}}};
+      {"up_block_types", {"SkipUpBlock2D", "UpBlock2D", "AttnUpBlock2D", "UpBlock2D"}}};
   for (const auto& [key, value] : cases) {
     const std::string message = unet_error(key, value);
     const bool lacks_rows = value == "learned";

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "ddpm/config/choices.h"
+#include "ddpm/config/per_level.h"
 
 namespace ddpm {
 
@@ -19,8 +20,10 @@ struct ModelConfig {
   std::vector<std::int64_t> width_multipliers = {1, 2, 2, 2};  // by level, full resolution first
   std::vector<std::int64_t> widths = {};  // channels of each level; empty: from the multipliers
   bool compounding_widths = false;        // w_i = w_(i-1) * m_i instead of C0 * m_i
-  std::int64_t blocks_per_level = 2;      // residual blocks on the way down; one more on the way up
+  // Residual blocks on the way down; one more on the way up.
+  PerLevel<std::int64_t> blocks_per_level = 2;
   std::vector<bool> attention = {false, true, false, false};  // by level, full resolution first
+  std::vector<bool> attention_up = {};  // on the way up; empty: as on the way down
   AttentionKind attention_kind = AttentionKind::kQkv;
   std::int64_t attention_head_width = 0;  // channels of a head; 0: one head of all channels
   std::int64_t attention_heads = 0;       // heads whatever their width; 0: by their width
@@ -28,9 +31,9 @@ struct ModelConfig {
   bool middle = true;              // residual blocks and attention at the lowest resolution
   std::int64_t middle_groups = 0;  // of its attention's norm; 0: groups
   double middle_scale = 1;         // what the middle's residual sums are divided by
-  Downsampling downsample = Downsampling::kConv;
+  PerLevel<Downsampling> downsample = Downsampling::kConv;  // from a level to the next
   DownsamplePadding downsample_padding = DownsamplePadding::kAsymmetric;
-  Upsampling upsample = Upsampling::kNearest;
+  PerLevel<Upsampling> upsample = Upsampling::kNearest;
   WidthChange width_change = WidthChange::kFirstBlock;  // where the width drops on the way up
   TimeEmbeddingKind time_embedding = TimeEmbeddingKind::kSinusoidal;
   std::int64_t time_table = 0;  // rows of a learned time embedding
@@ -49,6 +52,7 @@ struct ModelConfig {
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
   bool predicts_variance = false;  // twice as many channels come out: the rest is the variance
+  std::int64_t out_channels = 0;   // of the prediction; 0: the image's, or twice as many
   Initialization initialization = Initialization::kHo;
   NamingScheme names = NamingScheme::kDiffusers;  // of the tensors in files; kDiffusers or kLabml
   QkvOrder qkv_order = QkvOrder::kByHead;         // of OpenAI's files

@@ -18,35 +18,63 @@ namespace ddpm {
 // Value of any field; of a choice (config/choices.h) its name. A field's type is the index of its
 // alternative.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                std::vector<bool>>;
-enum class FieldType { kBoolean, kInteger, kNumber, kString, kIntegerList, kBooleanList };
+                                std::vector<bool>, PerLevel<std::int64_t>, PerLevel<std::string>>;
+enum class FieldType {
+  kBoolean,
+  kInteger,
+  kNumber,
+  kString,
+  kIntegerList,
+  kBooleanList,
+  kIntegerPerLevel,
+  kStringPerLevel
+};
 
-// A member of a Config that is some enum, by the names of its values.
+// A member of a Config that is some enum, or one for each level, by the names of its values.
 class ChoiceMember {
  public:
   template <Choice E>
   // NOLINTNEXTLINE(google-explicit-constructor): like the pointers beside it in FieldMember
   ChoiceMember(E* member)
       : member_(member),
-        get_([](const void* from) { return name_of(*static_cast<const E*>(from)); }),
-        set_([](void* to, std::string_view name) {
-          *static_cast<E*>(to) = parse_choice<E>(name).value();
+        get_([](const void* from) -> FieldValue {
+          return std::string(name_of(*static_cast<const E*>(from)));
+        }),
+        set_([](void* to, const FieldValue& value) {
+          *static_cast<E*>(to) = parse_choice<E>(std::get<std::string>(value)).value();
+        }) {}
+  template <Choice E>
+  // NOLINTNEXTLINE(google-explicit-constructor)
+  ChoiceMember(PerLevel<E>* member)
+      : member_(member),
+        get_([](const void* from) -> FieldValue {
+          std::vector<std::string> names;
+          for (const E value : static_cast<const PerLevel<E>*>(from)->values())
+            names.emplace_back(name_of(value));
+          return PerLevel<std::string>(std::move(names));
+        }),
+        set_([](void* to, const FieldValue& value) {
+          std::vector<E> values;
+          for (const std::string& name : std::get<PerLevel<std::string>>(value).values())
+            values.push_back(parse_choice<E>(name).value());
+          *static_cast<PerLevel<E>*>(to) = std::move(values);
         }) {}
 
-  std::string get() const { return std::string(get_(member_)); }
+  FieldValue get() const { return get_(member_); }
   // Throws std::bad_optional_access for an unknown name.
-  void set(std::string_view name) const { set_(member_, name); }
+  void set(const FieldValue& value) const { set_(member_, value); }
   const void* address() const { return member_; }
 
  private:
   void* member_;
-  std::string_view (*get_)(const void*);
-  void (*set_)(void*, std::string_view);
+  FieldValue (*get_)(const void*);
+  void (*set_)(void*, const FieldValue&);
 };
 
 // The member of a Config that a field describes.
-using FieldMember = std::variant<bool*, std::int64_t*, double*, std::string*,
-                                 std::vector<std::int64_t>*, std::vector<bool>*, ChoiceMember>;
+using FieldMember =
+    std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
+                 std::vector<bool>*, PerLevel<std::int64_t>*, ChoiceMember>;
 
 // What a single value may be. Lists: `minimum` and `maximum` hold for each element.
 struct FieldLimits {
@@ -72,6 +100,8 @@ struct Field {
   std::string help;  // one sentence without a full stop: the unit, and what 0 means
 
   FieldType type() const;
+  bool is_list() const;
+  bool is_per_level() const;    // a value, or a list with one for each level
   std::string section() const;  // "training"
   std::string name() const;     // "batch_size"
   FieldValue value(const Config& config) const;

@@ -19,6 +19,10 @@ void validate(const Config& config, const Origins& origins = {});
 // ConfigError that names the nearest sizes, or fewer levels, as the way out.
 void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width);
 
+// Throws ConfigError unless the network predicts something about images of data.channels channels,
+// which training and sampling need. Nothing is said while data.channels is unknown (0).
+void check_predicts_image(const Config& config);
+
 // Whether training can be done: throws ConfigError naming the keys of networks that can only be
 // sampled from.
 void check_trainable(const Config& config);
