@@ -13,6 +13,7 @@
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/initialize.h"
 #include "ddpm/training/trainer.h"
@@ -129,10 +130,10 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   GenerateRequest request{.count = count,
                           .shape = {config.data.channels, config.data.height, config.data.width},
                           .device = runtime.device};
-  const std::unique_ptr<Sampler> sampler = make_sampler_for(config, {});
+  const SamplerPlan plan = sampler_plan_for(config, {});
   SamplingSpeed speed;
   // Steps are timed in windows, so that start-up counts for nothing.
-  const std::size_t steps = sampler->grid().size();
+  const std::size_t steps = plan.steps.size();
   if (steps < 2)
     throw ConfigError(format_text(
         "diffusion.timesteps = {}: the speed of sampling is measured after the first step; set at "
@@ -143,26 +144,26 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   const Stopwatch all;
   Stopwatch one;
   const auto done = [&] { return windows.size() >= 3 && all.seconds() >= options.seconds; };
-  request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
+  request.after_step = [&](std::size_t step, double, const torch::Tensor&) {
     if (step % window != 0) return true;
     synchronize(runtime.device);
     if (step > window) windows.push_back(one.seconds());
     one = {};
     return !done();
   };
-  while (!done()) static_cast<void>(generate(*sampler, predictor, request));
+  while (!done()) static_cast<void>(generate(plan, predictor, request));
   const double seconds = median(windows) / static_cast<double>(window);
   speed.evaluations_per_second = static_cast<double>(count) / seconds;
   speed.step_milliseconds = 1e3 * seconds;
   speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
   if (options.kernels) {
     std::optional<KernelProfiler> profiler;
-    request.after_step = [&](std::size_t step, std::int64_t, const torch::Tensor&) {
+    request.after_step = [&](std::size_t step, double, const torch::Tensor&) {
       if (step == window) profiler.emplace(runtime.device);
       if (step == window + 1) speed.kernels = profiler->stop();
       return step <= window;
     };
-    static_cast<void>(generate(*sampler, predictor, request));
+    static_cast<void>(generate(plan, predictor, request));
   }
   return speed;
 }

@@ -5,6 +5,7 @@
 #include "ddpm/base/signals.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/grid.h"
 #include "ddpm/io/weights.h"
@@ -96,6 +97,7 @@ class SampleJob {
   }
   void check_output() const;
   void write_result() const;
+  torch::Tensor timesteps() const;  // that were visited, int64 [S]
   // What the images shall show; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
   PngText description(std::int64_t first) const;
@@ -109,7 +111,7 @@ class SampleJob {
   fs::path output_;
   std::int64_t done_ = 0;  // images finished
   torch::Tensor noise_;
-  std::unique_ptr<Sampler> sampler_;
+  SamplerPlan plan_;
   torch::Tensor labels_;  // of the batch in progress
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Progress> progress_;
@@ -128,7 +130,7 @@ PngText SampleJob::description(std::int64_t index) const {
                   {"seed", std::to_string(model_.config.run.seed)},
                   {"index", std::to_string(index)},
                   {"sampler", std::string(name_of(sampling.sampler))},
-                  {"steps", std::to_string(sampler_->grid().size())},
+                  {"steps", std::to_string(plan_.steps.size())},
                   {"weights", std::string(name_of(sampling.weights))},
                   {"model_sha256", model_.sha256}};
   if (sampling.sampler == SamplerKind::kDdim)
@@ -160,7 +162,7 @@ void SampleJob::prepare_generator(std::int64_t first, std::int64_t count) {
   generator_.reset();  // first, since it holds memory
   labels_ = labels;
   generator_ = std::make_unique<Generator>(
-      *sampler_, model_.predictor(labels_),
+      plan_, model_.predictor(labels_),
       GeneratorOptions{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
                        .count = count,
                        .shape = shape_,
@@ -168,17 +170,17 @@ void SampleJob::prepare_generator(std::int64_t first, std::int64_t count) {
 }
 
 void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
-  const std::size_t steps = sampler_->grid().size();
+  const std::size_t steps = plan_.steps.size();
   // PNG trajectories show ten moments; tensor files hold every step.
   const std::size_t stride =
       format_ == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
   std::vector<torch::Tensor> frames;
-  const auto after_step = [&](std::size_t step, std::int64_t t, const torch::Tensor& x) {
+  const auto after_step = [&](std::size_t step, double time, const torch::Tensor& x) {
     if (options_.trajectory && ((steps - step) % stride == 0))
       frames.push_back(x.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
     const double share = static_cast<double>(step) / static_cast<double>(steps);
     progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
-                      format_text("t = {}", t));
+                      format_text("t = {}", time));
     return !stop_requested();
   };
   torch::Tensor images;
@@ -204,6 +206,13 @@ void SampleJob::check_output() const {
   const FileWriter probe(file);
 }
 
+torch::Tensor SampleJob::timesteps() const {
+  std::vector<std::int64_t> times;
+  for (const ops::SamplerStep& step : plan_.steps)
+    times.push_back(static_cast<std::int64_t>(step.time));
+  return torch::tensor(times, torch::kInt64);
+}
+
 void SampleJob::write_result() const {
   if (writes_single_images() || finished_.empty()) return;
   const torch::Tensor images = torch::cat(finished_);
@@ -219,9 +228,9 @@ void SampleJob::write_result() const {
   } else if (options_.trajectory) {
     std::vector<torch::Tensor> batches;
     for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 0));
-    save_tensors(output_, {{"images", images},
-                           {"trajectory", torch::cat(batches, 1)},
-                           {"timesteps", torch::tensor(sampler_->grid(), torch::kInt64)}});
+    save_tensors(
+        output_,
+        {{"images", images}, {"trajectory", torch::cat(batches, 1)}, {"timesteps", timesteps()}});
   } else {
     write_tensor_file(output_, images, range_, format_);
   }
@@ -233,12 +242,12 @@ ExitCode SampleJob::run() {
   if (options_.trajectory && format_ == ImageFormat::kNpz)
     throw ConfigError("--trajectory: works with --format png and safetensors");
   check_predicts_image(model_.config);
-  sampler_ = make_sampler_for(model_.config, sampling);
+  plan_ = sampler_plan_for(model_.config, sampling);
   static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
   check_output();
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
            shape_.height, counted(shape_.channels, "channel"),
-           counted(static_cast<std::int64_t>(sampler_->grid().size()), "step"),
+           counted(static_cast<std::int64_t>(plan_.steps.size()), "step"),
            model_.runtime.description);
   const ProgressStyle style = options_.common.log.quiet
                                   ? ProgressStyle::kOff

@@ -1,11 +1,8 @@
 #include "ddpm/diffusion/generate.h"
 
-#include <array>
-
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
-#include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/random.h"
 
 namespace ddpm {
@@ -14,13 +11,13 @@ namespace {
 // The process's own, unless that fails for so few steps.
 Variance automatic_variance(const Config& config, const SamplingConfig& sampling) {
   const Variance trained = config.diffusion.variance;
-  const Variance sane = sane_variance(trained, sampling.steps, config.diffusion.timesteps);
-  if (sane != trained)
+  const Variance chosen = variance_for_steps(trained, sampling.steps, config.diffusion.timesteps);
+  if (chosen != trained)
     log_info(
         "variance: fixed_small instead of the configured fixed_large, which fails for {} of {} "
         "steps (sampling.variance decides otherwise)",
         sampling.steps, config.diffusion.timesteps);
-  return sane;
+  return chosen;
 }
 
 Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
@@ -38,56 +35,9 @@ Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
 
 }  // namespace
 
-Generator::Generator(const Sampler& sampler, Predictor predictor, const GeneratorOptions& options)
-    : sampler_(sampler),
-      predictor_(std::move(predictor)),
-      options_(options),
-      inputs_(options.device, 2, std::tuple_size_v<ops::StepScalars>),
-      replay_(options.device) {
-  const ImageShape& shape = options.shape;
-  x_ = torch::empty({options.count, shape.channels, shape.height, shape.width},
-                    torch::TensorOptions().dtype(torch::kFloat32).device(options.device));
-}
-
-torch::Tensor Generator::draw_initial_noise(std::uint64_t first) const {
-  const RandomKey key{
-      .seed = options_.seed, .stream = RandomStream::kInitialNoise, .sample = first};
-  return ops::random_normal(key, options_.count, x_.sizes().slice(1), options_.device);
-}
-
-torch::Tensor Generator::make(std::uint64_t first, const torch::Tensor& initial_noise,
-                              const AfterStep& after_step) {
-  torch::NoGradGuard no_grad;
-  x_.copy_(initial_noise.defined() ? initial_noise : draw_initial_noise(first));
-  const torch::Tensor times = inputs_.integers().narrow(0, 0, 1).expand({options_.count});
-  for (std::size_t i = 0; i < sampler_.grid().size(); ++i) {
-    const std::int64_t t = sampler_.grid()[i];
-    const ops::StepCoefficients c = sampler_.coefficients(i);
-    inputs_.set(std::array{t, static_cast<std::int64_t>(first)}, ops::kernel_scalars(c));
-    const RandomKey key{.seed = options_.seed,
-                        .stream = RandomStream::kStepNoise,
-                        .step = static_cast<std::uint64_t>(t),
-                        .sample = first};
-    replay_([&] {
-      torch::Tensor z;
-      if (sampler_.adds_noise())
-        z = ops::random_normal(ops::Draw(key, inputs_.integers()), options_.count,
-                               x_.sizes().slice(1), options_.device);
-      x_ = ops::diffusion_step(x_, predictor_(x_, times), z, c, inputs_.floats());
-    });
-    if (after_step && !after_step(i + 1, t, x_)) return {};
-  }
-  return x_.clone();
-}
-
-torch::Tensor generate(const Sampler& sampler, const Predictor& predictor,
-                       const GenerateRequest& request) {
-  Generator generator(sampler, predictor,
-                      {.seed = request.seed,
-                       .count = request.count,
-                       .shape = request.shape,
-                       .device = request.device});
-  return generator.make(request.first, request.initial_noise, request.after_step);
+Variance variance_for_steps(Variance trained, std::int64_t steps, std::int64_t timesteps) {
+  const bool fails = trained == Variance::kFixedLarge && steps != 0 && steps != timesteps;
+  return fails ? Variance::kFixedSmall : trained;
 }
 
 torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,
@@ -117,9 +67,9 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
                               count, model.classes, device);
 }
 
-std::unique_ptr<Sampler> make_sampler_for(const Config& config, const SamplingConfig& sampling) {
+SamplerPlan sampler_plan_for(const Config& config, const SamplingConfig& sampling) {
   const bool unit = config.data.range == PixelRange::kUnit;
-  return make_sampler(sampling.sampler, NoiseSchedule(config.diffusion),
+  return sampler_plan(sampling.sampler, NoiseSchedule(config.diffusion),
                       {.steps = sampling.steps,
                        .spacing = sampling.spacing,
                        .steps_offset = sampling.steps_offset,

@@ -16,7 +16,7 @@
 #include "ddpm/kernels/random.h"
 #include "ddpm/kernels/resample.h"
 #include "ddpm/kernels/residual_convolution.h"
-#include "ddpm/kernels/sampler.h"
+#include "ddpm/kernels/sampler_step.h"
 #include "ddpm/kernels/softmax.h"
 #include "ddpm/kernels/timestep_embedding.h"
 #include "ddpm/kernels/unfold.h"
@@ -72,6 +72,7 @@ void dropout(const void*, void*, Type, Int, Int, std::uint32_t, float, const Ran
 }
 
 void timestep_embedding(const Int*, float*, const TimestepEmbeddingShape&, Stream) { none(); }
+void timestep_embedding(const float*, float*, const TimestepEmbeddingShape&, Stream) { none(); }
 
 void fold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
 void unfold_filters(const void*, void*, Type, Int, Int, Stream) { none(); }
@@ -83,7 +84,7 @@ void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stre
 Int column_sums_workspace(Int, Int) { none(); }
 void column_sums(const void*, Type, Int, Int, float*, void*, Type, Stream) { none(); }
 
-void ddpm_step(float*, const void*, Type, const float*, const float*, Int, Stream) { none(); }
+void sampler_step(const SamplerImages&, const SamplerRow*, Stream) { none(); }
 
 void softmax(void*, Type, Int, Int, float, Stream) { none(); }
 void softmax_backward(const void*, void*, Type, Int, Int, float, Stream) { none(); }

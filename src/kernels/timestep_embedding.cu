@@ -9,8 +9,9 @@ namespace ddpm::kernels {
 namespace {
 
 // A thread makes one element. log_step = -log(10000) / divisor.
+template <typename Time>
 __global__ void __launch_bounds__(kThreads)
-    timestep_embedding_kernel(const std::int64_t* __restrict__ t, float* __restrict__ out,
+    timestep_embedding_kernel(const Time* __restrict__ t, float* __restrict__ out,
                               TimestepEmbeddingShape shape, float log_step) {
   wait_for_inputs();
   const std::int64_t row = thread_index() / shape.width, column = thread_index() % shape.width;
@@ -24,17 +25,28 @@ __global__ void __launch_bounds__(kThreads)
   out[thread_index()] = value;
 }
 
-}  // namespace
-
-void timestep_embedding(const std::int64_t* t, float* out, const TimestepEmbeddingShape& shape,
-                        Stream stream) {
+template <typename Time>
+void launch_timestep_embedding(const Time* t, float* out, const TimestepEmbeddingShape& shape,
+                               Stream stream) {
   if (shape.n * shape.width == 0) return;
   const std::int64_t half = shape.width / 2;
   const double divisor = static_cast<double>(shape.half_minus_one ? half - 1 : half);
   const auto log_step = static_cast<float>(-std::log(10000.0) / divisor);
-  launch<timestep_embedding_kernel>("timestep_embedding",
-                                    one_thread_each(shape.n * shape.width, stream), t, out, shape,
-                                    log_step);
+  launch<timestep_embedding_kernel<Time>>("timestep_embedding",
+                                          one_thread_each(shape.n * shape.width, stream), t, out,
+                                          shape, log_step);
+}
+
+}  // namespace
+
+void timestep_embedding(const std::int64_t* t, float* out, const TimestepEmbeddingShape& shape,
+                        Stream stream) {
+  launch_timestep_embedding(t, out, shape, stream);
+}
+
+void timestep_embedding(const float* t, float* out, const TimestepEmbeddingShape& shape,
+                        Stream stream) {
+  launch_timestep_embedding(t, out, shape, stream);
 }
 
 }  // namespace ddpm::kernels

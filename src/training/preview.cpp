@@ -6,6 +6,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/data/batch.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/grid.h"
 
@@ -23,7 +24,7 @@ SamplingConfig quick(const Config& config) {
 }  // namespace
 
 Preview::Preview(const Config& config, const Runtime& runtime)
-    : config_(config), device_(runtime.device), sampler_(make_sampler_for(config, quick(config))) {}
+    : config_(config), device_(runtime.device), plan_(sampler_plan_for(config, quick(config))) {}
 
 bool Preview::write(Trainer& trainer, const fs::path& file,
                     const std::function<bool()>& stop) const {
@@ -31,7 +32,7 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
                           .count = config_.training.sample_count,
                           .shape = {config_.data.channels, config_.data.height, config_.data.width},
                           .device = device_};
-  request.after_step = [&](std::size_t, std::int64_t, const torch::Tensor&) { return !stop(); };
+  request.after_step = [&](std::size_t, double, const torch::Tensor&) { return !stop(); };
   torch::Tensor images;
   const torch::Tensor labels =
       class_labels(config_, request.seed, request.first, request.count, device_);
@@ -40,7 +41,7 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
       return net->forward(x, t, std::nullopt, labels);
     };
     explain_out_of_memory(device_, request.count,
-                          [&] { images = generate(*sampler_, predictor, request); });
+                          [&] { images = generate(plan_, predictor, request); });
   });
   if (!images.defined()) return false;
   make_directories(file.parent_path());

@@ -4,7 +4,6 @@
 
 #include <filesystem>
 #include <functional>
-#include <memory>
 
 #include "ddpm/config/config.h"
 #include "ddpm/device/runtime.h"
@@ -25,7 +24,7 @@ class Preview {
  private:
   const Config& config_;
   torch::Device device_;
-  std::unique_ptr<Sampler> sampler_;
+  SamplerPlan plan_;
 };
 
 }  // namespace ddpm

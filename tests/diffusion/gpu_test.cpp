@@ -9,6 +9,7 @@
 
 #include "ddpm/device/runtime.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/nn/unet.h"
 #include "support/fill.h"
 #include "support/models.h"
@@ -48,9 +49,8 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
       torch::NoGradGuard no_grad;
       return net->forward(x, t, std::nullopt, labels);
     };
-    const auto sampler = make_sampler_for(config_, config_.sampling);
     Generator generator(
-        *sampler, network,
+        sampler_plan_for(config_, config_.sampling), network,
         {.seed = kSeed, .count = kCount, .shape = {3, 16, 16}, .device = runtime.device});
     const torch::Tensor one = generator.make(2).cpu();
     if (labels.defined()) labels.copy_(labels_from(2 + kCount));
@@ -107,6 +107,12 @@ INSTANTIATE_TEST_SUITE_P(
                c.model.predicts_variance = true;
                c.diffusion.variance = Variance::kLearned;
              }},
+        Case{"learned_times",
+             [](Config& c) {
+               c.model.time_embedding = TimeEmbeddingKind::kLearned;
+               c.model.time_table = 1000;
+             }},
+        Case{"scaled_times", [](Config& c) { c.model.time_scale = 0.25; }},
         Case{"classes",
              [](Config& c) {
                c.model.class_embedding = ClassEmbeddingKind::kTable;

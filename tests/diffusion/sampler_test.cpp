@@ -5,7 +5,7 @@
 
 #include <cmath>
 
-#include "ddpm/base/error.h"
+#include "ddpm/diffusion/denoise_model.h"
 
 namespace ddpm {
 namespace {
@@ -24,15 +24,25 @@ torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t) {
   return std::sqrt(1 - a) * (x - 0.3 * std::sqrt(a)) / (0.25 * a + 1 - a);
 }
 
+// Step k of a plan from x, with the noise z.
+torch::Tensor step(const SamplerPlan& plan, std::size_t k, const Predictor& predictor,
+                   const torch::Tensor& x, double z) {
+  const ops::SamplerStep& row = plan.steps.at(k);
+  ops::SamplerRegisters registers{
+      .x = x,
+      .p = predictor(x, torch::full({x.size(0)}, row.time, torch::kFloat64)),
+      .z = torch::full_like(x, z)};
+  ops::sampler_step(registers, row, plan.switches);
+  return registers.x;
+}
+
 // From x = 1 with the noise cos(k) in step k = 0, 1, ...
 double run(const Predictor& predictor, const SamplerOptions& options,
            SamplerKind kind = SamplerKind::kDdpm) {
-  const auto sampler = make_sampler(kind, linear(), options);
+  const SamplerPlan plan = sampler_plan(kind, linear(), options);
   torch::Tensor x = torch::ones({1, 1, 1, 1}, torch::kFloat64);
-  for (std::size_t k = 0; k < sampler->grid().size(); ++k)
-    x = sampler->step(predictor, x, k, [&](const torch::Tensor& like, std::int64_t) {
-      return torch::full_like(like, std::cos(static_cast<double>(k)));
-    });
+  for (std::size_t k = 0; k < plan.steps.size(); ++k)
+    x = step(plan, k, predictor, x, std::cos(static_cast<double>(k)));
   return x.item<double>();
 }
 
@@ -84,18 +94,14 @@ TEST(DdpmSampler, LearnedRangeBetweenTheBounds) {
   }
 }
 TEST(DdpmSampler, LearnedIsTheVarianceItself) {
-  const auto sampler = make_sampler(SamplerKind::kDdpm, linear(), {.variance = Variance::kLearned});
+  const SamplerPlan plan =
+      sampler_plan(SamplerKind::kDdpm, linear(), {.variance = Variance::kLearned});
   const Predictor network = [](const torch::Tensor& x, const torch::Tensor&) {
     return torch::cat({torch::zeros_like(x), torch::full_like(x, 0.25)}, 1);
   };
-  const auto step = [&](std::size_t i, double z) {
-    return sampler
-        ->step(network, torch::zeros({1, 1, 1, 1}, torch::kFloat64), i,
-               [&](const torch::Tensor& like, std::int64_t) { return torch::full_like(like, z); })
-        .item<double>();
-  };
-  EXPECT_NEAR(step(500, 2), 1, 1e-12);
-  EXPECT_EQ(step(999, 2), 0) << "the last step adds none";
+  const torch::Tensor x = torch::zeros({1, 1, 1, 1}, torch::kFloat64);
+  EXPECT_NEAR(step(plan, 500, network, x, 2).item<double>(), 1, 1e-12);
+  EXPECT_EQ(step(plan, 999, network, x, 2).item<double>(), 0) << "the last step adds none";
 }
 TEST(DdimSampler, LeavesPredictedVariancesAlone) {
   const Predictor network = [](const torch::Tensor& x, const torch::Tensor& t) {
@@ -106,41 +112,24 @@ TEST(DdimSampler, LeavesPredictedVariancesAlone) {
 }
 
 TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
-  const auto sampler = make_sampler(SamplerKind::kDdpm, linear(), {.minimum = 0, .maximum = 1});
+  const SamplerPlan plan = sampler_plan(SamplerKind::kDdpm, linear(), {.minimum = 0, .maximum = 1});
   const Predictor wild = [](const torch::Tensor& x, const torch::Tensor&) { return x * 1000; };
   const torch::Tensor x = torch::tensor({-3.0, 3.0}, torch::kFloat64).view({2, 1, 1, 1});
-  const torch::Tensor last =
-      sampler->step(wild, x, 999, [](const torch::Tensor& y, std::int64_t) { return y; });
+  const torch::Tensor last = step(plan, 999, wild, x, 1);
   EXPECT_NEAR(last.flatten()[0].item<double>(), 1, 1e-12);
   EXPECT_NEAR(last.flatten()[1].item<double>(), 0, 1e-12);
 }
 
-// A row of numbers whose quantile diffusers' scheduler computed.
-TEST(DdpmSampler, DividesByAQuantileOfTheImage) {
-  const torch::Tensor image =
-      torch::tensor({-3.0, 0.2, 0.5, -1.2, 0.9, 2.0, -0.1, 0.4}, torch::kFloat64)
-          .view({1, 2, 2, 2});
-  const torch::Tensor small = image / 10;  // has nothing above 1
-  const Predictor network = [&](const torch::Tensor&, const torch::Tensor&) {
-    return torch::cat({image, small});
-  };
-  const auto last = [&](const SamplerOptions& options) {
-    const auto sampler = make_sampler(SamplerKind::kDdpm, linear(), options);
-    return sampler->step(network, torch::zeros({2, 2, 2, 2}, torch::kFloat64), 999,
-                         [](const torch::Tensor& x, std::int64_t) { return x; });
-  };
-  const torch::Tensor expected =
-      torch::tensor({-1.0, .08695652174, .21739130435, -.52173913043, .39130434783, .86956521739,
-                     -.04347826087, .17391304348},
-                    torch::kFloat64);
-  for (const bool clip : {true, false}) {
-    SamplerOptions options{
-        .prediction = Prediction::kImage, .clip_x0 = clip, .threshold = 0.9, .threshold_max = 10};
-    EXPECT_TRUE(torch::allclose(last(options)[0].flatten(), expected, 1e-9, 1e-9));
-    EXPECT_TRUE(torch::allclose(last(options)[1], small[0], 1e-9, 1e-9));
-    options.threshold_max = 1;
-    EXPECT_TRUE(torch::allclose(last(options)[0], image[0].clamp(-1, 1), 1e-9, 1e-9));
-  }
+TEST(Samplers, ThresholdInsteadOfClipping) {
+  for (const SamplerKind kind : kChoices<SamplerKind>)
+    for (const bool clip : {true, false}) {
+      const SamplerPlan plan =
+          sampler_plan(kind, linear(), {.clip_x0 = clip, .threshold = 0.9, .threshold_max = 10});
+      EXPECT_EQ(plan.switches.threshold, 0.9);
+      EXPECT_EQ(plan.switches.threshold_max, 10);
+      EXPECT_TRUE(std::isinf(plan.steps[0].maximum));
+      EXPECT_TRUE(std::isinf(plan.steps[0].minimum));
+    }
 }
 
 // From noise alone, v is minus the image and says all.
@@ -151,11 +140,11 @@ TEST(Samplers, BeginWhereNothingOfTheImageIsLeft) {
   for (const SamplerKind kind : kChoices<SamplerKind>)
     for (const auto prediction : {Prediction::kVelocity, Prediction::kImage}) {
       const double said = prediction == Prediction::kImage ? 0.5 : -0.5;
-      const auto sampler = make_sampler(kind, schedule, {.steps = 1, .prediction = prediction});
-      const torch::Tensor x = sampler->step(
+      const SamplerPlan plan = sampler_plan(kind, schedule, {.steps = 1, .prediction = prediction});
+      const torch::Tensor x = step(
+          plan, 0,
           [&](const torch::Tensor& y, const torch::Tensor&) { return torch::full_like(y, said); },
-          torch::full({1, 1, 1, 1}, 2.0, torch::kFloat64), 0,
-          [](const torch::Tensor& y, std::int64_t) { return y; });
+          torch::full({1, 1, 1, 1}, 2.0, torch::kFloat64), 1);
       EXPECT_NEAR(x.item<double>(), 0.5, 1e-12) << name_of(kind);
     }
 }
@@ -182,7 +171,7 @@ TEST(DdimSampler, KeepsThePredictedNoiseBesideTheClippedImage) {
 }
 TEST(DdimSampler, TakesTheNoiseFromTheClippedImage) {
   expect_row({.spacing = Spacing::kLeading, .eta = 0.5}, 1, 0.6255022487, 0.9403046969,
-             0.4762871034, SamplerKind::kDdim);
+             0.4762871034, "ddim");
 }
 TEST(DdimSampler, FullNoiseIsAncestralSamplingWithTheSmallVariance) {
   expect_row({.spacing = Spacing::kLeading, .eta = 1, .clip_x0 = false}, 68.59697211, 0.5639413714,
@@ -217,12 +206,55 @@ TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
     }
 }
 
-TEST(SaneVariance, LeavesFixedLargeOnlyForAllSteps) {
-  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 0, 1000), Variance::kFixedLarge);
-  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 1000, 1000), Variance::kFixedLarge);
-  EXPECT_EQ(sane_variance(Variance::kFixedLarge, 999, 1000), Variance::kFixedSmall);
-  EXPECT_EQ(sane_variance(Variance::kFixedSmall, 0, 1000), Variance::kFixedSmall);
-  EXPECT_EQ(sane_variance(Variance::kLearnedRange, 10, 1000), Variance::kLearnedRange);
+// Whatever a schedule and a grid are, and an undefined number would be seen in every image.
+TEST(SamplerPlan, IsFinite) {
+  for (const BetaSchedule schedule : kChoices<BetaSchedule>)
+    for (const bool zero_terminal_snr : {false, true})
+      for (const Spacing spacing : kChoices<Spacing>)
+        for (const std::int64_t steps : {1, 2, 5, 61, 1000}) {
+          DiffusionConfig config;
+          config.schedule = schedule;
+          config.zero_terminal_snr = zero_terminal_snr;
+          const NoiseSchedule noise(config);
+          for (const SamplerKind kind : kChoices<SamplerKind>)
+            for (const bool from_clipped : {true, false})
+              for (const Prediction prediction : kChoices<Prediction>) {
+                if (zero_terminal_snr && prediction == Prediction::kNoise) continue;
+                const SamplerPlan plan = sampler_plan(kind, noise,
+                                                      {.steps = steps,
+                                                       .spacing = spacing,
+                                                       .prediction = prediction,
+                                                       .eta = 1,
+                                                       .use_clipped_model_output = from_clipped});
+                ASSERT_EQ(plan.steps.size(), steps);
+                for (const ops::SamplerStep& row : plan.steps)
+                  for (const double number : ops::sampler_row(row))
+                    ASSERT_TRUE(std::isfinite(number)) << name_of(kind) << " at t = " << row.time;
+              }
+        }
+}
+
+TEST(SamplerNeeds, AreWhatAnyRowUses) {
+  const SamplerNeeds plain = needs_of(sampler_plan(SamplerKind::kDdim, linear(), {.steps = 5}));
+  EXPECT_FALSE(plain.noise || plain.second_image || plain.scaled_input);
+  EXPECT_EQ(plain.history, 0);
+  EXPECT_TRUE(needs_of(sampler_plan(SamplerKind::kDdim, linear(), {.steps = 5, .eta = 0.1})).noise);
+  EXPECT_TRUE(needs_of(sampler_plan(SamplerKind::kDdpm, linear(), {.steps = 5})).noise);
+  EXPECT_FALSE(needs_of(sampler_plan(SamplerKind::kDdpm, linear(), {.steps = 1})).noise);
+
+  SamplerPlan plan{.steps = std::vector<ops::SamplerStep>(3)};
+  plan.steps[1].kept = {.m3 = 1, .z = 1};
+  EXPECT_EQ(needs_of(plan).history, 0) << "nothing reads s";
+  EXPECT_FALSE(needs_of(plan).noise);
+  plan.steps[2].next.s = 1;
+  EXPECT_TRUE(needs_of(plan).second_image);
+  EXPECT_TRUE(needs_of(plan).noise);
+  EXPECT_EQ(needs_of(plan).history, 3);
+  plan.steps[1].kept = {};
+  plan.steps[0].next.m2 = -1;
+  plan.steps[0].input_scale = 2;
+  EXPECT_EQ(needs_of(plan).history, 2);
+  EXPECT_TRUE(needs_of(plan).scaled_input);
 }
 
 TEST(DenoiseModel, CorruptsWithUnitVariance) {

@@ -91,6 +91,22 @@ TEST(UNet, ScalesTimes) {
   EXPECT_TRUE(torch::equal(scaled->forward(x, torch::tensor({12.0F, 42.0F})), expected));
 }
 
+// Training counts times in whole numbers, samplers tell them as float32.
+TEST(UNet, TakesTimesAsWholeNumbersOrFloats) {
+  for (const TimeEmbeddingKind kind : kChoices<TimeEmbeddingKind>) {
+    ModelConfig model = testing::tiny();
+    model.time_embedding = kind;
+    if (kind == TimeEmbeddingKind::kLearned) model.time_table = 1000;
+    UNet net(model, 3);
+    hash_fill(*net);
+    const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0).to(torch::kFloat32);
+    torch::NoGradGuard no_grad;
+    EXPECT_TRUE(torch::equal(net->forward(x, torch::tensor({1.0F, 999.0F})),
+                             net->forward(x, torch::tensor({1, 999}, torch::kInt64))))
+        << name_of(kind);
+  }
+}
+
 TEST(UNet, ReproducesLabml) {
   expect_reference(testing::labml(32, {1, 2, 2}, {false, false, true}, 1),
                    {-0.111950, 0.448637, 0.111382, 0.014705});

@@ -3,19 +3,23 @@
 #include <torch/cuda.h>
 #include <torch/types.h>
 
+#include <limits>
+#include <random>
+
 #include "ddpm/data/batch_source.h"
 #include "ddpm/device/replay.h"
 #include "ddpm/device/runtime.h"
 #include "ddpm/device/step_inputs.h"
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/attention.h"
-#include "ddpm/ops/diffusion_step.h"
 #include "ddpm/ops/dropout.h"
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/linear.h"
+#include "ddpm/ops/sampler_step.h"
 #include "ddpm/ops/timestep_embedding.h"
 #include "kernels_fixture.h"
+#include "sampler_rows.h"
 
 namespace ddpm {
 namespace {
@@ -73,7 +77,8 @@ TEST(KernelTimestepEmbedding, AgreesWithTheDefinition) {
             .width = width, .cosine_first = cosine_first, .half_minus_one = half_minus_one};
         const Tensor t = torch::tensor({0, 1, 17, 500, 998, 999}, torch::kInt64);
         const Tensor same = torch::tensor({999}, torch::kInt64).expand({6});
-        for (const Tensor& times : {t, same}) {
+        const Tensor fractions = torch::tensor({0.25, 1.0, 500.5, 999.0}).to(torch::kFloat32);
+        for (const Tensor& times : {t, same, fractions}) {
           const Tensor expected = ops::timestep_embedding(times.to(torch::kFloat64), options);
           const Tensor actual = ops::timestep_embedding(times.cuda(), options);
           EXPECT_EQ(actual.scalar_type(), torch::kFloat32);
@@ -190,38 +195,54 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
   }
 }
 
-TEST(KernelDiffusionStep, AgreesWithTheFormula) {
+// Every choice of registers, in both layouts of the kernel, and switches; what has no coefficient may
+// be undefined numbers.
+TEST(KernelSamplerStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   set_up_runtime({.device = "cuda"});
-  using enum Prediction;
-  for (const Prediction prediction : {kNoise, kVelocity, kImage})
-    for (const ops::VarianceChannels variance :
-         {ops::VarianceChannels::kIgnored, ops::VarianceChannels::kRange,
-          ops::VarianceChannels::kItself}) {
-      const ops::StepCoefficients c{.signal = 0.8,
-                                    .sigma = 0.6,
-                                    .x0_coefficient = 0.3,
-                                    .x_coefficient = 0.7,
-                                    .noise_coefficient = 0.4,
-                                    .noise_std = 0.1,
-                                    .log_variance_small = -5,
-                                    .log_variance_large = -3,
-                                    .clip = true,
-                                    .keeps_noise = variance == ops::VarianceChannels::kRange,
-                                    .prediction = prediction,
-                                    .variance = variance};
-      const auto scalars = ops::kernel_scalars(c);
-      const Tensor on_device = torch::tensor(std::vector<double>(scalars.begin(), scalars.end()))
-                                   .to(torch::kCUDA, torch::kFloat32);
-      const Tensor x = torch::randn({3, 3, 5, 5}), e = torch::randn({3, 6, 5, 5}),
-                   z = torch::randn_like(x);
-      const Tensor expected = ops::diffusion_step(x.to(torch::kFloat64), e.to(torch::kFloat64),
-                                                  z.to(torch::kFloat64), c);
-      const Tensor in_place = x.cuda();
-      const Tensor actual = ops::diffusion_step(in_place, e.cuda(), z.cuda(), c, on_device);
-      EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 1e-5, 1e-6));
-      EXPECT_TRUE(torch::equal(actual, in_place));
+  std::mt19937 engine(5);
+  const auto expect_step = [&](const testing::Registers& there,
+                               const ops::SamplerSwitches& switches,
+                               const std::vector<std::int64_t>& shape, bool sparse) {
+    const bool learned = switches.variance != ops::VarianceChannels::kIgnored;
+    ops::SamplerStep row = testing::without_missing(testing::random_row(engine), there);
+    ops::SamplerRegisters cpu = testing::random_registers(shape, there, learned ? 2 : 1);
+    if (sparse) {
+      row.next.z = row.kept.z = row.next.m1 = row.kept.m1 = row.next.p = row.kept.p = 0;
+      row.from_x = row.keep_x = 0;
+      cpu.z.fill_(std::numeric_limits<double>::quiet_NaN());
+      if (there.history > 0) cpu.m[0].fill_(std::numeric_limits<double>::infinity());
     }
+    ops::SamplerRegisters gpu = cpu;
+    testing::for_each_register(gpu, [](Tensor& x) { x = x.to(torch::kCUDA, torch::kFloat32); });
+    const Tensor in_place = gpu.x;
+    const auto numbers = ops::sampler_row(row);
+    const Tensor on_device = torch::tensor(std::vector<double>(numbers.begin(), numbers.end()))
+                                 .to(torch::kCUDA, torch::kFloat32);
+    ops::sampler_step(cpu, row, switches);
+    // What the kernel is told on the host must not matter.
+    ops::sampler_step(gpu, {}, switches, on_device);
+    const auto expect_equal = [](const Tensor& actual, const Tensor& expected) {
+      ASSERT_EQ(actual.defined(), expected.defined());
+      if (!actual.defined()) return;
+      EXPECT_TRUE(torch::allclose(actual.cpu().to(torch::kFloat64), expected, 1e-5, 1e-5, true));
+    };
+    expect_equal(gpu.x, cpu.x);
+    expect_equal(gpu.s, cpu.s);
+    for (std::size_t i = 0; i < 3; ++i) expect_equal(gpu.m[i], cpu.m[i]);
+    EXPECT_TRUE(torch::equal(in_place.nan_to_num(), gpu.x.nan_to_num())) << "in place";
+  };
+  for (const std::vector<std::int64_t>& shape :
+       {std::vector<std::int64_t>{3, 3, 5, 5}, std::vector<std::int64_t>{2, 3, 8, 8}})
+    for (const bool second : {false, true})
+      for (const std::size_t history : {0, 1, 2, 3})
+        for (const bool sparse : {false, true}) {
+          const testing::Registers there{second, history};
+          expect_step(there, {}, shape, sparse);
+          expect_step(there, {.threshold = 0.7, .threshold_max = 1.5}, shape, sparse);
+          expect_step(there, {.variance = ops::VarianceChannels::kRange}, shape, sparse);
+          expect_step(there, {.variance = ops::VarianceChannels::kItself}, shape, sparse);
+        }
 }
 
 TEST(Replay, RepeatsTheWorkWithNewInputs) {

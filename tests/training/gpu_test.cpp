@@ -5,6 +5,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/diffusion/generate.h"
+#include "ddpm/diffusion/generator.h"
 #include "support/models.h"
 #include "support/small_trainer.h"
 
@@ -102,14 +103,14 @@ TEST_P(KernelTraining, SampledImageIDependsOnSeedAndIndexAlone) {
   const double tolerance = runtime_.compute_dtype == torch::kFloat32 ? 1e-5 : 1e-3;
   Trainer trainer = make();
   steps(trainer, 300);
-  const auto sampler = make_sampler_for(config_, {.steps = 10});
+  const SamplerPlan plan = sampler_plan_for(config_, {.steps = 10});
   trainer.with_average_weights([&](UNet& net) {
     const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t) {
       torch::NoGradGuard no_grad;
       return net->forward(x, t);
     };
     const auto images = [&](std::uint64_t first, std::int64_t count) {
-      return generate(*sampler, network,
+      return generate(plan, network,
                       {.seed = 7,
                        .first = first,
                        .count = count,

@@ -19,16 +19,17 @@ PhiloxCounter philox4x32_10(PhiloxCounter counter, PhiloxKey key) noexcept;
 
 // What a draw is for. Values are part of the reproducibility promise: never renumber, only append.
 enum class RandomStream : std::uint16_t {
-  kTimestep = 0,        // training: t of each sample
-  kNoise = 1,           // training: epsilon
-  kFlip = 2,            // data: horizontal flip
-  kCrop = 3,            // data: crop position
-  kShuffle = 4,         // data: keys of the epoch's permutation
-  kInitialNoise = 5,    // sampling: x_T
-  kStepNoise = 6,       // sampling: z of each step
-  kInitialization = 7,  // network weights; sample = index of the parameter
-  kClass = 8,           // sampling: class of each image
-  kDropout = 256,       // dropout layer i uses stream kDropout + i
+  kTimestep = 0,         // training: t of each sample
+  kNoise = 1,            // training: epsilon
+  kFlip = 2,             // data: horizontal flip
+  kCrop = 3,             // data: crop position
+  kShuffle = 4,          // data: keys of the epoch's permutation
+  kInitialNoise = 5,     // sampling: x_T
+  kStepNoise = 6,        // sampling: z of each step
+  kInitialization = 7,   // network weights; sample = index of the parameter
+  kClass = 8,            // sampling: class of each image
+  kEvaluationNoise = 9,  // sampling: z by the number of the evaluation, where times repeat
+  kDropout = 256,        // dropout layer i uses stream kDropout + i
 };
 
 // Position of a draw, without the element. `sample` is global (it counts over micro-batches and

@@ -9,11 +9,10 @@
 
 #include "ddpm/diffusion/schedule.h"
 #include "ddpm/diffusion/variational_bound.h"
-#include "ddpm/ops/diffusion_step.h"
 
 namespace ddpm {
 
-// (x_t [N,C,H,W], t [N] int64) -> prediction [N,C,H,W], or [N,2C,H,W] with what is about the
+// (x_t [N,C,H,W], t [N] in timesteps, int64 or float32) -> prediction [N,C,H,W], or [N,2C,H,W] with what is about the
 // variance in the second half. Any callable will do: a network, a closed form in a test.
 using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
 

@@ -1,15 +1,13 @@
-// Samplers: from noise to images by calling a predictor at each time of a grid.
+// A sampler is a table of numbers: one row for each evaluation of the network, filled in float64 by
+// one function a sampler (src/diffusion/samplers). What a row does is the business of
+// ops::sampler_step, the same for all samplers.
 #pragma once
 
-#include <torch/types.h>
-
-#include <functional>
-#include <memory>
+#include <cstdint>
 #include <vector>
 
-#include "ddpm/diffusion/denoise_model.h"
 #include "ddpm/diffusion/schedule.h"
-#include "ddpm/ops/diffusion_step.h"
+#include "ddpm/ops/sampler_step.h"
 
 namespace ddpm {
 
@@ -24,63 +22,37 @@ struct SamplerOptions {
   bool set_alpha_to_one = true;               // of ddim: ends at the clean image, not at t = 0
   bool clip_x0 = true;                        // clip the predicted image to [minimum, maximum]
   double minimum = -1, maximum = 1;           // range of the data
-  double threshold = 0, threshold_max = 1;    // instead of clipping, see ops::StepCoefficients
+  double threshold = 0, threshold_max = 1;    // instead of clipping, see ops::SamplerSwitches
 };
 
-// Standard normal noise for the transition that leaves timestep t, like x. Samplers ask for it at
-// most once a step.
-using StepNoise = std::function<torch::Tensor(const torch::Tensor& x, std::int64_t t)>;
-
-// Samplers that go from time to time by one evaluation each.
-class Sampler {
- public:
-  Sampler(NoiseSchedule schedule, const SamplerOptions& options);
-  virtual ~Sampler() = default;
-  // Timesteps visited, descending.
-  const std::vector<std::int64_t>& grid() const { return grid_; }
-  // The transition from x at grid()[i] to x at grid()[i+1], or to the finished image after the
-  // last; its noise_std is 0 where none is added.
-  virtual ops::StepCoefficients coefficients(std::size_t i) const = 0;
-  // Whether any step does.
-  virtual bool adds_noise() const { return true; }
-
-  // Makes that transition.
-  torch::Tensor step(const Predictor& predictor, const torch::Tensor& x, std::size_t i,
-                     const StepNoise& noise) const;
-
- protected:
-  NoiseSchedule schedule_;
-  SamplerOptions options_;
-
- private:
-  std::vector<std::int64_t> grid_;
+// The steps from noise to images, in order. All numbers are finite, but for infinite bounds.
+struct SamplerPlan {
+  std::vector<ops::SamplerStep> steps;
+  ops::SamplerSwitches switches;
 };
 
-// Ancestral sampling, algorithm 2 of Ho et al., on any grid: x0 from the predicted noise, clipped,
-// then the posterior q(x_s | x_t, x_0) with its variance; the last transition adds no noise.
-class DdpmSampler : public Sampler {
- public:
-  using Sampler::Sampler;
-  ops::StepCoefficients coefficients(std::size_t i) const override;
+// What any row of a plan uses beyond x and the prediction.
+struct SamplerNeeds {
+  bool noise = false;         // z
+  bool second_image = false;  // s
+  std::size_t history = 0;    // how many of m1, m2, m3
+  bool scaled_input = false;  // an input_scale other than 1
 };
+SamplerNeeds needs_of(const SamplerPlan& plan);
+
+// Ancestral sampling, algorithm 2 of Ho et al., on any grid: x0 from the prediction, clipped, then
+// the posterior q(x_s | x_t, x_0) with its variance; the last transition adds no noise. Throws
+// ConfigError as time_grid does, as do the others.
+SamplerPlan ddpm_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
 // Song, Meng, Ermon, "Denoising Diffusion Implicit Models", equation 12, on any grid. Each step
 // goes to the noise level of the next time of the grid; the last one to the clean image. Without
 // noise if eta is 0; with eta = 1 and nothing clipped it is ancestral sampling with the small
 // variance.
-class DdimSampler : public Sampler {
- public:
-  using Sampler::Sampler;
-  ops::StepCoefficients coefficients(std::size_t i) const override;
-  bool adds_noise() const override { return options_.eta > 0; }
-};
+SamplerPlan ddim_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
-std::unique_ptr<Sampler> make_sampler(SamplerKind kind, const NoiseSchedule& schedule,
-                                      const SamplerOptions& options);
-
-// The variance to sample with: the trained process's own, but fixed_small instead of fixed_large
-// for fewer than T steps, where the latter adds far too much noise (FID 13 -> 367 at 10 steps on
-// CIFAR-10; Song et al., "DDIM", table 1).
-Variance sane_variance(Variance trained, std::int64_t steps, std::int64_t timesteps);
+// That of the sampler of this kind.
+SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
+                         const SamplerOptions& options);
 
 }  // namespace ddpm

@@ -6,7 +6,6 @@
 #include <torch/types.h>
 
 #include "ddpm/diffusion/schedule.h"
-#include "ddpm/ops/diffusion_step.h"
 
 namespace ddpm {
 

@@ -18,5 +18,7 @@ struct TimestepEmbeddingShape {
 // out [n,width] of the times t. In float32 with the accurate functions, as on the CPU.
 void timestep_embedding(const std::int64_t* t, float* out, const TimestepEmbeddingShape& shape,
                         Stream stream);
+void timestep_embedding(const float* t, float* out, const TimestepEmbeddingShape& shape,
+                        Stream stream);
 
 }  // namespace ddpm::kernels
