@@ -42,6 +42,7 @@ void Generator::make_step(const ops::SamplerStep& step, const RandomKey& noise) 
   if (needs_.noise) registers_.z = draw_noise({noise, inputs_.integers()});
   registers_.p = predictor_(needs_.scaled_input ? registers_.x * row[1] : registers_.x, times);
   ops::sampler_step(registers_, step, plan_.switches, row);
+  registers_.p = registers_.z = torch::Tensor();  // the next evaluation can use their memory
 }
 
 torch::Tensor Generator::make(std::uint64_t first, const torch::Tensor& initial_noise,
