@@ -61,6 +61,10 @@ std::string join_names(std::span<const std::string_view> names, std::string_view
   return join(std::vector<std::string>(names.begin(), names.end()), ", ", last_separator);
 }
 
+std::string counted(std::int64_t count, const std::string& noun) {
+  return format_text("{} {}{}", count, noun, count == 1 ? "" : "s");
+}
+
 std::string shorten(std::string_view text, std::size_t max_bytes) {
   constexpr std::string_view kMark = "...";
   std::size_t end = text.size();

@@ -12,10 +12,10 @@
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_store.h"
-#include "ddpm/diffusion/generate.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/initialize.h"
+#include "ddpm/sampling/setup.h"
 #include "ddpm/training/trainer.h"
 
 namespace ddpm {
@@ -123,13 +123,15 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   net.bind(net.flat().to(runtime.compute_dtype));
 
   const std::int64_t count = config.sampling.batch_size;
-  const torch::Tensor labels = zero_labels(config.model, count, runtime.device);
-  const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-    return net->forward(x, t, std::nullopt, labels);
+  const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t,
+                                  const Condition& condition) {
+    return net->forward(x, t, condition);
   };
-  GenerateRequest request{.count = count,
-                          .shape = {config.data.channels, config.data.height, config.data.width},
-                          .device = runtime.device};
+  GenerateRequest request{
+      .count = count,
+      .shape = {config.data.channels, config.data.height, config.data.width},
+      .device = runtime.device,
+      .condition = {.labels = zero_labels(config.model, count, runtime.device)}};
   const SamplerPlan plan = sampler_plan_for(config, {});
   SamplingSpeed speed;
   // Steps are timed in windows, so that start-up counts for nothing.

@@ -74,10 +74,6 @@ std::function<std::string(const std::string&)> between(double least, double most
   };
 }
 
-std::string counted(std::int64_t count, const std::string& noun) {
-  return format_text("{} {}{}", count, noun, count == 1 ? "" : "s");
-}
-
 std::string model_help() {
   return "Run directory, checkpoint, diffusers folder, or weights file (.safetensors, .pt, .bin, "
          ".ckpt)";

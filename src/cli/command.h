@@ -72,9 +72,6 @@ auto read_tensor_data(const Read& read) {
 // infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
 std::function<std::string(const std::string&)> between(double least, double most);
 
-// "1 image", "40 images": `noun` takes an s.
-std::string counted(std::int64_t count, const std::string& noun);
-
 // The help of an option that names a model.
 std::string model_help();
 

@@ -98,7 +98,7 @@ ExitCode run_denoise(const DenoiseOptions& options) {
   torch::Tensor prediction;
   explain_out_of_memory(device, input.sample.size(0), [&] {
     const torch::Tensor labels = input.labels.defined() ? input.labels.to(device) : input.labels;
-    prediction = model.predictor(labels)(input.sample.to(device), input.t.to(device));
+    prediction = model.predictor()(input.sample.to(device), input.t.to(device), {.labels = labels});
   });
   save_tensors(options.output, {{"prediction", prediction}});
   std::puts(options.output.c_str());

@@ -47,8 +47,8 @@ torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor&
 }
 
 torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,
-                                 const torch::Tensor& noise) const {
-  const torch::Tensor output = predictor_(corrupt(x0, t, noise), t).to(torch::kFloat32);
+                                 const torch::Tensor& noise, const Condition& condition) const {
+  const torch::Tensor output = predictor_(corrupt(x0, t, noise), t, condition).to(torch::kFloat32);
   if (!hybrid_) return torch::mse_loss(output, target(x0, t, noise));
   const std::int64_t channels = x0.size(1);
   const torch::Tensor error = output.narrow(1, 0, channels) - target(x0, t, noise);

@@ -40,14 +40,24 @@ void Generator::make_step(const ops::SamplerStep& step, const RandomKey& noise) 
   const torch::Tensor row = inputs_.floats();
   const torch::Tensor times = row.narrow(0, 0, 1).expand({options_.count});
   if (needs_.noise) registers_.z = draw_noise({noise, inputs_.integers()});
-  registers_.p = predictor_(needs_.scaled_input ? registers_.x * row[1] : registers_.x, times);
+  registers_.p =
+      predictor_(needs_.scaled_input ? registers_.x * row[1] : registers_.x, times, condition_);
   ops::sampler_step(registers_, step, plan_.switches, row);
   registers_.p = registers_.z = torch::Tensor();  // the next evaluation can use their memory
 }
 
-torch::Tensor Generator::make(std::uint64_t first, const torch::Tensor& initial_noise,
-                              const AfterStep& after_step) {
+void Generator::set_condition(const Condition& condition) {
+  if (!condition.labels.defined()) return;
+  if (condition_.labels.defined())
+    condition_.labels.copy_(condition.labels);
+  else
+    condition_.labels = condition.labels.to(options_.device, /*non_blocking=*/false, /*copy=*/true);
+}
+
+torch::Tensor Generator::make(std::uint64_t first, const Condition& condition,
+                              const torch::Tensor& initial_noise, const AfterStep& after_step) {
   torch::NoGradGuard no_grad;
+  set_condition(condition);
   const RandomKey start{
       .seed = options_.seed, .stream = RandomStream::kInitialNoise, .sample = first};
   registers_.x.copy_(initial_noise.defined() ? initial_noise : draw_noise(start));
@@ -71,7 +81,8 @@ torch::Tensor generate(const SamplerPlan& plan, const Predictor& predictor,
                        .count = request.count,
                        .shape = request.shape,
                        .device = request.device});
-  return generator.make(request.first, request.initial_noise, request.after_step);
+  return generator.make(request.first, request.condition, request.initial_noise,
+                        request.after_step);
 }
 
 }  // namespace ddpm

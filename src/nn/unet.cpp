@@ -163,8 +163,8 @@ torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& label
 }
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
-                                const std::optional<ops::Draw>& dropout,
-                                const torch::Tensor& labels) {
+                                const Condition& condition) {
+  const auto& [labels, dropout] = condition;
   // Every block activates the embedding before its projection; once is enough.
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {

@@ -14,10 +14,11 @@ std::vector<NamedTensor> LoadedModel::weights() const {
   return tensors;
 }
 
-Predictor LoadedModel::predictor(const torch::Tensor& labels) const {
-  return [net = net, labels](const torch::Tensor& x, const torch::Tensor& t) mutable {
+Predictor LoadedModel::predictor() const {
+  return [net = net](const torch::Tensor& x, const torch::Tensor& t,
+                     const Condition& condition) mutable {
     torch::NoGradGuard no_grad;
-    return net->forward(x, t, std::nullopt, labels);
+    return net->forward(x, t, condition);
   };
 }
 

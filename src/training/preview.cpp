@@ -5,7 +5,7 @@
 
 #include "ddpm/base/file.h"
 #include "ddpm/data/batch.h"
-#include "ddpm/diffusion/generate.h"
+#include "ddpm/sampling/setup.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/grid.h"
@@ -32,13 +32,14 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
                           .count = config_.training.sample_count,
                           .shape = {config_.data.channels, config_.data.height, config_.data.width},
                           .device = device_};
+  request.condition.labels =
+      class_labels(config_, request.seed, request.first, request.count, device_);
   request.after_step = [&](std::size_t, double, const torch::Tensor&) { return !stop(); };
   torch::Tensor images;
-  const torch::Tensor labels =
-      class_labels(config_, request.seed, request.first, request.count, device_);
   trainer.with_average_weights([&](UNet& net) {
-    const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t) {
-      return net->forward(x, t, std::nullopt, labels);
+    const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t,
+                                    const Condition& condition) {
+      return net->forward(x, t, condition);
     };
     explain_out_of_memory(device_, request.count,
                           [&] { images = generate(plan_, predictor, request); });

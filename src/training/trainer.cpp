@@ -62,8 +62,9 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       network_(UNet(config.model, images.channels()), torch::kFloat32, device_),
       parameters_(network_->parameters()),
       model_(
-          [this](const torch::Tensor& x, const torch::Tensor& t) {
-            return network_->forward(x, t, dropout_, batches_.labels());
+          [net = network_.net()](const torch::Tensor& x, const torch::Tensor& t,
+                                 const Condition& condition) mutable {
+            return net->forward(x, t, condition);
           },
           NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
           hybrid_loss(config, device_)),
@@ -129,9 +130,9 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
                                                x0.size(0), config_.diffusion.timesteps, device_);
   const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
                                                  x0.sizes().slice(1), device_);
-  dropout_ = draw;
+  const Condition condition{.labels = batches_.labels(), .dropout = draw};
   const torch::Tensor loss =
-      model_.loss(x0, t, noise) / static_cast<double>(config_.training.micro_batches);
+      model_.loss(x0, t, noise, condition) / static_cast<double>(config_.training.micro_batches);
   layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
                                         /*create_graph=*/false, /*allow_unused=*/true),
                   gradients_, accumulate);

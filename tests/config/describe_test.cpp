@@ -92,7 +92,8 @@ TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {
   EXPECT_EQ(training["epsilon"]["exclusiveMinimum"], 0);
   const json& model = top["model"]["properties"];
   EXPECT_EQ(model["dropout"]["exclusiveMaximum"], 1);
-  EXPECT_EQ(model["upsample"]["anyOf"][0]["enum"], json::parse(R"(["nearest", "transposed", "resnet"])"));
+  EXPECT_EQ(model["upsample"]["anyOf"][0]["enum"],
+            json::parse(R"(["nearest", "transposed", "resnet"])"));
   EXPECT_EQ(model["upsample"]["anyOf"][1]["items"], model["upsample"]["anyOf"][0]);
   EXPECT_EQ(model["attention"], json::parse(R"({
     "type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 10,

@@ -7,9 +7,9 @@
 #include <random>
 
 #include "ddpm/device/runtime.h"
-#include "ddpm/diffusion/generate.h"
 #include "ddpm/nn/unet.h"
 #include "ddpm/ops/random.h"
+#include "ddpm/sampling/setup.h"
 #include "ops/sampler_rows.h"
 #include "support/fill.h"
 #include "support/models.h"
@@ -25,7 +25,7 @@ Predictor frozen_network() {
   set_up_runtime({.device = "cpu", .threads = 1});
   UNet net = testing::initialized_unet(testing::tiny(), 3);
   testing::hash_fill(*net);
-  return [net](const torch::Tensor& x, const torch::Tensor& t) mutable {
+  return [net](const torch::Tensor& x, const torch::Tensor& t, const Condition&) mutable {
     torch::NoGradGuard no_grad;
     return net->forward(x, t);
   };
@@ -95,12 +95,14 @@ TEST(Generator, MakesBatchAfterBatch) {
   const torch::Tensor noise = torch::full({3, 3, 16, 16}, 0.25f);
   GenerateRequest given = request(6, 3);
   given.initial_noise = noise;
-  EXPECT_TRUE(torch::equal(generator.make(6, noise), generate(plan, network, given)));
+  EXPECT_TRUE(torch::equal(generator.make(6, {}, noise), generate(plan, network, given)));
 }
 
 TEST(Generate, IndicesAreWide) {
   const SamplerPlan plan = five_steps();
-  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&) { return x * 0; };
+  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
+    return x * 0;
+  };
   const auto image = [&](std::uint64_t i) { return generate(plan, zero, request(i, 1)); };
   EXPECT_FALSE(torch::equal(image(0), image(std::uint64_t{1} << 32)));
   EXPECT_TRUE(
@@ -119,7 +121,7 @@ TEST(Generate, InitialNoiseIsNotChanged) {
 TEST(Generate, ThePredictorSeesNoiseAndTimes) {
   std::vector<float> times;
   torch::Tensor first_x;
-  const Predictor spy = [&](const torch::Tensor& x, const torch::Tensor& t) {
+  const Predictor spy = [&](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     EXPECT_EQ(t.sizes(), torch::IntArrayRef({2}));
     EXPECT_EQ(t.scalar_type(), torch::kFloat32);
     EXPECT_EQ(t[0].item<float>(), t[1].item<float>());
@@ -150,7 +152,7 @@ TEST(Generate, AfterStepCountsAndStops) {
 
 // The exact predictor for images that are all one grey: x0 = m.
 Predictor predict_constant(double m) {
-  return [m](const torch::Tensor& x, const torch::Tensor& t) {
+  return [m](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     const double bar = NoiseSchedule(DiffusionConfig{}).alpha_bar(t[0].item<std::int64_t>());
     return (x - std::sqrt(bar) * m) / std::sqrt(1 - bar);
   };
@@ -169,7 +171,7 @@ TEST(Generate, AnExactPredictorGivesExactlyItsImage) {
 // few steps end far too noisy (Song et al., "DDIM", table 1).
 double deviation(SamplingVariance variance) {
   constexpr double s2 = 0.0625;
-  const Predictor exact = [](const torch::Tensor& x, const torch::Tensor& t) {
+  const Predictor exact = [](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     const double bar = NoiseSchedule(DiffusionConfig{}).alpha_bar(t[0].item<std::int64_t>());
     return std::sqrt(1 - bar) * x / (s2 * bar + 1 - bar);
   };
@@ -262,7 +264,10 @@ TEST(Generator, DrawsTheNoiseOfTimestepsOrOfEvaluations) {
     SamplerPlan plan{
         .steps = {{.time = first_time, .next = {.z = 1}}, {.time = last_time, .next = {.z = 1}}}};
     return generate(
-        plan, [](const torch::Tensor& x, const torch::Tensor&) { return torch::zeros_like(x); },
+        plan,
+        [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
+          return torch::zeros_like(x);
+        },
         request(3, 2));
   };
   const GenerateRequest r = request(3, 2);

@@ -8,9 +8,9 @@
 #include <string>
 
 #include "ddpm/device/runtime.h"
-#include "ddpm/diffusion/generate.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/nn/unet.h"
+#include "ddpm/sampling/setup.h"
 #include "support/fill.h"
 #include "support/models.h"
 #include "support/networks.h"
@@ -44,17 +44,16 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
     const auto labels_from = [&](std::uint64_t first) {
       return class_labels(config_, kSeed, first, kCount, runtime.device);
     };
-    const torch::Tensor labels = labels_from(2);
-    const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t) {
+    const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t,
+                                  const Condition& condition) {
       torch::NoGradGuard no_grad;
-      return net->forward(x, t, std::nullopt, labels);
+      return net->forward(x, t, condition);
     };
     Generator generator(
         sampler_plan_for(config_, config_.sampling), network,
         {.seed = kSeed, .count = kCount, .shape = {3, 16, 16}, .device = runtime.device});
-    const torch::Tensor one = generator.make(2).cpu();
-    if (labels.defined()) labels.copy_(labels_from(2 + kCount));
-    return torch::cat({one, generator.make(2 + kCount).cpu()});
+    const torch::Tensor one = generator.make(2, {.labels = labels_from(2)}).cpu();
+    return torch::cat({one, generator.make(2 + kCount, {.labels = labels_from(2 + kCount)}).cpu()});
   }
 
   static constexpr std::int64_t kCount = 5;

@@ -16,7 +16,7 @@ const NoiseSchedule& linear() {
 }
 
 // Two closed-form predictors: A, a sine of the time; G, the exact one for data N(0.3, 0.5^2).
-torch::Tensor predict_a(const torch::Tensor& x, const torch::Tensor& t) {
+torch::Tensor predict_a(const torch::Tensor& x, const torch::Tensor& t, const Condition& = {}) {
   return 0.5 * x * t.to(torch::kFloat64).sin().view({-1, 1, 1, 1});
 }
 torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t) {
@@ -30,7 +30,7 @@ torch::Tensor step(const SamplerPlan& plan, std::size_t k, const Predictor& pred
   const ops::SamplerStep& row = plan.steps.at(k);
   ops::SamplerRegisters registers{
       .x = x,
-      .p = predictor(x, torch::full({x.size(0)}, row.time, torch::kFloat64)),
+      .p = predictor(x, torch::full({x.size(0)}, row.time, torch::kFloat64), {}),
       .z = torch::full_like(x, z)};
   ops::sampler_step(registers, row, plan.switches);
   return registers.x;
@@ -81,8 +81,8 @@ TEST(DdpmSampler, FixedLargeOnOpenAisTimes) {
 
 TEST(DdpmSampler, LearnedRangeBetweenTheBounds) {
   const auto with_variance = [](const Predictor& predictor) {
-    return [predictor](const torch::Tensor& x, const torch::Tensor& t) {
-      return torch::cat({predictor(x, t), torch::full_like(x, 0.2)}, 1);
+    return [predictor](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
+      return torch::cat({predictor(x, t, {}), torch::full_like(x, 0.2)}, 1);
     };
   };
   for (const std::int64_t steps : {10, 25}) {
@@ -96,7 +96,7 @@ TEST(DdpmSampler, LearnedRangeBetweenTheBounds) {
 TEST(DdpmSampler, LearnedIsTheVarianceItself) {
   const SamplerPlan plan =
       sampler_plan(SamplerKind::kDdpm, linear(), {.variance = Variance::kLearned});
-  const Predictor network = [](const torch::Tensor& x, const torch::Tensor&) {
+  const Predictor network = [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
     return torch::cat({torch::zeros_like(x), torch::full_like(x, 0.25)}, 1);
   };
   const torch::Tensor x = torch::zeros({1, 1, 1, 1}, torch::kFloat64);
@@ -104,7 +104,7 @@ TEST(DdpmSampler, LearnedIsTheVarianceItself) {
   EXPECT_EQ(step(plan, 999, network, x, 2).item<double>(), 0) << "the last step adds none";
 }
 TEST(DdimSampler, LeavesPredictedVariancesAlone) {
-  const Predictor network = [](const torch::Tensor& x, const torch::Tensor& t) {
+  const Predictor network = [](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     return torch::cat({predict_a(x, t), torch::full_like(x, 0.2)}, 1);
   };
   const SamplerOptions options{.steps = 10, .variance = Variance::kLearnedRange};
@@ -113,7 +113,9 @@ TEST(DdimSampler, LeavesPredictedVariancesAlone) {
 
 TEST(DdpmSampler, ClipsToTheRangeOfTheData) {
   const SamplerPlan plan = sampler_plan(SamplerKind::kDdpm, linear(), {.minimum = 0, .maximum = 1});
-  const Predictor wild = [](const torch::Tensor& x, const torch::Tensor&) { return x * 1000; };
+  const Predictor wild = [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
+    return x * 1000;
+  };
   const torch::Tensor x = torch::tensor({-3.0, 3.0}, torch::kFloat64).view({2, 1, 1, 1});
   const torch::Tensor last = step(plan, 999, wild, x, 1);
   EXPECT_NEAR(last.flatten()[0].item<double>(), 1, 1e-12);
@@ -143,7 +145,9 @@ TEST(Samplers, BeginWhereNothingOfTheImageIsLeft) {
       const SamplerPlan plan = sampler_plan(kind, schedule, {.steps = 1, .prediction = prediction});
       const torch::Tensor x = step(
           plan, 0,
-          [&](const torch::Tensor& y, const torch::Tensor&) { return torch::full_like(y, said); },
+          [&](const torch::Tensor& y, const torch::Tensor&, const Condition&) {
+            return torch::full_like(y, said);
+          },
           torch::full({1, 1, 1, 1}, 2.0, torch::kFloat64), 1);
       EXPECT_NEAR(x.item<double>(), 0.5, 1e-12) << name_of(kind);
     }
@@ -184,13 +188,13 @@ TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
     const double bar = linear().alpha_bar(t[0].item<std::int64_t>());
     return std::pair(std::sqrt(bar), std::sqrt(1 - bar));
   };
-  const Predictor image = [&](const torch::Tensor& x, const torch::Tensor& t) {
+  const Predictor image = [&](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     const auto [signal, sigma] = terms(t);
     return (x - sigma * predict_a(x, t)) / signal;
   };
-  const Predictor velocity = [&](const torch::Tensor& x, const torch::Tensor& t) {
+  const Predictor velocity = [&](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     const auto [signal, sigma] = terms(t);
-    return signal * predict_a(x, t) - sigma * image(x, t);
+    return signal * predict_a(x, t) - sigma * image(x, t, {});
   };
   for (const SamplerKind kind : kChoices<SamplerKind>)
     for (const bool from_clipped : {true, false}) {
@@ -272,9 +276,9 @@ TEST(DenoiseModel, CorruptsWithUnitVariance) {
 }
 
 TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
-  const DenoiseModel model(
-      [](const torch::Tensor& x, const torch::Tensor&) { return torch::zeros_like(x); }, linear(),
-      torch::kCPU);
+  const DenoiseModel model([](const torch::Tensor& x, const torch::Tensor&,
+                              const Condition&) { return torch::zeros_like(x); },
+                           linear(), torch::kCPU);
   const torch::Tensor noise = torch::tensor({1.0f, 2.0f, 3.0f, 0.0f}).view({2, 1, 1, 2});
   EXPECT_NEAR(model
                   .loss(torch::zeros({2, 1, 1, 2}),
@@ -285,7 +289,7 @@ TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
 
 // At t = 300: signal 0.6277030528, sigma 0.7784528743.
 TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
-  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&) {
+  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
     return torch::zeros_like(x);
   };
   const auto loss = [&](Prediction prediction) {

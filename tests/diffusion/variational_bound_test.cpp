@@ -121,9 +121,10 @@ class HybridLossTest : public ::testing::Test {
                   .set_requires_grad(true);
   }
   torch::Tensor loss(double weight = 0.001) {
-    const DenoiseModel model([&](const torch::Tensor&, const torch::Tensor&) { return output_; },
-                             linear(), torch::kCPU, Prediction::kNoise,
-                             HybridLoss{VariationalBound(linear(), torch::kCPU), weight});
+    const DenoiseModel model(
+        [&](const torch::Tensor&, const torch::Tensor&, const Condition&) { return output_; },
+        linear(), torch::kCPU, Prediction::kNoise,
+        HybridLoss{VariationalBound(linear(), torch::kCPU), weight});
     return model.loss(x0_, times_, noise_);
   }
 

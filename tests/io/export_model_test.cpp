@@ -63,7 +63,7 @@ class ExportTest : public ::testing::Test {
   }
   static torch::Tensor predict(const LoadedModel& model) {
     return model.predictor()(hash_tensor(9, {2, 3, 8, 8}, 3).to(torch::kFloat32),
-                             torch::tensor({3, 900}));
+                             torch::tensor({3, 900}), {});
   }
 
   testing::TemporaryFolder folder_;
@@ -190,13 +190,13 @@ TEST(ForeignModel, OldDiffusersInATrainingCheckpoint) {
   const fs::path file = fs::path(DDPM_SOURCE_DIR) / "tests/io/old_diffusers/checkpoint.pt";
   const LoadedModel model = load(file);
   const torch::Tensor x = (torch::arange(64.0) / 32 - 1).view({1, 1, 8, 8});
-  const torch::Tensor y = model.predictor()(x, torch::tensor({500})).flatten();
+  const torch::Tensor y = model.predictor()(x, torch::tensor({500}), {}).flatten();
   EXPECT_NEAR(y.mean().item<double>(), -0.041706, 2e-6);
   EXPECT_NEAR(y.abs().mean().item<double>(), 0.116902, 2e-6);
   EXPECT_NEAR(y[0].item<double>(), 0.177753, 2e-6);
   EXPECT_NEAR(y[-1].item<double>(), -0.046260, 2e-6);
   const LoadedModel raw = load(file, {{"sampling.weights", "raw", "--weights"}});
-  EXPECT_EQ(raw.predictor()(x, torch::tensor({500})).abs().max().item<double>(), 0);
+  EXPECT_EQ(raw.predictor()(x, torch::tensor({500}), {}).abs().max().item<double>(), 0);
 }
 
 TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {

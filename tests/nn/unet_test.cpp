@@ -62,7 +62,7 @@ void expect_reference(const ModelConfig& config, const Reference& expected,
   const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0);
   torch::NoGradGuard no_grad;
   const torch::Tensor y =
-      net->forward(x, torch::tensor({3.0, 40.0}, torch::kFloat64), std::nullopt, labels);
+      net->forward(x, torch::tensor({3.0, 40.0}, torch::kFloat64), {.labels = labels});
   EXPECT_NEAR(y.mean().item<double>(), expected.mean, 2e-6);
   EXPECT_NEAR(y.abs().mean().item<double>(), expected.mean_abs, 2e-6);
   EXPECT_NEAR(y.flatten()[0].item<double>(), expected.first, 2e-6);
@@ -206,11 +206,11 @@ TEST(UNet, IdentityTakesTheVectorOfAClass) {
   EXPECT_EQ(table.sizes(), torch::IntArrayRef({3, 32}));
   const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 900}),
                       labels = torch::tensor({2, 0});
-  const torch::Tensor expected = by_table->forward(x, t, std::nullopt, labels);
-  EXPECT_TRUE(torch::equal(by_vector->forward(x, t, std::nullopt, table.index_select(0, labels)),
-                           expected));
-  EXPECT_FALSE(torch::allclose(by_table->forward(x, t, std::nullopt, torch::tensor({1, 0})),
-                               expected, 0, 1e-3));
+  const torch::Tensor expected = by_table->forward(x, t, {.labels = labels});
+  EXPECT_TRUE(
+      torch::equal(by_vector->forward(x, t, {.labels = table.index_select(0, labels)}), expected));
+  EXPECT_FALSE(torch::allclose(by_table->forward(x, t, {.labels = torch::tensor({1, 0})}), expected,
+                               0, 1e-3));
   EXPECT_THROW(by_table->forward(x, t), std::invalid_argument);
 }
 
@@ -224,8 +224,8 @@ TEST(UNet, DropoutIsTheSameWithOtherActivations) {
   torch::NoGradGuard no_grad;
   const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 900});
   const ops::Draw draw(RandomKey{.seed = 1});
-  const torch::Tensor dropped = net->forward(x, t, draw);
-  EXPECT_TRUE(torch::equal(net->forward(x, t, draw), dropped));
+  const torch::Tensor dropped = net->forward(x, t, {.dropout = draw});
+  EXPECT_TRUE(torch::equal(net->forward(x, t, {.dropout = draw}), dropped));
   EXPECT_FALSE(torch::allclose(net->forward(x, t), dropped, 0, 1e-3));
 }
 
@@ -283,8 +283,9 @@ TEST(UNet, DropsOutOnlyWithAKeyAndRepeatably) {
   const torch::Tensor x = torch::randn({2, 1, 8, 8}), t = torch::tensor({1, 2});
   const ops::Draw key(RandomKey{.seed = 1, .step = 2});
   EXPECT_TRUE(torch::equal(net->forward(x, t), net->forward(x, t)));
-  EXPECT_TRUE(torch::equal(net->forward(x, t, key), net->forward(x, t, key)));
-  EXPECT_FALSE(torch::allclose(net->forward(x, t), net->forward(x, t, key)));
+  EXPECT_TRUE(
+      torch::equal(net->forward(x, t, {.dropout = key}), net->forward(x, t, {.dropout = key})));
+  EXPECT_FALSE(torch::allclose(net->forward(x, t), net->forward(x, t, {.dropout = key})));
 }
 
 TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
@@ -294,11 +295,11 @@ TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
   const torch::Tensor x = hash_tensor(5, {5, 3, 16, 16}, 3.0).to(torch::kFloat32),
                       t = torch::tensor({0, 10, 200, 500, 999});
   const ops::Draw key(RandomKey{.seed = 1, .sample = 100});
-  const torch::Tensor all = net->forward(x, t, key);
+  const torch::Tensor all = net->forward(x, t, {.dropout = key});
   for (std::int64_t i = 0; i < 5; ++i) {
-    const torch::Tensor one =
-        net->forward(x.narrow(0, i, 1), t.narrow(0, i, 1),
-                     ops::Draw(key.key.with_sample(100 + static_cast<std::uint64_t>(i))));
+    const torch::Tensor one = net->forward(
+        x.narrow(0, i, 1), t.narrow(0, i, 1),
+        {.dropout = ops::Draw(key.key.with_sample(100 + static_cast<std::uint64_t>(i)))});
     EXPECT_TRUE(torch::allclose(all.narrow(0, i, 1), one, 1e-4, 1e-5));
   }
 }
@@ -320,7 +321,7 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
                         t = torch::tensor({12.0}, torch::kFloat64),
                         projection = hash_tensor(8, {1, 2, 8, 8}, 1.0);
     const auto value = [&] {
-      return (net->forward(x, t, ops::Draw(RandomKey{.seed = 3})) * projection).sum();
+      return (net->forward(x, t, {.dropout = ops::Draw(RandomKey{.seed = 3})}) * projection).sum();
     };
     value().backward();
     double slope = 0;

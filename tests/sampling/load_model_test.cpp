@@ -58,27 +58,27 @@ TEST_F(LoadModelTest, PredictsAsTheSavedNetwork) {
   const LoadedModel model = load(save(weights()));
   EXPECT_EQ(model.config.model.base_width, 8);
   EXPECT_EQ(model.sha256.size(), 64u);
-  const torch::Tensor y = model.predictor()(x(), t());
+  const torch::Tensor y = model.predictor()(x(), t(), {});
   EXPECT_FALSE(y.requires_grad());
   EXPECT_TRUE(torch::allclose(y, expected(), 1e-4, 1e-5));
 }
 
 TEST_F(LoadModelTest, ThePredictorOutlivesTheModel) {
   const Predictor predictor = load(save(weights())).predictor();
-  EXPECT_TRUE(torch::allclose(predictor(x(), t()), expected(), 1e-4, 1e-5));
+  EXPECT_TRUE(torch::allclose(predictor(x(), t(), {}), expected(), 1e-4, 1e-5));
 }
 
 TEST_F(LoadModelTest, TakesOtherFloatTypes) {
   std::vector<NamedTensor> rounded = weights();
   for (NamedTensor& named : rounded) named.tensor = named.tensor.to(torch::kBFloat16);
-  const torch::Tensor y = load(save(rounded)).predictor()(x(), t());
+  const torch::Tensor y = load(save(rounded)).predictor()(x(), t(), {});
   EXPECT_TRUE(torch::allclose(y, expected(), 0.1, 0.1));
   EXPECT_FALSE(torch::equal(y, expected()));
 }
 
 TEST_F(LoadModelTest, ComputesInBfloat16IfAsked) {
   const LoadedModel model = load(save(weights()), {{"run.precision", "bf16", "--precision"}});
-  const torch::Tensor y = model.predictor()(x(), t());
+  const torch::Tensor y = model.predictor()(x(), t(), {});
   EXPECT_EQ(y.scalar_type(), torch::kFloat32);
   EXPECT_TRUE(torch::allclose(y, expected(), 0.1, 0.1));
 }
@@ -91,9 +91,9 @@ TEST_F(LoadModelTest, ChoosesTheSetOfWeights) {
         for (const char* name : {"optimizer.safetensors", "state.json"})
           std::ofstream(folder / name) << name;
       });
-  EXPECT_GT(load(folder_ / "run").predictor()(x(), t()).abs().max().item<double>(), 0.1);
+  EXPECT_GT(load(folder_ / "run").predictor()(x(), t(), {}).abs().max().item<double>(), 0.1);
   const std::vector<Override> raw = {{"sampling.weights", "raw", "--weights"}};
-  EXPECT_EQ(load(checkpoint, raw).predictor()(x(), t()).abs().max().item<double>(), 0);
+  EXPECT_EQ(load(checkpoint, raw).predictor()(x(), t(), {}).abs().max().item<double>(), 0);
 }
 
 TEST_F(LoadModelTest, NamesMissingAndMisshapenTensors) {

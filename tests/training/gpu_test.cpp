@@ -4,8 +4,8 @@
 #include <torch/types.h>
 
 #include "ddpm/base/error.h"
-#include "ddpm/diffusion/generate.h"
 #include "ddpm/diffusion/generator.h"
+#include "ddpm/sampling/setup.h"
 #include "support/models.h"
 #include "support/small_trainer.h"
 
@@ -105,7 +105,8 @@ TEST_P(KernelTraining, SampledImageIDependsOnSeedAndIndexAlone) {
   steps(trainer, 300);
   const SamplerPlan plan = sampler_plan_for(config_, {.steps = 10});
   trainer.with_average_weights([&](UNet& net) {
-    const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t) {
+    const Predictor network = [&](const torch::Tensor& x, const torch::Tensor& t,
+                                  const Condition&) {
       torch::NoGradGuard no_grad;
       return net->forward(x, t);
     };

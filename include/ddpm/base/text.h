@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <span>
 #include <string>
 #include <string_view>
@@ -27,6 +28,9 @@ std::string join(std::span<const std::string> parts, std::string_view separator,
 // "a, b, c" or "a, b or c", of the names of a choice (base/choice.h).
 std::string join_names(std::span<const std::string_view> names,
                        std::string_view last_separator = ", ");
+
+// "1 image", "40 images": `noun` takes an s.
+std::string counted(std::int64_t count, const std::string& noun);
 
 // `text` fit for a message: at most `max_bytes` long, marked with "..." where it was cut, control
 // characters as '?'. Cuts between the characters of UTF-8.

@@ -9,12 +9,15 @@
 
 #include "ddpm/diffusion/schedule.h"
 #include "ddpm/diffusion/variational_bound.h"
+#include "ddpm/ops/condition.h"
 
 namespace ddpm {
 
-// (x_t [N,C,H,W], t [N] in timesteps, int64 or float32) -> prediction [N,C,H,W], or [N,2C,H,W] with what is about the
-// variance in the second half. Any callable will do: a network, a closed form in a test.
-using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t)>;
+// (x_t [N,C,H,W], t [N] in timesteps, int64 or float32, condition) -> prediction [N,C,H,W], or
+// [N,2C,H,W] whose second half is about the variance. Any callable will do: a network, a closed form
+// in a test.
+using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t,
+                                              const Condition& condition)>;
 
 // What a network that predicts its variance is trained with besides: `weight` times the bound,
 // which is estimated by T times the term of one timestep.
@@ -38,8 +41,8 @@ class DenoiseModel {
   // The simple loss, equation 14: mean over all elements of (noise - prediction)^2, or with
   // velocity or image in the place of the noise; with a hybrid loss, L_simple + lambda L_vlb, where
   // the second teaches the variance alone. A scalar, float32.
-  torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t,
-                     const torch::Tensor& noise) const;
+  torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t, const torch::Tensor& noise,
+                     const Condition& condition = {}) const;
 
  private:
   torch::Tensor target(const torch::Tensor& x0, const torch::Tensor& t,

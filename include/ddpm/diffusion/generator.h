@@ -36,20 +36,22 @@ using AfterStep = std::function<bool(std::size_t step, double time, const torch:
 RandomStream noise_stream(const SamplerPlan& plan);
 
 // Makes images, batch after batch; on a GPU the steps are recorded once and replayed for all of
-// them, so that tensors which `predictor` holds may change between batches in their values only.
+// them.
 class Generator {
  public:
   Generator(SamplerPlan plan, Predictor predictor, const GeneratorOptions& options);
 
   // Images first .. first + count - 1 of the seed: [count,C,H,W] float32 on the device, in the
   // model's own range, not quantised. Image i depends on (seed, i) alone. `initial_noise`
-  // [count,C,H,W] is used as x_T; undefined: drawn. Undefined if after_step stopped it.
-  torch::Tensor make(std::uint64_t first, const torch::Tensor& initial_noise = {},
-                     const AfterStep& after_step = {});
+  // [count,C,H,W] is used as x_T; undefined: drawn. Undefined if after_step stopped it. All batches
+  // have conditions of one kind, without dropout.
+  torch::Tensor make(std::uint64_t first, const Condition& condition = {},
+                     const torch::Tensor& initial_noise = {}, const AfterStep& after_step = {});
 
   std::int64_t count() const { return options_.count; }
 
  private:
+  void set_condition(const Condition& condition);
   torch::Tensor draw_noise(const ops::Draw& draw) const;
   void make_step(const ops::SamplerStep& step, const RandomKey& noise);
 
@@ -57,7 +59,8 @@ class Generator {
   SamplerNeeds needs_;
   Predictor predictor_;
   GeneratorOptions options_;
-  StepInputs inputs_;  // step of the noise and first image; then the row of the plan
+  Condition condition_;  // in memory that stays, where a recorded graph finds it
+  StepInputs inputs_;    // step of the noise and first image; then the row of the plan
   Replay replay_;
   ops::SamplerRegisters registers_;
 };
@@ -69,6 +72,7 @@ struct GenerateRequest {
   std::int64_t count = 1;
   ImageShape shape;
   torch::Device device = torch::kCPU;
+  Condition condition = {};
   torch::Tensor initial_noise = {};
   AfterStep after_step = {};
 };

@@ -10,6 +10,7 @@
 #include "ddpm/nn/attention_block.h"
 #include "ddpm/nn/embeddings.h"
 #include "ddpm/nn/resampling.h"
+#include "ddpm/ops/condition.h"
 #include "ddpm/nn/residual_block.h"
 
 namespace ddpm {
@@ -61,12 +62,10 @@ class UNetImpl : public torch::nn::Module {
   UNetImpl(const ModelConfig& config, std::int64_t image_channels);
 
   // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
-  // `labels`: what a class-conditional network takes (nn/embeddings.h), else not used.
-  // Returns the prediction, [N,C_out,H,W] in the dtype of x. Dropout acts only if a key is given;
-  // row i is then sample dropout->key.sample + i.
+  // Returns the prediction, [N,C_out,H,W] in the dtype of x. Throws std::invalid_argument if a
+  // class-conditional network gets no labels.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
-                        const std::optional<ops::Draw>& dropout = std::nullopt,
-                        const torch::Tensor& labels = {});
+                        const Condition& condition = {});
 
   // Parameters that are used together, for ParameterLayout.
   std::vector<std::vector<torch::Tensor>> joined_parameters() const;

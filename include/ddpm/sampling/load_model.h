@@ -24,9 +24,8 @@ struct LoadedModel {
   // Under the network's own names; they are not copied.
   std::vector<NamedTensor> weights() const;
 
-  // Without dropout and gradients. Refers to the network, which it keeps alive. `labels`: of the
-  // images of each call, on the device, for class-conditional networks (nn/embeddings.h).
-  Predictor predictor(const torch::Tensor& labels = {}) const;
+  // Without gradients. Keeps the network alive. Conditions lie on the device.
+  Predictor predictor() const;
 };
 
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and

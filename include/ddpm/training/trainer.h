@@ -92,7 +92,6 @@ class Trainer {
   // the same buffer in float32, state_.copy in bf16.
   ops::AdamState state_;
   torch::Tensor weights_, gradients_;
-  std::optional<ops::Draw> dropout_;  // of the micro-batch in progress
 
   // What changes from step to step, and the parts of a step, which a GPU records and replays.
   StepInputs inputs_;

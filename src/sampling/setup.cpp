@@ -1,4 +1,4 @@
-#include "ddpm/diffusion/generate.h"
+#include "ddpm/sampling/setup.h"
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"

@@ -1,4 +1,4 @@
-#include "ddpm/diffusion/generate.h"
+#include "ddpm/sampling/setup.h"
 
 #include <gtest/gtest.h>
 #include <torch/types.h>

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <torch/types.h>
+
+#include <optional>
+
+#include "ddpm/ops/random.h"
+
+namespace ddpm {
+
+// What a network is told about a batch beside the images and their times.
+struct Condition {
+  // Classes [N] int64, or vectors [N,channels of the time embedding], as model.class_embedding says;
+  // undefined for an unconditional network.
+  torch::Tensor labels = {};
+  // With a draw, dropout acts: row i of the batch is its sample key.sample + i.
+  std::optional<ops::Draw> dropout = {};
+};
+
+}  // namespace ddpm

@@ -1,0 +1,198 @@
+#include "ddpm/sampling/job.h"
+
+#include <cstdio>
+
+#include "ddpm/base/file.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/diffusion/generator.h"
+#include "ddpm/image/grid.h"
+#include "ddpm/io/weights.h"
+#include "ddpm/sampling/setup.h"
+
+namespace ddpm {
+namespace {
+
+class SampleJob {
+ public:
+  SampleJob(const LoadedModel& model, const SampleRequest& request)
+      : model_(model),
+        request_(request),
+        range_(model.config.data.range),
+        shape_{model.config.data.channels, model.config.data.height, model.config.data.width},
+        count_(request.noise.defined() ? request.noise.size(0) : model.config.sampling.count),
+        plan_(sampler_plan_for(model.config, model.config.sampling)) {}
+
+  ExitCode run();
+
+ private:
+  void prepare_generator(std::int64_t count);
+  void sample_batch(std::int64_t first, std::int64_t count);
+  bool writes_single_images() const {
+    return request_.format == ImageFormat::kPng && !request_.grid && !request_.trajectory;
+  }
+  void write_single_images(const torch::Tensor& images, std::int64_t first) const;
+  fs::path image_path(std::int64_t index) const {
+    return request_.output / format_text("{:06}.png", index);
+  }
+  void check_output() const;
+  void write_result() const;
+  torch::Tensor timesteps() const;  // that were visited, int64 [S]
+  // What the images shall show; undefined for an unconditional network.
+  torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
+  PngText description(std::int64_t first) const;
+
+  const LoadedModel& model_;
+  const SampleRequest& request_;
+  PixelRange range_;
+  ImageShape shape_;
+  std::int64_t count_;
+  SamplerPlan plan_;
+  std::int64_t done_ = 0;  // images finished
+  std::unique_ptr<Generator> generator_;
+  std::unique_ptr<Progress> progress_;
+  std::vector<torch::Tensor> finished_;             // batches, where one file holds all of them
+  std::vector<std::vector<torch::Tensor>> frames_;  // of each batch: x at the recorded steps
+};
+
+torch::Tensor SampleJob::labels_of(std::int64_t first, std::int64_t count) const {
+  return class_labels(model_.config, static_cast<std::uint64_t>(model_.config.run.seed),
+                      static_cast<std::uint64_t>(first), count, model_.runtime.device);
+}
+
+PngText SampleJob::description(std::int64_t index) const {
+  const SamplingConfig& sampling = model_.config.sampling;
+  PngText text = {{"Software", "ddpm"},
+                  {"seed", std::to_string(model_.config.run.seed)},
+                  {"index", std::to_string(index)},
+                  {"sampler", std::string(name_of(sampling.sampler))},
+                  {"steps", std::to_string(plan_.steps.size())},
+                  {"weights", std::string(name_of(sampling.weights))},
+                  {"model_sha256", model_.sha256}};
+  if (sampling.sampler == SamplerKind::kDdim)
+    text.emplace_back("eta", format_text("{}", sampling.eta));
+  // Images of one file can show different classes.
+  const bool one_class = writes_single_images() || sampling.class_label >= 0;
+  if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
+    text.emplace_back("class", std::to_string(labels.item<std::int64_t>()));
+  return text;
+}
+
+void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
+  const std::vector<Image> list = tensor_to_images(images, range_);
+  for (std::size_t i = 0; i < list.size(); ++i) {
+    const auto index = first + static_cast<std::int64_t>(i);
+    const fs::path path = image_path(index);
+    write_png(path, list[i], description(index));
+    std::puts(path.c_str());
+  }
+}
+
+// One serves all batches of its size.
+void SampleJob::prepare_generator(std::int64_t count) {
+  if (generator_ && generator_->count() == count) return;
+  generator_.reset();  // first, since it holds memory
+  generator_ = std::make_unique<Generator>(
+      plan_, model_.predictor(),
+      GeneratorOptions{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
+                       .count = count,
+                       .shape = shape_,
+                       .device = model_.runtime.device});
+}
+
+void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
+  const std::size_t steps = plan_.steps.size();
+  // PNG trajectories show ten moments; tensor files hold every step.
+  const std::size_t stride =
+      request_.format == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
+  std::vector<torch::Tensor> frames;
+  const auto after_step = [&](std::size_t step, double time, const torch::Tensor& x) {
+    if (request_.trajectory && ((steps - step) % stride == 0))
+      frames.push_back(x.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
+    const double share = static_cast<double>(step) / static_cast<double>(steps);
+    progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
+                      format_text("t = {}", time));
+    return !stop_requested();
+  };
+  torch::Tensor images;
+  explain_out_of_memory(model_.runtime.device, count, [&] {
+    prepare_generator(count);
+    const torch::Tensor& noise = request_.noise;
+    images =
+        generator_->make(static_cast<std::uint64_t>(first), {.labels = labels_of(first, count)},
+                         noise.defined() ? noise.narrow(0, first, count) : noise, after_step);
+  });
+  if (!images.defined()) return;
+  done_ += count;
+  if (writes_single_images())
+    write_single_images(images.cpu(), first);
+  else
+    finished_.push_back(images.cpu());
+  frames_.push_back(std::move(frames));
+}
+
+// Before hours of work, not after them.
+void SampleJob::check_output() const {
+  const fs::path file = writes_single_images() ? image_path(0) : request_.output;
+  if (file.has_parent_path()) make_directories(file.parent_path());
+  const FileWriter probe(file);
+}
+
+torch::Tensor SampleJob::timesteps() const {
+  std::vector<std::int64_t> times;
+  for (const ops::SamplerStep& step : plan_.steps)
+    times.push_back(static_cast<std::int64_t>(step.time));
+  return torch::tensor(times, torch::kInt64);
+}
+
+void SampleJob::write_result() const {
+  if (writes_single_images() || finished_.empty()) return;
+  const torch::Tensor images = torch::cat(finished_);
+  if (request_.format == ImageFormat::kPng && request_.trajectory) {
+    // One row an image, time from left to right.
+    std::vector<torch::Tensor> batches;
+    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
+    const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
+    write_png(request_.output, make_grid(tensor_to_images(torch::cat(batches), range_), grid),
+              description(0));
+  } else if (request_.format == ImageFormat::kPng) {
+    write_png(request_.output, make_grid(tensor_to_images(images, range_)), description(0));
+  } else if (request_.trajectory) {
+    std::vector<torch::Tensor> batches;
+    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 0));
+    save_tensors(
+        request_.output,
+        {{"images", images}, {"trajectory", torch::cat(batches, 1)}, {"timesteps", timesteps()}});
+  } else {
+    write_tensor_file(request_.output, images, range_, request_.format);
+  }
+  std::puts(request_.output.c_str());
+}
+
+ExitCode SampleJob::run() {
+  const SamplingConfig& sampling = model_.config.sampling;
+  static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
+  check_output();
+  log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
+           shape_.height, counted(shape_.channels, "channel"),
+           counted(static_cast<std::int64_t>(plan_.steps.size()), "step"),
+           model_.runtime.description);
+  progress_ = std::make_unique<Progress>(request_.progress, "sampling", "images", count_);
+  for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)
+    sample_batch(first, std::min(sampling.batch_size, count_ - first));
+  progress_.reset();
+  write_result();
+  if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
+  return stop_exit_code();
+}
+
+}  // namespace
+
+ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
+  check_predicts_image(model.config);
+  return SampleJob(model, request).run();
+}
+
+}  // namespace ddpm
