@@ -97,7 +97,7 @@ TEST(UNet, TakesTimesAsWholeNumbersOrFloats) {
     ModelConfig model = testing::tiny();
     model.time_embedding = kind;
     if (kind == TimeEmbeddingKind::kLearned) model.time_table = 1000;
-    UNet net(model, 3);
+    UNet net = testing::initialized_unet(model, 3);
     hash_fill(*net);
     const torch::Tensor x = hash_tensor(1000000, {2, 3, 16, 16}, 3.0).to(torch::kFloat32);
     torch::NoGradGuard no_grad;
