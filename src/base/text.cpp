@@ -4,6 +4,8 @@
 #include <utility>
 #include <vector>
 
+#include "ddpm/base/format.h"
+
 namespace ddpm {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {

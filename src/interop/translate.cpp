@@ -296,14 +296,4 @@ TensorSet rename_old_diffusers(TensorSet set) {
   return set;
 }
 
-TensorSet without_prefix(const TensorSet& set, const std::string& prefix) {
-  TensorSet result{set.path, {}, set.metadata, set.memory};
-  for (TensorView view : set.tensors) {
-    if (!view.name.starts_with(prefix)) continue;
-    view.name = view.name.substr(prefix.size());
-    result.tensors.push_back(std::move(view));
-  }
-  return result;
-}
-
 }  // namespace ddpm

@@ -5,16 +5,15 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
-#include "ddpm/interop/architecture.h"
 #include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/requirements.h"
 #include "ddpm/interop/translate.h"
+#include "ddpm/interop/wrappers.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 
 namespace ddpm {
 namespace {
-
-constexpr const char* kCompVisPrefix = "model.diffusion_model.";
 
 torch::Dtype dtype_of(ExportType type) {
   switch (type) {

@@ -13,9 +13,10 @@
 #include "ddpm/formats/json.h"
 #include "ddpm/formats/sha256.h"
 #include "ddpm/formats/torch_file.h"
-#include "ddpm/interop/architecture.h"
 #include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/infer.h"
 #include "ddpm/interop/translate.h"
+#include "ddpm/interop/wrappers.h"
 
 namespace ddpm {
 namespace {
@@ -26,39 +27,6 @@ namespace {
 bool is_torch_file(const fs::path& path) {
   static const std::set<std::string> kEndings = {".bin", ".pt", ".pth", ".ckpt"};
   return kEndings.contains(path.extension().string());
-}
-
-// What CompVis keeps beside the network has other prefixes. Its average has the network's names
-// with every dot removed, so the table is built from the plain ones.
-TensorSet unwrap_compvis(const TensorSet& set, WeightSet weights) {
-  constexpr const char* kPrefix = "model.diffusion_model.";
-  TensorSet plain = without_prefix(set, kPrefix);
-  if (weights == WeightSet::kRaw) return plain;
-  TensorSet average = plain;
-  for (TensorView& view : average.tensors) {
-    std::string name = view.name;
-    std::erase(name, '.');
-    const TensorView* found = set.find("model_ema.diffusion_model" + name);
-    if (found == nullptr) return plain;
-    view = {view.name, found->dtype, found->shape, found->bytes};
-  }
-  return average;
-}
-
-// Without the prefixes of wrappers.
-TensorSet unwrap(const TensorSet& set, WeightSet weights) {
-  const auto all_start_with = [&](const char* prefix) {
-    return std::ranges::all_of(
-        set.tensors, [&](const TensorView& view) { return view.name.starts_with(prefix); });
-  };
-  const auto any_starts_with = [&](const char* prefix) {
-    return std::ranges::any_of(
-        set.tensors, [&](const TensorView& view) { return view.name.starts_with(prefix); });
-  };
-  if (any_starts_with("model.diffusion_model.")) return unwrap_compvis(set, weights);
-  if (!set.tensors.empty() && all_start_with("module."))  // of DataParallel
-    return without_prefix(set, "module.");
-  return set;
 }
 
 // The dictionary of a training checkpoint that holds the network.

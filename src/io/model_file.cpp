@@ -11,6 +11,7 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
 #include "ddpm/interop/translate.h"
+#include "ddpm/interop/wrappers.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "foreign_model.h"
 
@@ -52,7 +53,7 @@ ModelFormat parse_layout(const std::string& layout) {
 
 // Without CompVis's prefix and the table of sinusoids of pytorch_ddpm.
 TensorSet unwrapped(const TensorSet& set) {
-  const TensorSet inner = without_prefix(set, "model.diffusion_model.");
+  const TensorSet inner = without_prefix(set, kCompVisPrefix);
   TensorSet result = inner.tensors.empty() ? set : inner;
   std::erase_if(result.tensors, [](const TensorView& view) {
     return view.name == "time_embedding.timembedding.0.weight";

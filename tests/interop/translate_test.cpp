@@ -1,3 +1,4 @@
+#include "ddpm/interop/requirements.h"
 #include "ddpm/interop/translate.h"
 
 #include <gtest/gtest.h>
@@ -7,7 +8,7 @@
 #include <set>
 
 #include "ddpm/base/error.h"
-#include "ddpm/interop/architecture.h"
+#include "ddpm/interop/infer.h"
 #include "ddpm/interop/names.h"
 #include "support/files.h"
 #include "support/models.h"

@@ -23,15 +23,12 @@ struct Layout {
 // Tensors in a layout, from tensors under the network's own names (model.names) and back. Values
 // never change; where only names and shapes differ the bytes are shared. Tensors that the network
 // does not know keep their names, so that loading can list them. The network must have been found
-// to fit the layout (interop/architecture.h, check_layout).
+// to fit the layout (interop/requirements.h).
 TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfig& model);
 TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const ModelConfig& model);
 
 // Tensors of diffusers files of before version 0.18, which called the projections of attention
 // query, key, value and proj_attn, and could be [C,C,1,1], under their present names. Others stay.
 TensorSet rename_old_diffusers(TensorSet set);
-
-// The set without `prefix` before each name; tensors without it are left out.
-TensorSet without_prefix(const TensorSet& set, const std::string& prefix);
 
 }  // namespace ddpm

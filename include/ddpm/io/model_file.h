@@ -44,7 +44,7 @@ SafetensorsMetadata model_metadata(const Config& config,
 //   a diffusers folder: model_index.json, unet/, scheduler/; or the unet folder alone
 //   a .safetensors, .pt, .pth, .bin or .ckpt file with a config.json of diffusers or of a run
 //     beside it
-//   such a file without one: the network is inferred (interop/architecture.h), and logged;
+//   such a file without one: the network is inferred (interop/infer.h), and logged;
 //     `overrides` of model.* then correct what was assumed
 // Throws CheckpointError saying what was found and expected.
 ModelFile open_model(const std::filesystem::path& path, WeightSet weights,

@@ -29,8 +29,4 @@ std::string describe_other_network(const TensorSet& set);
 // Throws CheckpointError "<path>: ..." if the tensors are no network of the family.
 InferredModel infer_model(const TensorSet& set);
 
-// Whether a code base can run the network and hold its tensors: throws ConfigError naming the keys
-// of model.* that it cannot represent, with their values.
-void check_layout(const ModelConfig& model, const Layout& layout);
-
 }  // namespace ddpm
