@@ -2,7 +2,7 @@
 """`ddpm` against diffusers and other programs on the same files: predictions, files written back, sampling
 trajectories, one training step. Prints a table of the largest errors; exit code 1 if one is too large.
 
-    python tests/interop/parity.py PROGRAM [--configs 40] [--long]     # torch 2.11, diffusers 0.42.1
+    python tests/interop/parity.py PROGRAM [--configs 40] [--seed 5] [--long]     # torch 2.11, diffusers 0.42.1
 
 Random networks with random weights, in float32 on the CPU. An error is the largest difference, as a part of
 the largest value of the expected tensor."""
@@ -70,8 +70,20 @@ def random_config(r):
         config["mid_block_type"] = None
     if rest.random() < 0.2:
         config["out_channels"] = 2 * channels
+    differ(config, rest)
     # As the schema of the file allows: a key that is absent has the class's default.
     return {k: v for k, v in config.items() if r.random() < 0.9 or k in REQUIRED}
+
+
+def differ(config, r):
+    """Half of the networks: ways and levels that are unlike each other, and another number of channels out."""
+    if r.random() < 0.5:
+        return
+    for key, plain in (("down_block_types", ["DownBlock2D", "ResnetDownsampleBlock2D", "AttnDownBlock2D"]),
+                       ("up_block_types", ["UpBlock2D", "ResnetUpsampleBlock2D", "AttnUpBlock2D"])):
+        config[key] = [r.choice(plain) for _ in config[key]]
+    if r.random() < 0.4:
+        config["out_channels"] = r.choice([1, 2, 5, 7])
 
 
 REQUIRED = ("sample_size", "in_channels", "out_channels", "block_out_channels", "down_block_types", "up_block_types",
@@ -79,8 +91,8 @@ REQUIRED = ("sample_size", "in_channels", "out_channels", "block_out_channels", 
             "num_train_timesteps")
 
 
-def configs(count):
-    r = random.Random(5)
+def configs(count, seed):
+    r = random.Random(seed)
     yield "google/ddpm-cifar10-32 (narrow)", published(32, (1, 2, 2, 2), {1})
     yield "google/ddpm-*-256 (narrow, 64 px)", published(64, (1, 1, 2, 2, 4, 4), {4})
     yield "UNet2DModel defaults (narrow)", dict(sample_size=16, block_out_channels=[32, 64, 96, 128])
@@ -104,10 +116,10 @@ def predict(program, model, x, t, folder, labels=None, options=()):
     return load_file(folder / "out.safetensors")["prediction"]
 
 
-def check_predictions(program, count, folder):
+def check_predictions(program, count, seed, folder):
     """Also what is written back: the same weights, and the same prediction by diffusers."""
     worst = {}
-    for number, (name, config) in enumerate(configs(count)):
+    for number, (name, config) in enumerate(configs(count, seed)):
         torch.manual_seed(number)
         net = UNet2DModel(**config).eval()
         randomize(net, number)
@@ -262,6 +274,7 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--configs", type=int, default=40)
+    parser.add_argument("--seed", type=int, default=5, help="of the random configs")
     parser.add_argument("--long", action="store_true", help="also trajectories of 1000 steps")
     options = parser.parse_args()
     torch.set_num_threads(2)
@@ -276,7 +289,7 @@ def main():
 
     with tempfile.TemporaryDirectory() as name:
         folder = pathlib.Path(name)
-        worst = check_predictions(options.program, options.configs, folder)
+        worst = check_predictions(options.program, options.configs, options.seed, folder)
         failed = worst.get("failed", False)
         report(f"prediction, {options.configs} networks", worst["predictions"], PREDICTION)
         for what, scheduler, steps, eta in trajectories(options.long):
