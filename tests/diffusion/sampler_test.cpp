@@ -175,7 +175,7 @@ TEST(DdimSampler, KeepsThePredictedNoiseBesideTheClippedImage) {
 }
 TEST(DdimSampler, TakesTheNoiseFromTheClippedImage) {
   expect_row({.spacing = Spacing::kLeading, .eta = 0.5}, 1, 0.6255022487, 0.9403046969,
-             0.4762871034, "ddim");
+             0.4762871034, SamplerKind::kDdim);
 }
 TEST(DdimSampler, FullNoiseIsAncestralSamplingWithTheSmallVariance) {
   expect_row({.spacing = Spacing::kLeading, .eta = 1, .clip_x0 = false}, 68.59697211, 0.5639413714,

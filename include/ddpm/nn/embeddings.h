@@ -11,7 +11,7 @@ namespace ddpm {
 
 // Numbers that stand for a time before the network learns from it. t: [N] in steps.
 //   sinusoidal: sines and cosines, [N,base_width] (Ho et al., appendix B)
-//   learned:    a row of `weight` [rows,base_width]; t int64 below rows
+//   learned:    a row of `weight` [rows,base_width]; t whole numbers below rows
 //   fourier:    sines and cosines of 2 pi ln(t) w, [N,2*base_width], for the fixed random w in
 //               `weight` [base_width] (Song et al., "Score-Based Generative Modeling"); t > 0
 class TimeFeaturesImpl : public LayerImpl {
