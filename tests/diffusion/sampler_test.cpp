@@ -19,7 +19,7 @@ const NoiseSchedule& linear() {
 torch::Tensor predict_a(const torch::Tensor& x, const torch::Tensor& t, const Condition& = {}) {
   return 0.5 * x * t.to(torch::kFloat64).sin().view({-1, 1, 1, 1});
 }
-torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t) {
+torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t, const Condition& = {}) {
   const double a = linear().alpha_bar(t[0].item<std::int64_t>());
   return std::sqrt(1 - a) * (x - 0.3 * std::sqrt(a)) / (0.25 * a + 1 - a);
 }
