@@ -118,8 +118,8 @@ TEST_F(ExportTest, OpenAisOptionsComeBack) {
   network.predicts_variance = true;
   network.qkv_order = QkvOrder::kBlocked;
   const auto predict = [](const LoadedModel& model) {
-    return model.predictor(torch::tensor({5, 0}))(
-        hash_tensor(9, {2, 3, 8, 8}, 3).to(torch::kFloat32), torch::tensor({3, 900}));
+    return model.predictor()(hash_tensor(9, {2, 3, 8, 8}, 3).to(torch::kFloat32),
+                             torch::tensor({3, 900}), {.labels = torch::tensor({5, 0})});
   };
   const LoadedModel model = load(save(network));
   EXPECT_EQ(predict(model).sizes(), torch::IntArrayRef({2, 6, 8, 8}));

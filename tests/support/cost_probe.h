@@ -121,7 +121,7 @@ inline Probe probe(const ModelConfig& config, std::int64_t channels) {
   Probe probe;
   const ProbeScope scope(probe);
   net->forward(torch::zeros({1, channels, side, side}, torch::kFloat64),
-               torch::ones({1}, torch::kInt64), std::nullopt, zero_labels(config, 1));
+               torch::ones({1}, torch::kInt64), {.labels = zero_labels(config, 1)});
   return probe;
 }
 
