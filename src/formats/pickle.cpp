@@ -51,8 +51,7 @@ class Machine {
     return line;
   }
 
-  // --- The stack
-  // -----------------------------------------------------------------------------------
+  // --- The stack ---------------------------------------------------------------------------------
   void push(PickleValue value) {
     if (tree_.values.size() >= kMaxValues)
       fail(format_text("more than {} values; not a state dict", kMaxValues));

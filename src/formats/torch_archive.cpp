@@ -30,8 +30,7 @@ constexpr std::array<StorageType, 10> kStorageTypes = {{{"DoubleStorage", DType:
                                                         {"ByteStorage", DType::kU8},
                                                         {"BoolStorage", DType::kBool}}};
 
-// --- Since 1.6: NAME/data.pkl and NAME/data/KEY in a zip archive
-// ------------------------------------
+// --- Since 1.6: NAME/data.pkl and NAME/data/KEY in a zip archive ---------------------------------
 
 // All members lie in one folder, named after the file as it was saved.
 std::string find_folder(const std::vector<ZipMember>& members) {
@@ -59,9 +58,9 @@ TorchArchive open_zip(std::span<const std::byte> file) {
   return archive;
 }
 
-// --- Before 1.6: magic number, protocol, machine, object and list of keys, each a pickle; then of
-// each key the number of elements and the elements
-// -------------------------------------------------------
+// --- Before 1.6 ------------------------------------------------------------------------------------
+// Magic number, protocol, machine, object and list of keys, each a pickle; then for each key the
+// number of elements and the elements.
 
 constexpr std::array<unsigned char, 14> kLegacyMagic = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
                                                         0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};

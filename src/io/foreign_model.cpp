@@ -21,8 +21,7 @@
 namespace ddpm {
 namespace {
 
-// --- Files of weights
-// -------------------------------------------------------------------------------
+// --- Files of weights ----------------------------------------------------------------------------
 
 bool is_torch_file(const fs::path& path) {
   static const std::set<std::string> kEndings = {".bin", ".pt", ".pth", ".ckpt"};
@@ -80,8 +79,7 @@ std::string describe(const ModelConfig& model) {
                      model.base_width, join(levels, " "), model.blocks_per_level.at(0));
 }
 
-// --- diffusers
-// --------------------------------------------------------------------------------------
+// --- diffusers -----------------------------------------------------------------------------------
 
 bool is_unet_config(const fs::path& path) {
   if (!fs::is_regular_file(path)) return false;
