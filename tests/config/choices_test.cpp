@@ -22,7 +22,7 @@ void expect_names(const std::vector<std::pair<E, std::string>>& expected) {
     EXPECT_EQ(name_of(value), name);
     EXPECT_EQ(parse_choice<E>(name), value) << name;
     EXPECT_EQ(format_text("{}", value), name);
-    for (const std::string& other : {name + " ", " " + name, name.substr(0, name.size() - 1), "K" + name})
+    for (const std::string& other : {name + " ", " " + name, name + "_", "K" + name})
       EXPECT_EQ(parse_choice<E>(other), std::nullopt) << other;
   }
   EXPECT_EQ(parse_choice<E>(""), std::nullopt);

@@ -26,8 +26,8 @@ struct Runtime {
 };
 
 // Applies the options to the process. `auto` takes the first GPU that works, else the CPU, and says
-// which and why. Throws DeviceError if a GPU is asked for and cannot be used, ConfigError for
-// an unknown device.
+// which and why. Throws DeviceError if a GPU is asked for and cannot be used, ConfigError for an
+// unknown device.
 Runtime set_up_runtime(const RuntimeOptions& options);
 
 // Waits for the device to finish what was queued, for honest timing.

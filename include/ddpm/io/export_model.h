@@ -22,8 +22,8 @@ struct ExportRequest {
 
 // Writes the network of `config`, whose weights are `weights` under the network's own names, into a
 // new folder: everything or nothing. Returns the files, the weights first.
-// Throws ConfigError if the target cannot represent the network (naming the keys)
-// or the folder is not empty; IoError.
+// Throws ConfigError if the target cannot represent the network (naming the keys) or the folder is
+// not empty; IoError.
 std::vector<std::filesystem::path> export_model(const Config& config,
                                                 const std::vector<NamedTensor>& weights,
                                                 const ExportRequest& request,
