@@ -5,10 +5,10 @@
 
 #include "ddpm/base/file.h"
 #include "ddpm/data/batch.h"
-#include "ddpm/sampling/setup.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/grid.h"
+#include "ddpm/sampling/setup.h"
 
 namespace ddpm {
 namespace {

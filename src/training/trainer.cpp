@@ -35,8 +35,19 @@ std::int64_t tolerated_bad_steps(const TrainingConfig& training) {
   return training.on_nonfinite == OnNonfinite::kSkip ? training.max_skipped_steps : 0;
 }
 
-BatchRequest batch_request(const Config& config) {
-  return {.count = config.training.batch_size / config.training.micro_batches,
+std::int64_t rows_of_micro_batch(const TrainingConfig& training, const World& world) {
+  const std::int64_t parts = world.size * training.micro_batches;
+  if (training.batch_size % parts != 0)
+    throw ConfigError(format_text(
+        "config: training.batch_size = {} and training.micro_batches = {}: a batch must split "
+        "evenly among {} processes and their micro-batches; set training.batch_size to a multiple "
+        "of {}",
+        training.batch_size, training.micro_batches, world.size, parts));
+  return training.batch_size / parts;
+}
+
+BatchRequest batch_request(const Config& config, std::int64_t rows) {
+  return {.count = rows,
           .seed = static_cast<std::uint64_t>(config.run.seed),
           .horizontal_flip = config.data.horizontal_flip,
           .random_crop = config.data.crop == Crop::kRandom,
@@ -55,20 +66,21 @@ std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device
 
 }  // namespace
 
-Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime)
+Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime,
+                 World world)
     : config_(config),
+      world_(world),
+      rows_(rows_of_micro_batch(config.training, world)),
       data_fingerprint_(images.fingerprint()),
       device_(runtime.device),
       network_(UNet(config.model, images.channels()), torch::kFloat32, device_),
       parameters_(network_->parameters()),
-      model_(
-          [net = network_.net()](const torch::Tensor& x, const torch::Tensor& t,
-                                 const Condition& condition) mutable {
-            return net->forward(x, t, condition);
-          },
-          NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
-          hybrid_loss(config, device_)),
-      batches_(images, batch_request(config), device_,
+      model_([net = network_.net()](
+                 const torch::Tensor& x, const torch::Tensor& t,
+                 const Condition& condition) mutable { return net->forward(x, t, condition); },
+             NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
+             hybrid_loss(config, device_)),
+      batches_(images, batch_request(config, rows_), device_,
                config.model.class_embedding != ClassEmbeddingKind::kNone),
       inputs_(device_, 3, 4),
       first_backward_(device_),
@@ -102,16 +114,16 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
 
 void Trainer::step() {
   const TrainingConfig& training = config_.training;
-  const std::int64_t rows = training.batch_size / training.micro_batches;
   const ops::AdamSchedule schedule = schedule_of_next_step();
-  for (std::int64_t first_row = 0; first_row < training.batch_size; first_row += rows) {
+  for (std::int64_t i = 0; i < training.micro_batches; ++i) {
+    const std::int64_t first_row = (world_.rank * training.micro_batches + i) * rows_;
     set_inputs(first_row, schedule);
     batches_.prepare(static_cast<std::uint64_t>(images_seen_ + first_row));
     const ops::Draw draw(RandomKey{.seed = static_cast<std::uint64_t>(config_.run.seed),
                                    .step = static_cast<std::uint64_t>(steps_done_),
                                    .sample = static_cast<std::uint64_t>(first_row)},
                          inputs_.integers().narrow(0, 0, 2));
-    const bool accumulate = first_row > 0;
+    const bool accumulate = i > 0;
     (accumulate ? next_backward_ : first_backward_)([&] { backward(draw, accumulate); });
   }
   update_([&] { update_weights(schedule); });
@@ -131,8 +143,8 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
   const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
                                                  x0.sizes().slice(1), device_);
   const Condition condition{.labels = batches_.labels(), .dropout = draw};
-  const torch::Tensor loss =
-      model_.loss(x0, t, noise, condition) / static_cast<double>(config_.training.micro_batches);
+  const std::int64_t parts = world_.size * config_.training.micro_batches;
+  const torch::Tensor loss = model_.loss(x0, t, noise, condition) / static_cast<double>(parts);
   layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
                                         /*create_graph=*/false, /*allow_unused=*/true),
                   gradients_, accumulate);

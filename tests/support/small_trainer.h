@@ -53,7 +53,9 @@ inline Config small_config() {
 
 class SmallTrainer : public ::testing::Test {
  protected:
-  Trainer make(const Config& config) { return Trainer(config, images_, cpu()); }
+  Trainer make(const Config& config, World world = {}) {
+    return Trainer(config, images_, cpu(), world);
+  }
   static void steps(Trainer& trainer, int count) {
     for (int i = 0; i < count; ++i) trainer.step();
   }

@@ -136,6 +136,74 @@ TEST_F(TrainerTest, MicroBatchesGiveTheUpdateOfTheWholeBatch) {
   expect_near(a / "model.safetensors", b / "model.safetensors", 1e-4);
 }
 
+// Steps of these leave the weights alone, so that trainers with different gradients stay
+// comparable, and Adam's first moment is the gradient of the last step.
+Config config_that_shows_gradients() {
+  Config config = small_config();
+  config.data.horizontal_flip = true;
+  config.training.learning_rate = config.training.ema_decay = config.training.beta1 = 0;
+  config.training.clip_norm = 0;
+  return config;
+}
+
+class SharedTraining : public TrainerTest {
+ protected:
+  struct Step {
+    double loss;
+    torch::Tensor gradient;  // of all parameters, one after the other
+  };
+
+  // The third step: the data and all random numbers have moved on from where they began.
+  Step third_step(const Config& config, World world = {}) {
+    Trainer trainer = make(config, world);
+    steps(trainer, 2);
+    const TrainingTotals before = trainer.totals();
+    trainer.step();
+    std::vector<torch::Tensor> parts;
+    for (const NamedTensor& named : trainer.snapshot().optimizer)
+      if (named.name.starts_with("exp_avg.")) parts.push_back(named.tensor.flatten().clone());
+    return {.loss = trainer.totals().mean_loss_since(before), .gradient = torch::cat(parts)};
+  }
+};
+
+// Rank r draws the images, flips, timesteps, noise and dropout that micro-batch r of one process
+// draws; both add two numbers, so that not a bit differs.
+TEST_F(SharedTraining, TwoRanksComputeTheTwoMicroBatchesOfOneProcess) {
+  Config config = config_that_shows_gradients();
+  const Step first = third_step(config, {.rank = 0, .size = 2}),
+             second = third_step(config, {.rank = 1, .size = 2});
+  config.training.micro_batches = 2;
+  const Step whole = third_step(config);
+  EXPECT_EQ(first.loss + second.loss, whole.loss);
+  EXPECT_GT(whole.gradient.abs().max().item<double>(), 0);
+  EXPECT_TRUE(torch::equal(first.gradient + second.gradient, whole.gradient));
+  EXPECT_FALSE(torch::equal(first.gradient, second.gradient));
+}
+
+TEST_F(SharedTraining, RanksSplitTheirRowsIntoMicroBatches) {
+  Config config = config_that_shows_gradients();
+  const Step whole = third_step(config);
+  config.training.micro_batches = 2;
+  Step sum = third_step(config, {.rank = 0, .size = 4});
+  for (std::int64_t rank = 1; rank < 4; ++rank) {
+    const Step share = third_step(config, {.rank = rank, .size = 4});
+    sum.loss += share.loss;
+    sum.gradient += share.gradient;
+  }
+  EXPECT_NEAR(sum.loss / whole.loss, 1, 1e-6);
+  EXPECT_LE((sum.gradient - whole.gradient).norm().item<double>(),
+            1e-5 * whole.gradient.norm().item<double>());
+}
+
+TEST_F(SharedTraining, RefusesABatchThatDoesNotSplitEvenly) {
+  Config config = small_config();
+  config.training.micro_batches = 2;
+  EXPECT_EQ(message_of<ConfigError>([&] { make(config, {.rank = 0, .size = 3}); }),
+            "config: training.batch_size = 8 and training.micro_batches = 2: a batch must split "
+            "evenly among 3 processes and their micro-batches; set training.batch_size to a "
+            "multiple of 6");
+}
+
 TEST_F(TrainerTest, SavedStateContinuesToTheSameBytes) {
   Trainer straight = make(small_config());
   steps(straight, 3);

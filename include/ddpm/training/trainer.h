@@ -9,6 +9,7 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/base/world.h"
 #include "ddpm/config/config.h"
 #include "ddpm/data/batch_source.h"
 #include "ddpm/data/image_store.h"
@@ -38,11 +39,16 @@ struct TrainingTotals {
 
 // Owns network, optimiser state and moving average. Everything random is a function of (seed, step,
 // position in the batch), so the state to save is the buffers and two counters.
+//
+// Of k processes, rank r computes rows [r B/k, (r+1) B/k) of each batch of B = training.batch_size
+// images, in its own micro-batches. Its loss and gradient are divided by k, so that those of all
+// ranks add up to the batch's. Nobody adds them up yet: each rank updates its weights with its own.
 class Trainer {
  public:
   // A fresh network. `config` is valid and its data section describes `images`, which must outlive
-  // the trainer.
-  Trainer(const Config& config, const ImageStore& images, const Runtime& runtime);
+  // the trainer. Throws ConfigError unless a batch splits evenly into the micro-batches of all
+  // processes.
+  Trainer(const Config& config, const ImageStore& images, const Runtime& runtime, World world = {});
 
   // One optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam, average. On
   // a GPU the step is queued and may still be under way when this returns.
@@ -81,6 +87,8 @@ class Trainer {
   bool averages() const { return config_.training.ema_decay > 0; }
 
   Config config_;
+  World world_;
+  std::int64_t rows_;  // of a micro-batch
   std::string data_fingerprint_;
   torch::Device device_;
   BoundNetwork<UNet> network_;

@@ -1,0 +1,121 @@
+#include "run_checkpoints.h"
+
+#include <cmath>
+#include <system_error>
+#include <utility>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/signals.h"
+#include "ddpm/training/snapshot.h"
+
+namespace ddpm {
+namespace {
+
+constexpr double kSecondsToRetry = 60;  // a checkpoint that could not be saved
+
+}  // namespace
+
+RunCheckpoints::RunCheckpoints(const Config& config, const RunDirectory& directory,
+                               RunEnvironment environment, Trainer& trainer, RunLog& log,
+                               std::optional<std::int64_t> saved_step)
+    : config_(config),
+      directory_(directory),
+      environment_(std::move(environment)),
+      trainer_(trainer),
+      log_(log),
+      saved_step_(saved_step),
+      saver_(CheckpointStore(directory.checkpoints()),
+             {.newest = config.training.keep_checkpoints, .every = config.training.keep_every},
+             config.training.keep_best) {}
+
+void RunCheckpoints::after_step() {
+  if (const auto result = saver_.poll()) report(*result);
+  if (due()) start();
+}
+
+bool RunCheckpoints::due() {
+  const TrainingConfig& training = config_.training;
+  const bool asked = take_save_request();
+  const bool by_steps =
+      training.checkpoint_every > 0 && trainer_.steps_done() % training.checkpoint_every == 0;
+  const bool by_time =
+      training.checkpoint_minutes > 0 && since_begun_.seconds() >= 60 * training.checkpoint_minutes;
+  const bool again = since_failure_ && since_failure_->seconds() >= kSecondsToRetry;
+  return asked || by_steps || by_time || again;
+}
+
+// Copies the state and lets another thread do the rest.
+void RunCheckpoints::start() {
+  log_.clear_progress();
+  const TrainingTotals now = trainer_.totals();  // waits for steps under way: no cost of saving
+  log_.pause_clock();
+  const Stopwatch held;
+  if (const auto result = saver_.wait()) report(*result);
+  std::error_code error;
+  if (fs::status(directory_.path(), error).type() == fs::file_type::not_found)
+    bring_back_directory();
+  const std::int64_t step = trainer_.steps_done();
+  if (saved_step_ == step) return;
+  const double waited = held.seconds();
+  TrainerSnapshot snapshot = trainer_.snapshot();
+  const double loss = now.mean_loss_since(begun_);
+  if (std::isfinite(loss)) snapshot.state.loss = loss;
+  saver_.start(step, [this, snapshot = std::move(snapshot)](const fs::path& folder) {
+    log_.save();
+    write_snapshot(snapshot, folder);
+  });
+  held_seconds_ += held.seconds();
+  log_debug(
+      "the save of step {} held training up for {:.3f} s, {:.3f} s of them until the one before "
+      "was written; saves so far: {:.3f} s",
+      step, held.seconds(), waited, held_seconds_);
+  begun_ = now;
+  since_begun_ = {};
+  since_failure_.reset();
+}
+
+void RunCheckpoints::report(const SaveResult& result) {
+  log_.clear_progress();
+  if (result.saved()) {
+    saved_step_ = result.step;
+    log_info("checkpoint {} ({:.1f} s)", result.path.string(), result.seconds);
+    return;
+  }
+  since_failure_ = Stopwatch();
+  log_error(
+      "the checkpoint of step {} could not be saved: {}. Training goes on; the next attempt "
+      "comes in a minute at the latest",
+      result.step, result.error);
+}
+
+// Somebody removed it. No save is under way.
+void RunCheckpoints::bring_back_directory() {
+  log_error(
+      "the run directory '{}' has vanished, with its checkpoints and metrics; it is made again",
+      directory_.path().string());
+  saved_step_.reset();
+  attempt([&] {
+    directory_.write_description(config_, environment_);
+    log_.reopen();
+  });
+}
+
+void RunCheckpoints::save_last() {
+  if (const auto result = saver_.wait()) report(*result);
+  start();
+  const std::optional<SaveResult> result = saver_.wait();
+  if (!result) return;  // it was saved already
+  if (result->saved()) return report(*result);
+  const std::optional<fs::path> good = newest();
+  throw CheckpointError(format_text(
+      "the last checkpoint, of step {}, could not be saved: {}. {}", result->step, result->error,
+      good ? "The newest one is " + good->string() : "There is no other"));
+}
+
+std::optional<fs::path> RunCheckpoints::newest() {
+  static_cast<void>(saver_.wait());
+  return CheckpointStore(directory_.checkpoints()).newest();
+}
+
+}  // namespace ddpm
