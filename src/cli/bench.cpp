@@ -18,8 +18,8 @@ struct BenchCommandOptions {
   double seconds = 5;
 };
 
-std::vector<Override> overrides_of(const BenchCommandOptions& options) {
-  std::vector<Override> list = options.common.overrides();
+std::vector<ConfigOverride> overrides_of(const BenchCommandOptions& options) {
+  std::vector<ConfigOverride> list = options.common.overrides();
   append_override(list, options.batch_size, "training.batch_size", "--batch-size");
   append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
   return list;

@@ -7,8 +7,8 @@
 
 namespace ddpm::cli {
 
-std::vector<Override> CommonOptions::overrides() const {
-  std::vector<Override> list;
+std::vector<ConfigOverride> CommonOptions::overrides() const {
+  std::vector<ConfigOverride> list;
   for (const std::string& text : set) list.push_back(parse_set_option(text));
   append_override(list, device, "run.device", "--device");
   append_override(list, precision, "run.precision", "--precision");

@@ -40,7 +40,7 @@ struct CommonOptions {
 
   // These options as changes to the config, in the order they apply: --set first, named options
   // last.
-  std::vector<Override> overrides() const;
+  std::vector<ConfigOverride> overrides() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
 void add_log_options(CLI::App& command, CommonOptions& options);
@@ -48,7 +48,7 @@ void add_set_option(CLI::App& command, CommonOptions& options);
 
 // Appends an override if the option was given.
 template <class Value>
-void append_override(std::vector<Override>& overrides, const std::optional<Value>& value,
+void append_override(std::vector<ConfigOverride>& overrides, const std::optional<Value>& value,
                      const std::string& path, const std::string& option) {
   if (!value) return;
   if constexpr (std::is_same_v<Value, std::string>)

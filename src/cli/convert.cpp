@@ -15,7 +15,7 @@ struct ConvertOptions {
 
 ExitCode run_convert(const ConvertOptions& options) {
   set_up_logging(options.common.log);
-  std::vector<Override> overrides = options.common.overrides();
+  std::vector<ConfigOverride> overrides = options.common.overrides();
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
   const LoadedModel model = load_model(options.model, std::move(overrides));
   const ExportRequest request{.target = choose<ModelFormat>("--to", shorten(options.target)),

@@ -19,7 +19,7 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
   return model;
 }
 
-LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides) {
+LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides) {
   append_override(overrides, options.weights, "sampling.weights", "--weights");
   return load_model(options.path, overrides, options.missing());
 }

@@ -15,13 +15,15 @@ struct ModelOptions {
   std::optional<std::string> weights;
   bool allow_missing = false;
 
-  Missing missing() const { return allow_missing ? Missing::kKeep : Missing::kRefuse; }
+  MissingTensors missing() const {
+    return allow_missing ? MissingTensors::kKeep : MissingTensors::kRefuse;
+  }
 };
 // --weights, --allow-missing, and before them the option that names the model, which is returned;
 // `note` stands behind its help.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");
 // Loads it, with these changes to its config.
-LoadedModel load_model(const ModelOptions& options, std::vector<Override> overrides);
+LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides);
 
 }  // namespace ddpm::cli

@@ -21,8 +21,8 @@ struct SampleOptions {
   bool trajectory = false;
 };
 
-std::vector<Override> overrides_of(const SampleOptions& options) {
-  std::vector<Override> list = options.common.overrides();
+std::vector<ConfigOverride> overrides_of(const SampleOptions& options) {
+  std::vector<ConfigOverride> list = options.common.overrides();
   append_override(list, options.sampler, "sampling.sampler", "--sampler");
   append_override(list, options.eta, "sampling.eta", "--eta");
   append_override(list, options.label, "sampling.class_label", "--class");

@@ -42,7 +42,7 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   const ProgressStyle progress = options.common.log.quiet
                                      ? ProgressStyle::kOff
                                      : choose<ProgressStyle>("--progress", options.common.progress);
-  const std::vector<Override> overrides = options.common.overrides();
+  const std::vector<ConfigOverride> overrides = options.common.overrides();
   std::optional<ModelFile> start;
   if (!options.start.path.empty())
     start = open_model(options.start.path,

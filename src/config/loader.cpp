@@ -33,8 +33,8 @@ void apply(ResolvedConfig& resolved, const ParsedConfig& parsed, const std::stri
   }
 }
 
-void apply(ResolvedConfig& resolved, std::span<const Override> overrides) {
-  for (const Override& change : overrides) {
+void apply(ResolvedConfig& resolved, std::span<const ConfigOverride> overrides) {
+  for (const ConfigOverride& change : overrides) {
     const Field* field = find_field(change.path);
     if (field == nullptr) throw ConfigError(change.origin + ": " + unknown_key_text(change.path));
     field->set(resolved.config, parse_option_value(*field, change.value, change.origin));
@@ -99,7 +99,7 @@ void FileLoader::load(const fs::path& file, const std::string& prefix) {
 
 }  // namespace
 
-Override parse_set_option(std::string_view text) {
+ConfigOverride parse_set_option(std::string_view text) {
   const std::size_t equals = text.find('=');
   if (equals == std::string_view::npos || equals == 0)
     throw ConfigError(
@@ -109,7 +109,7 @@ Override parse_set_option(std::string_view text) {
 }
 
 ResolvedConfig load_config(const std::optional<fs::path>& file,
-                           std::span<const Override> overrides) {
+                           std::span<const ConfigOverride> overrides) {
   ResolvedConfig resolved = defaults();
   if (file) FileLoader(resolved).load(*file, "config: ");
   apply(resolved, overrides);
@@ -130,7 +130,7 @@ Config config_from_json_text(std::string_view text, const std::string& origin) {
   return resolved.config;
 }
 
-Config apply_overrides(Config config, std::span<const Override> overrides) {
+Config apply_overrides(Config config, std::span<const ConfigOverride> overrides) {
   ResolvedConfig resolved{std::move(config), {}};
   apply(resolved, overrides);
   return resolved.config;

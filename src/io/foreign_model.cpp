@@ -185,12 +185,13 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
 }
 
 ModelFile open_inferred(const fs::path& file, WeightSet weights,
-                        std::span<const Override> overrides) {
+                        std::span<const ConfigOverride> overrides) {
   const TensorSet set = read_weights(file, weights);
   InferredModel inferred = infer_model(set);
-  std::vector<Override> of_model;
-  std::ranges::copy_if(overrides, std::back_inserter(of_model),
-                       [](const Override& change) { return change.path.starts_with("model."); });
+  std::vector<ConfigOverride> of_model;
+  std::ranges::copy_if(overrides, std::back_inserter(of_model), [](const ConfigOverride& change) {
+    return change.path.starts_with("model.");
+  });
   inferred.config = apply_overrides(inferred.config, of_model);
   validate(inferred.config);
   log_info("{}: a network of {}: {}", file.string(), inferred.layout.scheme,

@@ -28,6 +28,6 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights);
 
 // A file of weights without any config.
 ModelFile open_inferred(const std::filesystem::path& file, WeightSet weights,
-                        std::span<const Override> overrides);
+                        std::span<const ConfigOverride> overrides);
 
 }  // namespace ddpm

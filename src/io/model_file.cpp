@@ -117,7 +117,8 @@ SafetensorsMetadata model_metadata(const Config& config, std::optional<ModelForm
   return metadata;
 }
 
-ModelFile open_model(const fs::path& path, WeightSet weights, std::span<const Override> overrides) {
+ModelFile open_model(const fs::path& path, WeightSet weights,
+                     std::span<const ConfigOverride> overrides) {
   if (!fs::exists(path)) throw CheckpointError(path.string() + ": no such file or folder");
   try {
     if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path))

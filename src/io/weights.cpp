@@ -103,12 +103,13 @@ void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
   load_tensors(TensorSet{file.path(), file.tensors(), {}}, targets);
 }
 
-void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets, Missing missing) {
+void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
+                  MissingTensors missing) {
   std::map<std::string, torch::Tensor> by_name;
   for (const NamedTensor& target : targets) by_name.emplace(target.name, target.tensor);
   Comparison found = compare(set, by_name);
   std::vector<std::string>& problems = found.problems;
-  if (missing == Missing::kRefuse)
+  if (missing == MissingTensors::kRefuse)
     problems.insert(problems.begin(), found.missing.begin(), found.missing.end());
   else if (!found.missing.empty())
     log_warning("{}: {} tensors keep their initial values:{}", set.path.string(),

@@ -22,8 +22,8 @@ Predictor LoadedModel::predictor() const {
   };
 }
 
-LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides,
-                       Missing missing) {
+LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
+                       MissingTensors missing) {
   // Which weights to open is itself an option, to be known before the model's own config is.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
@@ -45,7 +45,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Overri
   const BoundNetwork<UNet> network(UNet(model.config.model, model.config.data.channels),
                                    model.runtime.compute_dtype, model.runtime.device);
   model.net = network.net();
-  if (missing == Missing::kKeep)
+  if (missing == MissingTensors::kKeep)
     initialize_weights(*model.net, model.config.model.initialization, 0);
   load_tensors(file.tensors, network.tensors(), missing);
   model.net->eval();

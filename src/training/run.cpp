@@ -64,7 +64,7 @@ class Run {
 
   // Nothing: from the start.
   void continue_from(const std::optional<fs::path>& checkpoint);
-  void start_from(const ModelFile& model, Missing missing);
+  void start_from(const ModelFile& model, MissingTensors missing);
   ExitCode train();
 
  private:
@@ -114,7 +114,7 @@ class Run {
   CheckpointSaver saver_;
 };
 
-void Run::start_from(const ModelFile& model, Missing missing) {
+void Run::start_from(const ModelFile& model, MissingTensors missing) {
   trainer_.start_from(model.tensors, missing);
   log_info("starting from the weights of {} (SHA-256 {})", model.weights.string(), model.sha256);
 }

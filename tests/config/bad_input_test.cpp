@@ -17,7 +17,7 @@ std::string error_of(const std::string& text) {
 }
 
 std::string error_of_set(const std::string& path, const std::string& value) {
-  const std::vector<Override> overrides = {{path, value, "--set"}};
+  const std::vector<ConfigOverride> overrides = {{path, value, "--set"}};
   return config_error([&] { load_config(std::nullopt, overrides); });
 }
 

@@ -18,7 +18,7 @@ bool contains(const std::string& text, const std::string& part) {
   return text.find(part) != std::string::npos;
 }
 
-ResolvedConfig resolve(const std::vector<Override>& overrides) {
+ResolvedConfig resolve(const std::vector<ConfigOverride>& overrides) {
   return load_config(std::nullopt, overrides);
 }
 

@@ -10,7 +10,7 @@ namespace {
 
 namespace fs = std::filesystem;
 using testing::TemporaryFolder;
-using Overrides = std::vector<Override>;
+using Overrides = std::vector<ConfigOverride>;
 
 TEST(Config, IsAllDefaultsWithoutAFile) {
   const ResolvedConfig resolved = load_config(std::nullopt, {});
@@ -127,7 +127,7 @@ TEST(Config, AppliesOverridesWithoutCheckingTheWhole) {
 }
 
 TEST(Config, SplitsASetOptionAtTheFirstEqualsSign) {
-  const Override change = parse_set_option("data.path=a=b");
+  const ConfigOverride change = parse_set_option("data.path=a=b");
   EXPECT_EQ(change.path, "data.path");
   EXPECT_EQ(change.value, "a=b");
   EXPECT_EQ(change.origin, "--set");

@@ -198,7 +198,7 @@ TEST(Validate, ChecksAGivenImageSize) {
 }
 
 TEST(Validate, NamesWhereTheValuesCameFrom) {
-  const std::vector<Override> overrides = {{"training.micro_batches", "3", "--set"}};
+  const std::vector<ConfigOverride> overrides = {{"training.micro_batches", "3", "--set"}};
   EXPECT_EQ(config_error([&] { load_config(std::nullopt, overrides); }),
             "config: training.micro_batches = 3 (--set) and training.batch_size = 128 (default): a "
             "batch must split evenly; set training.micro_batches=2");

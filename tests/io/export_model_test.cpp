@@ -21,8 +21,8 @@ using testing::contains;
 using testing::hash_tensor;
 using testing::message_of;
 
-LoadedModel load(const fs::path& path, std::vector<Override> overrides = {},
-                 Missing missing = Missing::kRefuse) {
+LoadedModel load(const fs::path& path, std::vector<ConfigOverride> overrides = {},
+                 MissingTensors missing = MissingTensors::kRefuse) {
   overrides.push_back({"run.device", "cpu", "--device"});
   return load_model(path, overrides, missing);
 }
@@ -215,12 +215,12 @@ TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
   write_safetensors(file, set.tensors, set.metadata);
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { load(folder_ / "out"); }),
                        "missing: conv_out.bias"));
-  EXPECT_NO_THROW(load(folder_ / "out", {}, Missing::kKeep));
+  EXPECT_NO_THROW(load(folder_ / "out", {}, MissingTensors::kKeep));
   set.tensors.front().name = "extra";
   write_safetensors(file, set.tensors, set.metadata);
-  EXPECT_TRUE(
-      contains(message_of<CheckpointError>([&] { load(folder_ / "out", {}, Missing::kKeep); }),
-               "unexpected: extra"))
+  EXPECT_TRUE(contains(
+      message_of<CheckpointError>([&] { load(folder_ / "out", {}, MissingTensors::kKeep); }),
+      "unexpected: extra"))
       << "only missing ones are allowed";
 }
 

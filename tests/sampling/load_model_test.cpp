@@ -38,7 +38,7 @@ class LoadModelTest : public ::testing::Test {
     save_tensors(folder_ / "m.safetensors", tensors, model_metadata(config_));
     return folder_ / "m.safetensors";
   }
-  static LoadedModel load(const fs::path& path, std::vector<Override> overrides = {}) {
+  static LoadedModel load(const fs::path& path, std::vector<ConfigOverride> overrides = {}) {
     overrides.push_back({"run.device", "cpu", "--device"});
     return load_model(path, overrides);
   }
@@ -92,7 +92,7 @@ TEST_F(LoadModelTest, ChoosesTheSetOfWeights) {
           std::ofstream(folder / name) << name;
       });
   EXPECT_GT(load(folder_ / "run").predictor()(x(), t(), {}).abs().max().item<double>(), 0.1);
-  const std::vector<Override> raw = {{"sampling.weights", "raw", "--weights"}};
+  const std::vector<ConfigOverride> raw = {{"sampling.weights", "raw", "--weights"}};
   EXPECT_EQ(load(checkpoint, raw).predictor()(x(), t(), {}).abs().max().item<double>(), 0);
 }
 

@@ -19,7 +19,7 @@
 namespace ddpm {
 
 // One changed key, from an option of the command line.
-struct Override {
+struct ConfigOverride {
   std::string path;    // "training.batch_size"
   std::string value;   // JSON, or the bare text of a string; a list also without brackets: 1,2,2
   std::string origin;  // the option, for messages: "--set", "--steps"
@@ -34,13 +34,13 @@ struct ResolvedConfig {
 };
 
 // "training.batch_size=64" as an override by --set. Throws ConfigError without a '='.
-Override parse_set_option(std::string_view text);
+ConfigOverride parse_set_option(std::string_view text);
 
 // Defaults, then `file` (if any) with what it extends, then the overrides in their order. The
 // result is valid (validate.h). Throws ConfigError, also for files that are missing,
 // unreadable or over 1 MiB, and for files that extend each other in a circle.
 ResolvedConfig load_config(const std::optional<std::filesystem::path>& file,
-                           std::span<const Override> overrides);
+                           std::span<const ConfigOverride> overrides);
 
 // The config in `text`, such as a saved copy; keys that it lacks keep their defaults. `origin`
 // names the text in messages. Throws ConfigError as load_config does, and for "extends", which a
@@ -49,7 +49,7 @@ Config config_from_json_text(std::string_view text, const std::string& origin);
 
 // `config` with the overrides. Each value is checked by itself, but not against the others: that is
 // validate's task, once the config is complete. Throws ConfigError.
-Config apply_overrides(Config config, std::span<const Override> overrides);
+Config apply_overrides(Config config, std::span<const ConfigOverride> overrides);
 
 // Every key with its value, one a line, in the order of the field table; load_config accepts it
 // back unchanged.

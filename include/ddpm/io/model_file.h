@@ -48,7 +48,7 @@ SafetensorsMetadata model_metadata(const Config& config,
 //     `overrides` of model.* then correct what was assumed
 // Throws CheckpointError saying what was found and expected.
 ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
-                     std::span<const Override> overrides = {});
+                     std::span<const ConfigOverride> overrides = {});
 
 // What the config of a run says about sampling; the defaults if `path` is no run directory. Throws
 // CheckpointError if its config.json is damaged.

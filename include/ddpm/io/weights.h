@@ -28,11 +28,11 @@ TensorSet to_tensor_set(const std::vector<NamedTensor>& tensors);
 void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& targets);
 
 // What becomes of targets that the file lacks.
-enum class Missing { kRefuse, kKeep };
+enum class MissingTensors { kRefuse, kKeep };
 
-// The same for tensors from anywhere. Missing::kKeep leaves the targets that are not there as they
-// are, and logs their names; everything else stays an error.
+// The same for tensors from anywhere. MissingTensors::kKeep leaves targets that the file lacks as they
+// are and logs their names; everything else stays an error.
 void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
-                  Missing missing = Missing::kRefuse);
+                  MissingTensors missing = MissingTensors::kRefuse);
 
 }  // namespace ddpm

@@ -29,9 +29,9 @@ struct LoadedModel {
 };
 
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and
-// loads the weights that sampling.weights names. With Missing::kKeep, tensors that the file lacks
-// are initialised as for training. Throws CheckpointError, ConfigError, DeviceError.
-LoadedModel load_model(const std::filesystem::path& path, std::span<const Override> overrides,
-                       Missing missing = Missing::kRefuse);
+// loads the weights that sampling.weights names. With MissingTensors::kKeep, tensors that the file
+// lacks are initialised as for training. Throws CheckpointError, ConfigError, DeviceError.
+LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
+                       MissingTensors missing = MissingTensors::kRefuse);
 
 }  // namespace ddpm

@@ -17,10 +17,10 @@ struct RunOptions {
   // How an existing run directory is met. Neither: it must be empty or absent.
   std::optional<std::string>
       resume;  // "auto": continue if there is a checkpoint, else start; "latest"; or a path
-  std::optional<ModelFile> start;      // weights to begin with, unless a checkpoint is continued
-  Missing missing = Missing::kRefuse;  // of tensors of `start`
-  bool overwrite = false;              // delete an earlier run of that name
-  double max_minutes = 0;              // save and end after so long; 0: no limit
+  std::optional<ModelFile> start;  // weights to begin with, unless a checkpoint is continued
+  MissingTensors missing = MissingTensors::kRefuse;  // of tensors of `start`
+  bool overwrite = false;                            // delete an earlier run of that name
+  double max_minutes = 0;                            // save and end after so long; 0: no limit
   ProgressStyle progress = ProgressStyle::kPlain;
   std::string command_line;  // for environment.json
 };

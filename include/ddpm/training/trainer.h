@@ -66,7 +66,7 @@ class Trainer {
 
   // Starts from the weights of another model: step 0, no moments, the average equal to the weights.
   // Throws CheckpointError as load_tensors does.
-  void start_from(const TensorSet& tensors, Missing missing);
+  void start_from(const TensorSet& tensors, MissingTensors missing);
 
   // Calls `use(network)` with the averaged weights in place (the raw ones where averaging is off).
   template <class Use>
