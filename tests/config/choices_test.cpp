@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-// The names are what users' files and weight files hold: they must not change.
+// Users' configs and weight files hold these names, so they must not change.
 template <Choice E>
 void expect_names(const std::vector<std::pair<E, std::string>>& expected) {
   ASSERT_EQ(kChoices<E>.size(), expected.size());
@@ -22,7 +22,8 @@ void expect_names(const std::vector<std::pair<E, std::string>>& expected) {
     EXPECT_EQ(name_of(value), name);
     EXPECT_EQ(parse_choice<E>(name), value) << name;
     EXPECT_EQ(format_text("{}", value), name);
-    for (const std::string& other : {name + " ", " " + name, name.substr(0, name.size() - 1), "K" + name})
+    for (const std::string& other :
+         {name + " ", " " + name, name.substr(0, name.size() - 1), "K" + name})
       EXPECT_EQ(parse_choice<E>(other), std::nullopt) << other;
   }
   EXPECT_EQ(parse_choice<E>(""), std::nullopt);
@@ -118,7 +119,7 @@ TEST(Choices, OfSampling) {
   expect_names<WeightSet>({{WeightSet::kEma, "ema"}, {WeightSet::kRaw, "raw"}});
 }
 
-// Other schemes are for reading and writing the files of other programs.
+// The other schemes are only for reading and writing files of other programs.
 TEST(Choices, OfNamesAreTwoOfTheSchemes) {
   const Field& names = *find_field("model.names");
   EXPECT_EQ(names.limits.choices, (std::vector<std::string>{"diffusers", "labml"}));
