@@ -8,7 +8,8 @@ namespace ddpm {
 
 void refuse_choice(std::string_view option, std::string_view name,
                    std::span<const std::string_view> known) {
-  throw ConfigError(format_text("{}: '{}' is none of {}", option, name, join_names(known)));
+  throw ConfigError(
+      format_text("{}: unknown '{}'; choose from {}", option, name, join_names(known)));
 }
 
 }  // namespace ddpm

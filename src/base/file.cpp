@@ -70,13 +70,13 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 
 void make_directories(const fs::path& path) {
   std::error_code error;
-  std::vector<fs::path> missing;  // from the innermost outwards
+  std::vector<fs::path> missing;  // the innermost folder first
   for (fs::path at = path; !at.empty() && !fs::exists(at, error); at = at.parent_path())
     missing.push_back(at);
   for (auto at = missing.rbegin(); at != missing.rend(); ++at) {
     if (file_system().make_directory(at->c_str()) == 0)
       sync_directory(at->parent_path());
-    else if (errno != EEXIST)  // another process, or a path that ends with a slash
+    else if (errno != EEXIST)  // it exists: another process made it, or the path ends with a slash
       fail("cannot create folder", path);
   }
   if (!fs::is_directory(path, error)) fail("cannot create folder", path, ENOTDIR);
@@ -85,12 +85,12 @@ void make_directories(const fs::path& path) {
 void sync_directory(const fs::path& path) {
   const fs::path folder = path.empty() ? fs::path(".") : path;
   const int descriptor = file_system().open(folder.c_str(), O_RDONLY | O_DIRECTORY);
-  if (descriptor < 0 && errno == EACCES) return;  // it may be written but not read
+  if (descriptor < 0 && errno == EACCES) return;  // the folder may be written but not read
   if (descriptor < 0) fail("cannot open folder", folder);
   const int result = file_system().sync(descriptor);
   const int error = errno;
   file_system().close(descriptor);
-  // Some file systems (network, FUSE) cannot sync folders; nothing better can be done there.
+  // Some file systems (network, FUSE) cannot sync folders; there is nothing else to try there.
   if (result != 0 && error != EINVAL) fail("cannot sync folder", folder, error);
 }
 
@@ -131,7 +131,7 @@ void AppendedFile::sync() {
 }
 
 void LineWriter::append(std::string_view line) {
-  // What a failed write left of the line before must not swallow this one.
+  // If the last write failed in the middle of a line, this line must not be joined to that rest.
   const std::string text = (torn_ ? "\n" : "") + std::string(line) + "\n";
   torn_ = true;
   file_.append(text);
@@ -140,11 +140,11 @@ void LineWriter::append(std::string_view line) {
 
 namespace {
 
-// A rename cannot take the place of a folder, but it can that of a device: /dev/null, for root.
+// A rename cannot replace a folder, but it can replace a device: root could overwrite /dev/null.
 const fs::path& replaceable(const fs::path& path) {
   std::error_code error;
   if (fs::exists(path, error) && !fs::is_regular_file(path, error))
-    throw IoError("cannot create '" + path.string() + "': it exists, and is no regular file");
+    throw IoError("cannot create '" + path.string() + "': it exists and is not a regular file");
   return path;
 }
 
@@ -203,7 +203,7 @@ std::vector<fs::path> list_files_recursively(const fs::path& folder) {
   fs::recursive_directory_iterator it(folder, fs::directory_options::follow_directory_symlink,
                                       error);
   if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
-  constexpr int kMaxDepth = 32;  // no sane image folder is this deep
+  constexpr int kMaxDepth = 32;  // image folders are less deep
   // The folders from `folder` down to the one being listed; a link back to one of them is a loop.
   std::vector<fs::path> above = {fs::canonical(folder, error)};
   while (it != fs::recursive_directory_iterator()) {

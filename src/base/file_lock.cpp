@@ -31,7 +31,7 @@ std::string content(int descriptor) {
   return owner.empty() ? "another process" : owner;
 }
 
-// Whether `path` still is the open file: its owner may have removed it between open and lock.
+// Whether `path` is still the open file: its owner may have removed it after we opened it.
 bool is_still(const std::filesystem::path& path, int descriptor) {
   struct stat open {};
   struct stat named {};
@@ -55,7 +55,7 @@ int acquire(const std::filesystem::path& path) {
     ::close(descriptor);
     if (error == EWOULDBLOCK)
       throw ConfigError(format_text(
-          "'{}' is in use: {} writes it. Wait for it to end, stop it, or use another folder",
+          "'{}' is in use: {} writes there. Wait for it to end, stop it, or use another folder",
           path.parent_path().string(), owner));
     log_warning("'{}' cannot be locked ({}); take care that no other process writes there",
                 path.parent_path().string(), std::strerror(error));
@@ -68,7 +68,7 @@ int acquire(const std::filesystem::path& path) {
 FileLock::FileLock(const std::filesystem::path& path) : path_(path), descriptor_(acquire(path)) {
   if (descriptor_ < 0) return;
   const std::string owner = this_process() + "\n";
-  // Only for people; a full disk is no reason not to lock.
+  // The text is only for people, so that the lock works on a full disk too.
   [[maybe_unused]] const bool told =
       ::ftruncate(descriptor_, 0) == 0 && ::write(descriptor_, owner.data(), owner.size()) > 0;
 }

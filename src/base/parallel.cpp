@@ -33,8 +33,8 @@ void lower_to(std::atomic<std::size_t>& value, std::size_t candidate) {
   }
 }
 
-// Indices are claimed in ascending order, so once one has failed, all lower ones are done or being
-// done by someone: that makes the first failure the same in every run.
+// Threads take indices in ascending order. So when one has failed, all lower ones are done or in
+// work, and the first failure is the same in every run.
 void run_worker(Shared& shared) {
   while (!shared.stopped) {
     const std::size_t i = shared.next++;
@@ -53,7 +53,7 @@ void run_worker(Shared& shared) {
   }
 }
 
-// Reports progress and listens for the wish to stop until the workers are through.
+// Reports progress and asks whether to stop, until the workers have finished.
 void supervise(Shared& shared, const WorkOptions& options, const std::atomic<int>& running) {
   while (running > 0) {
     std::this_thread::sleep_for(std::chrono::milliseconds(2));

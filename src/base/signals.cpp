@@ -6,14 +6,14 @@
 namespace ddpm {
 namespace {
 
-// Lock-free atomics may be used in handlers, and by all threads.
+// Signal handlers may use lock-free atomics, and so may all threads.
 std::atomic<int> received_signal = 0;
 std::atomic<bool> save_wanted = false;
 static_assert(std::atomic<int>::is_always_lock_free && std::atomic<bool>::is_always_lock_free);
 
 void on_stop(int signal) {
   received_signal = signal;
-  // Somebody who presses Ctrl-C twice means it; batch systems repeat SIGTERM as a matter of course.
+  // A person who presses Ctrl-C twice wants to quit now; batch systems repeat SIGTERM routinely.
   if (signal == SIGINT) std::signal(SIGINT, SIG_DFL);
 }
 
@@ -36,7 +36,7 @@ bool is_ignored(int signal) {
 
 void install_signal_handlers() {
   handle(SIGUSR1, on_save);
-  // A closed pipe and a file-size limit are errors of the write, not the end of a training run.
+  // A closed pipe or a file-size limit must fail the write, not end a training run.
   handle(SIGPIPE, SIG_IGN);
   handle(SIGXFSZ, SIG_IGN);
 }
@@ -44,7 +44,7 @@ void install_signal_handlers() {
 void handle_stop_requests() {
   handle(SIGINT, on_stop);
   handle(SIGTERM, on_stop);
-  // nohup starts programs that are to outlive their terminal with this signal ignored.
+  // nohup ignores this signal for programs that must go on when their terminal closes.
   if (!is_ignored(SIGHUP)) handle(SIGHUP, on_stop);
 }
 

@@ -9,8 +9,7 @@
 namespace ddpm {
 
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  // Rows of the table of distances between prefixes: the last but one, the last, and the one being
-  // filled.
+  // Three rows of the table of distances between prefixes: the last two, and the one being filled.
   std::vector<std::size_t> before(b.size() + 1), last(b.size() + 1), now(b.size() + 1);
   for (std::size_t j = 0; j <= b.size(); ++j) now[j] = j;
   for (std::size_t i = 1; i <= a.size(); ++i) {
@@ -34,7 +33,7 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
     const std::size_t longer = std::max(word.size(), candidate.size());
     const std::size_t shorter = std::min(word.size(), candidate.size());
     const std::size_t limit = std::max<std::size_t>(candidate.size() / 3, 2);
-    if (longer - shorter > limit) continue;  // also what bounds the work for a long word
+    if (longer - shorter > limit) continue;  // this also limits the work for a long word
     const std::size_t distance = edit_distance(word, candidate);
     if (distance > limit || distance == longer) continue;
     if (best == nullptr || distance < best_distance) {

@@ -17,7 +17,8 @@ std::vector<const Field*> fields_of(const Section& section) {
   return list;
 }
 
-// "  // --set", or nothing. `shorten` keeps a file name from ending the comment.
+// "  // --set", or nothing. `shorten` removes line ends of a file name, which would end the
+// comment.
 std::string origin_comment(const Origins& origins, const std::string& path) {
   const auto found = origins.find(path);
   return found == origins.end() ? "" : "  // " + shorten(found->second, 200);

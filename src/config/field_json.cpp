@@ -17,7 +17,7 @@ std::optional<std::int64_t> integer_from_json(const json& value) {
   if (value.is_number_integer()) return value.get<std::int64_t>();
   if (!value.is_number_float()) return std::nullopt;
   const auto number = value.get<double>();
-  // Up to 2^53 a double tells all integers apart.
+  // Up to 2^53 a double represents every integer.
   if (std::floor(number) != number || std::abs(number) > 0x1p53) return std::nullopt;
   return static_cast<std::int64_t>(number);
 }

@@ -10,7 +10,7 @@
 namespace ddpm {
 namespace {
 
-// Bounds what a text may do to messages, file names and the regular expressions.
+// The limit keeps messages, file names and the work of regular expressions small.
 constexpr std::size_t kMaxStringBytes = 4096;
 
 bool has_range(const FieldLimits& limits) {
@@ -117,7 +117,7 @@ std::string Field::section() const { return path.substr(0, path.find('.')); }
 std::string Field::name() const { return path.substr(path.find('.') + 1); }
 
 FieldValue Field::value(const Config& config) const {
-  // Accessors are written once, for changeable configs; reading through one changes nothing.
+  // The accessors take a config that may be changed; reading through one changes nothing.
   const FieldMember where = member(const_cast<Config&>(config));
   return std::visit([](const auto& found) { return read(found); }, where);
 }

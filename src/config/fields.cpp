@@ -38,17 +38,17 @@ FieldLimits matching(std::string pattern, std::string in_words) {
   return {.pattern = std::move(pattern), .pattern_text = std::move(in_words)};
 }
 
-// Path and accessor from one spelling, so that a key is always the name of its C++ member.
+// Makes path and accessor from one spelling, so that a key is always the name of its C++ member.
 // NOLINTNEXTLINE(bugprone-macro-parentheses): member names cannot be put in parentheses
 #define FIELD(section, name) \
 #section "." #name, [](Config & config) -> FieldMember { return &config.section.name; }
-// The same of an enum, and as limits its values.
+// The same for an enum; its values are the limits.
 #define CHOICE(section, name) FIELD(section, name), any_of(Config{}.section.name)
 
 constexpr OnResume kFrozen = OnResume::kFrozen;
 constexpr OnResume kMayChange = OnResume::kMayChange;
 
-// Positions of random numbers have 40 bits each for steps and samples (base/random.h).
+// The position of a random number has 40 bits each for step and sample (base/random.h).
 constexpr double kMaxSteps = 1e12;
 constexpr double kMaxImages = 1e9;
 constexpr double kMaxTimesteps = 1e6;
@@ -59,7 +59,7 @@ std::vector<Section> make_sections() {
       {"model", "The denoising network, a UNet"},
       {"diffusion", "The diffusion process"},
       {"data", "Where images come from and how they become tensors"},
-      {"training", "Optimisation, and what is logged and saved meanwhile"},
+      {"training", "Optimisation, and what is logged and saved during it"},
       {"sampling", "Defaults of `ddpm sample`"},
   };
 }
@@ -78,7 +78,7 @@ std::vector<Field> run_fields() {
       {FIELD(run, deterministic), any(), kMayChange,
        "Use only algorithms that give the same bits in every run; slower on a GPU"},
       {FIELD(run, tensorboard), any(), kMayChange,
-       "Write metrics and samples for TensorBoard too, which shows them live: `tensorboard "
+       "Also write metrics and samples for TensorBoard, which shows them live: `tensorboard "
        "--logdir runs`"},
   };
 }
@@ -93,15 +93,16 @@ std::vector<Field> model_fields() {
       {FIELD(model, widths),
        {.minimum = 1, .maximum = 65536, .may_be_empty = true},
        kFrozen,
-       "Channels of each level where multiples of base_width cannot say it; empty: by "
+       "Channels of each level, for widths that are not multiples of base_width; empty: use "
        "width_multipliers"},
       {FIELD(model, compounding_widths), any(), kFrozen,
        "Multiply the width of the level before instead of base_width"},
       {FIELD(model, blocks_per_level), between(1, 16), kFrozen,
-       "Residual blocks of a level on the way down, or a list with a number for each level; the way "
-       "up has one more"},
+       "Residual blocks of a level on the way down, or a list with a number for each level; the "
+       "way up has one more"},
       {FIELD(model, attention), any(), kFrozen,
-       "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle"},
+       "Which levels have self-attention, full resolution first; the middle has "
+       "model.middle_attention"},
       {FIELD(model, attention_up),
        {.may_be_empty = true},
        kFrozen,
@@ -111,13 +112,13 @@ std::vector<Field> model_fields() {
       {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
        "Channels of an attention head; 0: one head of all channels"},
       {FIELD(model, attention_heads), between(0, 1024), kFrozen,
-       "Attention heads at every width; 0: as many as attention_head_width says"},
+       "Number of attention heads at every width; 0: set by attention_head_width"},
       {CHOICE(model, middle_attention), kFrozen,
-       "Attention of the middle: with its group norm, without (diffusers' scale_shift), or none"},
+       "Attention of the middle: with a group norm, without one (diffusers' scale_shift), or none"},
       {FIELD(model, middle), any(), kFrozen,
        "Two residual blocks, with attention between, at the lowest resolution"},
       {FIELD(model, middle_groups), between(0, 1024), kFrozen,
-       "Groups of the norm of the middle's attention; 0: as model.groups"},
+       "Groups of the norm of the middle's attention; 0: the same as model.groups"},
       {FIELD(model, middle_scale), above(0, 1e6), kFrozen,
        "The middle's blocks divide the sum of their input and result by this"},
       {CHOICE(model, downsample), kFrozen,
@@ -132,8 +133,9 @@ std::vector<Field> model_fields() {
        "Where the width drops on the way up: first block of the next level, or last block of a "
        "level"},
       {CHOICE(model, time_embedding), kFrozen,
-       "What stands for the time: sines and cosines, a row of a table, or sines and cosines of its "
-       "logarithm at random frequencies, which has no timestep 0 and cannot be trained here"},
+       "How the network is told the time: by sines and cosines, by a row of a table, or by sines "
+       "and cosines of its logarithm at random frequencies, which has no timestep 0 and cannot be "
+       "trained here"},
       {FIELD(model, time_table), between(0, kMaxTimesteps), kFrozen,
        "Rows of a learned time embedding, at least diffusion.timesteps"},
       {CHOICE(model, time_frequencies), kFrozen,
@@ -145,15 +147,15 @@ std::vector<Field> model_fields() {
       {FIELD(model, time_width), between(0, 65536), kFrozen,
        "Channels of the time embedding; 0: 4 * base_width"},
       {FIELD(model, time_scale_shift), any(), kFrozen,
-       "Time scales and shifts what the second norm of a residual block gives, instead of being "
+       "The time scales and shifts the result of a residual block's second norm, instead of being "
        "added before it"},
       {CHOICE(model, class_embedding), kFrozen,
-       "What is added to the time for a class: nothing; a row of a table; what layers make of the "
-       "label as if it were a time; or a vector that is given (ddpm denoise only)"},
+       "What is added to the time embedding for a class: nothing; a row of a table; an embedding "
+       "computed from the label as from a time; or a vector given by the user (ddpm denoise only)"},
       {FIELD(model, classes), between(0, 1e6), kFrozen,
        "Number of classes; labels are 0 to classes - 1"},
       {CHOICE(model, activation), kFrozen,
-       "Nonlinearity of residual blocks; the time's own layers and the output have SiLU"},
+       "Nonlinearity of residual blocks; the layers of the time embedding and the output use SiLU"},
       {FIELD(model, center_input), any(), kFrozen, "Give the network 2x - 1 instead of x"},
       {FIELD(model, groups), between(1, 1024), kFrozen, "Groups of every group norm but the last"},
       {FIELD(model, final_groups), between(1, 1024), kFrozen,
@@ -163,12 +165,12 @@ std::vector<Field> model_fields() {
       {FIELD(model, dropout), below(0, 1), kFrozen,
        "Probability of zeroing an element inside a residual block while training"},
       {FIELD(model, predicts_variance), any(), kFrozen,
-       "Twice as many channels come out: the second half is for diffusion.variance learned_range "
-       "and learned; trained with the former"},
+       "The output has twice as many channels; the second half predicts the variance, for "
+       "diffusion.variance learned_range (which can be trained) and learned"},
       {FIELD(model, out_channels), between(0, 1024), kFrozen,
-       "Channels of what the network predicts; 0: those of the image, or twice as many with "
-       "predicts_variance. With another number it can be evaluated (ddpm denoise), not trained or "
-       "sampled from"},
+       "Channels of the network's output; 0: those of the image, or twice as many with "
+       "predicts_variance. With another number the network can be evaluated (ddpm denoise), not "
+       "trained or sampled from"},
       {CHOICE(model, initialization), kFrozen,
        "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
       {FIELD(model, names),
@@ -176,20 +178,22 @@ std::vector<Field> model_fields() {
        "Names of the tensors in weight files"},
       {CHOICE(model, qkv_order), kFrozen,
        "Order in OpenAI's files: q, k and v of each head together, or all q first "
-       "(use_new_attention_order); changes nothing else"},
+       "(use_new_attention_order); it has no other effect"},
   };
 }
 
 std::vector<Field> diffusion_fields() {
   return {
-      {FIELD(diffusion, timesteps), between(1, kMaxTimesteps), kFrozen, "Steps T of the process"},
+      {FIELD(diffusion, timesteps), between(1, kMaxTimesteps), kFrozen,
+       "Number T of steps of the process"},
       {CHOICE(diffusion, schedule), kFrozen,
        "Shape of the noise schedule; cosine does not use beta_start and beta_end"},
       {FIELD(diffusion, beta_start), inside(0, 1), kFrozen, "Variance added by the first step"},
       {FIELD(diffusion, beta_end), inside(0, 1), kFrozen, "Variance added by the last step"},
       {CHOICE(diffusion, variance), kFrozen,
-       "Variance of the reverse process: beta_t, or that of the posterior; learned_range: between "
-       "the two by the network (OpenAI); learned: what the network says (diffusers)"},
+       "Variance of the reverse process; fixed_large: beta_t; fixed_small: that of the posterior; "
+       "learned_range: the network chooses between these two (OpenAI); learned: the network "
+       "predicts it (diffusers)"},
       {CHOICE(diffusion, prediction_type), kFrozen,
        "What the network predicts: the noise, the velocity v, or the image"},
       {FIELD(diffusion, zero_terminal_snr), any(), kFrozen,
@@ -198,35 +202,35 @@ std::vector<Field> diffusion_fields() {
       {FIELD(diffusion, clip_x0), any(), kFrozen,
        "Clip the predicted image to the data range while sampling"},
       {FIELD(diffusion, dynamic_threshold), between(0, 1), kFrozen,
-       "Instead, clip it to this quantile of its absolute values, where that is above 1, and "
-       "divide by it (Saharia et al.; 0.995 is usual); 0: do not"},
+       "Replaces clip_x0: clip the predicted image to this quantile of its absolute values, where "
+       "that is above 1, and divide by it (Saharia et al.; 0.995 is usual); 0: off"},
       {FIELD(diffusion, dynamic_threshold_max), between(1, 1e6), kFrozen,
-       "Largest such divisor; with 1 it is ordinary clipping"},
+       "Largest divisor that dynamic_threshold uses; 1 is ordinary clipping"},
   };
 }
 
 std::vector<Field> data_fields() {
   return {
       {CHOICE(data, source), kFrozen,
-       "embedded: inside the program; folder: image files; idx: MNIST's format; cifar10: binary "
-       "version"},
+       "embedded: pictures inside the program; folder: image files; idx: MNIST's format; cifar10: "
+       "the binary version of CIFAR-10"},
       {FIELD(data, path), any(), kMayChange,
-       "Folder or file with the images; every source but embedded needs it"},
+       "Folder or file with the images; all sources except embedded need it"},
       {FIELD(data, height), between(0, 16384), kFrozen,
-       "Pixels; 0: as many as data.width, or as the data have if that is 0 too"},
+       "Height in pixels; 0: the same as data.width; if both are 0: the size of the data"},
       {FIELD(data, width), between(0, 16384), kFrozen,
-       "Pixels; 0: as many as data.height, or as the data have if that is 0 too"},
+       "Width in pixels; 0: the same as data.height; if both are 0: the size of the data"},
       {FIELD(data, channels), one_of({"0", "1", "3", "4"}), kFrozen,
-       "1: grey, 3: RGB, 4: RGBA; 0: as the data are"},
+       "1: grey, 3: RGB, 4: RGBA; 0: those of the data"},
       {CHOICE(data, crop), kFrozen,
        "Which part of a larger image is kept; random needs a height or width"},
-      {FIELD(data, horizontal_flip), any(), kFrozen, "Mirror every second image at random"},
+      {FIELD(data, horizontal_flip), any(), kFrozen, "Mirror each image with probability 1/2"},
       {CHOICE(data, range), kFrozen,
        "Range of pixel values in tensors; symmetric: [-1, 1], unit: [0, 1]"},
-      {CHOICE(data, on_bad_image), kMayChange,
-       "What to do about an image file that cannot be read"},
+      {CHOICE(data, on_bad_image), kMayChange, "What to do with an image file that cannot be read"},
       {FIELD(data, cache), any(), kMayChange,
-       "Folder for decoded images of source folder; auto: the user's cache folder; off: none"},
+       "Folder where decoded images of source folder are kept; auto: the user's cache folder; off: "
+       "do not keep them"},
   };
 }
 
@@ -235,86 +239,90 @@ std::vector<Field> training_fields() {
       {FIELD(training, steps), between(1, kMaxSteps), kMayChange,
        "Optimiser steps of the whole run"},
       {FIELD(training, batch_size), between(1, 1e6), kMayChange,
-       "Images of an optimiser step, all micro-batches together"},
+       "Images in an optimiser step, all micro-batches together"},
       {FIELD(training, micro_batches), between(1, 1e6), kMayChange,
-       "Parts a batch is computed in, to save memory"},
-      {CHOICE(training, optimizer), kMayChange, "adamw decays weights apart from the gradient"},
+       "Number of parts in which a batch is computed, to save memory"},
+      {CHOICE(training, optimizer), kMayChange,
+       "adam: weight decay is part of the gradient; adamw: it is separate"},
       {FIELD(training, learning_rate), between(0, 10), kMayChange, "Peak learning rate"},
       {CHOICE(training, learning_rate_schedule), kMayChange,
-       "Learning rate after the warm-up; cosine: falls to 0 at the last step"},
+       "Learning rate after the warm-up; cosine: it falls to 0 at the last step"},
       {FIELD(training, warmup_steps), between(0, kMaxSteps), kMayChange,
        "Steps in which the learning rate rises linearly to its peak"},
       {FIELD(training, beta1), below(0, 1), kMayChange, "Adam's decay of the gradient's mean"},
       {FIELD(training, beta2), below(0, 1), kMayChange, "Adam's decay of the gradient's square"},
       {FIELD(training, epsilon), above(0, 1), kMayChange, "Added to Adam's denominator"},
       {FIELD(training, weight_decay), between(0, 10), kMayChange,
-       "Share of the weights taken away a step, times the learning rate"},
+       "Weight decay; adamw multiplies the weights by 1 - learning rate * this in each step"},
       {FIELD(training, vlb_weight), above(0, 1000), kMayChange,
-       "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, the bound in "
-       "bits per dimension over all timesteps (OpenAI's rescaled loss; theirs without "
-       "rescale_learned_sigmas is 1 / diffusion.timesteps)"},
+       "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, where L_vlb is "
+       "the bound in bits per dimension over all timesteps (OpenAI's rescaled loss; their loss "
+       "without rescale_learned_sigmas has 1 / diffusion.timesteps)"},
       {FIELD(training, clip_norm), at_least(0), kMayChange,
-       "Largest norm of the gradient, longer ones are scaled down; 0: no clipping"},
+       "Largest norm of the gradient; a longer gradient is scaled down; 0: no clipping"},
       {FIELD(training, ema_decay), below(0, 1), kMayChange,
-       "Decay a step of the averaged weights; 0: no averaging"},
+       "Decay of the averaged weights in each step; 0: no averaging"},
       {FIELD(training, ema_warmup), any(), kMayChange,
-       "Start averaging faster: decay min(ema_decay, (1 + n) / (10 + n)) at update n"},
+       "Average faster at the start: use the decay min(ema_decay, (1 + n) / (10 + n)) at update n"},
       {FIELD(training, log_every), between(1, kMaxSteps), kMayChange,
        "Steps between lines of metrics.jsonl"},
       {FIELD(training, sample_every), between(0, kMaxSteps), kMayChange,
        "Steps between grids of sampled images; 0: never"},
-      {FIELD(training, sample_count), between(1, 4096), kMayChange, "Images of such a grid"},
+      {FIELD(training, sample_count), between(1, 4096), kMayChange,
+       "Number of images in such a grid"},
       {FIELD(training, sample_steps), between(1, kMaxTimesteps), kMayChange,
-       "Sampler steps for such a grid; at most those of the process are made"},
+       "Sampler steps for such a grid; at most diffusion.timesteps are made"},
       {FIELD(training, checkpoint_every), between(0, kMaxSteps), kMayChange,
-       "Steps between checkpoints; 0: none by steps. One is always saved at the end"},
+       "Steps between checkpoints; 0: do not count steps. A checkpoint is always saved at the end"},
       {FIELD(training, checkpoint_minutes), between(0, 1e6), kMayChange,
-       "Longest time between checkpoints, in minutes; 0: none by time"},
+       "Longest time between checkpoints, in minutes; 0: no limit"},
       {FIELD(training, keep_checkpoints), between(1, 1e6), kMayChange,
        "How many of the newest checkpoints are kept"},
       {FIELD(training, keep_every), between(0, kMaxSteps), kMayChange,
-       "Checkpoints of steps divisible by this are kept too; 0: none"},
+       "Also keep checkpoints of steps that are divisible by this; 0: none"},
       {FIELD(training, keep_best), any(), kMayChange,
-       "Keep the checkpoint with the least training loss since the one before, too"},
+       "Also keep the best checkpoint: the one with the least mean training loss since the "
+       "checkpoint before it"},
       {CHOICE(training, on_nonfinite), kMayChange,
-       "What to do about a gradient that is infinite or NaN: end with exit code 5, or leave that "
+       "What to do if a gradient is infinite or NaN; stop: end with exit code 5; skip: leave that "
        "step out"},
       {FIELD(training, max_skipped_steps), between(1, 1e6), kMayChange,
-       "So many steps in a row may be left out by on_nonfinite=skip; one more ends the run"},
+       "How many steps in a row on_nonfinite=skip may leave out; one more ends the run"},
       {FIELD(training, skip_outliers), between(0, 1e6), kMayChange,
-       "Leave out steps whose loss is above the mean of recent ones by more than so many standard "
-       "deviations, 6 for example; 0: none"},
+       "Leave out steps whose loss is more than this many standard deviations above the mean of "
+       "recent losses, 6 for example; 0: none"},
   };
 }
 
 std::vector<Field> sampling_fields() {
   return {
       {CHOICE(sampling, sampler), kMayChange,
-       "How images are drawn; ddim: fewer steps do, without noise unless eta says so"},
+       "How images are drawn; ddim: good images in fewer steps, without noise unless eta is above "
+       "0"},
       {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
        "Sampler steps; 0: every timestep of the diffusion process"},
       {CHOICE(sampling, spacing), kMayChange,
-       "Which timesteps fewer steps visit: both ends included, a grid from 0, or a grid from the "
-       "last"},
+       "Which timesteps are visited if there are fewer steps; linspace: both ends included; "
+       "leading: a grid that starts at 0; trailing: a grid that ends at the last"},
       {CHOICE(sampling, variance), kMayChange,
-       "Variance of the reverse process; auto: diffusion.variance, but fixed_small for fewer "
-       "steps"},
+       "Variance of the reverse process; auto: diffusion.variance, but fixed_small if there are "
+       "fewer steps"},
       {FIELD(sampling, steps_offset), between(0, kMaxTimesteps), kMayChange,
-       "Added to the timesteps of spacing leading; Stable Diffusion has 1"},
+       "Added to the timesteps of spacing leading; Stable Diffusion uses 1"},
       {FIELD(sampling, eta), between(0, 1), kMayChange,
-       "Noise of ddim as a share of ddpm's with fixed_small; 0: none"},
+       "Noise that ddim adds, as a share of the noise of ddpm with fixed_small; 0: none"},
       {FIELD(sampling, use_clipped_model_output), any(), kMayChange,
-       "With ddim and clip_x0, take the noise from the clipped image; diffusers' pipelines keep "
-       "the predicted one"},
+       "With ddim and clip_x0, compute the noise from the clipped image; diffusers' pipelines keep "
+       "the predicted noise"},
       {FIELD(sampling, set_alpha_to_one), any(), kMayChange,
-       "Let the last step of ddim end at the clean image; else at the noise of timestep 0"},
+       "Let the last step of ddim end at the clean image; false: at the noise level of timestep 0"},
       {FIELD(sampling, class_label), between(-1, 1e6), kMayChange,
-       "Class of all images of a class-conditional network; -1: drawn for each image"},
+       "Class of all images of a class-conditional network; -1: draw a class for each image"},
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
-       "Images drawn at a time; does not change them"},
+       "Number of images drawn at a time; it does not change the images"},
       {CHOICE(sampling, weights), kMayChange,
-       "ema: averaged weights, where the run has them; raw: those of the last step"},
+       "ema: the averaged weights, if the run has them; raw: those of the last step"},
   };
 }
 #undef CHOICE

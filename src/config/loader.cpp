@@ -16,8 +16,8 @@ namespace ddpm {
 namespace {
 
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 20;
-// A file may be reached on several ways, and each way reads it again: files that extend each other
-// in pairs would take exponential time.
+// A file that several files extend is read once for each of them, so a few files could take
+// exponential time.
 constexpr int kMaxFiles = 64;
 
 ResolvedConfig defaults() {
@@ -47,7 +47,7 @@ class FileLoader {
  public:
   explicit FileLoader(ResolvedConfig& resolved) : resolved_(resolved) {}
 
-  // `prefix` begins messages about the file itself: who asked for it.
+  // `prefix` begins messages about the file itself; it says who asked for it.
   void load(const fs::path& file, const std::string& prefix);
 
  private:
@@ -63,7 +63,7 @@ std::string FileLoader::read(const fs::path& file, const std::string& prefix) {
   std::error_code error;
   const fs::file_status status = fs::status(file, error);
   if (!fs::exists(status)) throw ConfigError(prefix + "there is no file '" + file.string() + "'");
-  // Asked before opening: a pipe would block.
+  // This must come before opening, because opening a pipe would block.
   if (!fs::is_regular_file(status))
     throw ConfigError(prefix + "'" + file.string() + "' is not a file");
   try {
@@ -119,11 +119,11 @@ ResolvedConfig load_config(const std::optional<fs::path>& file,
 
 Config config_from_json_text(std::string_view text, const std::string& origin) {
   if (text.size() > kMaxFileBytes)
-    throw ConfigError(format_text("{}: {} bytes are too much for a config", origin, text.size()));
+    throw ConfigError(format_text("{}: {} bytes are too many for a config", origin, text.size()));
   const ParsedConfig parsed = parse_config(text, origin);
   if (!parsed.extends.empty())
-    throw ConfigError(format_text("{}:{}: extends: only a config file of its own can extend others",
-                                  origin, parsed.extends.front().line));
+    throw ConfigError(format_text("{}:{}: extends: only a config file can extend others", origin,
+                                  parsed.extends.front().line));
   ResolvedConfig resolved = defaults();
   apply(resolved, parsed, origin);
   validate(resolved.config, resolved.origins);

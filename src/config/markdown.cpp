@@ -25,11 +25,11 @@ A config is a JSON file of sections and keys. Every key has a default, so a file
   overrides an earlier one, and the file itself overrides them all. A list is replaced as a whole.
 - **On the command line.** `--set path=value` changes one key and may be repeated:
   `--set training.batch_size=64 --set model.width_multipliers=1,2,4 --set data.path=photos`.
-  The value is JSON, else a string; a list may go without its brackets. Options with a name of their own (`--seed`, `--steps`) win over `--set`.
+  The value is JSON or a plain string; brackets of a list may be omitted. Options with a name of their own (`--seed`, `--steps`) win over `--set`.
 - **Paths** in values (`data.path`, `run.directory`) are relative to the current folder; only `extends` is relative
   to its file.
 - **Mistakes.** Unknown or repeated keys, wrong types and values out of range are errors (exit code 2) that
-  name file, line and key. `ddpm config check --config FILE` looks for them without doing anything else.
+  name file, line and key. `ddpm config check --config FILE` looks for them and does nothing else.
 - **What is in effect.** `ddpm config show` prints the resolved config and where each value came from. A run
   keeps its resolved copy in `config.json`, which `--config` accepts.
 - **Editors.** `ddpm config schema` prints a JSON Schema. A top-level `"$schema"` key is allowed and ignored.

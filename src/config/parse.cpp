@@ -18,8 +18,8 @@ namespace {
 
 using nlohmann::json;
 
-// Feeds the parser and counts the lines it has read. When the parser reports a key it has read the
-// closing quote and nothing beyond, so the count then is the line of the key.
+// Feeds the parser and counts the lines it has read. When the parser reports a key, it has read up
+// to the closing quote, so the count is then the line of the key.
 class LineCounter {
  public:
   using iterator_category = std::input_iterator_tag;
@@ -52,7 +52,7 @@ std::string refused_text(const Field& field, const std::string& value) {
 }
 
 // Receives the parser's events in the order of the text and checks each against the field table, so
-// that whatever is too deep, too long or unknown ends the parsing at once.
+// anything too deep, too long or unknown ends the parsing at once.
 class ConfigHandler : public nlohmann::json_sax<json> {
  public:
   ConfigHandler(std::string_view text, const std::string& origin) : text_(text), origin_(origin) {}
@@ -96,12 +96,12 @@ class ConfigHandler : public nlohmann::json_sax<json> {
   ParsedConfig result_;
   int line_ = 1;
   Place place_ = Place::kOutside;
-  std::string section_;               // while in kSection
-  std::string path_;                  // of the last key
+  std::string section_;               // the current section, in kSection
+  std::string path_;                  // path of the last key
   int key_line_ = 1;                  // its line
-  const Field* field_ = nullptr;      // that it names, if it is no section
-  std::optional<json> list_;          // elements so far, inside a list
-  std::map<std::string, int> lines_;  // of all keys so far; all of them known ones
+  const Field* field_ = nullptr;      // the field of that key; nullptr: it names a section
+  std::optional<json> list_;          // inside a list: its elements so far
+  std::map<std::string, int> lines_;  // the line of each key so far; unknown keys are refused
 };
 
 bool is_section(std::string_view name) {
@@ -136,7 +136,7 @@ bool ConfigHandler::key(std::string& name) {
   if (!known) fail(line_, unknown_key_text(path_));
   const auto [first, is_new] = lines_.emplace(path_, line_);
   if (!is_new)
-    fail(line_, format_text("'{}' is set twice, first in line {}", path_, first->second));
+    fail(line_, format_text("'{}' is set twice, first on line {}", path_, first->second));
   return true;
 }
 
@@ -173,7 +173,7 @@ void ConfigHandler::refuse(const std::string& value) const {
   if (path_ == "extends")
     fail(key_line_, "extends must be the name of a file or a list of names, not " + shorten(value));
   if (path_ == "$schema") fail(key_line_, "$schema must be a string, not " + shorten(value));
-  fail(key_line_, format_text("{} is a section, it must be an object, {{ ... }}, not {}", path_,
+  fail(key_line_, format_text("{} is a section and must be an object, {{ ... }}, not {}", path_,
                               shorten(value)));
 }
 
@@ -195,7 +195,7 @@ void ConfigHandler::extend(const json& value) {
 
 bool ConfigHandler::parse_error(std::size_t position, const std::string&,
                                 const json::exception& error) {
-  // The offending character is the last one that was read.
+  // The wrong character is the last one that was read.
   const std::string_view read = text_.substr(0, position > 0 ? position - 1 : 0);
   const auto line = 1 + static_cast<int>(std::ranges::count(read, '\n'));
   const std::size_t column = read.size() - (read.rfind('\n') + 1) + 1;
@@ -215,7 +215,7 @@ ParsedConfig parse_config(std::string_view text, const std::string& origin) {
 
 namespace {
 
-// "conv,resnet" or "[conv,resnet]": a list of texts without their quotation marks.
+// Splits a list of texts without quotation marks: "conv,resnet" or "[conv,resnet]".
 json split_list(std::string text) {
   if (text.starts_with('[') && text.ends_with(']')) text = text.substr(1, text.size() - 2);
   json list = json::array();

@@ -29,7 +29,7 @@ struct ParsedConfig {
 // values that their field does not allow.
 ParsedConfig parse_config(std::string_view text, const std::string& origin);
 
-// A value as an option of the command line gives it. Throws ConfigError beginning with "ORIGIN: ".
+// Reads a value from an option of the command line. Throws ConfigError beginning with "ORIGIN: ".
 FieldValue parse_option_value(const Field& field, const std::string& text,
                               const std::string& origin);
 

@@ -1,4 +1,4 @@
-// What validate.cpp and validate_model.cpp share. Internal to config.
+// Code that validate.cpp and validate_model.cpp share. Internal to config.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,8 @@ class Problems {
  public:
   Problems(const Config& config, const Origins& origins) : config_(config), origins_(origins) {}
 
-  // The keys with their values and origins, then what is wrong with them and the way out.
+  // Adds a contradiction between these keys. `reason` says what is wrong and how to mend it; the
+  // message shows it after the keys with their values and origins.
   void add(const std::vector<std::string>& keys, const std::string& reason);
 
   // Throws ConfigError with everything that was added.
@@ -31,7 +32,7 @@ class Problems {
 
 void check_model(const ModelConfig& model, Problems& problems);
 
-// Why the network does not take images of that many pixels, and the way out; empty if it does.
+// Why the network cannot take images of that size, and how to mend it; empty if it can.
 std::string image_size_problem(const ModelConfig& model, std::int64_t height, std::int64_t width);
 
 // The largest number up to `limit` that divides `value`. Both are positive.

@@ -28,13 +28,13 @@ std::string schema_type(FieldType type) {
   return "";
 }
 
-// Whole bounds without a fraction, as people write them.
+// Writes whole bounds without a fraction, as people do.
 ordered_json bound(double value) {
   if (std::floor(value) == value) return static_cast<std::int64_t>(value);
   return value;
 }
 
-// Type and limits of a single value: of the field, or of an element of its list.
+// Type and limits of a single value: the field's, or those of an element if it is a list.
 ordered_json value_schema(const Field& field) {
   const FieldLimits& limits = field.limits;
   ordered_json schema = {{"type", schema_type(field.type())}};

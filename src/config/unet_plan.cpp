@@ -33,7 +33,7 @@ Resampling resampling_of(Upsampling kind) {
   return Resampling::kNone;
 }
 
-// Appends block after block; each takes what the one before gives.
+// Appends block after block; the input of each is the output of the one before.
 class Builder {
  public:
   Builder(const ModelConfig& model, UNetPlan& plan)
@@ -60,7 +60,7 @@ class Builder {
     return widths_[static_cast<std::size_t>(level)];
   }
 
-  // Every block's result waits for the way up.
+  // The result of every block is kept for the way up.
   void down(std::int64_t level) {
     const bool attention = model_.attention[static_cast<std::size_t>(level)];
     const std::int64_t blocks = model_.blocks_per_level.at(level);
@@ -85,7 +85,7 @@ class Builder {
     plan_.blocks.back().index = 1;
   }
 
-  // One block more than on the way down, for what waits since the change of the level.
+  // A level has one block more than on the way down, for the result of the change of resolution.
   void up(std::int64_t level) {
     const std::vector<bool>& levels =
         model_.attention_up.empty() ? model_.attention : model_.attention_up;
@@ -114,8 +114,8 @@ class Builder {
   const ModelConfig& model_;
   UNetPlan& plan_;
   std::vector<std::int64_t> widths_;
-  std::int64_t width_;               // after the last block so far
-  std::vector<std::int64_t> skips_;  // channels of what waits for the way up
+  std::int64_t width_;               // channels after the last block so far
+  std::vector<std::int64_t> skips_;  // channels of the results kept for the way up
 };
 
 }  // namespace
@@ -152,7 +152,7 @@ std::int64_t time_width(const ModelConfig& model) {
 
 void set_level_widths(ModelConfig& model, const std::vector<std::int64_t>& widths,
                       std::int64_t first, bool compounding) {
-  constexpr std::int64_t kMaxMultiplier = 64;  // of the field
+  constexpr std::int64_t kMaxMultiplier = 64;  // the limit of the field
   model.widths.clear();
   model.width_multipliers.clear();
   model.compounding_widths = compounding;

@@ -21,7 +21,7 @@ std::vector<std::string> names_in(std::string_view section) {
   return names;
 }
 
-// 'training.batch_size', 'sampling.batch_size': where a name exists.
+// The sections that have a key of that name: 'training.batch_size', 'sampling.batch_size'.
 std::vector<std::string> quoted_paths_named(std::string_view name) {
   std::vector<std::string> paths;
   for (const Field& field : fields())

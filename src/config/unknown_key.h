@@ -1,4 +1,4 @@
-// What to tell somebody who wrote a key that does not exist. Internal to config.
+// The message for a key that does not exist. Internal to config.
 #pragma once
 
 #include <string>

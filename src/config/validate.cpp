@@ -26,32 +26,33 @@ void check_diffusion(const Config& config, Problems& problems) {
       diffusion.variance == Variance::kLearnedRange || diffusion.variance == Variance::kLearned;
   if (learned && !config.model.predicts_variance)
     problems.add({"diffusion.variance", "model.predicts_variance"},
-                 "a learned variance comes from a network with the channels for it");
+                 "a learned variance needs a network that predicts it; set "
+                 "model.predicts_variance=true, or diffusion.variance=fixed_large");
   if (config.model.time_embedding == TimeEmbeddingKind::kLearned &&
       config.model.time_table < diffusion.timesteps)
     problems.add({"model.time_table", "diffusion.timesteps"},
                  "a learned time embedding needs a row for every timestep");
   if (diffusion.zero_terminal_snr && diffusion.prediction_type == Prediction::kNoise)
     problems.add({"diffusion.zero_terminal_snr", "diffusion.prediction_type"},
-                 "the noise says nothing about the image where there is nothing else; set "
-                 "diffusion.prediction_type=v_prediction or sample");
+                 "at the last timestep there is only noise, and predicting it says nothing about "
+                 "the image; set diffusion.prediction_type=v_prediction or sample");
   if (diffusion.zero_terminal_snr && diffusion.timesteps == 1)
     problems.add({"diffusion.zero_terminal_snr", "diffusion.timesteps"},
-                 "the first timestep keeps its noise, so the last must be another");
+                 "the first timestep keeps its noise level, so there must be at least 2 timesteps");
   if (diffusion.dynamic_threshold > 0 && config.data.range != PixelRange::kSymmetric)
     problems.add({"diffusion.dynamic_threshold", "data.range"},
                  "thresholds are for images in [-1, 1]; set data.range=symmetric, or no threshold");
   if (diffusion.beta_start > diffusion.beta_end)
     problems.add({"diffusion.beta_start", "diffusion.beta_end"},
-                 "noise must not shrink along the process; swap them");
+                 "the noise must not decrease along the process; swap them");
 }
 
 void check_data(const Config& config, Problems& problems) {
   const DataConfig& data = config.data;
-  // A side that is not given is like the other.
+  // A missing side is as long as the other.
   const std::int64_t height = data.height > 0 ? data.height : data.width;
   const std::int64_t width = data.width > 0 ? data.width : data.height;
-  if (height == 0) {  // the data decide; check_image_size is asked once they are known
+  if (height == 0) {  // the data decide, and check_image_size is called once they are known
     if (data.crop == Crop::kRandom)
       problems.add({"data.crop", "data.height", "data.width"},
                    "a random crop needs a size; set data.height or data.width");
@@ -73,7 +74,7 @@ void check_steps(const Config& config, Problems& problems) {
   const std::int64_t timesteps = config.diffusion.timesteps;
   if (config.sampling.steps > timesteps)
     problems.add({"sampling.steps", "diffusion.timesteps"},
-                 format_text("sampling has at most as many steps as the diffusion process; set "
+                 format_text("sampling cannot have more steps than the diffusion process; set "
                              "sampling.steps={}, or 0 for all",
                              timesteps));
 }
@@ -115,10 +116,10 @@ void check_predicts_image(const Config& config) {
   const std::int64_t out = config.model.out_channels, in = config.data.channels;
   if (out > 0 && in > 0 && out != in)
     throw ConfigError(format_text(
-        "config: model.out_channels = {}: what this network makes of {} channels is no prediction "
-        "about them, so that it can be neither trained nor sampled from here; ddpm denoise "
-        "evaluates it",
-        out, in));
+        "config: model.out_channels = {}: the output of this network is not a prediction of its "
+        "input, which has {}, so it cannot be trained or sampled from; ddpm denoise can evaluate "
+        "it",
+        out, counted(in, "channel")));
 }
 
 void check_trainable(const Config& config) {
@@ -126,12 +127,12 @@ void check_trainable(const Config& config) {
   const ModelConfig& model = config.model;
   if (model.time_embedding == TimeEmbeddingKind::kFourier)
     throw ConfigError(
-        "config: model.time_embedding = \"fourier\": such a network has no timestep 0, which is "
-        "part of training here; it can be sampled from");
+        "config: model.time_embedding = \"fourier\": such a network has no timestep 0, which "
+        "training needs; it can be sampled from");
   if (model.class_embedding == ClassEmbeddingKind::kIdentity)
     throw ConfigError(
-        "config: model.class_embedding = \"identity\": data have labels, not vectors; such a "
-        "network can be evaluated by ddpm denoise");
+        "config: model.class_embedding = \"identity\": such a network needs a vector for each "
+        "image, but data sets have labels; ddpm denoise can evaluate it");
   if (model.class_embedding != ClassEmbeddingKind::kNone && model.classes == 0)
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "

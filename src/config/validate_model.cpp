@@ -4,6 +4,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
 #include "problems.h"
@@ -16,8 +17,8 @@ struct LayerWidth {
   std::string where;
 };
 
-// Every group norm but the last gets one of these widths or, on the way up, the sum of two; what
-// divides all of them divides the sums.
+// Every group norm but the last has one of these widths or, on the way up, the sum of two. A number
+// that divides all of them divides the sums too.
 std::vector<LayerWidth> norm_widths(const ModelConfig& model, const UNetPlan& plan) {
   std::vector<LayerWidth> widths;
   if (model.widths.empty()) widths.push_back({plan.first, "the first convolution"});
@@ -27,7 +28,7 @@ std::vector<LayerWidth> norm_widths(const ModelConfig& model, const UNetPlan& pl
   return widths;
 }
 
-// Those of attention, the middle first.
+// The widths at which there is attention, the middle first.
 std::vector<LayerWidth> attention_widths(const ModelConfig& model, const UNetPlan& plan) {
   std::vector<LayerWidth> middle, levels;
   for (const BlockPlan& block : plan.blocks) {
@@ -78,12 +79,13 @@ void check_middle_groups(const ModelConfig& model, Problems& problems) {
 void check_time(const ModelConfig& model, Problems& problems) {
   if (model.time_scale != 1 && model.time_embedding != TimeEmbeddingKind::kSinusoidal)
     problems.add({"model.time_scale", "model.time_embedding"},
-                 "only the time of a sinusoid can be scaled; set model.time_scale=1");
+                 "only a sinusoidal time embedding can be scaled; set model.time_scale=1");
 }
 
 void check_classes(const ModelConfig& model, Problems& problems) {
   if (model.class_embedding == ClassEmbeddingKind::kTable && model.classes == 0)
-    problems.add({"model.class_embedding", "model.classes"}, "a table has a row for each class");
+    problems.add({"model.class_embedding", "model.classes"},
+                 "a table has a row for each class; set model.classes to their number");
   if (model.class_embedding == ClassEmbeddingKind::kNone && model.classes > 0)
     problems.add({"model.class_embedding", "model.classes"},
                  "classes need an embedding; set model.class_embedding=table, or model.classes=0");
@@ -103,8 +105,8 @@ void check_heads(const ModelConfig& model, const UNetPlan& plan, Problems& probl
     if (const LayerWidth* width = find_indivisible(widths, model.attention_heads))
       problems.add(
           {"model.attention_heads"},
-          format_text("the {} channels of the attention in {} cannot be shared out evenly; "
-                      "set it to {}",
+          format_text("the {} channels of the attention in {} cannot be divided evenly among the "
+                      "heads; set it to {}",
                       width->channels, width->where,
                       common_divisor(widths, model.attention_heads)));
     return;
@@ -112,20 +114,20 @@ void check_heads(const ModelConfig& model, const UNetPlan& plan, Problems& probl
   if (model.attention_head_width == 0) return;
   if (const LayerWidth* width = find_indivisible(widths, model.attention_head_width))
     problems.add({"model.attention_head_width"},
-                 format_text("heads of that width do not fill the {} channels of the attention in "
-                             "{}; set it to {}, or to 0 for one head of all channels",
+                 format_text("the {} channels of the attention in {} are not a multiple of it; set "
+                             "it to {}, or to 0 for one head of all channels",
                              width->channels, width->where,
                              common_divisor(widths, model.attention_head_width)));
 }
 
-// Whether every list that may take the place of one value is as long as it must be.
+// Whether every list that is given instead of a single value has the right length.
 bool check_lists(const ModelConfig& model, Problems& problems) {
   const std::size_t levels = model.attention.size();
   bool fits = true;
   const auto check = [&](const char* key, bool is_list, std::size_t size, std::size_t wanted) {
     if (!is_list || size == wanted) return;
     problems.add({key, "model.attention"},
-                 format_text("a list needs one entry for each level{}, {} here",
+                 format_text("a list needs an entry for each level{}, which makes {} here",
                              wanted == levels ? "" : " but the last", wanted));
     fits = false;
   };
@@ -141,8 +143,8 @@ bool check_lists(const ModelConfig& model, Problems& problems) {
 void check_outputs(const ModelConfig& model, Problems& problems) {
   if (model.predicts_variance && model.out_channels > 0)
     problems.add({"model.predicts_variance", "model.out_channels"},
-                 "a network that predicts its variance has twice the channels of the image; set "
-                 "model.out_channels=0");
+                 "the output of a network that predicts its variance has twice the channels of the "
+                 "image; set model.out_channels=0");
 }
 
 std::int64_t nearest_multiple(std::int64_t value, std::int64_t factor) {
@@ -160,18 +162,19 @@ std::int64_t largest_divisor(std::int64_t value, std::int64_t limit) {
 void check_model(const ModelConfig& model, Problems& problems) {
   if (model.width_multipliers.size() != model.attention.size()) {
     problems.add({"model.width_multipliers", "model.attention"},
-                 "both lists need one entry a level, as many as the other");
+                 "both lists need one entry for each level, so they must have the same length");
     return;
   }
   if (!model.widths.empty() && model.widths.size() != model.attention.size()) {
     problems.add({"model.widths", "model.attention"},
-                 "both lists need one entry a level; or leave model.widths empty, for multiples of "
-                 "model.base_width");
+                 "both lists need one entry for each level; or leave model.widths empty, for "
+                 "multiples of model.base_width");
     return;
   }
   if (!model.widths.empty() && model.width_change == WidthChange::kLastBlock) {
     problems.add({"model.widths", "model.width_change"},
-                 "where the width drops in the last block, widths are multiples of base_width");
+                 "with width_change=last_block the widths must be given by base_width and "
+                 "width_multipliers");
     return;
   }
   if (!check_lists(model, problems)) return;
@@ -196,15 +199,15 @@ std::string image_size_problem(const ModelConfig& model, std::int64_t height, st
   const std::size_t levels = model.width_multipliers.size();
   const std::int64_t factor = size_factor(model);
   if (height > 0 && width > 0 && height % factor == 0 && width % factor == 0) return "";
-  // The full resolution, and one more for each time that both sides can be halved.
+  // There is the full resolution, and one more level for each time that both sides can be halved.
   const auto common = static_cast<std::uint64_t>(std::gcd(height, width));
   const int possible_levels = 1 + std::countr_zero(std::max<std::uint64_t>(common, 1));
   return format_text(
-      "images of {}x{} pixels (height x width) do not fit a network of {} levels, which needs "
-      "multiples of {}; set data.height={} and data.width={}, or use at most {} level{} in "
+      "images of {}x{} pixels (width x height) do not fit a network of {} levels, which needs "
+      "multiples of {}; set data.height={} and data.width={}, or use at most {} in "
       "model.width_multipliers and model.attention",
-      height, width, levels, factor, nearest_multiple(height, factor),
-      nearest_multiple(width, factor), possible_levels, possible_levels == 1 ? "" : "s");
+      width, height, levels, factor, nearest_multiple(height, factor),
+      nearest_multiple(width, factor), counted(possible_levels, "level"));
 }
 
 void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width) {

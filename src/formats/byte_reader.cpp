@@ -10,7 +10,7 @@
 namespace ddpm {
 namespace {
 
-// A reader over a mapped file, which it keeps alive.
+// Reads a mapped file, which it keeps alive.
 class FileReader : public ByteReader {
  public:
   FileReader(MappedFile file, const std::string& name) : ByteReader(name), file_(std::move(file)) {

@@ -15,11 +15,11 @@ namespace {
 
 constexpr std::size_t kPlane = Cifar10::kSide * Cifar10::kSide;
 constexpr std::size_t kRecord = 1 + 3 * kPlane;
-// The real files have 10,000 records each; this leaves room for larger look-alikes.
+// The real files have 10,000 records each; larger files of the same format are allowed too.
 constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 30;
 constexpr const char* kMetaFile = "batches.meta.txt";
 
-// File name -> content, of the files asked for.
+// The content of each file that is wanted, by its name.
 using Files = std::map<std::string, std::vector<std::uint8_t>>;
 
 std::vector<std::string> batch_names(bool with_test) {
@@ -49,7 +49,7 @@ Files files_of_folder(fs::path folder, const std::vector<std::string>& wanted) {
   names.emplace_back(kMetaFile);
   for (const std::string& name : names) {
     const std::uint64_t size = fs::file_size(folder / name, error);
-    if (error) continue;  // reported as missing, if it matters
+    if (error) continue;  // reported as missing later, if it is needed
     if (size > kMaxFileBytes)
       throw DataError((folder / name).string() + ": too large for CIFAR-10");
     files[name] = read_exactly(*open_data_file(folder / name), size, "records");
@@ -57,7 +57,7 @@ Files files_of_folder(fs::path folder, const std::vector<std::string>& wanted) {
   return files;
 }
 
-// Planes to interleaved pixels.
+// Turns planes into interleaved pixels.
 void append_record(const std::uint8_t* record, Cifar10& data) {
   data.labels.push_back(record[0]);
   const std::uint8_t* planes = record + 1;
@@ -101,7 +101,7 @@ Cifar10 read_cifar10(const fs::path& path, bool with_test) {
       throw DataError(path.string() + ": holds no " + name +
                       " (the binary version of CIFAR-10 is needed)");
     append_batch(found->second, path.string() + ": " + name, data);
-    files.erase(found);  // frees it: the pixels exist only once
+    files.erase(found);  // frees the bytes, so that memory holds the pixels only once
   }
   if (files.contains(kMetaFile)) data.class_names = parse_class_names(files[kMetaFile]);
   return data;

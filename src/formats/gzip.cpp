@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-// zlib counts in 32 bits; more is given to it in parts.
+// zlib counts in 32 bits, so larger data are given to it in parts.
 uInt clamp_to_uint(std::size_t size) {
   return static_cast<uInt>(std::min<std::size_t>(size, std::numeric_limits<uInt>::max()));
 }
@@ -25,14 +25,14 @@ bool looks_like_gzip(std::span<const std::byte> bytes) noexcept {
 
 struct GzipReader::Stream {
   explicit Stream(std::span<const std::byte> compressed) : rest(compressed) {
-    // 16 selects the gzip wrapper, whose checksum zlib then verifies.
+    // 16 selects the gzip format; zlib then verifies its checksum.
     if (inflateInit2(&z, 16 + MAX_WBITS) != Z_OK) throw std::bad_alloc();
   }
   ~Stream() { inflateEnd(&z); }
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // One call of inflate on what is left, into `out`. Returns zlib's verdict; moves both on.
+  // Calls inflate once on the rest of the input, into `out`, and advances both. Returns its result.
   int step(std::span<std::byte>& out) {
     z.next_in = reinterpret_cast<Bytef*>(const_cast<std::byte*>(rest.data()));
     z.avail_in = clamp_to_uint(rest.size());
@@ -75,7 +75,7 @@ std::size_t GzipReader::read(std::span<std::byte> out) {
   return wanted - out.size();
 }
 
-// After a member either the file ends, zeros pad it (tapes, tar), or another member follows.
+// After a member the file ends, zeros pad it (as on tapes), or another member follows.
 bool GzipReader::start_next_member() {
   const auto is_zero = [](std::byte b) { return b == std::byte{0}; };
   if (std::all_of(stream_->rest.begin(), stream_->rest.end(), is_zero)) return false;

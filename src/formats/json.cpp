@@ -18,9 +18,9 @@ constexpr int kMaxDepth = 32;
 nlohmann::json parse_json(std::string_view text, const std::string& name) {
   using nlohmann::json;
   if (text.size() > kMaxJsonBytes)
-    throw CheckpointError(format_text("{}: {} bytes of JSON are more than the {} that are read",
+    throw CheckpointError(format_text("{}: {} bytes of JSON are more than the {} allowed here",
                                       name, text.size(), kMaxJsonBytes));
-  std::vector<std::set<std::string>> keys;  // of the objects that are open
+  std::vector<std::set<std::string>> keys;  // keys of each object that is still open
   const auto check = [&](int depth, json::parse_event_t event, json& parsed) {
     if (depth > kMaxDepth)
       throw CheckpointError(format_text("{}: nested deeper than {} levels", name, kMaxDepth));

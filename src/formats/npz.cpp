@@ -15,7 +15,7 @@ namespace {
 void put16(std::string& out, std::uint32_t value) { append_little_endian(out, value, 2); }
 void put32(std::string& out, std::uint32_t value) { append_little_endian(out, value, 4); }
 
-// The .npy header, version 1.0: a Python dictionary padded so that the data start at a multiple
+// The .npy header, version 1.0: a Python dictionary, padded so that the data start at a multiple
 // of 64.
 std::string npy_header(const std::vector<std::int64_t>& shape) {
   std::string sizes;

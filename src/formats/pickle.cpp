@@ -64,7 +64,7 @@ class Machine {
     push({.kind = kind, .items = std::move(items)});
   }
 
-  // Values below the innermost mark belong to whoever set it.
+  // Values below the innermost mark belong to the operation that set it.
   std::size_t floor() const { return marks_.empty() ? 0 : marks_.back(); }
   PickleIndex pop() {
     if (stack_.size() <= floor()) fail("the stack is empty");
@@ -96,18 +96,18 @@ class Machine {
     PickleValue& target = top();
     if (items.size() % 2 != 0) fail("a key without a value");
     if (target.kind != Kind::kDictionary && target.kind != Kind::kCall)
-      fail("keys and values for something that is no dictionary");
+      fail("keys and values for something that is not a dictionary");
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
   void append(const std::vector<PickleIndex>& items) {
     PickleValue& target = top();
-    if (target.kind == Kind::kCall) return;  // a list of another class: of no use here
-    if (target.kind != Kind::kList) fail("elements for something that is no list");
+    if (target.kind == Kind::kCall) return;  // a list of another class, which is not needed here
+    if (target.kind != Kind::kList) fail("elements for something that is not a list");
     target.items.insert(target.items.end(), items.begin(), items.end());
   }
   void push_global(PickleIndex module, PickleIndex name) {
     if (tree_.values[module].kind != Kind::kString || tree_.values[name].kind != Kind::kString)
-      fail("the name of a class is no text");
+      fail("the name of a class is not a text");
     push({.kind = Kind::kGlobal,
           .text = tree_.values[module].text,
           .name = tree_.values[name].text});
@@ -122,7 +122,7 @@ class Machine {
     stack_.push_back(found->second);
     if (stack_.size() > kMaxValues) fail("the stack grows too long");
   }
-  // Two's complement of up to 8 bytes. Longer ones are no size, offset or count.
+  // Two's complement of up to 8 bytes. Sizes, offsets and counts are never longer.
   void push_long(std::uint64_t size) {
     if (size > 8) {
       static_cast<void>(take(size));
@@ -149,8 +149,8 @@ class Machine {
   PickleTree tree_;
 };
 
-// Each handles some of the operations and returns false for the others. The letters are the
-// format's own.
+// Each of these functions handles some operations and returns false for the others. The letters are
+// defined by the format.
 bool Machine::simple_value(char operation) {
   switch (operation) {
     case 'N':
@@ -256,7 +256,7 @@ bool Machine::container(char operation) {
       set_items(pop_to_mark());
       return true;
     case 'R':     // REDUCE: call with a tuple of arguments
-    case '\x81':  // NEWOBJ: the same, of a class
+    case '\x81':  // NEWOBJ: the same for a class
       push_items(Kind::kCall, pop_many(2));
       return true;
     case 'Q':  // BINPERSID

@@ -15,7 +15,7 @@
 namespace ddpm {
 namespace {
 
-constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // as the official reader
+constexpr std::uint64_t kMaxHeaderBytes = 100'000'000;  // the limit of the official reader
 constexpr std::size_t kLengthBytes = 8;
 constexpr std::string_view kMetadataKey = "__metadata__";
 
@@ -42,7 +42,7 @@ std::optional<DType> dtype_from_name(std::string_view name) {
   return std::nullopt;
 }
 
-// "tensor 'conv.weight': reason", or the reason alone where no tensor is at fault.
+// "tensor 'conv.weight': reason", or the reason alone if it does not concern a tensor.
 std::string about(const std::string& tensor, const std::string& reason) {
   return tensor.empty() ? reason : "tensor '" + tensor + "': " + reason;
 }
@@ -60,9 +60,9 @@ struct Header {
   SafetensorsMetadata metadata;
 };
 
-// Consumes the header as a stream of events, because a document tree of a hostile header could need
-// a hundred times the header's memory. Accepts the grammar of the format and nothing else; every
-// function returns false, with `error` set, to stop.
+// Reads the header as a stream of events, because the document tree of a hostile header could need
+// a hundred times the header's memory. It accepts the grammar of the format and nothing else. A
+// function stops the parser by returning false, with `error` set.
 class HeaderParser {
  public:
   using number_integer_t = nlohmann::json::number_integer_t;
@@ -182,7 +182,7 @@ class HeaderParser {
   std::vector<std::int64_t>* numbers_ = nullptr;
 };
 
-// Bytes of a tensor of this shape, or nothing if that overflows.
+// The size in bytes of a tensor of this shape, or nothing if that overflows.
 std::optional<std::uint64_t> byte_count(std::span<const std::int64_t> shape, DType dtype) {
   std::uint64_t total = dtype_size(dtype);
   for (const std::int64_t size : shape) {
@@ -199,7 +199,7 @@ std::string shape_text(std::span<const std::int64_t> shape) {
   return text + "]";
 }
 
-// Tensors must tile the data exactly: no gap in which something could hide, no overlap, nothing
+// Tensors must fill the data exactly: no gap in which other data could hide, no overlap, nothing
 // past the end.
 std::vector<TensorView> place_tensors(std::vector<Entry>& entries,
                                       std::span<const std::byte> data) {
@@ -278,7 +278,7 @@ void check_writable(const TensorView& tensor, std::set<std::string_view>& names)
 }
 
 // Length and header, padded with spaces so that the data start at a multiple of 8. The outer object
-// is put together as text: it keeps the order of the bytes, which nlohmann::json would not.
+// is put together as text, because nlohmann::json would not keep the order of the tensors.
 std::string make_header(const std::vector<const TensorView*>& order,
                         const SafetensorsMetadata& metadata) try {
   std::string text = "{";

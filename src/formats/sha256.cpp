@@ -17,7 +17,7 @@ struct Sha256::Context {
 
 Sha256::Sha256() : context_(std::make_unique<Context>()) {
   if (context_->evp == nullptr) throw std::bad_alloc();
-  // Fails only where an administrator has disabled SHA-256.
+  // This fails only where an administrator has disabled SHA-256.
   if (EVP_DigestInit_ex(context_->evp, EVP_sha256(), nullptr) != 1)
     throw Error(ExitCode::kFailure, "OpenSSL offers no SHA-256");
 }

@@ -11,23 +11,24 @@ namespace ddpm {
 namespace {
 
 constexpr std::uint64_t kBlock = 512;
-constexpr std::uint64_t kMaxExtensionBytes = 1 << 20;  // of a long name or a pax header
+constexpr std::uint64_t kMaxExtensionBytes = 1 << 20;  // largest long name or pax header
 
 using Header = std::vector<std::uint8_t>;
 
-// A text field ends at its first NUL or at its width.
+// A text field ends at its first NUL, or is as long as its width.
 std::string text_field(const Header& header, std::size_t offset, std::size_t width) {
   const auto begin = header.begin() + static_cast<std::ptrdiff_t>(offset);
   const auto end = begin + static_cast<std::ptrdiff_t>(width);
   return {begin, std::find(begin, end, std::uint8_t{0})};
 }
 
-// Octal digits between spaces and NULs, or, where the top bit is set (GNU), a big-endian number.
+// A number is octal digits between spaces and NULs or, where the top bit is set (GNU), big-endian
+// bytes.
 std::optional<std::uint64_t> number_field(const Header& header, std::size_t offset,
                                           std::size_t width) {
   std::uint64_t value = 0;
   if ((header[offset] & 0x80) != 0) {
-    if (header[offset] != 0x80) return std::nullopt;  // negative or beyond 64 bits
+    if (header[offset] != 0x80) return std::nullopt;  // negative, or longer than 64 bits
     for (std::size_t i = 1; i < width; ++i) {
       if (value >> 56 != 0) return std::nullopt;
       value = value << 8 | header[offset + i];
@@ -42,7 +43,7 @@ std::optional<std::uint64_t> number_field(const Header& header, std::size_t offs
   return value;
 }
 
-// The checksum field (8 bytes at 148) counts as spaces.
+// In the sum the checksum field itself (8 bytes at 148) counts as spaces.
 bool checksum_matches(const Header& header) {
   std::uint64_t sum = std::uint64_t{8} * ' ';
   for (std::size_t i = 0; i < kBlock; ++i)
@@ -50,7 +51,7 @@ bool checksum_matches(const Header& header) {
   return number_field(header, 148, 8) == sum;
 }
 
-// "./a//b" -> "a/b". Nothing for names that leave the folder the archive would be unpacked to.
+// "./a//b" -> "a/b". Returns nothing for names outside the folder the archive would be unpacked to.
 std::optional<std::string> safe_name(std::string_view name) {
   if (name.empty() || name.front() == '/' || name.find('\0') != std::string_view::npos)
     return std::nullopt;
@@ -120,7 +121,7 @@ std::vector<std::uint8_t> TarReader::read() {
   return content;
 }
 
-// False at the end: a block of zeros, or no block at all, which tar itself only warns about.
+// Returns false at the end: a block of zeros, or the end of the file, where tar itself only warns.
 bool TarReader::read_header(Header& header) {
   skip_to_next_header();
   header.resize(kBlock);
@@ -135,12 +136,12 @@ bool TarReader::read_header(Header& header) {
   if (!checksum_matches(header))
     fail(headers_ == 0 ? "not a tar archive" : "damaged tar header (wrong checksum)");
   if (++headers_ > limits_.max_members)
-    fail("more than " + std::to_string(limits_.max_members) + " members");
+    fail("it has more than " + std::to_string(limits_.max_members) + " members");
   return true;
 }
 
-// Handles GNU long names ('L'; 'K' is for links) and pax records ("LEN KEY=VALUE\n"); global ones
-// ('g') name no member.
+// Handles GNU long names ('L'; 'K' is for links) and pax records ("LEN KEY=VALUE\n"). Global
+// records ('g') do not concern a member.
 void TarReader::apply_extension(char type, std::uint64_t size, Overrides& overrides) {
   if (size > kMaxExtensionBytes) fail("a tar extension header is too long");
   const std::vector<std::uint8_t> bytes = read_exactly(source_, size, "a tar extension header");
@@ -167,8 +168,8 @@ void TarReader::apply_extension(char type, std::uint64_t size, Overrides& overri
   }
 }
 
-// Reads what follows the end mark, normally padding, because only the end of a gzip stream proves
-// it undamaged.
+// Reads the bytes after the end mark, normally padding, because the checksum that proves a gzip
+// stream undamaged is at its end.
 void TarReader::drain() {
   constexpr int kMaxBlocks = 1 << 15;  // 16 MiB
   std::array<std::byte, kBlock> block;

@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-// Tensor -> file.
+// The file of each tensor, by the tensor's name.
 std::map<std::string, std::string> read_index(const fs::path& index) {
   const auto fail = [&](const std::string& reason) {
     throw CheckpointError(index.string() + ": " + reason);
@@ -20,14 +20,14 @@ std::map<std::string, std::string> read_index(const fs::path& index) {
   const nlohmann::json document = read_json_file(index);
   if (!document.is_object() || !document.contains("weight_map") ||
       !document["weight_map"].is_object())
-    fail("no object 'weight_map', which says where the tensors are");
+    fail("the object 'weight_map', which says where the tensors are, is missing");
   std::map<std::string, std::string> files;
   for (const auto& [tensor, file] : document["weight_map"].items()) {
-    if (!file.is_string()) fail("weight_map: '" + shorten(tensor) + "' names no file");
+    if (!file.is_string()) fail("weight_map: '" + shorten(tensor) + "' does not name a file");
     const std::string name = file.get<std::string>();
     if (name.empty() || name == "." || name == ".." || name.find('/') != std::string::npos ||
         name.find('\0') != std::string::npos)
-      fail("weight_map: '" + shorten(name) + "' is not a file of the same folder");
+      fail("weight_map: '" + shorten(name) + "' is not a file in the same folder");
     files.emplace(tensor, name);
   }
   return files;
@@ -56,7 +56,7 @@ TensorSet read_sharded_safetensors(const fs::path& index) {
     for (TensorView& view : shard.tensors) {
       const auto place = places.find(view.name);
       if (place == places.end() || place->second != name)
-        throw CheckpointError(format_text("{}: tensor '{}' is not there according to {}",
+        throw CheckpointError(format_text("{}: tensor '{}' should not be in this file, says {}",
                                           shard.path.string(), shorten(view.name), index.string()));
       all.tensors.push_back(std::move(view));
     }

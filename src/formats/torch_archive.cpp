@@ -30,7 +30,7 @@ constexpr std::array<StorageType, 10> kStorageTypes = {{{"DoubleStorage", DType:
                                                         {"ByteStorage", DType::kU8},
                                                         {"BoolStorage", DType::kBool}}};
 
-// --- Since 1.6: NAME/data.pkl and NAME/data/KEY in a zip archive ---------------------------------
+// --- Since PyTorch 1.6: NAME/data.pkl and NAME/data/KEY in a zip archive -------------------------
 
 // All members lie in one folder, named after the file as it was saved.
 std::string find_folder(const std::vector<ZipMember>& members) {
@@ -39,7 +39,7 @@ std::string find_folder(const std::vector<ZipMember>& members) {
     if (slash != std::string::npos && std::string_view(member.name).substr(slash + 1) == "data.pkl")
       return member.name.substr(0, slash + 1);
   }
-  throw CheckpointError("a zip archive without data.pkl, so not from torch.save");
+  throw CheckpointError("a zip archive without data.pkl, so torch.save did not write it");
 }
 
 TorchArchive open_zip(std::span<const std::byte> file) {
@@ -53,12 +53,13 @@ TorchArchive open_zip(std::span<const std::byte> file) {
     else if (member.name.starts_with(data))
       archive.storages.emplace(member.name.substr(data.size()), member.bytes);
     else if (member.name == folder + "byteorder" && member.bytes.size() == 3)  // "big"
-      throw CheckpointError("was saved on a big-endian machine; save it again on another one");
+      throw CheckpointError("saved on a big-endian machine; save it again on a little-endian one");
   }
   return archive;
 }
 
-// --- Before 1.6 ------------------------------------------------------------------------------------
+// --- Before PyTorch 1.6 --------------------------------------------------------------------------
+//
 // Magic number, protocol, machine, object and list of keys, each a pickle; then for each key the
 // number of elements and the elements.
 
@@ -100,7 +101,7 @@ TorchArchive open_legacy(std::span<const std::byte> file) {
     rest = rest.subspan(kCountBytes);
     if (count != storage->second.count || storage->second.bytes > rest.size())
       throw CheckpointError(format_text(
-          "storage '{}': {} elements of {} are not there; the file is truncated or damaged",
+          "storage '{}': {} elements of type {} are missing; the file is truncated or damaged",
           shorten(key), storage->second.count, dtype_name(storage->second.dtype)));
     archive.storages.emplace(key, rest.first(storage->second.bytes));
     rest = rest.subspan(storage->second.bytes);
@@ -116,7 +117,7 @@ std::string full_name(const PickleValue& global) {
 
 StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent) {
   const auto value = [&](PickleIndex index) -> const PickleValue& { return tree.values[index]; };
-  if (value(persistent).kind != Kind::kPersistent) throw CheckpointError("no storage");
+  if (value(persistent).kind != Kind::kPersistent) throw CheckpointError("it has no storage");
   const std::vector<PickleIndex>& parts = value(value(persistent).items[0]).items;
   if (parts.size() < 5 || value(parts[1]).kind != Kind::kGlobal ||
       value(parts[2]).kind != Kind::kString || value(parts[4]).kind != Kind::kInteger)
@@ -124,7 +125,7 @@ StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent)
   const auto type = std::ranges::find(kStorageTypes, value(parts[1]).name, &StorageType::name);
   if (type == kStorageTypes.end() || value(parts[1]).text != "torch")
     throw CheckpointError("storages of type " + shorten(full_name(value(parts[1]))) +
-                          " are not read");
+                          " are not supported");
   const std::int64_t count = value(parts[4]).integer;
   StorageIdentity storage{.key = std::string(value(parts[2]).text), .dtype = type->dtype};
   storage.count = static_cast<std::uint64_t>(count);

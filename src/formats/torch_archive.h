@@ -1,4 +1,4 @@
-// Where the two layouts of torch.save keep the pickle and the storages.
+// Finds the pickle and the storages in both layouts of torch.save.
 #pragma once
 
 #include <cstddef>
@@ -24,14 +24,14 @@ struct StorageIdentity {
   std::uint64_t count = 0;  // elements
   std::uint64_t bytes = 0;
 };
-// Throws CheckpointError if the value is none.
+// Throws CheckpointError if the value is not a storage.
 StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent);
 
 // "torch._utils._rebuild_tensor_v2".
 std::string full_name(const PickleValue& global);
 
-// Opens a zip archive (since PyTorch 1.6), or pickles and storages in a row (before). Checksums,
-// where there are any, are verified. Throws CheckpointError.
+// Opens a zip archive (since PyTorch 1.6), or pickles and storages in a row (before). The checksums
+// of a zip archive are verified. Throws CheckpointError.
 TorchArchive open_torch_archive(std::span<const std::byte> file);
 
 }  // namespace ddpm

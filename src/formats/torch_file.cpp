@@ -18,11 +18,11 @@ namespace {
 
 using Kind = PickleValue::Kind;
 
-constexpr int kMaxDepth = 16;         // of dictionaries
-constexpr std::size_t kMaxRank = 16;  // of tensors
+constexpr int kMaxDepth = 16;         // of nested dictionaries
+constexpr std::size_t kMaxRank = 16;  // of a tensor
 
-// What training scripts keep beside weights and what does no harm because nothing is called.
-// Whatever else a pickle refers to, such as os.system, says that the file is not what it seems.
+// Whether training scripts keep this class beside weights; it does no harm, because nothing is
+// called. Any other reference, such as os.system, shows that the file is not what it claims to be.
 bool is_harmless(const PickleValue& global) {
   static const std::set<std::string_view> kNames = {"collections.OrderedDict",
                                                     "collections.defaultdict",
@@ -73,14 +73,14 @@ struct Storage {
   std::uint64_t count = 0;  // elements
 };
 
-// Elements of a shape, the distance of the last from the first, and whether they lie row-major
-// without gaps.
+// The number of elements of a shape, the distance of the last from the first, and whether they lie
+// row-major without gaps.
 struct Extent {
   std::uint64_t count = 1, last = 0;
   bool contiguous = true;
 };
 
-// Nothing on negative numbers and overflow.
+// Returns nothing for negative numbers and overflow.
 std::optional<Extent> extent(const std::vector<std::int64_t>& shape,
                              const std::vector<std::int64_t>& stride) {
   Extent result;
@@ -99,7 +99,7 @@ std::optional<Extent> extent(const std::vector<std::int64_t>& shape,
   return result;
 }
 
-// Elements of the strided view at `offset`, row-major.
+// Copies the elements of the strided view at `offset`, row-major.
 void gather(const Storage& storage, std::uint64_t offset, const std::vector<std::int64_t>& shape,
             const std::vector<std::int64_t>& stride, std::vector<std::byte>& out) {
   const std::size_t element = dtype_size(storage.dtype);
@@ -107,7 +107,7 @@ void gather(const Storage& storage, std::uint64_t offset, const std::vector<std:
   std::uint64_t source = offset;
   for (std::size_t target = 0; target < out.size(); target += element) {
     std::memcpy(out.data() + target, storage.bytes.data() + source * element, element);
-    // The next element: count up the last dimension, carry into those before.
+    // To reach the next element, the last dimension counts up and carries into those before.
     for (std::size_t d = shape.size(); d-- > 0;) {
       source += static_cast<std::uint64_t>(stride[d]);
       if (++position[d] < shape[d]) break;
@@ -117,7 +117,7 @@ void gather(const Storage& storage, std::uint64_t offset, const std::vector<std:
   }
 }
 
-// From the values of a pickle to tensors.
+// Makes tensors from the values of a pickle.
 class Reader {
  public:
   Reader(const fs::path& path, std::shared_ptr<File> file)
@@ -174,21 +174,21 @@ class Reader {
 
 std::int64_t Reader::integer(PickleIndex index, const char* what) const {
   if (value(index).kind != Kind::kInteger)
-    throw CheckpointError(format_text("{} is no whole number", what));
+    throw CheckpointError(format_text("{} is not a whole number", what));
   return value(index).integer;
 }
 
-// A tuple, or torch.Size of one.
+// The numbers of a tuple, or of a torch.Size made from a tuple.
 std::vector<std::int64_t> Reader::integers(PickleIndex index, const char* what) const {
   if (is_call(index, "torch.Size") && arguments(index).size() == 1) index = arguments(index)[0];
   if (value(index).kind != Kind::kTuple || value(index).items.size() > kMaxRank)
-    throw CheckpointError(format_text("{} is no tuple of at most {} numbers", what, kMaxRank));
+    throw CheckpointError(format_text("{} is not a tuple of at most {} numbers", what, kMaxRank));
   std::vector<std::int64_t> numbers;
   for (const PickleIndex item : value(index).items) numbers.push_back(integer(item, what));
   return numbers;
 }
 
-// Optimisers number their parameters.
+// A key may be a number, because optimisers number their parameters.
 std::optional<std::string> Reader::key_text(PickleIndex index) const {
   if (value(index).kind == Kind::kString) return std::string(value(index).text);
   if (value(index).kind == Kind::kInteger) return std::to_string(value(index).integer);
@@ -202,7 +202,7 @@ void Reader::visit(PickleIndex index, const std::string& name, int depth) {
   if (!is_ordered && found.kind != Kind::kDictionary) return;
   if (depth > kMaxDepth)
     throw CheckpointError(format_text("dictionaries nested deeper than {}", kMaxDepth));
-  if (!visited_.insert(index).second) return;  // kept twice, perhaps inside itself
+  if (!visited_.insert(index).second) return;  // seen before; a value may even contain itself
   const std::size_t place = dicts_.size();
   dicts_.push_back({name, {.path = path_, .tensors = {}, .metadata = {}, .memory = file_}});
   std::set<std::string> keys;
@@ -220,7 +220,7 @@ void Reader::visit(PickleIndex index, const std::string& name, int depth) {
     dicts_.erase(dicts_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
-// Nothing for a value that is no tensor.
+// Returns nothing for a value that is not a tensor.
 std::optional<TensorView> Reader::read_tensor(PickleIndex index, const std::string& name) try {
   if (is_call(index, "torch._utils._rebuild_parameter")) {
     if (arguments(index).empty() || !is_tensor(arguments(index)[0]))
@@ -233,9 +233,11 @@ std::optional<TensorView> Reader::read_tensor(PickleIndex index, const std::stri
   throw CheckpointError("tensor '" + shorten(name) + "': " + error.what());
 }
 
-// Arguments as _rebuild_tensor has them: storage, offset, shape, stride, and what does not matter.
+// The arguments are those of _rebuild_tensor: storage, offset, shape, stride, and others that do
+// not matter.
 TensorView Reader::rebuild(const std::vector<PickleIndex>& arguments, const std::string& name) {
-  if (arguments.size() < 4) throw CheckpointError("no storage, offset, shape or stride");
+  if (arguments.size() < 4)
+    throw CheckpointError("its storage, offset, shape or stride is missing");
   const Storage of = storage(arguments[0]);
   const std::int64_t offset = integer(arguments[1], "the offset");
   const std::vector<std::int64_t> shape = integers(arguments[2], "the shape"),
@@ -262,7 +264,7 @@ std::span<const std::byte> Reader::elements(const Storage& storage, std::int64_t
   if (shape.size() != stride.size()) throw CheckpointError("shape and stride differ in length");
   const std::optional<Extent> reach = extent(shape, stride);
   const auto first = static_cast<std::uint64_t>(offset);
-  // A view of more elements than the storage has repeats them, which no network's weight does.
+  // A view with more elements than its storage repeats them, which weights of networks never do.
   if (!reach || offset < 0 || first > storage.count || reach->count > storage.count ||
       (reach->count > 0 && reach->last >= storage.count - first))
     throw CheckpointError(
@@ -271,7 +273,7 @@ std::span<const std::byte> Reader::elements(const Storage& storage, std::int64_t
   const std::uint64_t size = reach->count * element;
   if (reach->contiguous) return storage.bytes.subspan(first * element, size);
   if (size > copy_budget_)
-    throw CheckpointError("the tensors, as views of shared storages, are larger than the file");
+    throw CheckpointError("the tensors share storages and together are larger than the file");
   copy_budget_ -= size;
   std::vector<std::byte>& out = file_->copies.emplace_back(size);
   gather(storage, first, shape, stride, out);

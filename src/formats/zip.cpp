@@ -25,7 +25,7 @@ constexpr std::uint64_t kMax16 = 0xFFFF, kMax32 = 0xFFFFFFFF;  // "see the zip64
   throw CheckpointError("not a valid zip archive: " + reason);
 }
 
-// Little-endian numbers at checked places.
+// Reads little-endian numbers and checks that they lie inside the file.
 class Bytes {
  public:
   explicit Bytes(std::span<const std::byte> bytes) : bytes_(bytes) {}
@@ -55,23 +55,23 @@ struct Directory {
   std::uint64_t offset = 0, size = 0, count = 0;
 };
 
-// The end record is the last thing but a comment of at most 64 KiB.
+// The end record is at the end of the file; only a comment of at most 64 KiB may follow it.
 std::uint64_t find_end(const Bytes& file) {
-  if (file.size() < kEndBytes) fail("too short");
+  if (file.size() < kEndBytes) fail("it is too short");
   const std::uint64_t last = file.size() - kEndBytes;
   const std::uint64_t first = last > kMax16 ? last - kMax16 : 0;
   for (std::uint64_t position = last + 1; position-- > first;)
     if (file.number(position, 4, "end record") == kEndSignature &&
         file.number(position + 20, 2, "end record") == last - position)
       return position;
-  fail("no end record; the file is truncated");
+  fail("it has no end record; the file is truncated");
 }
 
 Directory read_end(const Bytes& file) {
   const char* what = "end record";
   const std::uint64_t end = find_end(file);
   if (file.number(end + 4, 2, what) != 0 || file.number(end + 6, 2, what) != 0)
-    fail("split over several files");
+    fail("it is split over several files");
   Directory directory{.offset = file.number(end + 16, 4, what),
                       .size = file.number(end + 12, 4, what),
                       .count = file.number(end + 10, 2, what)};
@@ -99,7 +99,7 @@ struct Entry {
   std::uint64_t flags = 0, method = 0, crc = 0, compressed = 0, size = 0, offset = 0;
 };
 
-// Sizes and offset that did not fit 32 bits are in extra field 1, in this order.
+// Sizes and offsets that do not fit 32 bits are in extra field 1, in this order.
 void apply_zip64(const Bytes& extra, Entry& entry) {
   std::uint64_t position = 0;
   while (position + 4 <= extra.size()) {
@@ -142,7 +142,7 @@ Entry read_entry(const Bytes& file, std::uint64_t& position) {
 
 struct Placed {
   ZipMember member;
-  std::uint64_t begin = 0, end = 0;  // in the file, local header included
+  std::uint64_t begin = 0, end = 0;  // bytes of the file, local header included
 };
 
 Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit) {

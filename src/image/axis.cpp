@@ -19,14 +19,14 @@ std::vector<double> linear_ticks(double low, double high, int wanted) {
     if (step >= rough) break;
   }
   std::vector<double> ticks;
-  // Slack keeps a tick at an end of the axis in spite of rounding.
+  // The small slack keeps a tick at the end of the axis in spite of rounding.
   for (double k = std::ceil(low / step - 1e-9); k * step <= high + 1e-9 * step; ++k)
     ticks.push_back(k * step);
   return ticks;
 }
 
-// These multiples of the powers of ten, of every power or, over many decades, of every second,
-// third, ...
+// The ticks are these multiples of powers of ten: of every power or, over many decades, of every
+// second, third, ...
 std::vector<double> decade_ticks(double low, double high, std::initializer_list<double> factors) {
   const double stride = std::ceil(std::log10(high / low) / 10);
   std::vector<double> ticks;
@@ -41,7 +41,7 @@ std::vector<double> decade_ticks(double low, double high, std::initializer_list<
 
 Axis::Axis(double low, double high, bool logarithmic)
     : low_(low), high_(high), logarithmic_(logarithmic) {
-  // A single value gets room on both sides; so do values that ticks could not tell apart.
+  // A single value gets room on both sides, and so do values that lie too close for ticks.
   if (high_ - low_ > 1e-9 * std::max(std::abs(low_), std::abs(high_))) return;
   const double room = low_ != 0 ? std::abs(low_) / 10 : 1.0;
   low_ -= room;

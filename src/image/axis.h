@@ -9,13 +9,13 @@ namespace ddpm {
 // Maps values to [0, 1], linearly or by logarithm.
 class Axis {
  public:
-  // Covers at least [low, high], with low <= high, both of a size within 1e-100 and 1e100 (or 0),
-  // and positive on a logarithmic axis.
+  // The axis covers at least [low, high], with low <= high. Both are 0 or of a size between 1e-100
+  // and 1e100, and positive on a logarithmic axis.
   Axis(double low, double high, bool logarithmic);
 
   double position(double value) const;
 
-  // Round values inside the axis, about `wanted` of them.
+  // About `wanted` round values inside the axis.
   std::vector<double> ticks(int wanted) const;
 
  private:

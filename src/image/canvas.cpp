@@ -21,7 +21,7 @@
 namespace ddpm {
 namespace {
 
-// Length of the part of pixel [i, i+1) that lies in [low, high).
+// The length of the part of pixel [i, i+1) that lies in [low, high).
 double overlap(int i, double low, double high) {
   return std::clamp(std::min(high, i + 1.0) - std::max(low, static_cast<double>(i)), 0.0, 1.0);
 }
@@ -42,7 +42,7 @@ std::string printable(std::string text) {
   return text;
 }
 
-// Whole pixels of the clip area; coverage of the line in each.
+// The part of each pixel in the clip area that a line covers.
 struct Coverage {
   int left, top, width, height;
   std::vector<float> values;
@@ -114,7 +114,7 @@ void Canvas::line(const std::vector<Point>& points, double width, Color color, d
 void Canvas::text(Point origin, const std::string& text, double scale, Color color, bool vertical) {
   std::string letters = printable(text);
   constexpr std::size_t kVertexBytes = 16;      // x, y, z, color; four of them make a rectangle
-  constexpr std::size_t kBytesPerLetter = 270;  // by stb_easy_font's manual, and some more
+  constexpr std::size_t kBytesPerLetter = 270;  // a little more than stb_easy_font's manual says
   std::vector<char> vertices(64 + kBytesPerLetter * 2 * letters.size());
   const int count = stb_easy_font_print(0, 0, letters.data(), nullptr, vertices.data(),
                                         static_cast<int>(vertices.size()));

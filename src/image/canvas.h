@@ -15,7 +15,7 @@ struct Color {
   std::uint8_t blue = 0;
 };
 
-// In pixels; y grows downwards. Pixel (x, y) covers [x, x+1) x [y, y+1).
+// A position in pixels; y grows downwards. Pixel (x, y) covers [x, x+1) x [y, y+1).
 struct Point {
   double x = 0;
   double y = 0;
@@ -35,13 +35,13 @@ class Canvas {
   // Edges between pixels are antialiased.
   void fill(const Rectangle& area, Color color, double opacity = 1.0);
 
-  // A line through the points, `width` pixels wide, cut off at `clip`. Where it crosses itself it
-  // is no darker.
+  // Draws a line through the points, `width` pixels wide, cut off at `clip`. It is not darker where
+  // it crosses itself.
   void line(const std::vector<Point>& points, double width, Color color, double opacity,
             const Rectangle& clip);
 
-  // ASCII text whose box begins at `origin`; vertical text runs upwards from it. `scale`: pixels
-  // per font unit (capital letters are 7 units high). Other characters appear as '?'.
+  // Draws ASCII text whose box begins at `origin`; vertical text runs upwards from there. `scale`
+  // is pixels per font unit (capital letters are 7 units high). Other characters appear as '?'.
   void text(Point origin, const std::string& text, double scale, Color color,
             bool vertical = false);
   static double text_width(const std::string& text, double scale);

@@ -24,11 +24,11 @@ constexpr std::size_t kMaxFileBytes = std::size_t{1} << 30;
   throw DataError(name.empty() ? reason : name + ": " + reason);
 }
 
-// stb has one idea of an error text for all formats, written for programmers.
+// stb's error texts are short and for programmers, so they stand in brackets after words for users.
 std::string decoder_reason() {
   const char* reason = stbi_failure_reason();
   return std::string("damaged or unsupported image (") +
-         (reason != nullptr ? reason : "no reason") + ")";
+         (reason != nullptr ? reason : "no reason given") + ")";
 }
 
 const stbi_uc* stb_bytes(std::span<const std::byte> file) {
@@ -43,7 +43,7 @@ MappedFile map_image(const fs::path& path) {
   }
 }
 
-// Pixels as the decoder returns them; two channels (grey and alpha) become four.
+// Copies pixels from the decoder; two channels (grey and alpha) become four.
 Image to_image(const stbi_uc* pixels, int height, int width, int channels) {
   Image image(height, width, channels == 2 ? 4 : channels);
   if (channels != 2) {
@@ -65,7 +65,7 @@ void check_text(const std::string& keyword, const std::string& text) {
   };
   if (keyword.empty() || keyword.size() > 79 || edge_space ||
       !std::all_of(keyword.begin(), keyword.end(), printable))
-    throw std::invalid_argument("'" + keyword + "' is no keyword for a PNG text");
+    throw std::invalid_argument("'" + keyword + "' is not a keyword for a PNG text");
   if (text.find('\0') != std::string::npos)
     throw std::invalid_argument("a PNG text cannot contain NUL");
 }
@@ -83,11 +83,11 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
   const int size = static_cast<int>(file.size());
   if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
     fail(name, decoder_reason());
-  // A BMP file whose first row is the top one says so by a negative height.
+  // A negative height in a BMP file says that its first row is the top one.
   if (file_format(file) == FileFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
     info.height = -info.height;
   const long long pixels = static_cast<long long>(info.width) * info.height;
-  if (info.width < 1 || info.height < 1) fail(name, "image without pixels");
+  if (info.width < 1 || info.height < 1) fail(name, "the image has no pixels");
   if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)
     fail(name, "claims " + std::to_string(info.width) + "x" + std::to_string(info.height) +
                    " pixels, more than the " + std::to_string(kMaxImageSide) + " a side and " +
@@ -135,7 +135,7 @@ std::string encode_png(const Image& image, const PngText& text) {
     check_text(keyword, value);
     chunks += make_png_chunk("tEXt", keyword + '\0' + value);
   }
-  // Texts go right behind the header, where readers find them without touching the pixels.
+  // Texts come directly after the header, where readers find them without reading the pixels.
   constexpr std::size_t kSignatureAndHeader = 8 + 12 + 13;
   return png.insert(kSignatureAndHeader, chunks);
 }

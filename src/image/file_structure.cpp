@@ -38,7 +38,7 @@ std::string bmp_damage(Bytes file) {
   const auto height = static_cast<std::uint64_t>(std::abs(std::int64_t{signed_height}));
   const std::uint64_t bits =
       width * (is_os2 ? little_endian(file, 24, 2) : little_endian(file, 28, 2));
-  // Rows are padded to 32 bits; the padding of the last one is no loss.
+  // Rows are padded to 32 bits; the padding of the last row may be missing.
   const std::uint64_t stride = (bits + 31) / 32 * 4;
   const std::uint64_t needed = offset + (height > 0 ? (height - 1) * stride + (bits + 7) / 8 : 0);
   return needed > file.size() ? "truncated BMP file" : "";

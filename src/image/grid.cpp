@@ -7,9 +7,9 @@
 namespace ddpm {
 namespace {
 
-constexpr std::uint8_t kBackground = 48;  // neither the black of digits nor the white of clip art
+constexpr std::uint8_t kBackground = 48;  // dark grey: images are often black or white at the edge
 
-// Copies `image` to `sheet` with every pixel repeated `scale` times both ways.
+// Copies `image` to `sheet` with every pixel repeated `scale` times in both directions.
 void paste(const Image& image, int scale, Image& sheet, int top, int left) {
   for (int y = 0; y < image.height * scale; ++y) {
     std::uint8_t* to = sheet.at(top + y, left);
@@ -34,7 +34,7 @@ Image make_grid(std::span<const Image> images, const GridOptions& options) {
   for (const Image& image : images)
     if (image.height != first.height || image.width != first.width ||
         image.channels != first.channels)
-      throw std::invalid_argument("images of a grid have one shape");
+      throw std::invalid_argument("images of a grid must have the same shape");
   const int count = static_cast<int>(images.size());
   const int columns =
       options.columns > 0 ? options.columns : static_cast<int>(std::ceil(std::sqrt(count)));

@@ -6,7 +6,7 @@
 namespace ddpm {
 namespace {
 
-// A colour value over white paper: alpha 255 hides the paper, 0 shows only it.
+// A colour value over white paper: alpha 255 hides the paper, alpha 0 shows only the paper.
 std::uint8_t over_white(std::uint8_t value, std::uint8_t alpha) {
   return static_cast<std::uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
 }
@@ -15,7 +15,7 @@ std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
   return static_cast<std::uint8_t>((299 * red + 587 * green + 114 * blue + 500) / 1000);
 }
 
-// One pixel to RGBA, which is not opaque only if it came with alpha.
+// Converts one pixel to RGBA; without alpha it becomes opaque.
 void to_rgba(const std::uint8_t* from, int channels, std::uint8_t (&rgba)[4]) {
   rgba[0] = from[0];
   rgba[1] = channels == 1 ? from[0] : from[1];

@@ -10,7 +10,7 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-// Markers, the byte behind FF (ISO/IEC 10918-1, table B.1).
+// Markers: the byte after FF (ISO/IEC 10918-1, table B.1).
 constexpr std::uint32_t kHuffmanTables = 0xc4;
 constexpr std::uint32_t kProgressiveFrame = 0xc2;
 constexpr std::uint32_t kEndOfImage = 0xd9;
@@ -24,15 +24,15 @@ std::uint32_t byte_at(Bytes bytes, std::size_t i) {
   return std::to_integer<std::uint32_t>(bytes[i]);
 }
 
-// Restart and temporary markers and the start of the image have no segment.
+// Whether no segment follows the marker: restart and temporary markers, and the start of the image.
 bool stands_alone(std::uint32_t marker) {
   return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8);
 }
 
 bool starts_frame(std::uint32_t marker) { return marker >= 0xc0 && marker <= 0xc2; }
 
-// Position of the first marker byte pair FF xx in entropy-coded data; FF 00 is a stuffed FF and
-// D0..D7 restart it.
+// The position of the first marker FF xx that ends entropy-coded data. FF 00 stands for a data byte
+// FF, and FF D0 to FF D7 only restart the coding.
 std::size_t skip_entropy_coded(Bytes file, std::size_t i) {
   for (; i + 1 < file.size(); ++i) {
     if (file[i] != std::byte{0xff}) continue;
@@ -42,13 +42,13 @@ std::size_t skip_entropy_coded(Bytes file, std::size_t i) {
   return i;
 }
 
-// Which tables have been defined so far, and whether a scan finds its own.
+// Records which tables have been defined, and checks that a scan's tables are among them.
 class Tables {
  public:
-  // The content of a DHT segment: class and number, how many codes of each length 1 to 16, symbols.
+  // Reads a DHT segment: class and number, how many codes of each length 1 to 16, symbols.
   std::string define(Bytes segment) {
     constexpr std::size_t kHeader = 17;
-    // With 256 codes, index 255 is a code like others but stb_image's mark for "none".
+    // With 256 codes the index 255 would be a code, but stb_image uses 255 to mark "none".
     constexpr std::uint32_t kMostCodes = 255;
     while (!segment.empty()) {
       if (segment.size() < kHeader) return kBadTables;
@@ -63,8 +63,8 @@ class Tables {
     return "";
   }
 
-  // The content of an SOS segment: count, then component and its DC and AC tables, then the range
-  // of coefficients and the bit positions.
+  // Reads an SOS segment: count, then each component with its DC and AC tables, then the range of
+  // coefficients and the bit positions.
   std::string check_scan(Bytes segment, bool progressive) const {
     const std::size_t count = segment.empty() ? 0 : byte_at(segment, 0);
     if (segment.size() != 4 + 2 * count) return "damaged JPEG file (wrong scan header)";

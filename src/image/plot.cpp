@@ -16,15 +16,16 @@ constexpr Color kWhite = {255, 255, 255};
 constexpr Color kInk = {40, 44, 52};
 constexpr Color kFaintInk = {110, 116, 128};
 constexpr Color kGridColor = {228, 230, 235};
-// Distinct for people with colour blindness: blue, vermillion, green, purple (Okabe and Ito).
+// People with colour blindness can tell these apart: blue, vermillion, green, purple (Okabe and
+// Ito).
 constexpr std::array<Color, 4> kSeriesColors = {
     {{0, 114, 178}, {213, 94, 0}, {0, 158, 115}, {170, 85, 150}}};
 
-constexpr double kTextScale = 1.5;  // of numbers and labels, in pixels per font unit
+constexpr double kTextScale = 1.5;  // numbers and labels, in pixels per font unit
 constexpr double kTitleScale = 2.0;
 constexpr double kLetterHeight = 7;  // font units
 
-// Usable points of one series and their moving average.
+// The usable points of one series and their moving average.
 struct Curve {
   std::string name;
   Color color;
@@ -33,9 +34,9 @@ struct Curve {
   std::vector<double> smooth;
 };
 
-// Mean over `radius` points on both sides. Where fewer are left on one side the other takes no more
-// either, or the ends of a falling curve would be pulled down or up; only at its calm end a minimum
-// keeps noise out.
+// The mean over `radius` points on both sides. Near an end, where one side has fewer points, the
+// other side uses no more than that; otherwise the ends of a falling curve would be pulled down or
+// up. At the calm right end a minimum number keeps noise out.
 std::vector<double> moving_average(const std::vector<double>& values, std::size_t radius) {
   std::vector<double> sums(values.size() + 1, 0.0);
   for (std::size_t i = 0; i < values.size(); ++i) sums[i + 1] = sums[i] + values[i];
@@ -49,7 +50,7 @@ std::vector<double> moving_average(const std::vector<double>& values, std::size_
   return means;
 }
 
-// Beyond these sizes the arithmetic of axes would overflow.
+// Numbers beyond these sizes would overflow in the arithmetic of axes.
 constexpr double kSmallest = 1e-100;
 constexpr double kLargest = 1e100;
 
@@ -93,8 +94,8 @@ Range range_of_xs(const std::vector<Curve>& curves) {
   return curves.empty() ? Range{0, 1} : range;
 }
 
-// Holds every average and all but the most extreme percent of the points, which would flatten the
-// rest.
+// The range holds every average and all points but the most extreme percent, which would flatten
+// the rest.
 Range range_of_ys(const std::vector<Curve>& curves, bool log_y) {
   if (curves.empty()) return log_y ? Range{0.1, 1} : Range{0, 1};
   Range range;
@@ -145,7 +146,7 @@ class LinePlot {
 
   std::vector<Point> to_points(const Curve& curve, const std::vector<double>& ys) const {
     std::vector<Point> points;
-    // Outliers may lie farther away than an int can count; a bit beyond the edge does as well.
+    // An outlier may lie farther away than an int can count, so it is drawn just beyond the edge.
     const auto nearby = [this](double y) {
       return std::clamp(y, -1.0 * options_.height, 2.0 * options_.height);
     };
@@ -196,7 +197,7 @@ class LinePlot {
                  kTextScale, kInk, /*vertical=*/true);
   }
 
-  // Top right, where falling curves are not.
+  // The legend is at the top right, because a falling curve leaves that corner free.
   void draw_legend() {
     double y = area_.top + 16;
     for (const Curve& curve : curves_) {
@@ -211,7 +212,7 @@ class LinePlot {
   const PlotOptions& options_;
   std::vector<Curve> curves_;
   Canvas canvas_;
-  Rectangle area_;  // that the axes span
+  Rectangle area_;  // the area between the axes
   Axis x_axis_;
   Axis y_axis_;
 };

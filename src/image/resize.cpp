@@ -20,8 +20,7 @@
 namespace ddpm {
 namespace {
 
-// Length of a side that is to the other as `part` to `whole`, at least one pixel and at most
-// `limit`.
+// Returns other * part / whole, rounded, at least one pixel and at most `limit`.
 int proportional(int other, int part, int whole, int limit) {
   const std::int64_t exact = (std::int64_t{other} * part + whole / 2) / whole;
   return static_cast<int>(std::clamp<std::int64_t>(exact, 1, limit));
@@ -31,7 +30,7 @@ int proportional(int other, int part, int whole, int limit) {
 
 Image resize(const Image& image, int height, int width) {
   if (height < 1 || width < 1 || image.pixels.empty())
-    throw std::invalid_argument("images are resized from and to at least one pixel");
+    throw std::invalid_argument("images must have at least one pixel before and after resizing");
   Image result(height, width, image.channels);
   const int alpha = image.channels == 4 ? 3 : STBIR_ALPHA_CHANNEL_NONE;
   const int done = stbir_resize_uint8_generic(
@@ -52,7 +51,7 @@ Image crop(const Image& image, int top, int left, int height, int width) {
   return result;
 }
 
-// Crops first: an extreme panorama scaled as a whole would need a huge intermediate image.
+// Crops first, because scaling a whole extreme panorama would need a huge intermediate image.
 Image resize_and_center_crop(const Image& image, int height, int width) {
   if (image.height == height && image.width == width) return image;
   int window_height = image.height;

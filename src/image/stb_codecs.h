@@ -1,5 +1,6 @@
-// stb_image and stb_image_write, private to codec.cpp: compiled as static functions, so that they
-// cannot clash with another copy in the process, and with only the decoders this program offers.
+// stb_image and stb_image_write, private to codec.cpp. They are compiled as static functions, so
+// that they cannot clash with another copy in the process, and with only the decoders that are used
+// here.
 #pragma once
 
 #include <cstddef>
@@ -7,8 +8,8 @@
 
 namespace ddpm {
 
-// The largest legal need is 512 MiB: 64 Mi pixels of 16-bit RGBA. A compressed stream that wants
-// more is a bomb, and the decoder reports "outofmem" for it.
+// The largest allowed image needs 512 MiB: 64 Mi pixels of 16-bit RGBA. A compressed stream that
+// needs more is a bomb, and the decoder reports "outofmem" for it.
 inline constexpr std::size_t kMaxDecoderAllocation = std::size_t{768} << 20;
 
 inline void* limited_malloc(std::size_t size) {

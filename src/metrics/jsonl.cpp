@@ -32,7 +32,7 @@ std::optional<MetricValue> to_value(const Json& json) {
   return std::nullopt;
 }
 
-// Ends a line that a crash cut short. Returns the path, for use before the writer opens it.
+// Ends a line that a crash cut short, before the writer opens the file. Returns the path.
 const std::filesystem::path& close_torn_line(const std::filesystem::path& path) {
   if (!std::filesystem::exists(path)) return path;
   const MappedFile file(path);

@@ -19,7 +19,7 @@ namespace {
 constexpr const char* kPrefix = "events.out.tfevents.";
 constexpr const char* kSuffix = ".ddpm";
 
-// CRC-32C (Castagnoli), reflected; zlib's is another polynomial.
+// CRC-32C (Castagnoli), reflected. zlib's CRC-32 uses another polynomial.
 std::uint32_t crc32c(std::string_view bytes) {
   static const auto table = [] {
     std::array<std::uint32_t, 256> remainders{};
@@ -41,7 +41,7 @@ void append_masked_crc(std::string& to, std::string_view bytes) {
   append_little_endian(to, std::rotr(crc, 15) + 0xa282ead8u, 4);
 }
 
-// A protocol buffer message, field by field.
+// Builds a protocol buffer message field by field.
 class Message {
  public:
   Message& integer(unsigned field, std::int64_t value) {
@@ -79,7 +79,7 @@ class Message {
   std::string bytes_;
 };
 
-// Numbers of fields: tensorboard/compat/proto/{event,summary,tensor,tensor_shape}.proto.
+// The field numbers are from tensorboard/compat/proto/{event,summary,tensor,tensor_shape}.proto.
 
 Message event(double wall_time, std::int64_t step) {
   Message message;
@@ -97,7 +97,8 @@ double seconds_since_1970() {
   return std::chrono::duration<double>(now).count();
 }
 
-// Sorts behind the names of earlier files of the folder: TensorBoard reads in that order.
+// The name sorts behind those of earlier files in the folder, because TensorBoard reads the files
+// in that order.
 std::string new_file_name() {
   std::string host = host_name();
   std::ranges::replace(host, '/', '_');

@@ -35,7 +35,7 @@ TEST(Choice, IsParsedByItsExactName) {
 TEST(Choice, OfAnOptionIsRefusedWithTheKnownOnes) {
   EXPECT_EQ(choose<Wind>("--wind", "north"), Wind::kNorth);
   EXPECT_EQ(testing::message_of<ConfigError>([] { choose<Wind>("--wind", "west"); }),
-            "--wind: 'west' is none of north, south_east");
+            "--wind: unknown 'west'; choose from north, south_east");
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ TEST(FileLock, MovesWithItsOwner) {
   EXPECT_THROW(FileLock(folder / "lock"), ConfigError);
 }
 
-// The file of a process that was killed says nothing; its lock died with it.
+// The file of a killed process does not matter: its lock ended with the process.
 TEST(FileLock, OfADeadProcessIsNoObstacle) {
   const testing::TemporaryFolder folder;
   const fs::path path = folder / "lock";

@@ -43,7 +43,7 @@ TEST(ReadFile, TakesAtMostTheAllowedBytes) {
   EXPECT_TRUE(contains(message, "5 bytes are more than the 4 allowed")) << message;
 }
 
-// Sparse: it claims 8 EiB - 1 or as near to it as the file system allows.
+// The file is sparse: its size is 8 EiB - 1, or as near to that as the file system allows.
 TEST(ReadFile, AllocatesNothingForATooLargeFile) {
   const TemporaryFolder folder;
   const fs::path file = folder.write("a", "");
@@ -135,7 +135,7 @@ TEST(FileWriter, LeavesNothingWhereAFolderIsInTheWay) {
   EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a/inside"});
 }
 
-// As root the rename would succeed, and everybody's device be gone.
+// For root the rename would succeed and destroy the device.
 TEST(FileWriter, LeavesDevicesAndPipesAlone) {
   const TemporaryFolder folder;
   const fs::path pipe = folder / "pipe", link = folder / "link";
@@ -143,7 +143,7 @@ TEST(FileWriter, LeavesDevicesAndPipesAlone) {
   fs::create_symlink(pipe, link);
   for (const fs::path& path : {pipe, link}) {
     const std::string message = message_of<IoError>([&] { FileWriter writer(path); });
-    EXPECT_TRUE(contains(message, path.string() + "': it exists, and is no regular file"))
+    EXPECT_TRUE(contains(message, path.string() + "': it exists and is not a regular file"))
         << message;
   }
   EXPECT_TRUE(fs::is_fifo(pipe));
@@ -244,7 +244,7 @@ TEST(ListFiles, SeesAFileOnceDespiteALoopOfLinks) {
   EXPECT_EQ(listing(folder.path()), (std::vector<std::string>{"a/file"}));
 }
 
-// Two links to a parent make 2^n paths of depth n.
+// With two links to a parent there are 2^n paths of depth n.
 TEST(ListFiles, EndsForManyLoopsOfLinks) {
   const TemporaryFolder folder;
   folder.write("file", "");

@@ -24,8 +24,9 @@ TEST(ProgressStyle, ParsesItsNames) {
   EXPECT_EQ(parse_choice<ProgressStyle>("json"), ProgressStyle::kJson);
   EXPECT_EQ(parse_choice<ProgressStyle>("off"), ProgressStyle::kOff);
   for (const char* name : {"", "Bar", "none", "barr"})
-    EXPECT_EQ(testing::message_of<ConfigError>([&] { choose<ProgressStyle>("--progress", name); }),
-              std::string("--progress: '") + name + "' is none of auto, bar, plain, json, off");
+    EXPECT_EQ(
+        testing::message_of<ConfigError>([&] { choose<ProgressStyle>("--progress", name); }),
+        std::string("--progress: unknown '") + name + "'; choose from auto, bar, plain, json, off");
 }
 
 // Tests have no terminal.
@@ -97,7 +98,7 @@ TEST(Progress, TellsTheTimeLeftAsSoonAsItCan) {
   EXPECT_EQ(line(ProgressStyle::kJson, 1),
             "{\"task\":\"sampling\",\"done\":1,\"total\":4,\"unit\":\"images\",\"seconds_left\":"
             "null,\"note\":\"t = 9\"}\n");
-  // Half an image counts.
+  // Half an image counts too.
   EXPECT_EQ(line(ProgressStyle::kPlain, 1.5), "sampling 1/4 images (38 %), t = 9, 0 s left\n");
 }
 

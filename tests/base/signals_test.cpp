@@ -9,7 +9,7 @@
 namespace ddpm {
 namespace {
 
-// Each runs in a process of its own: handlers and flags are the process's.
+// Each test runs in a process of its own, because handlers and flags belong to the process.
 [[noreturn]] void leave(bool as_expected) { std::_Exit(as_expected ? 0 : 1); }
 
 TEST(Signals, AskToStopWithTheirExitCode) {
@@ -38,7 +38,7 @@ TEST(Signals, AskToStopWithTheirExitCode) {
       ::testing::ExitedWithCode(0), "");
 }
 
-// A command that does not look at the flag must not be deaf.
+// A command that does not look at the flag must still end at a signal.
 TEST(Signals, EndAProgramThatDoesNotHandleThem) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     EXPECT_EXIT(

@@ -21,11 +21,11 @@ TEST(Stopwatch, DoesNotCountItsRests) {
   watch.pause();
   const double before = watch.seconds();
   wait();
-  watch.pause();  // rests already
+  watch.pause();  // it is paused already
   EXPECT_EQ(watch.seconds(), before);
   watch.resume();
   wait();
-  watch.resume();  // runs already: what it has counted stays
+  watch.resume();  // it runs already: the time so far is kept
   EXPECT_GE(watch.seconds(), before + 0.02);
   watch = {};
   EXPECT_LT(watch.seconds(), before);

@@ -1,4 +1,4 @@
-// What somebody is told who made a mistake in a config.
+// The messages that mistakes in a config give.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
@@ -83,9 +83,9 @@ TEST(ConfigError, NamesValueAndRange) {
 
 TEST(ConfigError, NamesTheShapeThatIsExpected) {
   EXPECT_EQ(error_of("{\"training\": 5}"),
-            "a.json:1: training is a section, it must be an object, { ... }, not 5");
+            "a.json:1: training is a section and must be an object, { ... }, not 5");
   EXPECT_EQ(error_of("{\"training\": [1]}"),
-            "a.json:1: training is a section, it must be an object, { ... }, not [1]");
+            "a.json:1: training is a section and must be an object, { ... }, not [1]");
   EXPECT_EQ(error_of("{\"training\": {\"steps\": {}}}"),
             "a.json:1: training.steps must be an integer in [1, 1000000000000], not an object");
   EXPECT_EQ(
@@ -112,9 +112,9 @@ TEST(ConfigError, NamesTheShapeThatIsExpected) {
 
 TEST(ConfigError, RefusesAKeyThatIsSetTwice) {
   EXPECT_EQ(error_of("{\"run\": {\"seed\": 1,\n\n\"seed\": 2}}"),
-            "a.json:3: 'run.seed' is set twice, first in line 1");
+            "a.json:3: 'run.seed' is set twice, first on line 1");
   EXPECT_EQ(error_of("{\"run\": {\"seed\": 1},\n\"run\": {\"name\": \"x\"}}"),
-            "a.json:2: 'run' is set twice, first in line 1");
+            "a.json:2: 'run' is set twice, first on line 1");
 }
 
 TEST(ConfigError, NamesLineAndColumnOfBadJson) {
@@ -206,7 +206,7 @@ TEST(ConfigError, StopsFilesThatExtendTooMany) {
 
 TEST(ConfigError, RefusesExtendsInATextWithoutAPlace) {
   EXPECT_EQ(error_of("{\n\"extends\": \"b.json\"}"),
-            "a.json:2: extends: only a config file of its own can extend others");
+            "a.json:2: extends: only a config file can extend others");
 }
 
 }  // namespace

@@ -97,7 +97,7 @@ TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {
   EXPECT_EQ(model["upsample"]["anyOf"][1]["items"], model["upsample"]["anyOf"][0]);
   EXPECT_EQ(model["attention"], json::parse(R"({
     "type": "array", "items": {"type": "boolean"}, "minItems": 1, "maxItems": 10,
-    "description": "Which levels have self-attention, full resolution first; model.middle_attention is that of the middle",
+    "description": "Which levels have self-attention, full resolution first; the middle has model.middle_attention",
     "default": [false, true, false, false]})"));
   EXPECT_EQ(top["data"]["properties"]["channels"]["enum"], json::parse("[0, 1, 3, 4]"));
   EXPECT_EQ(top["run"]["properties"]["device"]["pattern"], "^(auto|cpu|cuda(:[0-9]{1,3})?)$");
@@ -108,13 +108,14 @@ TEST(ConfigMarkdown, HasATableRowForEveryKey) {
   const std::string text = config_markdown();
   for (const Section& section : sections())
     EXPECT_TRUE(contains(text, "\n## " + section.name + "\n")) << section.name;
-  EXPECT_TRUE(contains(text,
-                       "| `weights` | string | `\"ema\"` | `ema \\| raw` | ema: averaged weights, "
-                       "where the run has them; raw: those of the last step |\n"));
+  EXPECT_TRUE(
+      contains(text,
+               "| `weights` | string | `\"ema\"` | `ema \\| raw` | ema: the averaged weights, "
+               "if the run has them; raw: those of the last step |\n"));
   EXPECT_TRUE(contains(text,
                        "| `seed` | integer | `0` | `>= 0` | Seed of all random numbers "
                        "*(fixed)* |\n"));
-  // No bar inside a cell ends it: every row has five cells.
+  // Bars inside cells are escaped, so every row has five cells.
   const std::regex bar(R"((^|[^\\])\|)");
   std::istringstream lines(text);
   for (std::string line; std::getline(lines, line);) {

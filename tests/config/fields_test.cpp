@@ -11,7 +11,7 @@
 namespace ddpm {
 namespace {
 
-// How many members an aggregate has: the longest list of braces that can initialise it.
+// Counts the members of an aggregate: the longest list in braces that can initialise it.
 struct Anything {
   template <class T>
   operator T() const;  // NOLINT(google-explicit-constructor): must convert, is never called
@@ -33,8 +33,8 @@ TEST(Fields, CountMembersAsThisTestNeeds) {
   EXPECT_EQ(member_count<Three>(), 3U);
 }
 
-// Together these two prove that no member of a struct is missing from the table: as many fields as
-// members, all distinct, each inside the struct its path names.
+// Together these two tests prove that the table has every member of the structs: there are as many
+// fields as members, all are distinct, and each lies in the struct that its path names.
 TEST(Fields, AreAsManyAsTheMembersOfTheStructs) {
   const std::map<std::string, std::size_t> expected = {
       {"run", member_count<RunConfig>()},

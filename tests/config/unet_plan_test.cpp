@@ -29,8 +29,8 @@ void expect_rows(const UNetPlan& plan, const std::vector<Row>& rows) {
 
 constexpr Way kDown = Way::kDown, kMiddle = Way::kMiddle, kUp = Way::kUp;
 
-// By hand from UNet2DModel (block_out_channels 32, 64; layers_per_block 2; attention below): what
-// joins on the way up are the results of the way down, last first.
+// The numbers were derived by hand from UNet2DModel (block_out_channels 32, 64; layers_per_block 2;
+// attention below): the results of the way down join on the way up, the last one first.
 TEST(UNetPlan, IsTheOrderOfEvaluation) {
   ModelConfig model;
   model.base_width = 32;

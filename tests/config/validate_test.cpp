@@ -11,7 +11,7 @@ std::string error_of(const Config& config) {
   return config_error([&] { validate(config); });
 }
 
-// The network of labml's experiment, whose widths compound and change in the last block of a level.
+// The network of labml's experiment: its widths compound, and change in the last block of a level.
 ModelConfig labml() {
   ModelConfig model;
   model.base_width = 64;
@@ -36,7 +36,7 @@ TEST(Validate, WantsOneEntryALevel) {
   config.model.attention = {true};
   EXPECT_EQ(error_of(config),
             "config: model.width_multipliers = [1, 2, 2, 2] and model.attention = [true]: both "
-            "lists need one entry a level, as many as the other");
+            "lists need one entry for each level, so they must have the same length");
 }
 
 TEST(Validate, ExplicitWidthsNeedOneEntryALevelToo) {
@@ -104,12 +104,11 @@ TEST(Validate, WantsHeadsThatFillTheAttentionWidths) {
   Config config;
   config.model.attention_head_width = 96;
   EXPECT_EQ(error_of(config),
-            "config: model.attention_head_width = 96: heads of that width do not fill the 256 "
-            "channels of the attention in the middle; set it to 64, or to 0 for one "
-            "head of all channels");
+            "config: model.attention_head_width = 96: the 256 channels of the attention in the "
+            "middle are not a multiple of it; set it to 64, or to 0 for one head of all channels");
   config.model.attention_head_width = 256;
   EXPECT_NO_THROW(validate(config));
-  // The last block of the way up narrows level 1's attention to level 0's 128 channels.
+  // On the way up the last block narrows the attention of level 1 to the 128 channels of level 0.
   config.model.width_change = WidthChange::kLastBlock;
   EXPECT_NE(error_of(config).find("the 128 channels of the attention in the last block of level 1"),
             std::string::npos);
@@ -128,8 +127,8 @@ TEST(Validate, WantsNoiseThatGrows) {
   Config config;
   config.diffusion.beta_start = 0.5;
   EXPECT_EQ(error_of(config),
-            "config: diffusion.beta_start = 0.5 and diffusion.beta_end = 0.02: noise must not "
-            "shrink along the process; swap them");
+            "config: diffusion.beta_start = 0.5 and diffusion.beta_end = 0.02: the noise must not "
+            "decrease along the process; swap them");
 }
 
 TEST(Validate, WantsBatchesThatSplitEvenly) {
@@ -148,8 +147,8 @@ TEST(Validate, WantsNoMoreStepsThanTheProcessHas) {
   config.diffusion.timesteps = 50;
   config.sampling.steps = 51;
   EXPECT_EQ(error_of(config),
-            "config: sampling.steps = 51 and diffusion.timesteps = 50: sampling has at most as "
-            "many steps as the diffusion process; set sampling.steps=50, or 0 for all");
+            "config: sampling.steps = 51 and diffusion.timesteps = 50: sampling cannot have more "
+            "steps than the diffusion process; set sampling.steps=50, or 0 for all");
 }
 
 TEST(Validate, ListsEveryContradiction) {
@@ -190,7 +189,7 @@ TEST(Validate, ChecksAGivenImageSize) {
   config.data.width = 28;
   EXPECT_EQ(error_of(config),
             "config: data.height = 0, data.width = 28 and model.width_multipliers = [1, 2, 2, 2]: "
-            "images of 28x28 pixels (height x width) do not fit a network of 4 levels, which needs "
+            "images of 28x28 pixels (width x height) do not fit a network of 4 levels, which needs "
             "multiples of 8; set data.height=32 and data.width=32, or use at most 3 levels in "
             "model.width_multipliers and model.attention");
   config.data.width = 32;
@@ -215,7 +214,7 @@ TEST(ImageSize, MustHalveOnceALevel) {
 
 TEST(ImageSize, ErrorNamesTheNearestSizesAndFewerLevels) {
   EXPECT_EQ(config_error([] { check_image_size(ModelConfig{}, 5, 218); }),
-            "config: images of 5x218 pixels (height x width) do not fit a network of 4 levels, "
+            "config: images of 218x5 pixels (width x height) do not fit a network of 4 levels, "
             "which needs multiples of 8; set data.height=8 and data.width=216, or use at most 1 "
             "level in model.width_multipliers and model.attention");
 }

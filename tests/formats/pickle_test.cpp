@@ -65,12 +65,12 @@ TEST(Pickle, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(contains(error_of("(NR."), "the stack is empty")) << "not across a mark";
   EXPECT_TRUE(contains(error_of("}u."), "no mark"));
   EXPECT_TRUE(contains(error_of("}(K\x01u."), "a key without a value"));
-  EXPECT_TRUE(contains(error_of("NK\x01K\x02s."), "no dictionary"));
+  EXPECT_TRUE(contains(error_of("NK\x01K\x02s."), "not a dictionary"));
   EXPECT_TRUE(contains(error_of("NK\x01"
                                 "a."),
-                       "no list"));
+                       "not a list"));
   EXPECT_TRUE(contains(error_of("h\x07."), "not kept"));
-  EXPECT_TRUE(contains(error_of("K\x01K\x02\x93."), "no text"));
+  EXPECT_TRUE(contains(error_of("K\x01K\x02\x93."), "not a text"));
   EXPECT_TRUE(contains(error_of("X\xff\xff\xff\x7fhello."), "truncated"));
   EXPECT_TRUE(contains(error_of("cos"), "without an end"));
   EXPECT_TRUE(contains(error_of("\x80\x09N."), "protocol"));

@@ -129,7 +129,7 @@ TEST_F(ChangedPickle, ShapesAreCheckedAgainstTheStorage) {
       contains(error_after(shape, "K\x03\x85"), "tensor 'w': its shape reaches beyond the 2"));
   EXPECT_TRUE(contains(error_after(stride, "K\x02\x85"), "reaches beyond"));
   EXPECT_TRUE(contains(error_after(shape, "J\xfe\xff\xff\xff\x85"), "reaches beyond"));
-  EXPECT_TRUE(contains(error_after(shape, "N\x85"), "the shape is no whole number"));
+  EXPECT_TRUE(contains(error_after(shape, "N\x85"), "the shape is not a whole number"));
   // A stride of 0 would make a tensor of any size from two numbers.
   std::string bomb = testing::content_of(corpus("legacy.pt"));
   bomb.replace(bomb.find(stride), 3, std::string("K\0\x85", 3));

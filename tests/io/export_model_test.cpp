@@ -147,7 +147,7 @@ TEST_F(ExportTest, WritesOtherFloatTypes) {
   for (const TensorView& view : set.tensors) EXPECT_EQ(view.dtype, DType::kBF16);
   EXPECT_TRUE(torch::allclose(predict(load(folder_ / "bf16")), predict(model), 0.1, 0.1));
   EXPECT_EQ(message_of<ConfigError>([] { choose<ExportType>("--dtype", "int8"); }),
-            "--dtype: 'int8' is none of fp32, fp16, bf16");
+            "--dtype: unknown 'int8'; choose from fp32, fp16, bf16");
 }
 
 TEST_F(ExportTest, WhatDoesNotFitLeavesNothing) {
@@ -160,8 +160,10 @@ TEST_F(ExportTest, WhatDoesNotFitLeavesNothing) {
         << name_of(target);
     EXPECT_FALSE(fs::exists(folder_ / "out"));
   }
-  EXPECT_EQ(message_of<ConfigError>([] { choose<ModelFormat>("--to", "keras"); }),
-            "--to: 'keras' is none of diffusers, ddpm, ho, pytorch_ddpm, openai, compvis, labml");
+  EXPECT_EQ(
+      message_of<ConfigError>([] { choose<ModelFormat>("--to", "keras"); }),
+      "--to: unknown 'keras'; choose from diffusers, ddpm, ho, pytorch_ddpm, openai, compvis, "
+      "labml");
 }
 
 TEST_F(ExportTest, NothingIsOverwritten) {

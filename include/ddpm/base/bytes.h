@@ -1,4 +1,4 @@
-// Numbers as bytes of files, in the order that a format prescribes, whatever the machine's own.
+// Converts numbers to the bytes of a file and back, in the byte order that the format prescribes.
 #pragma once
 
 #include <cstddef>
@@ -8,7 +8,7 @@
 
 namespace ddpm {
 
-// The unsigned number that all of `bytes`, at most eight, make: lowest byte first, or highest first.
+// Returns the unsigned number in `bytes` (at most eight), lowest byte first or highest byte first.
 constexpr std::uint64_t load_little_endian(std::span<const std::byte> bytes) {
   std::uint64_t value = 0;
   for (std::size_t i = bytes.size(); i-- > 0;)
@@ -22,7 +22,7 @@ constexpr std::uint64_t load_big_endian(std::span<const std::byte> bytes) {
   return value;
 }
 
-// Appends the lowest `size` bytes of `value`, at most eight: lowest byte first, or highest first.
+// Appends the lowest `size` (at most eight) bytes of `value`, lowest byte first or highest first.
 inline void append_little_endian(std::string& to, std::uint64_t value, std::size_t size) {
   for (std::size_t i = 0; i < size; ++i) to += static_cast<char>(value >> 8 * i & 0xff);
 }

@@ -1,7 +1,7 @@
-// Enums whose values have names: options that are one of a few.
+// Enums whose values have names, for options that take one of a few values.
 //
-// The names stand once, in an overload of choice_names beside the enum, in the order of its values,
-// which count from 0:
+// The names are written once, in an overload of choice_names beside the enum. They have the order
+// of the enum's values, which count from 0:
 //   enum class Crop { kCenter, kRandom };
 //   constexpr auto choice_names(Crop) { return name_list("center", "random"); }
 #pragma once
@@ -43,7 +43,7 @@ constexpr std::string_view name_of(E value) {
   return kChoiceNames<E>[static_cast<std::size_t>(value)];
 }
 
-// The value of that name; nothing if there is none.
+// The value with that name; nothing if there is none.
 template <Choice E>
 constexpr std::optional<E> parse_choice(std::string_view name) {
   for (const E value : kChoices<E>)
@@ -51,11 +51,11 @@ constexpr std::optional<E> parse_choice(std::string_view name) {
   return std::nullopt;
 }
 
-// Throws ConfigError "<option>: '<name>' is none of a, b, c".
+// Throws ConfigError "<option>: unknown '<name>'; choose from a, b, c".
 [[noreturn]] void refuse_choice(std::string_view option, std::string_view name,
                                 std::span<const std::string_view> known);
 
-// The value that was given to an option, as "--format". Throws ConfigError for an unknown name.
+// The value named `name` of an option such as "--format". Throws ConfigError for an unknown name.
 template <Choice E>
 E choose(std::string_view option, std::string_view name) {
   const std::optional<E> value = parse_choice<E>(name);

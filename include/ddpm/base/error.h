@@ -1,4 +1,4 @@
-// The one exception family. Every error that a user can cause or must react to is a `ddpm::Error`;
+// The program's exceptions. Every error that a user can cause or must react to is a `ddpm::Error`;
 // its type decides the exit code of the program (docs/cli.md). The message says what failed, which
 // file or key, why, and what to do about it.
 #pragma once

@@ -1,5 +1,6 @@
-// Files. Everything the program writes goes through here, so that a reader never sees half a file:
-// written beside its final name, synced, renamed, folder synced (the order leveldb uses).
+// Files. The program writes all its files through here, so that a reader never sees half a file: a
+// file is written beside its final name, synced and renamed, then its folder is synced (as leveldb
+// does).
 #pragma once
 
 #include <cstddef>
@@ -15,40 +16,40 @@ namespace ddpm {
 
 namespace fs = std::filesystem;
 
-// Whole file as bytes. Throws IoError if it cannot be read or is larger than `max_bytes`.
+// The whole file as bytes. Throws IoError if it cannot be read or is larger than `max_bytes`.
 std::string read_file(const fs::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
 
-// Replaces `path` by `content` atomically and durably. Throws IoError; the old file then still
-// stands.
+// Replaces `path` by `content` atomically and durably. If it throws IoError, the old file is
+// unchanged.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
 // Creates the folder and its parents, durably. Throws IoError with the reason.
 void make_directories(const fs::path& path);
 
-// Makes the entries of a folder durable (fsync), where it may be read.
+// Makes the entries of a folder durable (fsync); does nothing if the folder may not be read.
 void sync_directory(const fs::path& path);
 
 // Renames within one file system and syncs the parent folder. Throws IoError.
 void rename_durably(const fs::path& from, const fs::path& to);
 
-// Swaps what two names in one folder stand for, at once and durably, so that neither name is ever
-// absent. False, and nothing happened, where the file system cannot do that. Throws IoError.
+// Swaps two names in one folder, at once and durably, so that neither name is ever absent. Returns
+// false, and does nothing, where the file system cannot do that. Throws IoError.
 bool exchange_durably(const fs::path& a, const fs::path& b);
 
-// Deletes a file or a folder with everything in it; a missing one is fine. Throws IoError.
+// Deletes a file, or a folder with everything in it. Does nothing if it is missing. Throws IoError.
 void remove_recursively(const fs::path& path);
 
-// A file that grows. What is appended reaches the kernel at once, so a crash of the program loses
-// none; `sync` makes it survive a crash of the machine, and may run in another thread meanwhile.
+// A file that grows. Appended bytes reach the kernel at once, so a crash of the program loses none.
+// `sync` makes them survive a crash of the machine; another thread may call it at the same time.
 class AppendedFile {
  public:
-  // Creates it if it is missing. Throws IoError, as do the others.
+  // Creates the file if it is missing. Throws IoError, as all functions here do.
   explicit AppendedFile(const fs::path& path);
   ~AppendedFile();
   AppendedFile(const AppendedFile&) = delete;
   AppendedFile& operator=(const AppendedFile&) = delete;
 
-  // If it throws, a part may have been written.
+  // If it throws, a part of `bytes` may have been written.
   void append(std::string_view bytes);
   void sync();
 
@@ -62,7 +63,7 @@ class LineWriter {
  public:
   explicit LineWriter(const fs::path& path) : file_(path) {}
 
-  // Throws IoError; the next line then starts anew, whatever was left of this one.
+  // If it throws IoError, a part of the line may remain; the next line then starts on a new line.
   void append(std::string_view line);
   void sync() { file_.sync(); }
 
@@ -71,9 +72,9 @@ class LineWriter {
   bool torn_ = false;  // the last append failed
 };
 
-// Sequential writer of a file, for large binary content: writes beside `path`, and `finish` syncs
-// and puts the file in its place. Without it, or if it throws, what stood at `path` still does, and
-// nothing else is left.
+// Writes a large file from beginning to end. The bytes go to a file beside `path`; `finish` syncs
+// it and moves it to `path`. Without `finish`, or if it throws, the old file at `path` is unchanged
+// and the new one is removed.
 class FileWriter {
  public:
   explicit FileWriter(const fs::path& path);

@@ -1,17 +1,17 @@
-// One process at a time: a lock that the kernel releases when its owner ends, however it ends.
+// A lock that one process at a time can hold. The kernel releases it when its owner ends.
 #pragma once
 
 #include <filesystem>
 
 namespace ddpm {
 
-// Holds the lock file `path`, which says who has it. The file of a dead process is no obstacle:
-// what counts is the kernel's lock (flock(2)) on it, which died with the process. Where the file
-// system has no such locks a warning is logged and nothing is locked.
+// Holds the lock file `path`, which says who has it. The file that a dead process left behind does
+// no harm: the lock is the kernel's (flock(2)) and ended with the process. Where the file system
+// has no such locks, a warning is logged and nothing is locked.
 class FileLock {
  public:
-  // Creates the file if it is missing; its folder exists. Throws ConfigError, naming the owner, if
-  // another process has the lock; IoError if the file cannot be made.
+  // Creates the file if it is missing; its folder must exist. Throws ConfigError, naming the owner,
+  // if another process has the lock; IoError if the file cannot be made.
   explicit FileLock(const std::filesystem::path& path);
   ~FileLock();  // removes the file
   FileLock(FileLock&& other) noexcept;

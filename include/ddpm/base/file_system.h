@@ -1,6 +1,5 @@
-// The system calls by which the program changes files, behind one small interface, so that tests
-// can let the n-th of them fail and see what is left (as leveldb's tests do). Everyone else uses
-// file.h.
+// The system calls by which the program changes files, behind one small interface. Tests let the
+// n-th call fail and look at what is left (as leveldb's tests do). All other code uses file.h.
 #pragma once
 
 #include <sys/types.h>
@@ -9,8 +8,8 @@
 
 namespace ddpm {
 
-// Each function is the system call of its name: it returns what that returns, -1 with errno set on
-// failure. Used from several threads at once.
+// Each function makes the system call of its name and returns its result: -1 with errno set on
+// failure. Several threads call them at once.
 class FileSystem {
  public:
   virtual ~FileSystem() = default;
@@ -22,14 +21,14 @@ class FileSystem {
   virtual int close(int descriptor);
   virtual int make_directory(const char* path);  // mkdir(2), mode 0777 less the umask
   virtual int rename(const char* from, const char* to);
-  // Swaps what two names stand for at once. EINVAL or ENOSYS where the file system cannot.
+  // Swaps two names at once. Fails with EINVAL or ENOSYS where the file system cannot do that.
   virtual int exchange(const char* a, const char* b);
 };
 
-// What file.h works with: the system's, unless a test put another in its place.
+// The file system that file.h uses: the real one, unless a test has replaced it.
 FileSystem& file_system() noexcept;
 
-// Puts `other` in place of the system's while this object lives. For tests.
+// Replaces the real file system by `other` while this object lives. For tests.
 class ReplaceFileSystem {
  public:
   explicit ReplaceFileSystem(FileSystem& other) noexcept;

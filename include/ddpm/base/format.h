@@ -1,6 +1,6 @@
-// Text formatting with std::format's syntax, until every supported compiler has it. Only format.cpp
-// knows which library does the work: LibTorch's headers bring a version of {fmt} that does not mix
-// with the system's.
+// Formats text with std::format's syntax, until every supported compiler has std::format. Only
+// format.cpp includes {fmt}: LibTorch's headers bring another version of it, and the two cannot be
+// included in one file.
 #pragma once
 
 #include <array>
@@ -14,8 +14,8 @@
 
 namespace ddpm {
 
-// One value to be formatted: whole number, floating point, truth value, text (not copied) or the
-// name of a choice.
+// One value to be formatted: an integer, a floating-point number, a bool, a text (which is not
+// copied) or a choice, shown by its name.
 class FormatArgument {
  public:
   explicit FormatArgument(bool value) : value_(value) {}
@@ -35,7 +35,7 @@ class FormatArgument {
   std::variant<bool, long long, unsigned long long, double, std::string_view> value_;
 };
 
-// Throws std::runtime_error if the pattern does not fit the arguments, which is a mistake in the
+// Throws std::runtime_error if the pattern does not fit the arguments, which is a bug in the
 // program.
 std::string vformat_text(std::string_view pattern, std::span<const FormatArgument> arguments);
 

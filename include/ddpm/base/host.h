@@ -5,7 +5,7 @@
 
 namespace ddpm {
 
-// Its name in the network; "localhost" if it cannot be told.
+// The machine's name in the network; "localhost" if it is unknown.
 std::string host_name();
 
 }  // namespace ddpm

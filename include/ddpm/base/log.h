@@ -1,5 +1,5 @@
-// Messages for people: to standard error and, during a run, to train.log. Standard output carries
-// results only.
+// Writes messages for people to standard error and, during a run, to train.log. Standard output
+// carries results only.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,7 @@ struct LogOptions {
   std::filesystem::path file;  // also append here; empty: no file
 };
 
-// Sets up the process-wide logger. Called once by `main`; the default before that logs to standard
+// Sets up the logger of the process. `main` calls it once; before that, messages go to standard
 // error.
 void set_up_logging(const LogOptions& options);
 

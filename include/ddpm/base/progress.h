@@ -12,9 +12,9 @@ namespace ddpm {
 
 enum class ProgressStyle {
   kAuto,   // a bar on a terminal, else plain
-  kBar,    // one line that is redrawn; terminals only
-  kPlain,  // a line every ten seconds; logs
-  kJson,   // an object a line, every second; programs
+  kBar,    // one line that is redrawn, on terminals only
+  kPlain,  // a line every ten seconds, for logs
+  kJson,   // a line with a JSON object every second, for programs
   kOff,
 };
 constexpr auto choice_names(ProgressStyle) {
@@ -23,19 +23,19 @@ constexpr auto choice_names(ProgressStyle) {
 
 class Progress {
  public:
-  // `task` names it ("training"), `unit` what is counted ("steps"). `start` were done by an earlier
-  // run.
+  // `task` names the work ("training"), `unit` what is counted ("steps"). The first `start` units
+  // were done by an earlier run.
   Progress(ProgressStyle style, std::string task, std::string unit, std::int64_t total,
            std::int64_t start = 0);
   ~Progress();
   Progress(const Progress&) = delete;
   Progress& operator=(const Progress&) = delete;
 
-  // Whether an update now would show: those in between come too fast for people.
+  // Whether an update would be shown now. Most are not: they come too fast for people to read.
   bool due(double done) const;
 
-  // `done` of `total`, parts of a unit too; `note` is a short text of the caller's ("loss 0.034,
-  // 1200 images/s").
+  // Shows that `done` of `total` units are done; `done` may be a fraction. `note` is a short text
+  // such as "loss 0.034, 1200 images/s".
   void update(double done, const std::string& note);
 
   // Removes the bar from the terminal so that other lines can be written; the next update draws it
@@ -43,7 +43,7 @@ class Progress {
   void clear();
 
  private:
-  std::optional<double> seconds_left(double done) const;  // nothing: cannot be told yet
+  std::optional<double> seconds_left(double done) const;  // nothing: not known yet
   std::string render(double done, const std::string& note) const;
 
   ProgressStyle style_;

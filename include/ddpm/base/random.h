@@ -1,6 +1,6 @@
 // Counter-based random numbers: every number is a pure function of (seed, stream, step, sample,
-// element). There is no generator state to save, and neither batch size nor thread count nor device
-// changes a draw.
+// element). So there is no generator state to save, and a number does not depend on batch size,
+// thread count or device.
 //
 // Philox4x32-10: Salmon, Moraes, Dror, Shaw, "Parallel random numbers: as easy as 1, 2, 3" (SC
 // 2011).
@@ -11,13 +11,13 @@
 
 namespace ddpm {
 
-// Four 32-bit words of counter in, four words of random bits out.
+// Four 32-bit words. Philox turns a counter of four words into four words of random bits.
 using PhiloxCounter = std::array<std::uint32_t, 4>;
 using PhiloxKey = std::array<std::uint32_t, 2>;
 
 PhiloxCounter philox4x32_10(PhiloxCounter counter, PhiloxKey key) noexcept;
 
-// What a draw is for. Values are part of the reproducibility promise: never renumber, only append.
+// The purpose of a random number. Saved runs depend on the values: never renumber, only append.
 enum class RandomStream : std::uint16_t {
   kTimestep = 0,         // training: t of each sample
   kNoise = 1,            // training: epsilon
@@ -28,12 +28,12 @@ enum class RandomStream : std::uint16_t {
   kStepNoise = 6,        // sampling: z of each step
   kInitialization = 7,   // network weights; sample = index of the parameter
   kClass = 8,            // sampling: class of each image
-  kEvaluationNoise = 9,  // sampling: z by the number of the evaluation, where times repeat
+  kEvaluationNoise = 9,  // sampling: z, counted by evaluations, where a timestep may repeat
   kDropout = 256,        // dropout layer i uses stream kDropout + i
 };
 
-// Position of a draw, without the element. `sample` is global (it counts over micro-batches and
-// devices).
+// The position of a random number, without its element. `sample` counts over all micro-batches and
+// devices.
 struct RandomKey {
   std::uint64_t seed = 0;
   RandomStream stream = RandomStream::kTimestep;
@@ -44,13 +44,13 @@ struct RandomKey {
   RandomKey with_sample(std::uint64_t s) const noexcept { return {seed, stream, step, s}; }
 };
 
-// Random words of elements 4*block .. 4*block+3 of the draw named by `key`.
+// The random words of elements 4*block .. 4*block+3 at position `key`.
 PhiloxCounter random_block(const RandomKey& key, std::uint32_t block) noexcept;
 
-// Word of one element.
+// The random word of one element.
 std::uint32_t random_word(const RandomKey& key, std::uint64_t element) noexcept;
 
-// Uniform integer in [0, bound), bound in [1, 2^32]: the high part of word * bound. The bias is
+// A uniform integer in [0, bound), bound in [1, 2^32]: the high part of word * bound. The bias is
 // below bound/2^32.
 std::uint32_t random_below(const RandomKey& key, std::uint64_t element,
                            std::uint64_t bound) noexcept;

@@ -5,13 +5,13 @@
 
 namespace ddpm {
 
-// Runs from its construction on, by a clock that never goes back. Assign {} to start anew.
+// Measures time from its construction on, by a clock that never goes back. Assign {} to restart it.
 class Stopwatch {
  public:
-  // While it ran.
+  // The time that it has run, pauses not counted.
   double seconds() const { return before_ + (running_ ? since(started_) : 0); }
 
-  // No effect on one that rests / runs already.
+  // Pausing a paused stopwatch has no effect, nor has resuming a running one.
   void pause() {
     before_ = seconds();
     running_ = false;
@@ -29,7 +29,7 @@ class Stopwatch {
   }
 
   Clock::time_point started_ = Clock::now();
-  double before_ = 0;  // seconds until it last rested
+  double before_ = 0;  // seconds that it ran before the last pause
   bool running_ = true;
 };
 

@@ -9,13 +9,13 @@
 
 namespace ddpm {
 
-// Least number of inserted, deleted, replaced and swapped neighbouring bytes that turn `a` into `b`
-// (optimal string alignment). Takes time of |a| * |b|.
+// The least number of edits that turn `a` into `b`, where an edit inserts, deletes or replaces a
+// byte or swaps two neighbours (optimal string alignment). Takes time proportional to |a| * |b|.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The candidate a person most likely meant by `word`: the least edit distance, the first among
-// equals. Empty if none is near: within two edits or a third of the candidate's length, and with
-// something in common. Cheap for a `word` of any length.
+// The candidate that a person most likely meant by `word`: the one with the least edit distance,
+// the first of several. Empty if none is near. Near means within two edits or a third of the
+// candidate's length, and with something in common. Fast for a `word` of any length.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 // "a, b, c".
@@ -29,11 +29,11 @@ std::string join(std::span<const std::string> parts, std::string_view separator,
 std::string join_names(std::span<const std::string_view> names,
                        std::string_view last_separator = ", ");
 
-// "1 image", "40 images": `noun` takes an s.
+// "1 image", "40 images": the plural of `noun` must be `noun` with an s.
 std::string counted(std::int64_t count, const std::string& noun);
 
-// `text` fit for a message: at most `max_bytes` long, marked with "..." where it was cut, control
-// characters as '?'. Cuts between the characters of UTF-8.
+// Makes `text` fit for a message: at most `max_bytes` long, with "..." where it was cut, and '?'
+// for control characters. It is cut between characters of UTF-8.
 std::string shorten(std::string_view text, std::size_t max_bytes = 120);
 
 }  // namespace ddpm

@@ -1,18 +1,20 @@
-// The values of every key that is one of a few, with their names in JSON (base/choice.h). What a
-// value means is said by the help of its key (src/config/fields.cpp, docs/config.md) or, where
-// that needs a formula, here.
+// The choices of every config key that has a few possible values, with their names in JSON
+// (base/choice.h). The help of each key (src/config/fields.cpp, docs/config.md) says what a value
+// means; where that needs a formula, it is here.
 #pragma once
 
 #include "ddpm/base/choice.h"
 
 namespace ddpm {
 
-// --- run -------------------------------------------------------------------------------------------
+// --- run
+// -------------------------------------------------------------------------------------------
 
 enum class Precision { kFp32, kTf32, kBf16 };
 constexpr auto choice_names(Precision) { return name_list("fp32", "tf32", "bf16"); }
 
-// --- model -----------------------------------------------------------------------------------------
+// --- model
+// -----------------------------------------------------------------------------------------
 
 enum class AttentionKind { kQkv, kFused };
 constexpr auto choice_names(AttentionKind) { return name_list("qkv", "fused"); }
@@ -25,8 +27,9 @@ constexpr auto choice_names(MiddleAttention) {
 enum class Downsampling { kConv, kResnet };
 constexpr auto choice_names(Downsampling) { return name_list("conv", "resnet"); }
 
-// Where a 3x3 convolution of stride 2 finds zeros: right and bottom only (TensorFlow's SAME for
-// even sizes), which shifts what an output sees by one pixel, or one pixel on every side.
+// Where zeros are added around the input of a 3x3 convolution of stride 2: one column on the right
+// and one row at the bottom (TensorFlow's SAME for even sizes), or one pixel on every side. The
+// first sees a window that lies one pixel further right and down.
 enum class DownsamplePadding { kAsymmetric, kSymmetric };
 constexpr auto choice_names(DownsamplePadding) { return name_list("asymmetric", "symmetric"); }
 
@@ -60,7 +63,7 @@ constexpr auto choice_names(Activation) { return name_list("silu", "relu", "gelu
 enum class Initialization { kHo, kPytorch };
 constexpr auto choice_names(Initialization) { return name_list("ho", "pytorch"); }
 
-// Whose names the tensors of a file have (interop/names.h).
+// The program whose tensor names a file uses (interop/names.h).
 enum class NamingScheme { kDiffusers, kLabml, kHo, kPytorchDdpm, kOpenai };
 constexpr auto choice_names(NamingScheme) {
   return name_list("diffusers", "labml", "ho", "pytorch_ddpm", "openai");
@@ -69,26 +72,28 @@ constexpr auto choice_names(NamingScheme) {
 enum class QkvOrder { kByHead, kBlocked };
 constexpr auto choice_names(QkvOrder) { return name_list("by_head", "blocked"); }
 
-// --- diffusion -------------------------------------------------------------------------------------
+// --- diffusion
+// -------------------------------------------------------------------------------------
 
 enum class BetaSchedule { kLinear, kCosine, kQuadratic, kSigmoid };
 constexpr auto choice_names(BetaSchedule) {
   return name_list("linear", "cosine", "quadratic", "sigmoid");
 }
 
-// The variance of the reverse process. The learned ones come from the network, see
+// The variance of the reverse process. The network predicts the learned ones, see
 // ops::VarianceChannels.
 enum class Variance { kFixedLarge, kFixedSmall, kLearnedRange, kLearned };
 constexpr auto choice_names(Variance) {
   return name_list("fixed_large", "fixed_small", "learned_range", "learned");
 }
 
-// What a network says about x = signal x0 + sigma e: the noise e; the velocity v = signal e - sigma
-// x0 (Salimans and Ho, "Progressive Distillation", appendix D); or the image x0.
+// What a network predicts from x = signal x0 + sigma e: the noise e; the velocity v = signal e -
+// sigma x0 (Salimans and Ho, "Progressive Distillation", appendix D); or the image x0.
 enum class Prediction { kNoise, kVelocity, kImage };
 constexpr auto choice_names(Prediction) { return name_list("epsilon", "v_prediction", "sample"); }
 
-// --- data ------------------------------------------------------------------------------------------
+// --- data
+// ------------------------------------------------------------------------------------------
 
 enum class DataSource { kEmbedded, kFolder, kIdx, kCifar10 };
 constexpr auto choice_names(DataSource) {
@@ -98,7 +103,7 @@ constexpr auto choice_names(DataSource) {
 enum class Crop { kCenter, kRandom };
 constexpr auto choice_names(Crop) { return name_list("center", "random"); }
 
-// What the pixel values u = 0..255 become.
+// The range to which pixel values u = 0..255 are mapped.
 enum class PixelRange {
   kSymmetric,  // [-1,1]: u / 127.5 - 1
   kUnit,       // [0,1]: u / 255
@@ -108,7 +113,8 @@ constexpr auto choice_names(PixelRange) { return name_list("symmetric", "unit");
 enum class OnBadImage { kError, kSkip };
 constexpr auto choice_names(OnBadImage) { return name_list("error", "skip"); }
 
-// --- training --------------------------------------------------------------------------------------
+// --- training
+// --------------------------------------------------------------------------------------
 
 enum class Optimizer { kAdam, kAdamw };
 constexpr auto choice_names(Optimizer) { return name_list("adam", "adamw"); }
@@ -119,7 +125,8 @@ constexpr auto choice_names(LearningRateSchedule) { return name_list("constant",
 enum class OnNonfinite { kStop, kSkip };
 constexpr auto choice_names(OnNonfinite) { return name_list("stop", "skip"); }
 
-// --- sampling --------------------------------------------------------------------------------------
+// --- sampling
+// --------------------------------------------------------------------------------------
 
 enum class SamplerKind { kDdpm, kDdim };
 constexpr auto choice_names(SamplerKind) { return name_list("ddpm", "ddim"); }
@@ -133,7 +140,7 @@ constexpr auto choice_names(SamplingVariance) {
   return name_list("auto", "fixed_small", "fixed_large");
 }
 
-// Which of a checkpoint's two sets of weights: the averaged ones or those of the last step.
+// The two sets of weights in a checkpoint: the averaged ones and those of the last step.
 enum class WeightSet { kEma, kRaw };
 constexpr auto choice_names(WeightSet) { return name_list("ema", "raw"); }
 

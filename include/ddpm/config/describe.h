@@ -1,4 +1,4 @@
-// Texts generated from the field table: what `ddpm config` prints, and docs/config.md.
+// Texts made from the field table: the output of `ddpm config`, and docs/config.md.
 #pragma once
 
 #include <string>
@@ -8,15 +8,15 @@
 
 namespace ddpm {
 
-// The resolved config as JSON that load_config accepts back; `with_origins` adds where each value
-// came from as comments.
+// The resolved config as JSON that load_config can read again. `with_origins` adds a comment to
+// each value that says where it came from.
 std::string config_show(const ResolvedConfig& resolved, bool with_origins);
 
-// The same for programs: one JSON object, {"training.batch_size": {"value": 64, "default": 128,
+// The same for programs, as one JSON object: {"training.batch_size": {"value": 64, "default": 128,
 // "origin": "--set"}, ...}.
 std::string config_show_json(const ResolvedConfig& resolved);
 
-// One line a key: path, type, default, range, help.
+// A line for each key: path, type, default, range, help.
 std::string config_keys_text();
 
 // JSON Schema (draft 2020-12) of config files, for editors.
@@ -25,8 +25,8 @@ std::string config_schema();
 // docs/config.md.
 std::string config_markdown();
 
-// Every key with its value, aligned, one a line, for the start of a log; says the default where the
-// value is another.
+// A line for each key with its value, for the start of a log. The default is added where the value
+// differs from it.
 std::vector<std::string> settings_table(const Config& config);
 
 }  // namespace ddpm

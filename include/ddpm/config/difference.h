@@ -1,4 +1,4 @@
-// What changed between the config of a checkpoint and the config it is to continue with.
+// Differences between the config of a checkpoint and the config with which the run continues.
 #pragma once
 
 #include <string>
@@ -14,14 +14,14 @@ struct Difference {
   std::string after;
 };
 
-// Keys that define what is being trained and therefore must not change within a run; to be refused
-// if not empty.
+// The differing keys that say what is trained and so must not change within a run. If there are
+// any, the run must not continue.
 std::vector<Difference> frozen_differences(const Config& before, const Config& after);
 
-// The other keys that differ: allowed, worth a line in the log.
+// The other differing keys. These changes are allowed and logged.
 std::vector<Difference> free_differences(const Config& before, const Config& after);
 
-// Both, those first.
+// All differing keys, the frozen ones first.
 std::vector<Difference> all_differences(const Config& before, const Config& after);
 
 }  // namespace ddpm

@@ -15,8 +15,8 @@
 
 namespace ddpm {
 
-// Value of any field; of a choice (config/choices.h) its name. A field's type is the index of its
-// alternative.
+// The value of any field; a choice (config/choices.h) is given by its name. The index of the
+// alternative is the field's type.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
                                 std::vector<bool>, PerLevel<std::int64_t>, PerLevel<std::string>>;
 enum class FieldType {
@@ -30,7 +30,8 @@ enum class FieldType {
   kStringPerLevel
 };
 
-// A member of a Config that is some enum, or one for each level, by the names of its values.
+// A member of a Config that is an enum, or an enum for each level. It is read and set by the names
+// of the enum's values.
 class ChoiceMember {
  public:
   template <Choice E>
@@ -76,7 +77,7 @@ using FieldMember =
     std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
                  std::vector<bool>*, PerLevel<std::int64_t>*, ChoiceMember>;
 
-// What a single value may be. Lists: `minimum` and `maximum` hold for each element.
+// Which values are allowed. In lists `minimum` and `maximum` hold for each element.
 struct FieldLimits {
   double minimum = -std::numeric_limits<double>::infinity();
   double maximum = std::numeric_limits<double>::infinity();
@@ -97,7 +98,7 @@ struct Field {
   FieldMember (*member)(Config&);
   FieldLimits limits;
   OnResume on_resume;
-  std::string help;  // one sentence without a full stop: the unit, and what 0 means
+  std::string help;  // a sentence without a full stop, with the unit and what 0 means
 
   FieldType type() const;
   bool is_list() const;
@@ -106,8 +107,8 @@ struct Field {
   std::string name() const;     // "batch_size"
   FieldValue value(const Config& config) const;
   FieldValue default_value() const;
-  // Stores a value without checking its range. Throws std::bad_variant_access if it is not of the
-  // field's type, std::bad_optional_access if it is no name of a choice: mistakes in the program.
+  // Stores a value without checking its range. A bug in the program is reported by
+  // std::bad_variant_access (wrong type) or std::bad_optional_access (unknown name of a choice).
   void set(Config& config, const FieldValue& value) const;
 };
 
@@ -116,23 +117,23 @@ struct Section {
   std::string help;
 };
 
-// Lists with one entry a level have at most this many.
+// Lists with an entry for each level have at most this many entries.
 inline constexpr std::size_t kMaxLevels = 10;
 
 // All sections and fields, in the order in which they are shown.
 std::span<const Section> sections();
 std::span<const Field> fields();
 
-// The field of that path, or nullptr.
+// The field with that path, or nullptr.
 const Field* find_field(std::string_view path);
 
 // "integer", "list of booleans".
 std::string type_text(FieldType type);
 
-// What the field allows, to complete "must be": "an integer >= 1", "one of ema, raw".
+// The allowed values, as words that follow "must be": "an integer >= 1", "one of ema, raw".
 std::string allowed_text(const Field& field);
 
-// Only range, choices or pattern, for tables: ">= 1", "[0, 1)", "ema | raw". Empty: anything.
+// Only range, choices or pattern, for tables: ">= 1", "[0, 1)", "ema | raw". Empty: any value.
 std::string range_text(const Field& field);
 
 // Whether the value has the field's type and is within its limits.

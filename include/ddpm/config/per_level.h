@@ -20,7 +20,8 @@ class PerLevel {
   bool is_list() const { return values_.size() != 1; }
   const std::vector<T>& values() const { return values_; }
 
-  // Of a level, counted from the full resolution. Throws std::out_of_range beyond a list's end.
+  // The value of a level, counted from the full resolution. Throws std::out_of_range beyond a
+  // list's end.
   const T& at(std::int64_t level) const {
     return is_list() ? values_.at(static_cast<std::size_t>(level)) : values_.front();
   }

@@ -1,4 +1,4 @@
-// Checks that need more than one key. (Ranges of single values are in the field table.)
+// Checks that need more than one key. (The field table has the ranges of single values.)
 #pragma once
 
 #include <cstdint>
@@ -9,26 +9,24 @@
 namespace ddpm {
 
 // Throws ConfigError that lists every contradiction: keys, values, where they came from (as far as
-// `origins` knows) and the way out. load_config and config_from_json_text have done this already.
+// `origins` knows) and how to mend it. load_config and config_from_json_text call this.
 //
-// A missing data.path is no contradiction here: recipes leave it to the user, and sampling needs
-// none.
+// A missing data.path is accepted here: recipes leave it to the user, and sampling needs none.
 void validate(const Config& config, const Origins& origins = {});
 
-// Whether the network takes images of that many pixels: each level but the last halves them. Throws
-// ConfigError that names the nearest sizes, or fewer levels, as the way out.
+// Throws ConfigError if the network cannot take images of that size, because each level but the
+// last halves them. The message suggests the nearest sizes, or fewer levels.
 void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width);
 
-// Throws ConfigError unless the network predicts something about images of data.channels channels,
-// which training and sampling need. Nothing is said while data.channels is unknown (0).
+// Throws ConfigError unless the network's prediction has data.channels channels, which training and
+// sampling need. Does nothing while data.channels is unknown (0).
 void check_predicts_image(const Config& config);
 
-// Whether training can be done: throws ConfigError naming the keys of networks that can only be
-// sampled from.
+// Throws ConfigError if the network cannot be trained here; it names the keys that are the reason.
 void check_trainable(const Config& config);
 
-// Whether the config says where the images are; every source but "embedded" needs data.path. Throws
-// ConfigError. For commands that load data, before they do anything else.
+// Throws ConfigError if data.path is missing; every source but "embedded" needs it. Commands that
+// load data call this before they do anything else.
 void check_data_path(const DataConfig& data);
 
 }  // namespace ddpm

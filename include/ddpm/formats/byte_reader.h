@@ -1,5 +1,5 @@
-// Bytes in order, from memory, from a file, or out of a gzip stream (gzip.h). The readers of IDX,
-// tar and CIFAR-10 take this, so none of them knows or cares whether its input is compressed.
+// Reads bytes in order from memory, a file or a gzip stream (gzip.h). The readers of IDX, tar and
+// CIFAR-10 take a ByteReader, so compressed and plain input are the same to them.
 #pragma once
 
 #include <cstddef>
@@ -19,11 +19,11 @@ class ByteReader {
   ByteReader(const ByteReader&) = delete;
   ByteReader& operator=(const ByteReader&) = delete;
 
-  // Fills as much of `out` as there is and returns how many bytes that were; fewer than asked only
-  // at the end. Throws DataError if the source is damaged.
+  // Fills `out` and returns the number of bytes read, which is less than asked only at the end.
+  // Throws DataError if the source is damaged.
   virtual std::size_t read(std::span<std::byte> out) = 0;
 
-  // What errors call this source: normally the path of the file.
+  // The name of this source in error messages: normally the path of the file.
   const std::string& name() const noexcept { return name_; }
 
  private:
@@ -42,17 +42,17 @@ class MemoryReader : public ByteReader {
   std::span<const std::byte> rest_;
 };
 
-// The content of a data file, decompressed if it starts like gzip, whatever its name.
+// Opens a data file. It is decompressed if its bytes start like gzip, whatever its name.
 // Throws DataError if it is missing or cannot be read.
 std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path);
 
-// Exactly `size` bytes. Memory grows with what really arrives, so a wrong `size` from a hostile
-// header costs nothing. Throws DataError "<name>: truncated: ..." that says what was expected:
-// `what`, e.g. "pixels".
+// Reads exactly `size` bytes. Memory grows with the bytes that really arrive, so a wrong `size`
+// from a hostile header costs nothing. `what` names the bytes in the message, "pixels" for example.
+// Throws DataError "<name>: truncated: ...".
 std::vector<std::uint8_t> read_exactly(ByteReader& reader, std::uint64_t size,
                                        const std::string& what);
 
-// Whether nothing is left to read. Consumes a byte if there is one.
+// Whether nothing is left to read. If there is a byte, it is consumed.
 bool at_end(ByteReader& reader);
 
 }  // namespace ddpm

@@ -17,8 +17,8 @@ namespace ddpm {
 // Whether the bytes start with gzip's signature.
 bool looks_like_gzip(std::span<const std::byte> bytes) noexcept;
 
-// Streams the content of gzip'd bytes, which the caller keeps alive. Several members in a row are
-// one content, as in gunzip. `read` throws DataError "<name>: ..." on damage.
+// Decompresses bytes as a stream; the caller keeps the compressed bytes alive. Several members in a
+// row are read as one, as gunzip does. `read` throws DataError "<name>: ..." on damage.
 class GzipReader : public ByteReader {
  public:
   GzipReader(std::span<const std::byte> compressed, std::string name);
@@ -32,7 +32,8 @@ class GzipReader : public ByteReader {
   std::unique_ptr<Stream> stream_;
 };
 
-// The whole content. Throws DataError if damaged or larger than `max_bytes`. `name` is for errors.
+// Decompresses everything. `name` is for messages. Throws DataError if the bytes are damaged or the
+// result is larger than `max_bytes`.
 std::vector<std::uint8_t> gunzip(std::span<const std::byte> compressed, const std::string& name,
                                  std::uint64_t max_bytes);
 std::vector<std::uint8_t> gunzip_file(const std::filesystem::path& path, std::uint64_t max_bytes);

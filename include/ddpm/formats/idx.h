@@ -1,6 +1,6 @@
-// IDX, the format of MNIST and its family: a big-endian header (two zero bytes, element type, rank,
-// one 32-bit size a dimension) and the elements. Only unsigned bytes, the type these data sets use;
-// plain or gzip'd.
+// IDX, the format of MNIST and similar data sets: a big-endian header (two zero bytes, element
+// type, rank, a 32-bit size for each dimension) and the elements. Only unsigned bytes are read, the
+// type that these data sets use. Files may be compressed with gzip.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// JSON documents of model files that others wrote: configs, indices. Stricter than the grammar,
-// because they may be hostile.
+// Reads JSON documents of models that other programs wrote: configs and indices. It is stricter
+// than the grammar, because the files may be hostile.
 #pragma once
 
 #include <filesystem>
@@ -12,8 +12,8 @@ namespace ddpm {
 
 inline constexpr std::size_t kMaxJsonBytes = std::size_t{4} << 20;
 
-// The document in `text`, at most kMaxJsonBytes long and 32 levels deep, without repeated keys.
-// Throws CheckpointError "<name>: <reason>".
+// Reads the document in `text`, at most kMaxJsonBytes long and 32 levels deep, without repeated
+// keys. Throws CheckpointError "<name>: <reason>".
 nlohmann::json parse_json(std::string_view text, const std::string& name);
 
 // The same from a file. Throws CheckpointError also if it is missing or cannot be read.

@@ -16,8 +16,8 @@ struct NpzArray {
   std::span<const std::byte> bytes;
 };
 
-// Writes NumPy's .npz: a zip file of uncompressed .npy members, atomically and
-// byte-deterministically. The limit of the plain zip format, 4 GiB in all, is an IoError.
+// Writes NumPy's .npz, a zip file of uncompressed .npy members, atomically; the same arrays give
+// the same bytes. Throws IoError, also above 4 GiB in all, the limit of the plain zip format.
 void write_npz(const std::filesystem::path& path, std::span<const NpzArray> arrays);
 
 }  // namespace ddpm

@@ -1,6 +1,6 @@
-// Python's pickle (protocols 2 to 5, https://docs.python.org/3/library/pickle.html), read as data.
-// A pickle is a program for a stack machine that may call any function; here a call is only written
-// down, and whoever reads the result decides what it stands for. Nothing is imported, nothing runs.
+// Reads Python's pickle (protocols 2 to 5, https://docs.python.org/3/library/pickle.html) as data.
+// A pickle is a program for a stack machine that may call any function. Here a call is only
+// recorded in the result, and the caller decides what it means. Nothing is imported, nothing runs.
 #pragma once
 
 #include <cstddef>
@@ -11,21 +11,21 @@
 
 namespace ddpm {
 
-using PickleIndex = std::uint32_t;  // of a value in PickleTree::values
+using PickleIndex = std::uint32_t;  // position of a value in PickleTree::values
 
 struct PickleValue {
   enum class Kind {
     kNone,
     kBoolean,     // integer
     kInteger,     // integer
-    kFloat,       // not kept: no weight is stored this way
-    kString,      // text; bytes too
+    kFloat,       // its value is not kept: no weight is stored this way
+    kString,      // text; used for bytes too
     kTuple,       // items
-    kList,        // items; sets too
+    kList,        // items; used for sets too
     kDictionary,  // items: key, value, key, value, ...
     kGlobal,      // a class or function: text is its module, name its name
-    kCall,        // items: what is called, its arguments; then keys and values put into the result
-    kPersistent,  // items: the identity of something stored elsewhere
+    kCall,        // items: the function, its arguments; then keys and values put into the result
+    kPersistent,  // items: the identity of a value that is stored elsewhere
   };
   Kind kind = Kind::kNone;
   std::int64_t integer = 0;
@@ -39,9 +39,9 @@ struct PickleTree {
   std::size_t size = 0;  // bytes that were read
 };
 
-// Reads one pickle at the start of `bytes`, which the caller keeps alive. Throws CheckpointError
-// "pickle, byte N: ..." for unknown or misplaced operations, and for more than a million values;
-// memory is at most about a hundred bytes for each byte that was read.
+// Reads one pickle at the start of `bytes`, which the caller keeps alive. It takes at most about a
+// hundred bytes of memory for each byte read. Throws CheckpointError "pickle, byte N: ..." for
+// unknown or misplaced operations, and for more than a million values.
 PickleTree read_pickle(std::span<const std::byte> bytes);
 
 }  // namespace ddpm

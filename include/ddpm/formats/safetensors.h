@@ -2,9 +2,9 @@
 // little-endian header length, a JSON header {name: {dtype, shape, data_offsets}, "__metadata__":
 // {string: string}}, the data.
 //
-// The reader accepts what the official Rust validator accepts and less: it also refuses duplicate
-// and unknown keys. Everything is checked before any tensor can be seen. No code runs, nothing is
-// allocated by claimed sizes.
+// The reader is stricter than the official Rust validator: it also refuses duplicate and unknown
+// keys. It checks everything before it returns any tensor. No code runs, and no memory is allocated
+// by sizes that the file claims.
 #pragma once
 
 #include <cstddef>
@@ -22,11 +22,11 @@ namespace ddpm {
 
 enum class DType { kF64, kF32, kF16, kBF16, kI64, kI32, kI16, kI8, kU8, kBool };
 
-// Bytes of one element, and the name in the file: "F32", "BOOL", ...
+// The size of an element in bytes, and the name of the type in the file: "F32", "BOOL", ...
 std::size_t dtype_size(DType dtype) noexcept;
 std::string_view dtype_name(DType dtype) noexcept;
 
-// One tensor: row-major, little-endian, contiguous. The bytes belong to someone else.
+// One tensor: row-major, little-endian, contiguous. It does not own the bytes.
 struct TensorView {
   std::string name;
   DType dtype = DType::kF32;
@@ -36,8 +36,8 @@ struct TensorView {
 
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
-// A validated, memory-mapped file. Views stay valid as long as this object (or what it was moved
-// to) lives.
+// A validated, memory-mapped file. Views stay valid as long as this object, or the one that it was
+// moved to, lives.
 class SafetensorsFile {
  public:
   // Throws CheckpointError "<path>: [tensor '<name>': ]<reason>" for missing, unreadable or invalid
@@ -46,9 +46,9 @@ class SafetensorsFile {
 
   // Every tensor, in the order of their bytes in the file.
   const std::vector<TensorView>& tensors() const noexcept { return tensors_; }
-  // The tensor of that name or null.
+  // The tensor with that name, or null.
   const TensorView* find(std::string_view name) const noexcept;
-  // The same, but a missing one throws CheckpointError that names file and tensor.
+  // The same, but throws CheckpointError, naming file and tensor, if it is missing.
   const TensorView& get(std::string_view name) const;
   const SafetensorsMetadata& metadata() const noexcept { return metadata_; }
   const std::filesystem::path& path() const noexcept { return path_; }
@@ -61,11 +61,10 @@ class SafetensorsFile {
   SafetensorsMetadata metadata_;
 };
 
-// Writes atomically (beside `path`, synced, renamed). Tensors are ordered by descending element
-// size, then by name, as the official writer does, so each is aligned to its element and equal
-// content gives equal bytes whatever the order of `tensors`. The data start at a multiple of 8.
-// Throws IoError; CheckpointError if names repeat, are "__metadata__", or bytes do not match shape
-// and dtype.
+// Writes the file atomically. Tensors are ordered by descending element size, then by name, as the
+// official writer does: each is aligned to its element, and the bytes do not depend on the order of
+// `tensors`. The data start at a multiple of 8. Throws IoError; throws CheckpointError if names
+// repeat or are "__metadata__", or if bytes do not match shape and dtype.
 void write_safetensors(const std::filesystem::path& path, std::span<const TensorView> tensors,
                        const SafetensorsMetadata& metadata = {});
 

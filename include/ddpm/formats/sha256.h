@@ -10,7 +10,7 @@
 
 namespace ddpm {
 
-// Hash of bytes that arrive in pieces.
+// Hashes bytes that arrive in pieces.
 class Sha256 {
  public:
   Sha256();
@@ -21,7 +21,7 @@ class Sha256 {
   void update(std::span<const std::byte> bytes);
   void update(std::string_view text) { update(std::as_bytes(std::span(text))); }
 
-  // Digest of everything so far. The object is spent afterwards.
+  // The digest of all bytes so far. The object cannot be used afterwards.
   std::string hex_digest();
 
  private:

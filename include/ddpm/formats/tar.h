@@ -1,6 +1,7 @@
-// Sequential reader of tar archives (ustar, pax and GNU long names). It never writes to disk,
-// yields regular members only, and trusts nothing: header checksums are verified, names that are
-// absolute or climb out with ".." are refused, and sizes are limited before memory is spent.
+// Reads tar archives (ustar, pax and GNU long names) from beginning to end. It never writes to
+// disk, returns regular members only, and trusts nothing: header checksums are verified, names that
+// are absolute or leave the archive's folder by ".." are refused, and sizes are limited before
+// memory is allocated.
 #pragma once
 
 #include <cstdint>
@@ -30,14 +31,14 @@ class TarReader {
   // `source` must outlive this object.
   explicit TarReader(ByteReader& source, TarLimits limits = {});
 
-  // The next regular file, or nothing at the end. Skips what was not read of the one before.
+  // The next regular file, or nothing at the end. An unread rest of the one before is skipped.
   std::optional<TarMember> next();
 
-  // Content of the member that `next` returned last. Once per member.
+  // The content of the member that `next` returned last. To be called once per member.
   std::vector<std::uint8_t> read();
 
  private:
-  // What a long-name or pax header says about the member after it.
+  // Values that a long-name or pax header gives for the member after it.
   struct Overrides {
     std::string name;
     std::optional<std::uint64_t> size;
@@ -53,7 +54,7 @@ class TarReader {
   TarLimits limits_;
   std::uint64_t headers_ = 0;
   std::uint64_t unread_ = 0;   // bytes of the current member still in the source
-  std::uint64_t padding_ = 0;  // after it, up to a multiple of 512
+  std::uint64_t padding_ = 0;  // bytes after it, up to a multiple of 512
 };
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// Named tensors with the memory they lie in, whatever file they came from.
+// Named tensors from a file of any format, with the memory in which they lie.
 #pragma once
 
 #include <filesystem>
@@ -13,19 +13,19 @@ namespace ddpm {
 struct TensorSet {
   std::filesystem::path path;  // where they were read, for messages
   std::vector<TensorView> tensors;
-  SafetensorsMetadata metadata;          // of safetensors files
-  std::shared_ptr<const void> memory{};  // what the views point into
+  SafetensorsMetadata metadata;          // only from safetensors files
+  std::shared_ptr<const void> memory{};  // keeps the bytes of the views alive
 
-  // The tensor of that name, or null. Looks at each: for the few that are asked for by name.
+  // The tensor with that name, or null. It searches the list, so it is only for a few look-ups.
   const TensorView* find(std::string_view name) const noexcept;
 };
 
 // All tensors of one .safetensors file.
 TensorSet read_safetensors(const std::filesystem::path& path);
 
-// The same of a model cut into several files, from its NAME.safetensors.index.json {"weight_map":
-// {tensor: file}}: every tensor must be in the file that the index says, in no other, and no file
-// may lie outside the index's folder.
+// All tensors of a model in several files, which its NAME.safetensors.index.json lists as
+// {"weight_map": {tensor: file}}. Every tensor must be in its file and in no other, and no file may
+// lie outside the index's folder.
 TensorSet read_sharded_safetensors(const std::filesystem::path& index);
 
 }  // namespace ddpm

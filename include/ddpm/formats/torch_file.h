@@ -1,6 +1,6 @@
-// Files of torch.save (.pt, .pth, .bin, .ckpt): a zip archive of a pickle, data.pkl, and one member
-// a storage. The pickle is read as data (pickle.h): a file that wants to call anything but
-// PyTorch's own constructors of tensors is refused, and those are not called either.
+// Reads files of torch.save (.pt, .pth, .bin, .ckpt): zip archives of a pickle, data.pkl, and a
+// member for each storage. The pickle is read as data (pickle.h), so nothing is ever called. A file
+// that wants to call anything but PyTorch's own constructors of tensors is refused.
 #pragma once
 
 #include <filesystem>
@@ -18,11 +18,11 @@ struct StateDict {
   TensorSet set;
 };
 
-// Every dictionary that holds tensors, in the order of the file. Numbers, texts and the like are
-// passed over. Views of shared storages, strided ones too, become tensors of their own. Throws
-// CheckpointError "<path>: ..." for anything truncated, damaged or hostile: checksums are verified,
-// and every size is checked against the file before it is believed. Needs memory only for what is
-// not contiguous, at most as much as the file is long.
+// Every dictionary that holds tensors, in the order of the file; other values are ignored. Views of
+// shared storages, also strided ones, become tensors of their own. Contiguous tensors stay in the
+// mapped file; the others take memory, at most the size of the file. Throws CheckpointError
+// "<path>: ..." for anything truncated, damaged or hostile: checksums are verified, and every size
+// is compared with the file before it is used.
 std::vector<StateDict> read_torch_file(const std::filesystem::path& path);
 
 }  // namespace ddpm

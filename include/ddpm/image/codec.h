@@ -1,6 +1,6 @@
-// Image files: PNG, JPEG and BMP in, PNG out. Files are taken as hostile: the signature is checked
+// Reads PNG, JPEG and BMP files and writes PNG. Files may be hostile, so the signature is checked
 // first, the claimed size is limited before anything is decoded, and incomplete files are refused
-// although the decoder would fill the rest with grey.
+// (the decoder would fill the rest with grey).
 #pragma once
 
 #include <cstddef>
@@ -18,30 +18,30 @@ namespace ddpm {
 inline constexpr int kMaxImageSide = 16384;
 inline constexpr long long kMaxImagePixels = 64LL << 20;
 
-// What the header of an image file says.
+// Size and channels from the header of an image file.
 struct ImageInfo {
   int height = 0;
   int width = 0;
   int channels = 0;  // as stored: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
 };
 
-// Size and channels without decoding. Throws DataError "<name>: <reason>"; an empty name leaves the
-// reason alone.
+// Reads the header without decoding. Throws DataError "<name>: <reason>", or only the reason if the
+// name is empty.
 ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name);
 
-// The image with as many channels as stored; grey with alpha becomes RGBA, 16-bit samples lose
-// their low byte, palettes are resolved. Orientation tags are ignored. Throws DataError "<name>:
-// <reason>".
+// Decodes the image with as many channels as stored. Grey with alpha becomes RGBA, 16-bit samples
+// lose their low byte, palettes are resolved, orientation tags are ignored. Throws DataError
+// "<name>: <reason>".
 Image decode_image(std::span<const std::byte> file, const std::string& name);
 Image read_image(const std::filesystem::path& path);
 
-// Whether the extension is one of .png .jpg .jpeg .bmp, in upper or lower case.
+// Whether the extension is .png, .jpg, .jpeg or .bmp, in upper or lower case.
 bool has_image_extension(const std::filesystem::path& path);
 
 // Pairs for tEXt chunks: a keyword of 1..79 Latin-1 characters and a text without NUL.
 using PngText = std::vector<std::pair<std::string, std::string>>;
 
-// A PNG file of the image with these texts, the same bytes for the same input.
+// A PNG file of the image with these texts. The same input gives the same bytes.
 // Throws std::invalid_argument for an empty image or a keyword the format forbids.
 std::string encode_png(const Image& image, const PngText& text = {});
 

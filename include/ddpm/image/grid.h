@@ -1,4 +1,4 @@
-// Many small images on one sheet.
+// Puts many small images on one sheet.
 #pragma once
 
 #include <span>
@@ -12,11 +12,11 @@ struct GridOptions {
   int padding = 2;  // pixels around and between the images
   int min_width =
       512;  // images are enlarged by a whole factor (pixels repeated) until the sheet is this wide
-  int max_scale = 16;  // but by no more than this
+  int max_scale = 16;  // the largest such factor
 };
 
-// Row by row, on a dark background. All images have one shape (else std::invalid_argument, also for
-// none).
+// Places the images row by row on a dark background. There must be at least one, and all must have
+// the same shape (else std::invalid_argument).
 Image make_grid(std::span<const Image> images, const GridOptions& options = {});
 
 }  // namespace ddpm

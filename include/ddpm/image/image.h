@@ -15,7 +15,7 @@ struct Image {
       pixels;  // [height,width,channels], values as stored (sRGB, no gamma applied)
 
   Image() = default;
-  // Every value is `fill`.
+  // Sets every value to `fill`.
   Image(int h, int w, int c, std::uint8_t fill = 0)
       : height(h),
         width(w),
@@ -24,7 +24,7 @@ struct Image {
             static_cast<std::size_t>(h) * static_cast<std::size_t>(w) * static_cast<std::size_t>(c),
             fill) {}
 
-  // First channel of a pixel.
+  // The first channel of a pixel.
   std::uint8_t* at(int y, int x) { return pixels.data() + offset(y, x); }
   const std::uint8_t* at(int y, int x) const { return pixels.data() + offset(y, x); }
 
@@ -38,8 +38,8 @@ struct Image {
 
 // The image with 1, 3 or 4 channels (anything else: std::invalid_argument).
 //   colour -> grey: luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded
-//   RGBA -> RGB or grey: composited over white, as image viewers and web pages show transparent
-//   pictures without alpha -> RGBA: opaque
+//   RGBA -> RGB or grey: composited over white, as viewers and web pages show transparent pictures
+//   without alpha -> RGBA: opaque
 Image convert_channels(const Image& image, int channels);
 
 }  // namespace ddpm

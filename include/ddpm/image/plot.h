@@ -1,4 +1,4 @@
-// Line plots, for the loss curve that every run leaves behind.
+// Draws line plots, such as the loss curve of every run.
 #pragma once
 
 #include <filesystem>
@@ -10,7 +10,7 @@
 namespace ddpm {
 
 struct PlotSeries {
-  std::string name;        // in the legend
+  std::string name;        // shown in the legend
   std::vector<double> xs;  // ascending, as many as ys
   std::vector<double> ys;  // points beyond 1e100, NaN, or not positive on a log axis are left out
 };
@@ -22,12 +22,13 @@ struct PlotOptions {
   bool log_y = false;
   int width = 960;  // pixels
   int height = 540;
-  // The faint line is the data, the strong one a centred moving average over this part of them.
+  // The faint line shows the data, the strong line a centred moving average over this fraction of
+  // them.
   double smoothing = 0.03;
 };
 
-// Texts are ASCII. Series without a usable point are left out; with none at all the axes are drawn
-// and say so.
+// Draws the series. Texts must be ASCII. Series without a usable point are left out. If none is
+// left, the plot has axes and the text "no data yet".
 Image draw_line_plot(const std::vector<PlotSeries>& series, const PlotOptions& options);
 
 // The same as a PNG file, written atomically. Throws IoError.
