@@ -10,13 +10,13 @@ namespace {
 
 constexpr double kProgram = 140 << 20;  // bytes of a process with LibTorch, measured
 
-// What one evaluation takes, added up layer by layer. `kept` is what LibTorch's operators keep for
-// the backward pass, `fused` what the kernels keep.
+// Adds up the cost of one evaluation layer by layer. LibTorch's operators keep `kept` elements for
+// the backward pass, the kernels `fused`.
 struct Tally {
   std::int64_t parameters = 0;
   double macs = 0, kept = 0, fused = 0;
 
-  // Maps of layers are kept by both; what lies between layers by operators alone.
+  // Inputs of layers are kept by both; maps between layers only by LibTorch's operators.
   void keep_layer(double elements) {
     kept += elements;
     fused += elements;
@@ -32,7 +32,7 @@ struct Tally {
     macs += outputs * static_cast<double>(taps * in * out);
     keep_layer(outputs * static_cast<double>(out));
   }
-  // Of a vector an image, the time's or the class's; such vectors are small and not counted.
+  // A layer for the time or the class, one vector per image; its small maps are not counted.
   void linear(std::int64_t in, std::int64_t out) {
     filters(in, out, 1);
     macs += static_cast<double>(in * out);
@@ -77,7 +77,7 @@ class Counter {
     if (block.resampling == Resampling::kNone) return pixels(block.level);
     return pixels(block.way == Way::kDown ? block.level + 1 : block.level - 1);
   }
-  // With a row and a column of zeros more.
+  // The pixels with one more row and column of zeros.
   double padded_pixels(std::int64_t level) const {
     return static_cast<double>(((height_ >> level) + 1) * ((width_ >> level) + 1));
   }
@@ -102,13 +102,13 @@ class Counter {
     const double before = pixels(block.level), after = pixels_after(block);
     const double inputs = before * static_cast<double>(in),
                  outputs = after * static_cast<double>(block.out);
-    if (block.skip > 0) tally_.keep_between(inputs);  // both, joined
+    if (block.skip > 0) tally_.keep_between(inputs);  // the concatenation
     tally_.norm(in, before);
     tally_.keep_between(inputs);  // activated
     tally_.convolution(in, block.out, 9, after);
     tally_.linear(plan_.time, (model_.time_scale_shift ? 2 : 1) * block.out);
     tally_.norm(block.out, after);
-    // With the time added before the norm; or 1 + scale, the product and the sum after it.
+    // The time is added before the norm, or scales and shifts after it.
     tally_.keep_between(outputs);
     if (model_.time_scale_shift) tally_.keep_between(outputs + static_cast<double>(block.out));
     tally_.keep_between(outputs);  // activated
@@ -124,7 +124,7 @@ class Counter {
     const bool has_norm =
         block.way != Way::kMiddle || model_.middle_attention == MiddleAttention::kWithNorm;
     if (has_norm && fused)
-      tally_.parameters += 2 * channels;  // labml's, which is never applied
+      tally_.parameters += 2 * channels;  // labml's norm, which is never applied
     else if (has_norm)
       tally_.norm(channels, tokens);
     tally_.convolution(channels, 3 * channels, 1, tokens);  // q, k and v
@@ -140,8 +140,8 @@ class Counter {
     tally_.convolution(block.in, block.out, 9, pixels_after(block));
   }
 
-  // Doubling by repeating pixels is folded into the convolution: four phases of 2x2 taps on a padded
-  // map, which count as the nine taps that they stand for.
+  // Repeating pixels is folded into the convolution: four phases of 2x2 taps on a padded map. They
+  // count as the nine taps of the convolution that they replace.
   void upsample(const BlockPlan& block) {
     const auto pairs = static_cast<double>(block.in * block.out);
     const double inputs = pixels(block.level), outputs = pixels_after(block);
@@ -164,9 +164,9 @@ class Counter {
   Tally tally_;
 };
 
-// What lives while a residual block of the way up works, where that is most: all features that
-// still wait, the block's input, its concatenation with the one that waited for it and what the norm
-// makes of that, and four maps of its own.
+// The most elements in memory while a residual block on the way up works: all features that are
+// kept for later blocks, the block's input, its concatenation with the skip connection, the
+// normalised concatenation, and four maps of the block's own.
 double count_inference_elements(const UNetPlan& plan, std::int64_t height, std::int64_t width) {
   const auto pixels = [&](std::int64_t level) {
     return static_cast<double>((height >> level) * (width >> level));
@@ -213,16 +213,16 @@ double training_memory_on_gpu_bytes(const Cost& cost, std::int64_t micro_batch, 
 }
 
 double training_memory_on_cpu_bytes(const Cost& cost, std::int64_t micro_batch) {
-  // Measured, for each parameter: the state; what a save copies; gradients before they are gathered
-  // and transformed filters, whose memory is kept for reuse.
+  // Measured bytes for each parameter: the state; the copy that a save makes; and gradients before
+  // they are gathered with transformed filters, whose memory is kept for reuse.
   constexpr double kParameter = 20 + 16 + 22;
   return kProgram + kParameter * static_cast<double>(cost.parameters) +
          cost.activation_elements * sizeof(float) * static_cast<double>(micro_batch);
 }
 
 double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
-  // Measured on the CPU: a mapped file beside the network twice while it is read; afterwards that
-  // memory, kept for reuse, and feature maps with the gaps between them.
+  // Measured on the CPU: while a file is read, it is mapped beside two copies of the network; later
+  // that memory is kept for reuse and holds feature maps with gaps between them.
   constexpr double kGaps = 1.75;
   const double element_bytes = bf16 ? 2 : 4;
   const double weights = element_bytes * static_cast<double>(cost.parameters);

@@ -10,7 +10,7 @@
 namespace ddpm {
 namespace {
 
-// The model's value of every pixel value.
+// The value that the network sees for each pixel value.
 std::array<float, 256> value_table(PixelRange range) {
   std::array<float, 256> table{};
   for (int u = 0; u < 256; ++u)
@@ -19,7 +19,7 @@ std::array<float, 256> value_table(PixelRange range) {
   return table;
 }
 
-// Part of a stored image that goes into the batch.
+// The part of a stored image that goes into the batch.
 struct Window {
   std::int64_t top = 0;
   std::int64_t left = 0;
@@ -55,7 +55,7 @@ void copy_window(std::span<const std::uint8_t> image, const ImageStoreInfo& info
   }
 }
 
-// Which image of the store is image i of the batch.
+// The index in the store of image i of the batch.
 std::int64_t index_of(const ImageStore& store, const BatchRequest& request, std::int64_t i) {
   return static_cast<std::int64_t>(
       dataset_index(request.first_position + static_cast<std::uint64_t>(i),
@@ -74,8 +74,7 @@ torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request)
 Batch make_batch(const ImageStore& store, const BatchRequest& request) {
   const ImageStoreInfo& info = store.info();
   const std::array<float, 256> table = value_table(request.range);
-  // Channels last in memory, as the store has them; the permuted view gives the usual order of
-  // sizes.
+  // Channels are last in memory, as in the store; the permuted view has the usual order of sizes.
   torch::Tensor pixels =
       torch::empty({request.count, info.height, info.width, info.channels}, torch::kFloat32);
   float* out = pixels.data_ptr<float>();
@@ -90,7 +89,7 @@ Batch make_batch(const ImageStore& store, const BatchRequest& request) {
 
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range) {
   if (images.dim() != 4 || images.size(2) < 1 || images.size(3) < 1)
-    throw std::invalid_argument("images are a tensor [N,C,H,W]");
+    throw std::invalid_argument("images must be a tensor [N,C,H,W]");
   const bool symmetric = range == PixelRange::kSymmetric;
   const torch::Tensor values =
       images.detach().to(torch::kCPU, torch::kFloat32).permute({0, 2, 3, 1});

@@ -16,7 +16,7 @@ namespace {
 
 constexpr const char* kVersion = "1";
 
-// A directory of the environment; relative ones are to be ignored (XDG Base Directory
+// The folder in an environment variable. Relative ones must be ignored (XDG Base Directory
 // Specification).
 std::optional<fs::path> environment_folder(const char* variable) {
   const char* value = std::getenv(variable);
@@ -32,11 +32,11 @@ std::string metadata_value(const SafetensorsFile& file, const std::string& key) 
   return found->second;
 }
 
-// Everything but the numbers, as text that a person can read in the file's header.
+// The info as JSON, so that a person can read it in the file's header.
 std::string info_to_json(const ImageStoreInfo& info) {
   const nlohmann::json json = {
       {"height", info.height}, {"width", info.width}, {"class_names", info.class_names}};
-  // Folder names need not be UTF-8; they are only shown, so a replacement character will do.
+  // Folder names may not be UTF-8. They are only shown, so a replacement character is good enough.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
 
@@ -52,7 +52,7 @@ ImageStoreInfo info_from_json(const std::string& text, const std::vector<std::in
           .source = source};
 }
 
-// Throws CheckpointError, nlohmann's exceptions or std::invalid_argument for whatever is wrong.
+// Throws CheckpointError, an exception of nlohmann's or std::invalid_argument if anything is wrong.
 ImageStore open_store(const fs::path& path, const std::string& key, const std::string& source) {
   const auto file = std::make_shared<const SafetensorsFile>(path);
   if (metadata_value(*file, "version") != kVersion) reject("unknown version");
@@ -67,7 +67,7 @@ ImageStore open_store(const fs::path& path, const std::string& key, const std::s
   const auto* pixels = reinterpret_cast<const std::uint8_t*>(images.bytes.data());
   ImageStore store(info_from_json(metadata_value(*file, "info"), images.shape, source), file,
                    {pixels, images.bytes.size()}, std::move(label_values));
-  // Hashes every pixel: a flipped bit on the disk is found here rather than in the samples.
+  // The hash covers every pixel, so that a flipped bit on the disk is found here.
   if (store.fingerprint() != metadata_value(*file, "fingerprint")) reject("content is damaged");
   return store;
 }
@@ -91,8 +91,7 @@ std::string cache_key(const ImageFolder& folder, const DataConfig& config) {
   add(name_of(config.crop));
   add(name_of(config.on_bad_image));
   for (std::size_t i = 0; i < folder.images.size(); ++i) {
-    std::error_code
-        error;  // a file that vanished gets the error's values, and is reported when read
+    std::error_code error;  // for a file that has vanished: it is reported when it is read
     const fs::path path = folder.full_path(i);
     add(folder.images[i].path.string() + '\0' + std::to_string(fs::file_size(path, error)) + ' ' +
         std::to_string(fs::last_write_time(path, error).time_since_epoch().count()));
@@ -106,10 +105,10 @@ std::optional<ImageStore> load_cache(const fs::path& file, const std::string& ke
   if (!fs::exists(file, error)) return std::nullopt;
   try {
     ImageStore store = open_store(file, key, source);
-    log_info("Images come from the cache {}", file.string());
+    log_info("images come from the cache {}", file.string());
     return store;
   } catch (const std::exception& problem) {
-    log_warning("The image cache is rebuilt: {}: {}", file.string(), problem.what());
+    log_warning("the image cache is rebuilt: {}: {}", file.string(), problem.what());
     return std::nullopt;
   }
 }
@@ -129,9 +128,9 @@ void save_cache(const fs::path& file, const std::string& key, const ImageStore& 
   try {
     make_directories(file.parent_path());
     write_safetensors(file, tensors, metadata);
-    log_info("Decoded images are kept in the cache {}", file.string());
+    log_info("decoded images are kept in the cache {}", file.string());
   } catch (const Error& problem) {
-    log_warning("Decoded images are not cached: {}. Set data.cache to a folder or to \"off\".",
+    log_warning("decoded images are not cached: {}; set data.cache to a folder or to \"off\"",
                 problem.what());
   }
 }

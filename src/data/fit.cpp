@@ -23,7 +23,7 @@ StoreShape resolve_shape(const DataConfig& config, int natural_height, int natur
     shape.height = natural_height;
     shape.width = natural_width;
   } else {
-    // One side alone means a square.
+    // If only one side is given, the image is square.
     shape.height = static_cast<int>(config.height > 0 ? config.height : config.width);
     shape.width = static_cast<int>(config.width > 0 ? config.width : config.height);
   }

@@ -9,7 +9,7 @@
 namespace ddpm {
 namespace {
 
-// First part of "cats/young/1.png", or nothing for a file that lies directly in the root.
+// "cats" for "cats/young/1.png"; empty for a file that lies directly in the root.
 std::string class_of(const fs::path& relative) {
   return relative.has_parent_path() ? relative.begin()->string() : "";
 }
@@ -40,7 +40,7 @@ ImageFolder list_image_folder(const fs::path& root) {
     throw DataError(io_error.what());
   }
   if (folder.images.empty())
-    throw DataError("image folder '" + root.string() + "' holds no .png, .jpg, .jpeg or .bmp file");
+    throw DataError("image folder '" + root.string() + "' has no .png, .jpg, .jpeg or .bmp file");
   for (const FolderImage& image : folder.images)
     if (const std::string name = class_of(image.path); !name.empty()) classes.insert(name);
   folder.class_names.assign(classes.begin(), classes.end());

@@ -50,7 +50,7 @@ ImageStore::ImageStore(ImageStoreInfo info, std::shared_ptr<const void> owner,
 
 void ImageStore::check_and_fingerprint() {
   if (!is_consistent(info_, pixels_.size(), labels_.size()))
-    throw std::invalid_argument("pixels, labels and sizes of an image store do not agree");
+    throw std::invalid_argument("the pixels, labels and sizes of an image store do not agree");
   fingerprint_ = fingerprint_of(info_, pixels_, labels_);
 }
 

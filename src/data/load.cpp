@@ -16,7 +16,7 @@
 namespace ddpm {
 namespace {
 
-// Images of a source that comes as one array.
+// The images of a source that is one array.
 struct ArrayData {
   int height = 0;
   int width = 0;
@@ -58,7 +58,7 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-// The training images in a folder, under the names the data sets of this family use.
+// Finds the training images in a folder, by the file names that MNIST and similar data sets use.
 fs::path find_idx_images(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return path;
@@ -66,10 +66,10 @@ fs::path find_idx_images(const fs::path& path) {
     for (const char* suffix : {"", ".gz"})
       if (const fs::path file = path / (std::string(name) + suffix); is_file(file)) return file;
   throw DataError("'" + path.string() +
-                  "' holds no train-images-idx3-ubyte or train-images-idx3-ubyte.gz");
+                  "' has no train-images-idx3-ubyte or train-images-idx3-ubyte.gz");
 }
 
-// "train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte[.gz]"; nothing if there is no such file.
+// "train-images-idx3-ubyte.gz" -> "train-labels-idx1-ubyte[.gz]"; empty if there is no such file.
 fs::path find_idx_labels(const fs::path& images) {
   std::string name = images.filename().string();
   for (const auto& [from, to] : {std::pair{"images", "labels"}, std::pair{"idx3", "idx1"}}) {
@@ -102,7 +102,7 @@ ArrayData load_cifar10(const fs::path& path) {
           .source = "cifar10 " + path.string()};
 }
 
-// Brings every image to the shape that the settings ask for.
+// Brings every image to the wanted shape.
 std::vector<std::uint8_t> fit_all(const ArrayData& data, const StoreShape& shape,
                                   const WorkOptions& options) {
   const std::size_t count = data.labels.size();

@@ -13,7 +13,7 @@
 namespace ddpm {
 namespace {
 
-// Headers of all files; those that cannot be read stay at size 0, and decoding reports them.
+// Reads the headers of all files. One that cannot be read keeps size 0; decoding reports it later.
 std::vector<ImageInfo> read_infos(const ImageFolder& folder, const WorkOptions& options) {
   std::vector<ImageInfo> infos(folder.images.size());
   const WorkOptions quiet{.threads = options.threads, .stop = options.stop, .progress = {}};
@@ -23,11 +23,11 @@ std::vector<ImageInfo> read_infos(const ImageFolder& folder, const WorkOptions& 
 }
 
 std::string describe(const ImageFolder& folder, std::size_t index, const ImageInfo& info) {
-  return "'" + folder.full_path(index).string() + "' has " + std::to_string(info.height) + "x" +
-         std::to_string(info.width) + " pixels (height x width)";
+  return "'" + folder.full_path(index).string() + "' has " + std::to_string(info.width) + "x" +
+         std::to_string(info.height) + " pixels (width x height)";
 }
 
-// The one size of all images. Throws DataError that names two if they differ.
+// The common size of all images. If sizes differ, throws DataError that names two images.
 ImageInfo common_size(const ImageFolder& folder, const std::vector<ImageInfo>& infos) {
   std::optional<std::size_t> first;
   for (std::size_t i = 0; i < infos.size(); ++i) {
@@ -37,7 +37,7 @@ ImageInfo common_size(const ImageFolder& folder, const std::vector<ImageInfo>& i
       throw DataError("images differ in size: " + describe(folder, *first, infos[*first]) + ", " +
                       describe(folder, i, infos[i]) + ". Set data.height and data.width.");
   }
-  // If no header could be read, any size serves to find out why.
+  // If no header could be read, any size will do: decoding then finds out why.
   return first ? infos[*first] : ImageInfo{.height = 1, .width = 1, .channels = 1};
 }
 
@@ -59,7 +59,7 @@ StoreShape folder_shape(const ImageFolder& folder, const DataConfig& config,
                   "all such files.");
 }
 
-// Moves the usable images together. Throws or warns about the others.
+// Moves the usable images together. Throws or warns because of the others.
 void drop_bad_images(const ImageFolder& folder, const std::vector<std::string>& reasons, bool skip,
                      std::size_t image_bytes, std::vector<std::uint8_t>& pixels,
                      std::vector<std::int64_t>& labels) {
@@ -67,7 +67,7 @@ void drop_bad_images(const ImageFolder& folder, const std::vector<std::string>& 
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     if (!reasons[i].empty()) {
       if (!skip) fail_for_bad_image(folder.full_path(i), reasons[i]);
-      log_warning("Skipped image {}: {}", folder.full_path(i).string(), reasons[i]);
+      log_warning("skipped image {}: {}", folder.full_path(i).string(), reasons[i]);
       continue;
     }
     if (kept != i) {

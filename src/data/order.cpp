@@ -7,7 +7,7 @@
 namespace ddpm {
 namespace {
 
-// Smallest m with m * m >= count. The square root of a double is off by at most one here.
+// The smallest m with m * m >= count. The square root of a double is wrong by at most one here.
 std::uint64_t ceil_sqrt(std::uint64_t count) {
   auto m = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(count)));
   while (m * m < count) ++m;
@@ -15,15 +15,15 @@ std::uint64_t ceil_sqrt(std::uint64_t count) {
   return m;
 }
 
-// A permutation of [0, m * m). Each round adds a random function of one half to the other, which
-// can be undone whatever the function is; that is why it is a permutation.
+// A permutation of [0, m * m). Each round adds a random function of one half to the other half.
+// This can be undone whatever the function is, so the result is a permutation.
 std::uint64_t permute_square(std::uint64_t value, std::uint64_t m, const RandomKey& key) {
   constexpr std::uint32_t kRounds = 8;
   std::uint64_t left = value / m;
   std::uint64_t right = value % m;
   for (std::uint32_t round = 0; round < kRounds; ++round) {
     const PhiloxCounter words = random_block(key.with_sample(right), round);
-    // 64 bits keep the bias of the remainder below 2^-44 for every m <= 2^20.
+    // With 64 bits the bias of the remainder is below 2^-44 for every m <= 2^20.
     const std::uint64_t word = std::uint64_t{words[0]} << 32 | words[1];
     const std::uint64_t mixed = (left + word % m) % m;
     left = right;
@@ -38,8 +38,8 @@ std::uint64_t shuffled_index(std::uint64_t position, std::uint64_t count, std::u
                              std::uint64_t epoch) {
   const RandomKey key{.seed = seed, .stream = RandomStream::kShuffle, .step = epoch, .sample = 0};
   const std::uint64_t m = ceil_sqrt(count);
-  // Values outside of [0, count) are sent round again. They are fewer than 2 sqrt(count), and a
-  // permutation returns to where it started, so this ends.
+  // A value outside of [0, count) is permuted again. There are fewer than 2 sqrt(count) such
+  // values, and a permutation always returns to its start, so the loop ends.
   std::uint64_t value = position;
   do {
     value = permute_square(value, m, key);

@@ -32,7 +32,7 @@ DataSummary summarize_folder(const DataConfig& config, const WorkOptions& option
   return summary;
 }
 
-// Sources that are one array: whole, or DataError.
+// Describes a source that is one array. It is complete, or loading it throws DataError.
 DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
   config.height = config.width = config.channels = 0;
   config.crop = Crop::kCenter;

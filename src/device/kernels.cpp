@@ -12,13 +12,13 @@ namespace {
 bool decide(torch::Device device) {
   const char* wish = std::getenv("DDPM_KERNELS");
   if (wish != nullptr && std::string_view(wish) == "0") {
-    log_info("kernels: off, by DDPM_KERNELS=0 in the environment");
+    log_info("kernels: off, because DDPM_KERNELS=0 is set");
     return false;
   }
   if (kernels::available(device.index())) return true;
   log_warning(
-      "kernels: this program has none for {}; LibTorch's own operators do the work, several times "
-      "slower. Build it on this machine, with a CUDA toolkit (scripts/setup.sh), or set "
+      "kernels: this program has none for {}, so LibTorch's operators do the work, several times "
+      "slower. Build it on this machine with a CUDA toolkit (scripts/setup.sh), or set "
       "DDPM_CUDA_ARCHITECTURES",
       device.str());
   return false;

@@ -15,10 +15,10 @@ struct Replay::Graph {
   at::cuda::CUDAGraph graph;
 
   void record(const std::function<void()>& work) {
-    // Blocks that ordinary calls left behind would stay unused beside the graph's own pool.
+    // The graph has its own memory pool, so the free blocks of ordinary calls are given back.
     c10::cuda::getCurrentCUDAStream().synchronize();
     c10::cuda::CUDACachingAllocator::emptyCache();
-    // Other threads of this process may go on using the device.
+    // In this mode other threads of the process may go on using the device.
     graph.capture_begin({0, 0}, cudaStreamCaptureModeThreadLocal);
     work();
     graph.capture_end();
@@ -44,7 +44,7 @@ void Replay::operator()(const std::function<void()>& work) {
     return;
   }
 #if DDPM_WITH_KERNELS
-  if (calls_ == kOrdinaryCalls) graph_->record(work);  // records without doing it
+  if (calls_ == kOrdinaryCalls) graph_->record(work);  // recording does not run the work
   ++calls_;
   graph_->graph.replay();
 #endif

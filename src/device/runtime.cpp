@@ -19,6 +19,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
 
 namespace ddpm {
@@ -31,21 +32,21 @@ std::string why_no_gpu() {
 
 torch::Device parse_gpu(const std::string& name) {
   if (!torch::cuda::is_available())
-    throw DeviceError("run.device: '" + name + "' is not possible: " + why_no_gpu() +
+    throw DeviceError("run.device: '" + name + "' cannot be used: " + why_no_gpu() +
                       ". Use --device cpu or auto, or check `nvidia-smi`");
   std::int64_t index = 0;
   if (name != "cuda") {
     try {
       index = std::stoll(name.substr(5));
     } catch (const std::exception&) {
-      throw ConfigError("run.device: '" + name + "' is none of auto, cpu, cuda, cuda:N");
+      throw ConfigError("run.device: unknown '" + name + "'; choose from auto, cpu, cuda, cuda:N");
     }
   }
   const auto count = static_cast<std::int64_t>(torch::cuda::device_count());
   if (index < 0 || index >= count)
-    throw DeviceError(format_text(
-        "run.device: '{}' does not exist; this machine shows {} GPU(s), cuda:0 to cuda:{}", name,
-        count, count - 1));
+    throw DeviceError(
+        format_text("run.device: '{}' does not exist; this machine has {}, the last is cuda:{}",
+                    name, counted(count, "GPU"), count - 1));
   return {torch::kCUDA, static_cast<c10::DeviceIndex>(index)};
 }
 
@@ -53,7 +54,7 @@ torch::Device choose_device(const std::string& name, std::string& reason) {
   if (name == "cpu") return torch::kCPU;
   if (name == "cuda" || name.starts_with("cuda:")) return parse_gpu(name);
   if (name != "auto")
-    throw ConfigError("run.device: '" + name + "' is none of auto, cpu, cuda, cuda:N");
+    throw ConfigError("run.device: unknown '" + name + "'; choose from auto, cpu, cuda, cuda:N");
   if (torch::cuda::is_available()) return {torch::kCUDA, 0};
   reason = why_no_gpu();
   return torch::kCPU;
@@ -64,14 +65,14 @@ void apply_determinism(bool deterministic) {
   context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
   context.setDeterministicCuDNN(deterministic);
   context.setBenchmarkCuDNN(!deterministic);
-  // The heuristic's first few algorithms hold a good one; trying all takes half a minute at start.
+  // A good algorithm is among the first few; trying all of them takes half a minute at start.
   context.setBenchmarkLimitCuDNN(4);
-  // Read by cuBLAS at its first use.
+  // cuBLAS reads this variable at its first use.
   if (deterministic) ::setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
 }
 
-// Makes the GPU the current one, and works on a stream of its own: the default one cannot be
-// recorded into graphs.
+// Makes the GPU the current one, with a stream of its own, because the default stream cannot be
+// recorded as a graph.
 void select_gpu([[maybe_unused]] torch::Device device) {
 #if DDPM_WITH_KERNELS
   c10::cuda::set_device(device.index());
@@ -79,9 +80,9 @@ void select_gpu([[maybe_unused]] torch::Device device) {
 #endif
 }
 
-// Networks ask for the same sizes again and again. By default the C library returns every large
-// block to the system at once, and each use of one then costs its page faults anew: a tenth of a
-// training step on two cores.
+// Networks allocate blocks of the same sizes again and again. By default the C library returns
+// every large block to the system at once, so that each new use costs its page faults again: a
+// tenth of a training step on two cores.
 void keep_freed_memory() {
 #ifdef __GLIBC__
   ::mallopt(M_MMAP_MAX, 0);
@@ -101,9 +102,9 @@ bool is_out_of_memory(const c10::Error& error) {
                                       const std::string& detail) {
   throw DeviceError(
       format_text("out of memory on {} with {} images at once (peak so far {}): {}\n"
-                  "Ways out: a smaller batch (training.batch_size, sampling.batch_size or "
-                  "--batch-size); the same batch in more parts (training.micro_batches); half the "
-                  "memory per value on a GPU (--precision bf16) or a smaller model "
+                  "Try a smaller batch (training.batch_size, sampling.batch_size or "
+                  "--batch-size), the same batch in more parts (training.micro_batches), half the "
+                  "memory per value on a GPU (--precision bf16), or a smaller model "
                   "(model.base_width)",
                   device.str(), batch_size, format_bytes(peak_memory_bytes(device)), detail));
 }

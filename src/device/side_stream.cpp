@@ -11,14 +11,14 @@ namespace ddpm {
 #if DDPM_WITH_KERNELS
 namespace {
 
-// What inputs may occupy until the streams are joined, in bytes.
+// The most bytes of inputs that are kept alive until the streams are joined.
 constexpr std::size_t kMostAlive = std::size_t{256} << 20;
 
 struct Side {
   c10::cuda::CUDAStream stream;
   at::cuda::CUDAEvent fork, join;
-  // The allocator knows only one stream of a tensor: freed, its memory could be written by the
-  // current stream while this one still reads.
+  // The allocator knows only one stream for a tensor. If it were freed, the current stream could
+  // write to its memory while the second stream still reads.
   std::vector<torch::Tensor> alive;
   std::size_t alive_bytes = 0;
 
@@ -67,7 +67,8 @@ void join_side_stream(torch::Device) {}
 #endif
 
 bool fills_gpu(const torch::Tensor& x) {
-  constexpr std::int64_t kElements = std::int64_t{1} << 22;  // 32x32x256 for 16, 8x8x256 for 256
+  // 16 images of 32x32x256, or 256 images of 8x8x256.
+  constexpr std::int64_t kElements = std::int64_t{1} << 22;
   return x.numel() > kElements;
 }
 

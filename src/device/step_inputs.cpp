@@ -11,7 +11,7 @@ namespace ddpm {
 
 #if DDPM_WITH_KERNELS
 struct StepInputs::Slots {
-  static constexpr std::size_t kCount = 4;  // steps that the host may be ahead
+  static constexpr std::size_t kCount = 4;  // how many steps the host may be ahead
   std::array<torch::Tensor, kCount> host;
   std::array<at::cuda::CUDAEvent, kCount> read;
   std::size_t next = 0;
@@ -21,7 +21,7 @@ struct StepInputs::Slots {};
 #endif
 
 StepInputs::StepInputs(torch::Device device, std::int64_t integers, std::int64_t floats) {
-  // One buffer, so that one copy does.
+  // All numbers are in one buffer, so that one copy is enough.
   const std::int64_t words = integers + (floats + 1) / 2;
   buffer_ = torch::zeros({words}, torch::TensorOptions().dtype(torch::kInt64).device(device));
   integers_ = buffer_.narrow(0, 0, integers);

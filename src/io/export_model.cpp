@@ -38,8 +38,8 @@ std::vector<NamedTensor> converted(const std::vector<NamedTensor>& weights, torc
   return tensors;
 }
 
-// w86763777/pytorch-ddpm keeps its sinusoids in the file, sine and cosine alternating, [T,
-// base_width].
+// w86763777/pytorch-ddpm keeps its sinusoids in the file: [T, base_width], sine and cosine
+// alternating.
 NamedTensor sinusoid_table(const Config& config, torch::Dtype dtype) {
   const std::int64_t half = config.model.base_width / 2;
   const torch::Tensor frequencies =
@@ -66,7 +66,8 @@ TensorSet tensors_in_layout(const Config& config, const std::vector<NamedTensor>
 
 void check_representable(const Config& config, ModelFormat target) {
   const std::optional<NamingScheme> scheme = scheme_of(target);
-  if (!scheme || scheme == NamingScheme::kDiffusers) return;  // the latter by writing its configs
+  if (!scheme || scheme == NamingScheme::kDiffusers)
+    return;  // writing its configs checks diffusers
   check_layout(config.model, {.scheme = *scheme});
 }
 
@@ -78,7 +79,7 @@ class NewFolder {
         temporary_(path_.parent_path() / (".writing_" + path_.filename().string())) {
     if (fs::exists(path_) && !(fs::is_directory(path_) && fs::is_empty(path_)))
       throw ConfigError(path_.string() +
-                        ": exists and is no empty folder; choose another --output, or remove it");
+                        ": already exists and is not empty; choose another --output, or remove it");
     fs::remove_all(temporary_);
     make_directories(temporary_);
   }
@@ -89,7 +90,7 @@ class NewFolder {
   NewFolder(const NewFolder&) = delete;
   NewFolder& operator=(const NewFolder&) = delete;
 
-  // Where to write the file that will be `name` in the folder.
+  // The path at which to write the file that will be `name` in the folder.
   fs::path add(const fs::path& name) {
     make_directories((temporary_ / name).parent_path());
     files_.push_back(path_ / name);

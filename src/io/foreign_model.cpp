@@ -51,7 +51,7 @@ TensorSet choose_state_dict(const fs::path& path, WeightSet weights) {
   std::vector<std::string> names;
   for (const StateDict& dict : dicts) names.push_back("'" + shorten(dict.name) + "'");
   throw CheckpointError(
-      format_text("{}: no network known here among its {} dictionaries of tensors{}", path.string(),
+      format_text("{}: none of its {} dictionaries of tensors is a known network{}", path.string(),
                   dicts.size(), names.empty() ? "" : ": " + shorten(join(names), 300)));
 }
 
@@ -75,7 +75,7 @@ std::string describe(const ModelConfig& model) {
   for (std::size_t i = 0; i < model.attention.size(); ++i)
     levels.push_back(
         format_text("{}{}", model.width_multipliers[i], model.attention[i] ? "a" : ""));
-  return format_text("base width {}, multipliers {} (a: attention), {} blocks a level",
+  return format_text("base width {}, multipliers {} (a: attention), {} blocks per level",
                      model.base_width, join(levels, " "), model.blocks_per_level.at(0));
 }
 
@@ -101,11 +101,12 @@ fs::path find_weights(const fs::path& folder) {
   for (const char* name : kNames)
     if (fs::exists(folder / name)) return folder / name;
   throw CheckpointError(folder.string() +
-                        ": config.json of diffusers, but no diffusion_pytorch_model.safetensors "
-                        "(or .safetensors.index.json, or .bin) beside it");
+                        ": this is a config.json of diffusers, but there is no "
+                        "diffusion_pytorch_model.safetensors (or .safetensors.index.json, or .bin) "
+                        "beside it");
 }
 
-// A part of a pipeline lies in its own folder, or with everything else.
+// The scheduler lies in its own folder of a pipeline, or beside the other files.
 fs::path find_scheduler(const fs::path& unet_folder) {
   constexpr const char* kFile = "scheduler_config.json";
   for (const fs::path& path : {unet_folder / kFile, unet_folder / "scheduler" / kFile,
@@ -118,12 +119,12 @@ Config read_configs(const DiffusersFolder& folder, const nlohmann::json& unet,
                     const nlohmann::json& scheduler) {
   Config config;
   apply_unet_config(unet, folder.unet.string(), config);
-  // What DDPMScheduler does by default.
+  // Without a scheduler, `scheduler` is empty and gives the defaults of DDPMScheduler.
   apply_scheduler_config(scheduler, folder.scheduler.string(), config);
   return config;
 }
 
-// The file's own record of its network, as long as the JSON files still say the same.
+// Whether the record of the network in the file still agrees with the JSON files.
 bool still_describes(const Config& record, const Config& read) {
   Config again;
   try {
@@ -150,7 +151,7 @@ std::optional<DiffusersFolder> find_diffusers_folder(const fs::path& path) {
                              .weights = is_folder ? find_weights(unet) : path};
   if (is_folder && fs::exists(path / "model_index.json"))
     throw CheckpointError(path.string() +
-                          ": model_index.json of diffusers, but no unet/config.json");
+                          ": there is a model_index.json of diffusers, but no unet/config.json");
   return std::nullopt;
 }
 
@@ -162,7 +163,7 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
   const nlohmann::json scheduler =
       folder.scheduler.empty() ? nlohmann::json::object() : read_json_file(folder.scheduler);
   if (folder.scheduler.empty())
-    log_info("{}: no scheduler_config.json; the defaults of DDPMScheduler are taken",
+    log_info("{}: no scheduler_config.json; using the defaults of DDPMScheduler",
              folder.unet.string());
   model.config = read_configs(folder, unet, scheduler);
   model.tensors = rename_old_diffusers(read_weights(folder.weights, weights));
@@ -194,12 +195,12 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
   validate(inferred.config);
   log_info("{}: a network of {}: {}", file.string(), inferred.layout.scheme,
            describe(inferred.config.model));
-  log_info("assumed, because tensors do not tell: {}", join(inferred.assumed, "; "));
+  log_info("assumed, because tensors do not show it: {}", join(inferred.assumed, "; "));
   const ModelConfig& model = inferred.config.model;
   inferred.layout = Layout::of(inferred.layout.scheme, model);
   TensorSet own =
       model.names == inferred.layout.scheme ? set : from_layout(set, inferred.layout, model);
-  // pytorch_ddpm keeps its table of sinusoids, which every network computes.
+  // pytorch_ddpm stores its table of sinusoids, which is not needed: the network here computes it.
   std::erase_if(own.tensors, [](const TensorView& view) {
     return view.name == "time_embedding.timembedding.0.weight";
   });

@@ -1,4 +1,4 @@
-// Models of other programs, for open_model.
+// Opens models of other programs, for open_model.
 #pragma once
 
 #include <filesystem>
@@ -9,24 +9,25 @@
 
 namespace ddpm {
 
-// In the metadata of weight files of this program: what the network is, and how its tensors are
-// named if not as model.names says.
+// Metadata keys of this program's weight files: the network, and the names of its tensors if they
+// are not those of model.names.
 inline constexpr const char* kConfigKey = "ddpm.config";
 inline constexpr const char* kLayoutKey = "ddpm.layout";
 
-// Files of a diffusers model.
+// The files of a diffusers model.
 struct DiffusersFolder {
   std::filesystem::path unet;       // config.json of UNet2DModel
   std::filesystem::path scheduler;  // scheduler_config.json; empty: there is none
   std::filesystem::path weights;    // .safetensors, .safetensors.index.json, .bin, ...
 };
 
-// `path` is a pipeline, its unet folder, or a file of weights beside config.json. Nothing if no
-// such config is there. Throws CheckpointError if there is one but no weights.
+// Finds the files. `path` is a pipeline, its unet folder, or a file of weights beside config.json.
+// Returns nothing if there is no such config; throws CheckpointError if there is one but no
+// weights.
 std::optional<DiffusersFolder> find_diffusers_folder(const std::filesystem::path& path);
 ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights);
 
-// A file of weights without any config.
+// Opens a file of weights that has no config.
 ModelFile open_inferred(const std::filesystem::path& file, WeightSet weights,
                         std::span<const ConfigOverride> overrides);
 

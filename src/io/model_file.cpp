@@ -21,7 +21,7 @@ namespace {
 fs::path weights_of_checkpoint(const fs::path& checkpoint, WeightSet set) {
   verify_checkpoint(checkpoint);
   const fs::path ema = checkpoint / "ema.safetensors";
-  // Runs without averaging have raw weights only.
+  // Runs without averaging have only raw weights.
   return set == WeightSet::kEma && fs::exists(ema) ? ema : checkpoint / "model.safetensors";
 }
 
@@ -31,27 +31,28 @@ fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
     const std::optional<fs::path> newest = CheckpointStore(folder / "checkpoints").newest();
     if (!newest)
       throw CheckpointError(folder.string() +
-                            ": a run without a complete checkpoint; train it first");
+                            ": this run has no complete checkpoint; train it first");
     return weights_of_checkpoint(*newest, set);
   }
   if (fs::exists(folder / "model.safetensors")) return folder / "model.safetensors";
   throw CheckpointError(folder.string() +
-                        ": no model here. Expected a run directory (with checkpoints/), a "
+                        ": there is no model here. Expected a run directory (with checkpoints/), a "
                         "checkpoint (with MANIFEST.json), a folder with model.safetensors, a "
                         "diffusers folder (with model_index.json or config.json beside "
                         "diffusion_pytorch_model.safetensors), or one file of weights");
 }
 
-// The format that the metadata of a file names: one whose tensors are not named as model.names says.
+// The format that the metadata of a file names, for tensors that do not have the names of
+// model.names.
 ModelFormat parse_layout(const std::string& layout) {
   const std::optional<ModelFormat> format = parse_choice<ModelFormat>(layout);
   if (!format || !scheme_of(*format))
-    throw ConfigError("model.names: unknown scheme '" + layout +
-                      "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
+    throw ConfigError("model.names: unknown '" + layout +
+                      "'; choose from diffusers, labml, ho, pytorch_ddpm, openai");
   return *format;
 }
 
-// Without CompVis's prefix and the table of sinusoids of pytorch_ddpm.
+// The tensors without CompVis's prefix and without pytorch_ddpm's table of sinusoids.
 TensorSet unwrapped(const TensorSet& set) {
   const TensorSet inner = without_prefix(set, kCompVisPrefix);
   TensorSet result = inner.tensors.empty() ? set : inner;
@@ -61,10 +62,11 @@ TensorSet unwrapped(const TensorSet& set) {
   return result;
 }
 
-// A file of this program, or of another beside a config of this one; nothing if it says so little.
+// Opens a file of this program, or one of another program beside a config of this one. Returns
+// nothing if it is neither.
 std::optional<ModelFile> open_own(const fs::path& weights) {
   if (weights.extension() != ".safetensors") return std::nullopt;
-  // Not as one initialiser: GCC 12 destroys the other members twice if reading throws inside it.
+  // Members are set one by one: in an initialiser GCC 12 destroys them twice if reading throws.
   ModelFile model;
   model.weights = weights;
   model.tensors = read_safetensors(weights);
@@ -128,7 +130,7 @@ ModelFile open_model(const fs::path& path, WeightSet weights,
     if (!model) model = open_inferred(file, weights, overrides);
     model->sha256 = sha256_file(file);
     return *model;
-  } catch (const ConfigError& error) {  // the file's fault, not the command line's
+  } catch (const ConfigError& error) {  // the mistake is in the file, not in the command line
     throw CheckpointError(error.what());
   }
 }

@@ -32,7 +32,7 @@ torch::Dtype to_tensor_dtype(DType dtype) {
   throw CheckpointError(format_text("tensors of type {} cannot be read", dtype_name(dtype)));
 }
 
-// The first few lines of a long list of complaints.
+// The first few lines of a long list of problems.
 std::string summarize(const std::vector<std::string>& problems) {
   constexpr std::size_t kShown = 8;
   std::string text;
@@ -75,7 +75,8 @@ Comparison compare(const TensorSet& set, const std::map<std::string, torch::Tens
 }  // namespace
 
 torch::Tensor to_tensor(const TensorView& view) {
-  // from_blob wants a mutable pointer; the clone is made before anyone can write.
+  // from_blob needs a mutable pointer; nobody writes through it, because the tensor is cloned at
+  // once.
   void* data = const_cast<std::byte*>(view.bytes.data());
   return torch::from_blob(data, view.shape, to_tensor_dtype(view.dtype)).clone();
 }
@@ -112,12 +113,12 @@ void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
   if (missing == MissingTensors::kRefuse)
     problems.insert(problems.begin(), found.missing.begin(), found.missing.end());
   else if (!found.missing.empty())
-    log_warning("{}: {} tensors keep their initial values:{}", set.path.string(),
+    log_warning("{}: missing tensors keep their initial values ({}):{}", set.path.string(),
                 found.missing.size(), summarize(found.missing));
   if (!problems.empty())
     throw CheckpointError(
         format_text("{}: {} of its tensors do not fit this network:{}\nThe file belongs to another "
-                    "architecture (model.*) or is incomplete",
+                    "network (model.*) or is incomplete",
                     set.path.string(), problems.size(), summarize(problems)));
   torch::NoGradGuard no_grad;
   for (const TensorView& view : set.tensors) by_name.at(view.name).copy_(to_tensor(view));

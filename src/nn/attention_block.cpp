@@ -28,7 +28,7 @@ std::vector<std::vector<torch::Tensor>> AttentionBlockImpl::joined_parameters() 
 
 torch::Tensor AttentionBlockImpl::project(const torch::Tensor& tokens) {
   if (options_.fused) return ops::linear(tokens, qkv_->weight, qkv_->bias);
-  // One product of three times the width is faster than three.
+  // One matrix product of three times the width is faster than three products.
   return ops::linear(tokens, ops::join({q_->weight, k_->weight, v_->weight}),
                      ops::join({q_->bias, k_->bias, v_->bias}));
 }
@@ -37,7 +37,7 @@ torch::Tensor AttentionBlockImpl::forward(const torch::Tensor& x) {
   const std::int64_t n = x.size(0), c = x.size(1), h = x.size(2), w = x.size(3);
   ops::GroupNormOutput in{.y = x, .x = x, .skip = {}};
   if (options_.normed && !options_.fused) in = norm_->forward({.x = x}, /*silu=*/false);
-  // [N,C,H,W] -> [N, H*W, C]; a free view of channels_last memory.
+  // [N,C,H,W] -> [N, H*W, C] is a view of channels_last memory, so nothing is copied.
   const torch::Tensor tokens = in.y.permute({0, 2, 3, 1}).reshape({n, h * w, c});
   const torch::Tensor mixed =
       ops::attention(project(tokens), options_.heads,

@@ -50,7 +50,8 @@ torch::Tensor TimeFeaturesImpl::forward(const torch::Tensor& t) {
     case TimeEmbeddingKind::kFourier:
       break;
   }
-  // The frequencies are not trained. Thousands of radians: the order of the products matters.
+  // The frequencies are not trained. The order of the products matters, because angles reach
+  // thousands of radians.
   const auto dtype = t.scalar_type() == torch::kFloat64 ? torch::kFloat64 : torch::kFloat32;
   const torch::Tensor frequencies = weight.detach().to(dtype).unsqueeze(0);
   const torch::Tensor angles = t.to(dtype).log().unsqueeze(1) * frequencies * 2 * std::numbers::pi;
@@ -74,7 +75,7 @@ ClassEmbeddingImpl::ClassEmbeddingImpl(const ModelConfig& config, const UNetPlan
       features_(std::move(features)),
       kind_(config.class_embedding) {
   if (kind_ != ClassEmbeddingKind::kTimestep) return;
-  // Its layers are children of this module, not one below.
+  // Its layers become children of this module itself.
   layers_ = TimeEmbedding(plan.time_features, plan.time, names);
   for (const auto& child : layers_->named_children()) register_module(child.key(), child.value());
 }

@@ -13,7 +13,8 @@ struct Fans {
   double out = 0;
 };
 
-// PyTorch's convention: dimension 0 counts as out, dimension 1 as in, times the receptive field.
+// PyTorch's convention: fan out is dimension 0 and fan in dimension 1, each times the filter's
+// area.
 Fans fans(const torch::Tensor& weight) {
   const auto field = static_cast<double>(weight[0][0].numel());
   return {static_cast<double>(weight.size(1)) * field, static_cast<double>(weight.size(0)) * field};
@@ -29,7 +30,7 @@ void fill_normal(torch::Tensor& parameter, double deviation, const RandomKey& ke
   parameter.copy_(values.view(parameter.sizes()) * deviation);
 }
 
-// Each parameter has random numbers of its own: `key` and the one after it.
+// The weight draws its random numbers with `key`, the bias with the next key.
 void fill_filters(LayerImpl& layer, Initialization method, const RandomKey& key) {
   const Fans fan = fans(layer.weight);
   const double gain = layer.role() == Role::kLast ? 1e-5 : 1;
@@ -48,7 +49,7 @@ void fill_filters(LayerImpl& layer, Initialization method, const RandomKey& key)
 }
 
 void fill(LayerImpl& layer, Initialization method, const RandomKey& key) {
-  if (!layer.weight.defined()) return;  // an embedding by formula or by given vectors
+  if (!layer.weight.defined()) return;  // an embedding without parameters
   switch (layer.role()) {
     case Role::kWeight:
     case Role::kLast:

@@ -3,8 +3,8 @@
 namespace ddpm {
 namespace {
 
-// Has sizes but no memory of its own. A meta tensor would have none either, but cannot be given data
-// of another device later.
+// A tensor with sizes, but with memory for one element only. A meta tensor would not work: it
+// cannot be given data of another device later.
 torch::Tensor unbound(const std::vector<std::int64_t>& sizes) {
   return torch::zeros({}).expand(sizes);
 }

@@ -7,11 +7,11 @@
 namespace ddpm {
 namespace {
 
-constexpr std::int64_t kAlignment = 64;  // elements; 128 bytes in bf16, enough for any vector load
+constexpr std::int64_t kAlignment = 64;  // elements: 128 bytes in bf16, enough for any vector load
 
 std::vector<std::int64_t> storage_strides(const torch::Tensor& parameter) {
   const bool is_convolution = parameter.dim() == 4;
-  // A meta tensor has the strides without the memory.
+  // A meta tensor has strides but no memory.
   return torch::empty(
              parameter.sizes(), torch::TensorOptions().device(torch::kMeta),
              is_convolution ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous)
@@ -23,7 +23,7 @@ std::vector<std::int64_t> storage_strides(const torch::Tensor& parameter) {
 
 ParameterLayout::ParameterLayout(const torch::nn::Module& module,
                                  const std::vector<std::vector<torch::Tensor>>& joined) {
-  std::map<const void*, std::size_t> index;  // of each parameter in entries_
+  std::map<const void*, std::size_t> index;  // position of each parameter in entries_
   for (const auto& item : module.named_parameters()) {
     index[item.value().unsafeGetTensorImpl()] = entries_.size();
     entries_.push_back(

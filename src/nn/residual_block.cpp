@@ -10,7 +10,7 @@ namespace {
 
 using Change = ResBlockOptions::Change;
 
-// Each layer draws its own numbers.
+// Each layer draws different random numbers.
 std::optional<ops::Draw> draw_of_layer(const std::optional<ops::Draw>& draw, int layer) {
   if (!draw) return std::nullopt;
   return draw->with_stream(
@@ -65,7 +65,7 @@ torch::Tensor ResBlockImpl::forward(const torch::Tensor& x, const torch::Tensor&
   } else if (scale_shift_) {
     h = modulate(ops::convolution(in.y, conv1_->weight, conv1_->bias), shift, dropout);
   } else {
-    // The convolution's bias and the time enter together, inside the second norm.
+    // The second norm adds the convolution's bias and the time in one step.
     h = normed(norm2_, {.x = ops::convolution(in.y, conv1_->weight), .shift = shift}, dropout).y;
   }
   if (shortcut_.is_empty())

@@ -88,7 +88,7 @@ void UNetImpl::add_down(const BlockPlan& block, const BlockNames& names) {
       level.halve = add_res(block, names.block);
       return;
     case Resampling::kConvolution:
-    case Resampling::kTransposed:  // which only the way up knows
+    case Resampling::kTransposed:  // used on the way up only
       level.downsample = Downsample(block.in, config_.downsample_padding);
       register_at(*this, names.block, level.downsample.ptr());
       return;
@@ -165,12 +165,13 @@ torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& label
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const Condition& condition) {
   const auto& [labels, dropout] = condition;
-  // Every block activates the embedding before its projection; once is enough.
+  // Every block would activate the embedding before its projection, so it is done once here.
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {
     shifts = TimeProjections(res_blocks_).apply(activate(embed(t, labels), config_.activation));
   };
-  // The first convolution can do without them; gradients, however, keep to one stream.
+  // The first convolution does not need them, so they can be computed beside it. Gradients,
+  // however, must stay on one stream.
   if (torch::GradMode::is_enabled())
     project();
   else
@@ -198,7 +199,7 @@ torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
   h = ops::convolution_to_image(h, conv_out_->weight, conv_out_->bias).to(x.scalar_type());
-  // Networks with these predict the score, up to a factor of the noise level, which t stands for.
+  // With Fourier features the result so far is the score times the noise level, which is t.
   const bool fourier = time_features_->kind() == TimeEmbeddingKind::kFourier;
   return fourier ? h / t.to(h.scalar_type()).view({-1, 1, 1, 1}) : h;
 }

@@ -38,13 +38,14 @@ void adam_by_kernel(const AdamState& state, const torch::Tensor& gradients,
 void adam_by_operators(const AdamState& state, const torch::Tensor& gradients,
                        const torch::Tensor& norm, const AdamSchedule& schedule,
                        const AdamOptions& options) {
-  // Clipping divides by max(1, norm / clip_norm); 1e-6 as in PyTorch's clip_grad_norm_.
+  // Clipping divides by max(1, norm / clip_norm); the 1e-6 is that of PyTorch's clip_grad_norm_.
   const torch::Tensor divisor = options.clip_norm > 0
                                     ? ((norm + 1e-6) / options.clip_norm).clamp_min(1.0)
                                     : torch::ones_like(norm);
   const torch::Tensor count =
       torch::full({}, static_cast<float>(schedule.step), state.weights.options());
-  // The fused operators divide the gradient by `grad_scale`; both take the same arguments.
+  // The fused operators divide the gradient by `grad_scale`; Adam and AdamW take the same
+  // arguments.
   const auto update = [&](auto&& fused) {
     fused(state.weights, gradients.to(torch::kFloat32), state.exp_avg, state.exp_avg_sq,
           torch::TensorList{}, count, schedule.learning_rate, options.beta1, options.beta2,
@@ -59,8 +60,8 @@ void adam_by_operators(const AdamState& state, const torch::Tensor& gradients,
   if (state.average.defined()) state.average.lerp_(state.weights, schedule.average_share);
 }
 
-// In rows: a single float32 sum over millions of squares loses the small ones, 0.2 % of the norm
-// for 36 million gradients.
+// Sums in rows, because a single float32 sum over millions of squares loses the small ones: 0.2 %
+// of the norm for 36 million gradients.
 torch::Tensor norm_by_rows(const torch::Tensor& flat) {
   constexpr std::int64_t kRow = 1024;
   const std::int64_t rows = flat.numel() / kRow;

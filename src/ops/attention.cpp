@@ -17,7 +17,7 @@ namespace {
 using torch::autograd::AutogradContext;
 using torch::autograd::variable_list;
 
-// Above this many tokens the matrix of weights, tokens x tokens an image, is no longer cheap.
+// With more tokens the matrix of weights, tokens x tokens for each image, takes too much memory.
 constexpr std::int64_t kMaxTokens = 1024;
 
 struct Rows {
@@ -42,9 +42,9 @@ QueryKeyValue split(const torch::Tensor& qkv) {
   return {parts[0], parts[1], parts[2]};
 }
 
-// One head of all channels: the products are large enough for plain matrix multiplications, which
-// beat the fused attention operators at this width, above all backwards. Gradients go straight into
-// their third of the joint one.
+// One head of all channels. At this width plain matrix multiplications are faster than the fused
+// attention operators, above all in the backward pass. Each gradient is written directly to its
+// third of the joint gradient.
 class SingleHeadFunction : public torch::autograd::Function<SingleHeadFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& qkv) {
@@ -78,9 +78,9 @@ class SingleHeadFunction : public torch::autograd::Function<SingleHeadFunction> 
   }
 };
 
-// Without gradients to compute, cuDNN's fused operator wins as soon as the matrix of weights no
-// longer fits the cache. Its first use costs a second. One head, as many channels as Hopper's
-// takes.
+// Whether cuDNN's fused operator is faster: without gradients it is, once the matrix of weights no
+// longer fits the cache. Its first use costs a second. It needs one head with no more channels than
+// Hopper supports.
 bool fused_wins([[maybe_unused]] const torch::Tensor& qkv) {
 #if DDPM_WITH_KERNELS
   constexpr std::int64_t kWeights = std::int64_t{1} << 23;  // 128 images of 256 tokens

@@ -17,8 +17,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// Zeros after the last index of a dimension, up to a multiple of eight: tensor cores want channels
-// by the vector, and images have three.
+// Appends zeros to a dimension, up to a multiple of eight: tensor cores need channels in vectors of
+// eight, and images have three.
 torch::Tensor pad_to_vector(const torch::Tensor& x, std::int64_t dimension) {
   const std::int64_t missing = (8 - x.size(dimension) % 8) % 8;
   if (missing == 0) return x;
@@ -27,14 +27,15 @@ torch::Tensor pad_to_vector(const torch::Tensor& x, std::int64_t dimension) {
   return torch::constant_pad_nd(x, pad);
 }
 
-// y += bias + residual, in one pass; either may be undefined.
+// Computes y += bias + residual in one pass; either may be undefined.
 void add_in_place(const torch::Tensor& y, const torch::Tensor& bias,
                   const torch::Tensor& residual) {
   kernels::add_bias(y.const_data_ptr(), data(bias), data(residual), y.data_ptr(), type_of(y),
                     y.numel() / y.size(1), y.size(1), stream_of(y));
 }
 
-// A 3x3 convolution that adds bias and residual before it rounds; undefined where cuDNN has none.
+// A 3x3 convolution that adds bias and residual before it rounds. The result is undefined if cuDNN
+// has no kernel for it.
 torch::Tensor residual_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias, const torch::Tensor& residual) {
   if (x.scalar_type() != torch::kBFloat16) return {};
@@ -119,7 +120,8 @@ torch::Tensor convolution_by_kernels(const torch::Tensor& x, const torch::Tensor
   const torch::Tensor padded = pad_to_vector(x, 1).contiguous(torch::MemoryFormat::ChannelsLast);
   const torch::Tensor filters =
       pad_to_vector(pad_to_vector(weight, 1), 0).contiguous(torch::MemoryFormat::ChannelsLast);
-  const bool exact = filters.size(0) == weight.size(0);  // else what is added comes after the cut
+  // Padded output channels must be cut off before bias and residual are added.
+  const bool exact = filters.size(0) == weight.size(0);
   const torch::Tensor fused_bias = exact ? bias : torch::Tensor();
   const torch::Tensor fused_residual =
       exact && residual.defined() ? channels_last(residual) : torch::Tensor();

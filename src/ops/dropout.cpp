@@ -14,11 +14,11 @@ namespace {
 
 struct Mask {
   std::int64_t samples, elements;
-  std::uint32_t threshold;  // of a 16-bit number; below it an element is dropped
-  float scale;              // of what is kept
+  std::uint32_t threshold;  // an element whose 16-bit number is below this is dropped
+  float scale;              // factor of kept elements
 };
 
-// [samples, elements] float32: `scale` where kept, else 0.
+// [samples, elements] float32: `scale` for kept elements, else 0.
 torch::Tensor mask_on_cpu(const Mask& mask, const RandomKey& key) {
   torch::Tensor out = torch::empty({mask.samples, mask.elements}, torch::kFloat32);
   float* data = out.data_ptr<float>();
@@ -59,7 +59,7 @@ torch::Tensor dropout_by_kernel(const torch::Tensor& x, double p,
   return y;
 }
 
-// The gradient is dropped where the value was: the same numbers are drawn again.
+// The gradient is dropped where the value was, so the same random numbers are drawn again.
 class DropoutFunction : public torch::autograd::Function<DropoutFunction> {
  public:
   static torch::Tensor forward(torch::autograd::AutogradContext* context, const torch::Tensor& x,
@@ -100,7 +100,7 @@ torch::Tensor dropout(const torch::Tensor& x, double p, const Draw& draw) {
                   .scale = scale_of(p)};
   const torch::Tensor values = x.device().is_cpu() ? mask_on_cpu(mask, draw.key)
                                                    : mask_by_tensor_ops(mask, draw.key, x.device());
-  // [N,H,W,C] seen as [N,C,H,W]: the strides of a channels_last tensor.
+  // [N,H,W,C] viewed as [N,C,H,W] has the strides of a channels_last tensor.
   return x * values.view({x.size(0), height, width, x.size(1)})
                  .permute({0, 3, 1, 2})
                  .to(x.scalar_type());

@@ -9,18 +9,19 @@
 namespace ddpm::ops {
 namespace {
 
-// Whether equal indices lie at equal places; strides of dimensions of size one say nothing.
+// Whether both tensors have the same order in memory. Strides of dimensions of size one do not
+// count.
 bool lies_like(const torch::Tensor& a, const torch::Tensor& b) {
   for (std::int64_t d = 0; d < a.dim(); ++d)
     if (a.size(d) > 1 && a.stride(d) != b.stride(d)) return false;
   return true;
 }
 
-// One launch for hundreds of small tensors.
+// Copies hundreds of small tensors with one launch.
 void gather_by_kernel(std::span<const torch::Tensor> sources,
                       std::span<const torch::Tensor> targets, bool accumulate) {
   join_side_stream(targets.front().device());
-  std::vector<torch::Tensor> kept;  // copies of the few that lie otherwise than their target
+  std::vector<torch::Tensor> kept;  // copies of the few whose order differs from their target's
   std::vector<kernels::GradientSource> list;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (!sources[i].defined()) continue;

@@ -15,7 +15,7 @@ using torch::autograd::variable_list;
 
 void* mutable_data(const torch::Tensor& x) { return x.defined() ? x.data_ptr() : nullptr; }
 
-// A new tensor like x, channels last; undefined if x is.
+// A new tensor like x, channels last; undefined if x is undefined.
 torch::Tensor new_like(const torch::Tensor& x) {
   return x.defined() ? torch::empty_like(x, torch::MemoryFormat::ChannelsLast) : torch::Tensor();
 }
@@ -69,8 +69,8 @@ torch::Tensor forward_by_kernel(const GroupNormInput& input, const torch::Tensor
   return y;
 }
 
-// Inputs and outputs pass through as further outputs, so that this node receives every gradient of
-// theirs and adds it in its own pass.
+// The inputs are returned as further outputs, so that this node receives all their gradients and
+// adds them in its own backward pass.
 class GroupNormFunction : public torch::autograd::Function<GroupNormFunction> {
  public:
   static variable_list forward(AutogradContext* context, const torch::Tensor& x,
@@ -183,7 +183,7 @@ namespace reference {
 GroupNormOutput group_norm(const GroupNormInput& input, const torch::Tensor& weight,
                            const torch::Tensor& bias, const GroupNormOptions& options) {
   const torch::Tensor x = input.skip.defined() ? torch::cat({input.x, input.skip}, 1) : input.x;
-  // What comes between is not rounded to bfloat16, as it is not in kernels.
+  // As in the kernels, values between the operations are not rounded to bfloat16.
   const torch::Dtype type = x.scalar_type();
   const auto widen = [](const torch::Tensor& t) {
     return t.scalar_type() == torch::kBFloat16 ? t.to(torch::kFloat32) : t;

@@ -18,7 +18,7 @@ bool takes(const torch::Tensor& x) {
                           (x.dim() < 4 || x.is_contiguous(torch::MemoryFormat::ChannelsLast)));
 }
 
-// `shape` without the sizes of x.
+// Runs the kernel. `shape` lacks the sizes of x, which are filled in here.
 torch::Tensor run(const torch::Tensor& x, const torch::Tensor& weight, ConvolutionShape shape,
                   const Addends& addends) {
   const Shortcut& s = addends.shortcut;

@@ -17,7 +17,7 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-constexpr std::int64_t kMaxChannels = 7;  // of an image; from 8 on, it is a feature map like others
+constexpr std::int64_t kMaxChannels = 7;  // of an image; with 8 or more, other convolutions do well
 
 constexpr std::int64_t kTaps = 9;
 
@@ -28,8 +28,8 @@ kernels::ImageShape shape_of(const torch::Tensor& image) {
           .width = image.size(3)};
 }
 
-// Each pixel's products with all taps of all filters, in planes [C*9,N*H*W], then the sums of those
-// that meet.
+// Multiplies each pixel by all taps of all filters, into planes [C*9,N*H*W], then sums the products
+// that belong to the same output.
 class ToImageFunction : public Function<ToImageFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& features,
@@ -70,13 +70,13 @@ class ToImageFunction : public Function<ToImageFunction> {
   }
 
  private:
-  // [C*9,C_in]: a view of channels_last memory.
+  // [C*9,C_in] as a view of channels_last memory.
   static torch::Tensor taps_of(const torch::Tensor& weight) {
     return weight.permute({0, 2, 3, 1}).reshape({-1, weight.size(1)});
   }
 };
 
-// Few channels, and few enough pixels for the kernels.
+// Whether the image has few enough channels and pixels for the kernels.
 bool takes(const torch::Tensor& x, std::int64_t channels) {
   constexpr std::int64_t kLimit = std::numeric_limits<std::int32_t>::max();
   return channels <= kMaxChannels &&

@@ -1,4 +1,4 @@
-// Gradients that the layers with weights have in common, by kernels. Private to ops.
+// Gradients that all layers with weights need, computed by kernels. Private to ops.
 #pragma once
 
 #include <torch/types.h>
@@ -8,8 +8,8 @@
 
 namespace ddpm::ops {
 
-// [C]: sums over all rows of dy [rows,C], or all pixels of dy [N,C,H,W]. A gradient that goes
-// straight to the optimiser is computed beside what follows.
+// The sums [C] over all rows of dy [rows,C], or all pixels of dy [N,C,H,W]. A gradient that only
+// the optimiser needs is computed on the side stream.
 torch::Tensor bias_gradient(const torch::Tensor& dy, bool goes_to_optimizer);
 
 // One of the two gradients of a convolution without bias.
@@ -18,8 +18,8 @@ torch::Tensor convolution_gradient(Gradient which, const torch::Tensor& dy, cons
                                    const torch::Tensor& weight, std::int64_t stride,
                                    std::int64_t padding);
 
-// Computes a weight's gradient beside what follows, if it goes straight to the optimiser and does
-// not fill the GPU by itself.
+// Computes a weight's gradient. If only the optimiser needs it and it does not fill the GPU, this
+// is done on the side stream.
 template <class Compute>
 torch::Tensor weight_gradient(bool goes_to_optimizer, const torch::Tensor& dy,
                               const torch::Tensor& x, const Compute& compute) {

@@ -14,8 +14,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// What y = x W1^T + skip W2^T + bias + residual is made of, W = [W1 W2], on matrices of rows.
-// `weight` may have further dimensions of size one, like that of a 1x1 convolution.
+// The terms of y = x W1^T + skip W2^T + bias + residual, W = [W1 W2], on matrices of rows. `weight`
+// may have further dimensions of size one, like that of a 1x1 convolution.
 struct Terms {
   torch::Tensor x, skip, weight, bias;
   Residual residual;
@@ -115,7 +115,7 @@ class JoinFunction : public Function<JoinFunction> {
     for (const torch::Tensor& part : parts) lengths.push_back(part.size(0));
     sizes[0] = std::accumulate(lengths.begin(), lengths.end(), std::int64_t{0});
     context->saved_data["lengths"] = lengths;
-    // Not a view to autograd, which would watch for changes of it.
+    // This is not a view for autograd, which would watch it for changes.
     torch::Tensor whole = torch::empty({0}, parts[0].options());
     return whole.set_(parts[0].storage(), parts[0].storage_offset(), sizes);
   }

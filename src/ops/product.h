@@ -1,27 +1,29 @@
-// Products of matrices that lie in tensors, by kernels. Private to ops.
+// Products of matrices in tensors, computed by kernels. Private to ops.
 #pragma once
 
 #include <torch/types.h>
 
 namespace ddpm::ops {
 
-// [N*H*W,C]: a view of the channels_last memory of [N,C,H,W].
+// x [N,C,H,W] as a matrix [N*H*W,C], a view of its channels_last memory.
 torch::Tensor pixels_of(const torch::Tensor& x);
 
-// [C_out,K*K*C]: a view of the channels_last memory of filters [C_out,C,K,K].
+// Filters [C_out,C,K,K] as a matrix [C_out,K*K*C], a view of their channels_last memory.
 torch::Tensor rows_of_filters(const torch::Tensor& weight);
 
-// out [m,n] = a b^T + added + bias; a [m,k] and b [n,k] of one type. Rows are dense; added (may be
-// out) has the strides of out; added and bias may be undefined and have the type of out.
+// Computes out [m,n] = a b^T + added + bias. a [m,k] and b [n,k] have one type, and rows are dense.
+// `added` and `bias` have the type of out and may be undefined; `added` has the strides of out and
+// may be out.
 void multiply_into(const torch::Tensor& out, const torch::Tensor& a, const torch::Tensor& b,
                    const torch::Tensor& added = {}, const torch::Tensor& bias = {});
 
-// Whether a 3x3 convolution has few outputs and long sums: implicit products then leave most of a
-// GPU idle, while the unfolded input fits the cache and a product of it can divide its sums.
+// Whether unfolding is faster for a 3x3 convolution. It is for few outputs and long sums: cuDNN's
+// implicit products then leave most of the GPU idle, while the unfolded input fits the cache and a
+// matrix product can divide its sums among blocks.
 bool unfolding_wins(const torch::Tensor& x, const torch::Tensor& weight, std::int64_t stride);
 
-// A 3x3 convolution by unfolding, [N,C_out,height,width] plus bias and residual where they are
-// defined. Output (i,j) sees pixels from (i*stride-padding, j*stride-padding) on.
+// A 3x3 convolution by unfolding: [N,C_out,height,width], plus bias and residual if they are
+// defined. The window of output (i,j) begins at pixel (i*stride-padding, j*stride-padding).
 torch::Tensor unfolded_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias, std::int64_t stride,
                                    std::int64_t padding, std::int64_t height, std::int64_t width,

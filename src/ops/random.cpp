@@ -38,7 +38,7 @@ std::vector<std::int64_t> with_samples(std::int64_t samples, torch::IntArrayRef 
   return full;
 }
 
-// u1, u2 in (0, 1) -> two independent standard normals.
+// Makes two independent standard normal numbers from u1, u2 in (0, 1).
 std::array<float, 2> box_muller(std::uint32_t word1, std::uint32_t word2) {
   const float radius = std::sqrt(-2.0f * std::log(unit_float(word1)));
   const float angle = 2.0f * std::numbers::pi_v<float> * unit_float(word2);
@@ -101,7 +101,7 @@ torch::Tensor random_integers(const Draw& draw, std::int64_t samples, std::int64
                              static_cast<std::uint64_t>(bound), source_of(draw), stream_of(out));
     return out;
   }
-  // word * bound < 2^64 may wrap the sign of int64; the mask after the shift undoes that.
+  // word * bound < 2^64 may overflow into the sign of int64; the mask after the shift removes that.
   const torch::Tensor words = random_words(draw.key, samples, 1, device).view({samples});
   return (words * bound).bitwise_right_shift(32).bitwise_and(0xFFFFFFFFLL);
 }

@@ -15,7 +15,8 @@ using torch::autograd::AutogradContext;
 using torch::autograd::Function;
 using torch::autograd::variable_list;
 
-// [N,C,to_height,to_width]: x moved by `offset` pixels along both sides, plus bias if defined.
+// Returns [N,C,to_height,to_width]: x moved by `offset` pixels in both directions, plus bias if
+// defined.
 torch::Tensor shift_window(const torch::Tensor& x, const torch::Tensor& bias, std::int64_t height,
                            std::int64_t width, std::int64_t offset) {
   const torch::Tensor y = torch::empty({x.size(0), x.size(1), height, width}, x.options(),
@@ -32,9 +33,9 @@ torch::Tensor shift_window(const torch::Tensor& x, const torch::Tensor& bias, st
   return y;
 }
 
-// Zeros right and bottom only are what cuDNN has no word for. Two on every side add one row and one
-// column of outputs before the wanted ones, which are cheaper to leave out than a padded copy of x
-// is to make.
+// cuDNN cannot pad only right and bottom. With a padding of two on every side, the result has one
+// row and one column too many at its beginning. Leaving them out is cheaper than making a padded
+// copy of x.
 class AsymmetricDownsampleFunction : public Function<AsymmetricDownsampleFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
@@ -73,7 +74,7 @@ class AsymmetricDownsampleFunction : public Function<AsymmetricDownsampleFunctio
   static std::int64_t wide_size(std::int64_t side) { return (side + 1) / 2 + 1; }
 };
 
-// Keeps the folded filters for the way back: folding them again costs more than their memory.
+// Keeps the folded filters for the backward pass: folding them again costs more than their memory.
 class UpsampleFunction : public Function<UpsampleFunction> {
  public:
   static torch::Tensor forward(AutogradContext* context, const torch::Tensor& x,
@@ -136,15 +137,15 @@ class UpsampleFunction : public Function<UpsampleFunction> {
   }
 };
 
-// The same by LibTorch's operators; kernels/resample.h says what phases are.
+// The same by LibTorch's operators. kernels/resample.h explains phases.
 
-// Along dimension `d` of a filter, size 3: for each phase its two taps, size 4.
+// Folds dimension `d` of filters from size 3 to size 4: two taps for each phase.
 torch::Tensor fold_taps(const torch::Tensor& filters, std::int64_t d) {
   const auto tap = [&](std::int64_t i) { return filters.select(d, i); };
   return torch::stack({tap(0), tap(1) + tap(2), tap(0) + tap(1), tap(2)}, d);
 }
 
-// [C_out,C,3,3] to [4*C_out,C,2,2].
+// Folds [C_out,C,3,3] to [4*C_out,C,2,2].
 torch::Tensor fold_filters(const torch::Tensor& weight) {
   const std::int64_t out = weight.size(0), in = weight.size(1);
   return fold_taps(fold_taps(weight, 2), 3)
@@ -154,7 +155,7 @@ torch::Tensor fold_filters(const torch::Tensor& weight) {
       .contiguous(torch::MemoryFormat::ChannelsLast);
 }
 
-// [N,4*C,H+1,W+1] to [N,C,2H,2W].
+// Joins the phases [N,4*C,H+1,W+1] to [N,C,2H,2W].
 class PhasesFunction : public Function<PhasesFunction> {
  public:
   static torch::Tensor forward(AutogradContext*, const torch::Tensor& phases) {
@@ -178,7 +179,7 @@ class PhasesFunction : public Function<PhasesFunction> {
   }
 
  private:
-  // Calls visit with a phase's own pixels on both sides.
+  // Calls visit with the pixels of each phase in both tensors.
   template <class Visit>
   static void for_each_phase(const torch::Tensor& phases, const torch::Tensor& image,
                              const Visit& visit) {
@@ -211,7 +212,7 @@ torch::Tensor downsample_convolution(const torch::Tensor& x, const torch::Tensor
 torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                      const torch::Tensor& bias) {
   if (!x.device().is_cpu()) return torch::conv_transpose2d(x, weight, bias, 2, 1);
-  // On the CPU the channels-last one takes several times as long.
+  // On the CPU the channels_last version takes several times as long.
   return torch::conv_transpose2d(x.contiguous(), weight.contiguous(), bias, 2, 1)
       .contiguous(torch::MemoryFormat::ChannelsLast);
 }

@@ -19,12 +19,12 @@ using torch::autograd::variable_list;
 
 constexpr std::int64_t kPoints = 16;        // products of a tile
 constexpr std::int64_t kChannelBlock = 64;  // least number of channels of a product
-constexpr std::int64_t kTasks = 32;         // to divide among threads, however many there are
+constexpr std::int64_t kTasks = 32;         // the same number for any number of threads
 
 std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Pixels of a channels_last map of float32 and the tiles of 2x2 of them, in reading order; those of
-// the last row or column may stick out.
+// A channels_last map of float32, divided into tiles of 2x2 pixels in reading order. Tiles of the
+// last row or column may reach beyond the map.
 class Map {
  public:
   explicit Map(const torch::Tensor& x)
@@ -39,8 +39,8 @@ class Map {
 
   std::int64_t tiles() const { return tiles_; }
 
-  // The pixels (2 row + first + i, 2 column + first + j) of a tile, i and j below `side`, each a
-  // vector of channels; zeros outside of the map.
+  // The pixels (2 row + first + i, 2 column + first + j) of a tile, for i and j below `side`. Each
+  // is a vector of channels; outside of the map it is zeros.
   template <std::size_t side>
   std::array<const float*, side * side> pixels(std::int64_t tile, std::int64_t first) const {
     std::array<const float*, side * side> pointers;
@@ -52,7 +52,7 @@ class Map {
     return pointers;
   }
 
-  // A pixel of a tile, or null outside of the map.
+  // The pixel of a tile, or null outside of the map.
   float* at(std::int64_t tile, std::int64_t i, std::int64_t j) const {
     const std::int64_t image = tile / (rows_ * columns_);
     const std::int64_t y = 2 * (tile / columns_ % rows_) + i, x = 2 * (tile % columns_) + j;
@@ -66,7 +66,7 @@ class Map {
   std::vector<float> outside_;
 };
 
-// Tiles whose products a core's cache holds, for so many channels in and out of them.
+// The number of tiles whose products fit the cache of a core, for that many channels.
 std::int64_t tiles_of_panel(std::int64_t channels, std::int64_t points) {
   constexpr std::int64_t kCache = 1 << 20;  // bytes
   const std::int64_t tile = points * channels * static_cast<std::int64_t>(sizeof(float));
@@ -77,7 +77,8 @@ torch::Tensor buffer(std::initializer_list<std::int64_t> sizes) {
   return torch::empty(sizes, torch::kFloat32);
 }
 
-// [16,A,B] of filters [A,B,3,3]; those of the gradient are turned half round.
+// Transforms filters [A,B,3,3] to [16,A,B]. For gradients of inputs they are rotated by 180
+// degrees.
 torch::Tensor transformed_filters(const torch::Tensor& weight, bool turned) {
   const torch::Tensor filters = weight.contiguous(torch::MemoryFormat::ChannelsLast);
   const std::int64_t outputs = filters.size(0), inputs = filters.size(1);
@@ -95,7 +96,7 @@ torch::Tensor transformed_filters(const torch::Tensor& weight, bool turned) {
   return u;
 }
 
-// y [N,K,H,W] from x [N,C,H,W] and u [16,C,K], which may be a transposed view.
+// Computes y [N,K,H,W] from x [N,C,H,W] and u [16,C,K], which may be a transposed view.
 torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& u, const torch::Tensor& bias,
                        const torch::Tensor& residual) {
   const std::int64_t inputs = u.size(1), outputs = u.size(2);
@@ -114,14 +115,14 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& u, const tor
     torch::NoGradGuard no_grad;
     const torch::Tensor v_memory = buffer({kPoints * panel * inputs});
     const torch::Tensor m_memory = buffer({kPoints * panel * width});
-    std::vector<float> outside(static_cast<std::size_t>(width));  // takes pixels that stick out
+    std::vector<float> outside(static_cast<std::size_t>(width));  // takes pixels beyond the map
     torch::Tensor v;
     for (std::int64_t task = begin; task < end; ++task) {
       const std::int64_t first = task / blocks * panel, k = task % blocks * width;
       const std::int64_t tiles = std::min(panel, from.tiles() - first);
       const std::int64_t count = std::min(width, outputs - k);
       if (count <= 0) continue;
-      if (task == begin || task % blocks == 0) {  // else that of the last task
+      if (task == begin || task % blocks == 0) {  // else the last task's is still valid
         v = v_memory.narrow(0, 0, kPoints * tiles * inputs).view({kPoints, tiles, inputs});
         for (std::int64_t i = 0; i < tiles; ++i) {
           const auto pixels = from.pixels<4>(first + i, -1);
@@ -148,17 +149,17 @@ torch::Tensor convolve(const torch::Tensor& x, const torch::Tensor& u, const tor
   return residual.defined() ? y.add_(residual) : y;
 }
 
-// [C_out,C_in,3,3], channels last: the gradient of the filters from that of the result.
+// The gradient of the filters [C_out,C_in,3,3], channels last, from that of the result.
 torch::Tensor filter_gradient(const torch::Tensor& dy, const torch::Tensor& x) {
-  constexpr std::int64_t kBlock = 128;  // of input channels
+  constexpr std::int64_t kBlock = 128;  // input channels
   const std::int64_t inputs = x.size(1), outputs = dy.size(1);
   const std::int64_t blocks = divide_up(inputs, kBlock);
   const Map from(x), to(dy);
-  std::vector<torch::Tensor> sums;  // [16,C_out,channels] of each block
+  std::vector<torch::Tensor> sums;  // [16,C_out,channels] for each block
   for (std::int64_t b = 0; b < blocks; ++b)
     sums.push_back(buffer({kPoints, outputs, std::min(kBlock, inputs - b * kBlock)}));
 
-  // A task is one row of four products for one block of channels.
+  // A task computes one row of four products for one block of channels.
   const std::int64_t panel = tiles_of_panel(std::min(kBlock, inputs) + outputs, 4);
   at::parallel_for(0, 4 * blocks, 1, [&](std::int64_t begin, std::int64_t end) {
     torch::NoGradGuard no_grad;
@@ -228,7 +229,7 @@ class WinogradFunction : public Function<WinogradFunction> {
 
   static torch::Tensor result(const torch::Tensor& x, const torch::Tensor& weight,
                               const torch::Tensor& bias, const torch::Tensor& residual) {
-    // Products with the filters' inputs first are faster, but that is another order in memory.
+    // Products with the filters' inputs first are faster, but their order in memory differs.
     constexpr std::int64_t kManyTiles = 1024;
     const torch::Tensor filters =
         Map(x).tiles() >= kManyTiles

@@ -7,14 +7,14 @@
 
 namespace ddpm::ops {
 
-// Whether winograd_convolution computes this and is faster than the plain one.
+// Whether winograd_convolution can do this and is faster than a plain convolution.
 bool winograd_wins(const torch::Tensor& x, const torch::Tensor& weight,
                    const ConvolutionOptions& options);
 
 // A 3x3 convolution with stride and padding 1, with gradients, by the minimal filtering F(2x2,3x3)
-// of Lavin and Gray (arXiv:1509.09308): 16 products for four outputs instead of 36, for each pair
-// of channels. Rounding is that of a plain convolution within a factor of two or so, and does not
-// depend on the number of threads. Arguments as for convolution(), float32.
+// of Lavin and Gray (arXiv:1509.09308): for each pair of channels, four outputs take 16 products
+// instead of 36. Rounding errors are at most about twice those of a plain convolution, and results
+// do not depend on the number of threads. The arguments are those of convolution(), float32.
 torch::Tensor winograd_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias, const torch::Tensor& residual);
 

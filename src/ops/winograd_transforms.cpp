@@ -1,6 +1,6 @@
 #include "winograd_transforms.h"
 
-// One body for each width of vectors; the loader picks that of the machine.
+// The compiler makes a version for each width of vectors; the loader chooses that of the machine.
 #if defined(__x86_64__) && defined(__ELF__) && !defined(__SANITIZE_ADDRESS__) && \
     !defined(__SANITIZE_THREAD__)
 #define DDPM_FOR_EACH_VECTOR_WIDTH \

@@ -13,7 +13,7 @@
 namespace ddpm {
 namespace {
 
-// Nothing if it is unknown, or the checkpoint cannot be read.
+// The loss of a checkpoint; nothing if it is unknown or the checkpoint cannot be read.
 std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
   try {
     return read_training_state(checkpoint).loss;
@@ -39,7 +39,7 @@ void CheckpointSaver::start(std::int64_t step,
   };
   try {
     pending_ = std::async(std::launch::async, work);
-  } catch (const std::system_error&) {  // no more threads: then this one, when asked for the result
+  } catch (const std::system_error&) {  // no thread is free, so poll() or wait() does the work
     pending_ = std::async(std::launch::deferred, work);
   }
 }
@@ -61,7 +61,7 @@ SaveResult CheckpointSaver::save(
   SaveResult result{.step = step, .path = {}, .error = {}, .seconds = 0};
   try {
     result.path = store_.save(step, write_files);
-  } catch (const std::exception& error) {  // whatever it is, training can go on
+  } catch (const std::exception& error) {  // training can go on after any error
     result.error = error.what();
     return result;
   }

@@ -24,7 +24,7 @@ constexpr const char* kBest = "best";
 constexpr std::string_view kTemporaryPrefix = ".writing_";
 constexpr std::string_view kReplacedPrefix = ".replaced_";
 constexpr int kManifestVersion = 1;
-// What every checkpoint consists of; ema.safetensors depends on the run.
+// The files of every checkpoint. Some runs have ema.safetensors too.
 constexpr std::array kRequired = {"model.safetensors", "optimizer.safetensors", "state.json"};
 
 std::vector<fs::path> files_of(const fs::path& checkpoint) {
@@ -50,14 +50,14 @@ nlohmann::json read_manifest(const fs::path& checkpoint) {
     nlohmann::json manifest = parse_json(read_file(path, 1 << 20), path.string());
     if (manifest.at("version") != kManifestVersion)
       throw CheckpointError(path.string() + ": version " + shorten(manifest.at("version").dump()) +
-                            " is unknown; it was written by a newer program");
+                            " is unknown; a newer program wrote it");
     if (!manifest.at("files").is_array())
-      throw CheckpointError(path.string() + ": 'files' is no list");
+      throw CheckpointError(path.string() + ": 'files' is not a list");
     return manifest;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(path.string() + ": not a valid manifest: " + error.what());
   } catch (const IoError& error) {
-    throw CheckpointError(checkpoint.string() + " is no complete checkpoint: " + error.what());
+    throw CheckpointError(checkpoint.string() + " is not a complete checkpoint: " + error.what());
   }
 }
 
@@ -66,7 +66,7 @@ bool is_checkpoint_name(const std::string& name) {
          std::all_of(name.begin() + 5, name.end(), [](char c) { return c >= '0' && c <= '9'; });
 }
 
-// Of a folder with such a name; -1 beyond 64 bits, which no run reaches.
+// The step in a folder's name; -1 if it does not fit 64 bits, which no run reaches.
 std::int64_t step_of(const fs::path& checkpoint) {
   const std::string name = checkpoint.filename().string();
   std::int64_t step = -1;
@@ -74,8 +74,8 @@ std::int64_t step_of(const fs::path& checkpoint) {
   return step;
 }
 
-// The checkpoint that a pointer file (`latest`, `best`) names, whether it exists or not; an empty
-// path if there is no such file or it cannot be read.
+// The checkpoint that a pointer file (`latest`, `best`) names, whether or not it exists. The path
+// is empty if there is no such file or it cannot be read.
 fs::path read_pointer(const fs::path& pointer) {
   std::error_code error;
   if (!fs::exists(pointer, error)) return {};
@@ -123,7 +123,7 @@ std::string verify_entry(const fs::path& checkpoint, const nlohmann::json& entry
   return name;
 }
 
-// Whether the manifest speaks of everything a program would read.
+// Throws CheckpointError unless the manifest lists every file that a program would read.
 void check_completeness(const fs::path& checkpoint, const std::set<std::string>& listed) {
   for (const char* name : kRequired)
     if (!listed.contains(name))
@@ -169,10 +169,11 @@ fs::path CheckpointStore::save(std::int64_t step,
     verify_checkpoint(temporary);
   } catch (...) {
     std::error_code ignored;
-    fs::remove_all(temporary, ignored);  // a full disk needs the space
+    fs::remove_all(temporary, ignored);  // the disk may be full
     throw;
   }
-  // From here on a failure must not delete anything: the temporary name may stand for the old one.
+  // A failure from here on must not delete anything: the temporary name may be the old
+  // checkpoint's.
   put_in_place(temporary, name);
   write_file_atomically(folder_ / kLatest, name + "\n");
   return folder_ / name;
@@ -184,7 +185,8 @@ void CheckpointStore::put_in_place(const fs::path& temporary, const std::string&
   std::error_code error;
   if (!fs::exists(final, error)) return rename_durably(temporary, final);
   if (exchange_durably(temporary, final)) return remove_recursively(temporary);
-  // Two steps: the old one is found under its other name until the new one has taken its place.
+  // This takes two renames. Between them the old checkpoint has its other name, where recover()
+  // finds it.
   remove_recursively(replaced);
   rename_durably(final, replaced);
   try {
@@ -220,7 +222,7 @@ std::vector<fs::path> CheckpointStore::list() const {
     if (is_checkpoint_name(entry.path().filename().string()) &&
         fs::exists(entry.path() / kManifest))
       checkpoints.push_back(entry.path());
-  // Zero-padded names sort like their steps; beyond eight digits length decides first.
+  // Zero-padded names sort like their steps, but beyond eight digits the longer name is later.
   std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
     const std::string x = a.filename().string(), y = b.filename().string();
     return x.size() != y.size() ? x.size() < y.size() : x < y;
@@ -254,10 +256,10 @@ void CheckpointStore::prune(const Retention& retention) {
   remove_leftovers();
   std::error_code error;
   std::vector<fs::path> checkpoints = list();
-  // What was saved last counts as newest, even if a damaged or abandoned one has a later step.
+  // The checkpoint saved last is the newest, even if a damaged or abandoned one has a later step.
   const auto last =
       std::find(checkpoints.begin(), checkpoints.end(), read_pointer(folder_ / kLatest));
-  if (last == checkpoints.end()) return;  // unreadable: nothing says what may go
+  if (last == checkpoints.end()) return;  // `latest` is unreadable, so nothing may be deleted
   std::rotate(last, last + 1, checkpoints.end());
   const auto surplus =
       static_cast<std::int64_t>(checkpoints.size()) - std::max<std::int64_t>(retention.newest, 1);

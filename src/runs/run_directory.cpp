@@ -48,11 +48,11 @@ std::optional<fs::path> RunDirectory::find_checkpoint(const std::string& wish) c
   if (!newest && wish == "latest")
     throw CheckpointError("--resume latest: no complete checkpoint in '" + checkpoints().string() +
                           "'");
-  // Something is there that somebody may want to save: never a fresh start.
+  // The user may want to rescue the damaged checkpoints, so the run never starts from nothing here.
   if (!newest && !store.list().empty())
     throw CheckpointError("--resume auto: every checkpoint in '" + checkpoints().string() +
-                          "' is damaged. Repair one and name it with --resume PATH, or start anew "
-                          "with --overwrite");
+                          "' is damaged. Repair one and name it with --resume PATH, or start again "
+                          "from nothing with --overwrite");
   return newest;
 }
 
@@ -65,7 +65,7 @@ std::optional<FileLock> RunDirectory::lock_existing() const {
 FileLock RunDirectory::create_and_lock() const {
   make_directories(path_);
   FileLock lock(path_ / kLock);
-  require_empty();  // another process may have come first, and gone
+  require_empty();  // another process may have used it before we got the lock
   return lock;
 }
 
@@ -83,7 +83,7 @@ void RunDirectory::require_empty() const {
 }
 
 void RunDirectory::clear() const {
-  // By name: a mistyped run.name must not delete somebody's folder.
+  // Only known names are deleted: a mistyped run.name must not delete another folder's files.
   std::error_code error;
   for (const fs::path& part : {config(), path_ / "environment.json", metrics(), log(), loss_plot(),
                                path_ / "samples", checkpoints()})
@@ -92,7 +92,7 @@ void RunDirectory::clear() const {
     if (is_tensorboard_file(entry.path())) fs::remove(entry.path(), error);
 }
 
-// Files that a crash cut short, beside those they were to become.
+// A crash may leave unfinished files beside those that they should have become.
 void RunDirectory::remove_leftovers() const {
   std::error_code error;
   std::vector<fs::path> leftovers;
@@ -144,7 +144,7 @@ fs::path newest_run(const fs::path& runs) {
 void check_disk_space(const RunDirectory& directory, const Config& config,
                       std::int64_t parameters) {
   const TrainingConfig& training = config.training;
-  // Weights, two moments and the average, four bytes each.
+  // A checkpoint has weights, two moments and the average, four bytes each.
   const double size = (training.ema_decay > 0 ? 16.0 : 12.0) * static_cast<double>(parameters);
   const auto kept =
       static_cast<double>(training.keep_checkpoints + (training.keep_best ? 1 : 0) + 1);
@@ -154,7 +154,7 @@ void check_disk_space(const RunDirectory& directory, const Config& config,
   if (free < needed)
     throw IoError(format_text(
         "not enough space for '{}': its checkpoints (training.keep_checkpoints = {}, and one being "
-        "written) need {} more, {} are free. Free some, keep fewer or choose another "
+        "written) need {} more, but {} are free. Free some, keep fewer or choose another "
         "run.directory",
         directory.path().string(), training.keep_checkpoints, format_bytes(needed),
         format_bytes(free)));
@@ -166,8 +166,8 @@ void check_resumable(const fs::path& checkpoint, const Config& now,
   const Config& saved = state.config;
   if (!state.data_fingerprint.empty() && state.data_fingerprint != data_fingerprint)
     log_warning(
-        "the images are not those that the run was trained on so far; it goes on with the "
-        "new ones, which an undisturbed run would not have done");
+        "the images have changed since the checkpoint; continuing with the new ones (not "
+        "reproducible)");
   for (const Difference& d : free_differences(saved, now))
     log_info("changed since the checkpoint: {} from {} to {}", d.path, d.before, d.after);
   std::string refused;

@@ -17,7 +17,8 @@ namespace {
 constexpr const char* kFile = "state.json";
 constexpr int kVersion = 1;
 
-// A number of steps or images. Anything else, also 1e300 and -1, is an error of the file `name`.
+// Reads a number of steps or images. Anything else, also 1e300 and -1, is an error of the file
+// `name`.
 std::int64_t counter(const nlohmann::json& json, const char* key, const std::string& name) {
   constexpr std::uint64_t kMost = std::numeric_limits<std::int64_t>::max();
   const nlohmann::json& value = json.at(key);

@@ -39,8 +39,8 @@ class SampleJob {
   }
   void check_output() const;
   void write_result() const;
-  torch::Tensor timesteps() const;  // that were visited, int64 [S]
-  // What the images shall show; undefined for an unconditional network.
+  torch::Tensor timesteps() const;  // the visited timesteps, int64 [S]
+  // The classes of the images; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
   PngText description(std::int64_t first) const;
 
@@ -53,8 +53,8 @@ class SampleJob {
   std::int64_t done_ = 0;  // images finished
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Progress> progress_;
-  std::vector<torch::Tensor> finished_;             // batches, where one file holds all of them
-  std::vector<std::vector<torch::Tensor>> frames_;  // of each batch: x at the recorded steps
+  std::vector<torch::Tensor> finished_;             // the batches, if one file holds all of them
+  std::vector<std::vector<torch::Tensor>> frames_;  // for each batch x at the recorded steps
 };
 
 torch::Tensor SampleJob::labels_of(std::int64_t first, std::int64_t count) const {
@@ -73,7 +73,7 @@ PngText SampleJob::description(std::int64_t index) const {
                   {"model_sha256", model_.sha256}};
   if (sampling.sampler == SamplerKind::kDdim)
     text.emplace_back("eta", format_text("{}", sampling.eta));
-  // Images of one file can show different classes.
+  // The images of one file can have different classes.
   const bool one_class = writes_single_images() || sampling.class_label >= 0;
   if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
     text.emplace_back("class", std::to_string(labels.item<std::int64_t>()));
@@ -90,10 +90,10 @@ void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t fi
   }
 }
 
-// One serves all batches of its size.
+// One generator is used for all batches of its size.
 void SampleJob::prepare_generator(std::int64_t count) {
   if (generator_ && generator_->count() == count) return;
-  generator_.reset();  // first, since it holds memory
+  generator_.reset();  // frees its memory before the new one is made
   generator_ = std::make_unique<Generator>(
       plan_, model_.predictor(),
       GeneratorOptions{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
@@ -104,7 +104,7 @@ void SampleJob::prepare_generator(std::int64_t count) {
 
 void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   const std::size_t steps = plan_.steps.size();
-  // PNG trajectories show ten moments; tensor files hold every step.
+  // A PNG trajectory shows ten steps; a tensor file holds every step.
   const std::size_t stride =
       request_.format == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
   std::vector<torch::Tensor> frames;
@@ -133,7 +133,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   frames_.push_back(std::move(frames));
 }
 
-// Before hours of work, not after them.
+// Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
   const fs::path file = writes_single_images() ? image_path(0) : request_.output;
   if (file.has_parent_path()) make_directories(file.parent_path());
@@ -151,7 +151,7 @@ void SampleJob::write_result() const {
   if (writes_single_images() || finished_.empty()) return;
   const torch::Tensor images = torch::cat(finished_);
   if (request_.format == ImageFormat::kPng && request_.trajectory) {
-    // One row an image, time from left to right.
+    // Each image has a row, with time from left to right.
     std::vector<torch::Tensor> batches;
     for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
     const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
@@ -173,7 +173,7 @@ void SampleJob::write_result() const {
 
 ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
-  static_cast<void>(labels_of(0, 1));  // says what is wrong before the work begins
+  static_cast<void>(labels_of(0, 1));  // throws before the work begins if classes are wrong
   check_output();
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
            shape_.height, counted(shape_.channels, "channel"),

@@ -24,13 +24,13 @@ Predictor LoadedModel::predictor() const {
 
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
                        MissingTensors missing) {
-  // Which weights to open is itself an option, to be known before the model's own config is.
+  // Which weights to open is an option too, and it is needed before the model's config is read.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
   const ModelFile file = open_model(path, sampling.weights, overrides);
   LoadedModel model;
   model.config = file.config;
-  // Where and how the model was trained says nothing about this machine.
+  // The device and threads of the training do not matter on this machine.
   model.config.run = RunConfig{};
   if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);

@@ -8,20 +8,20 @@
 namespace ddpm {
 namespace {
 
-// The process's own, unless that fails for so few steps.
+// The variance of the process, unless it fails for so few steps.
 Variance automatic_variance(const Config& config, const SamplingConfig& sampling) {
   const Variance trained = config.diffusion.variance;
   const Variance chosen = variance_for_steps(trained, sampling.steps, config.diffusion.timesteps);
   if (chosen != trained)
     log_info(
-        "variance: fixed_small instead of the configured fixed_large, which fails for {} of {} "
-        "steps (sampling.variance decides otherwise)",
+        "variance: using fixed_small instead of the configured fixed_large, which fails for {} of "
+        "{} steps (set sampling.variance to change this)",
         sampling.steps, config.diffusion.timesteps);
   return chosen;
 }
 
 Variance choose_variance(const Config& config, const SamplingConfig& sampling) {
-  if (sampling.sampler != SamplerKind::kDdpm) return Variance::kFixedSmall;  // has no use for it
+  if (sampling.sampler != SamplerKind::kDdpm) return Variance::kFixedSmall;  // it is not used
   switch (sampling.variance) {
     case SamplingVariance::kAuto:
       return automatic_variance(config, sampling);
@@ -47,19 +47,18 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
   if (model.class_embedding == ClassEmbeddingKind::kNone) {
     if (label < 0) return {};
     throw ConfigError(
-        "sampling.class_label: this network knows no classes (model.class_embedding = \"none\")");
+        "sampling.class_label: this network is unconditional (model.class_embedding = \"none\")");
   }
   if (model.class_embedding == ClassEmbeddingKind::kIdentity)
     throw ConfigError(
-        "model.class_embedding = \"identity\": images of this network are made from vectors, which "
-        "only ddpm denoise takes");
+        "model.class_embedding = \"identity\": this network needs a vector for each image, which "
+        "only ddpm denoise can give it");
   if (model.classes > 0 && label >= model.classes)
-    throw ConfigError(
-        format_text("sampling.class_label = {}: this network knows the classes 0 to {}", label,
-                    model.classes - 1));
+    throw ConfigError(format_text("sampling.class_label = {}: this network has classes 0 to {}",
+                                  label, model.classes - 1));
   if (label < 0 && model.classes == 0)
     throw ConfigError(
-        "this network is class-conditional and does not say how many classes there are: choose one "
+        "this network is class-conditional, but its number of classes is unknown: choose a class "
         "with --class");
   if (label >= 0)
     return torch::full({count}, label, torch::TensorOptions().dtype(torch::kInt64).device(device));

@@ -18,8 +18,8 @@ TEST(Cost, CountsWhatThePaperNetworkComputes) {
   EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
 }
 
-// What the program had allocated at its peak, by a trace of allocations: 7.6 MiB an image of this
-// network, 48 MiB of the other, whose first level is the largest by far.
+// A trace of allocations gave these peaks: 7.6 MiB an image for this network, and 48 MiB for the
+// other, whose first level is by far the largest.
 TEST(Cost, SamplingKeepsTheMapsOfTheWayDown) {
   const auto mebibytes = [](const Cost& cost) { return 4 * cost.inference_elements / (1 << 20); };
   EXPECT_NEAR(mebibytes(estimate_cost(testing::ho_cifar10(), 3, 32, 32)), 7.6, 0.2);
@@ -30,7 +30,7 @@ TEST(Cost, SamplingKeepsTheMapsOfTheWayDown) {
   EXPECT_NEAR(mebibytes(estimate_cost(wide, 3, 128, 128)), 48, 1);
 }
 
-// Peak resident sizes of trainings on two cores, in MB.
+// The numbers are peak resident sizes of trainings on two cores, in MB.
 TEST(Cost, TrainingMemoryOnTheCpuIsThatOfTheProcess) {
   const auto expect = [](const Cost& cost, std::int64_t batch, double megabytes) {
     EXPECT_NEAR(training_memory_on_cpu_bytes(cost, batch) / 1e6 / megabytes, 1, 0.12) << batch;
@@ -54,7 +54,7 @@ TEST(Cost, TrainingMemoryOnTheCpuIsThatOfTheProcess) {
   expect(quickstart, 256, 978);
 }
 
-// LibTorch's count of what was allocated at the peak of a training in bf16 on an H100, in GiB.
+// The numbers are the peaks of LibTorch's allocator in trainings in bf16 on an H100, in GiB.
 TEST(Cost, TrainingMemoryOnTheGpuIsWhatWasAllocated) {
   const auto expect = [](const Cost& cost, std::int64_t batch, double gibibytes) {
     EXPECT_NEAR(training_memory_on_gpu_bytes(cost, batch, true) / (1 << 30) / gibibytes, 1, 0.1)
@@ -69,7 +69,8 @@ TEST(Cost, TrainingMemoryOnTheGpuIsWhatWasAllocated) {
   expect(estimate_cost(model, 3, 32, 32), 64, 4.8);
 }
 
-// Peak resident sizes on a machine of two cores, in MiB: batches of 1, 16 and 64.
+// The numbers are peak resident sizes on a machine with two cores, in MiB, for batches of 1, 16 and
+// 64.
 TEST(Cost, SamplingMemoryIsThatOfTheProcess) {
   const Cost cost = estimate_cost(testing::ho_cifar10(), 3, 32, 32);
   for (const auto& [batch, measured] : {std::pair{1, 532.0}, {16, 630.0}, {64, 1232.0}})

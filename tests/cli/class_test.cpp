@@ -102,7 +102,7 @@ TEST_F(Classes, AreNothingToAnUnconditionalNetwork) {
   ASSERT_EQ(train({"--set", "model.class_embedding=none", "--set", "model.classes=0"}).code, 0);
   const ProgramResult result = sample("out", {"--class", "1"});
   EXPECT_EQ(result.code, 2);
-  EXPECT_TRUE(contains(result.err, "knows no classes")) << result.err;
+  EXPECT_TRUE(contains(result.err, "network is unconditional")) << result.err;
   EXPECT_EQ(denoise({1, 1}, "out").code, 3);
 }
 

@@ -13,8 +13,8 @@
 namespace ddpm {
 namespace {
 
-// `count` images of stored size 3x4, windows 2x2, all values distinct within an image; pixel 0 is
-// the image's number.
+// `count` images of stored size 3x4 with windows of 2x2. All values within an image are distinct,
+// and pixel 0 is the image's number.
 ImageStore make_store(std::int64_t count, std::int64_t channels, std::int64_t height,
                       std::int64_t width) {
   const std::int64_t image_bytes = 12 * channels;
@@ -53,7 +53,7 @@ TEST(MakeBatch, ScalesToTheRange) {
   EXPECT_EQ(values(PixelRange::kUnit), (std::vector<float>{0.0F, 0.2F, 1.0F}));
 }
 
-// Pixel 0 tells which image it is, and the label of image i is i.
+// Pixel 0 is the number of the image, and the label of image i is i.
 TEST(MakeBatch, LabelsAreThoseOfTheImages) {
   const ImageStore store = make_store(6, 1, 3, 4);
   const BatchRequest request{

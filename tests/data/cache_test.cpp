@@ -57,7 +57,7 @@ TEST_F(CacheTest, GivesTheSameStore) {
 
 TEST_F(CacheTest, IsUsed) {
   load_images(config_);
-  // Same names, sizes and times, other content: only a cache can still know the old pixels.
+  // Names, sizes and times are the same but the content differs, so old pixels come from the cache.
   const auto path = folder_ / "images/cats/a.png";
   const auto time = std::filesystem::last_write_time(path);
   const auto size = std::filesystem::file_size(path);
@@ -74,7 +74,7 @@ TEST_F(CacheTest, KeyFollowsFilesAndSettings) {
   resized.height = 8;
   EXPECT_NE(cache_key(list_image_folder(config_.path), resized), before);
   DataConfig flipped = config_;
-  flipped.horizontal_flip = true;  // happens in the batch, not in the store
+  flipped.horizontal_flip = true;  // images are flipped in the batch, not in the store
   EXPECT_EQ(cache_key(list_image_folder(config_.path), flipped), before);
   write("cats/c.png", 1);
   EXPECT_NE(key(), before);

@@ -29,7 +29,7 @@ TEST(ListImageFolder, SaysWhatIsMissing) {
     return testing::message_of<DataError>([&] { list_image_folder(path); });
   };
   EXPECT_TRUE(contains(error_of(folder / "none"), "does not exist"));
-  EXPECT_TRUE(contains(error_of(folder.path()), "holds no .png, .jpg, .jpeg or .bmp file"));
+  EXPECT_TRUE(contains(error_of(folder.path()), "has no .png, .jpg, .jpeg or .bmp file"));
   EXPECT_TRUE(contains(error_of(folder.write("file", "x")), "is not a folder"));
   EXPECT_TRUE(contains(error_of(""), "data.path"));
 }

@@ -180,7 +180,7 @@ TEST(LoadIdx, SaysWhatIsWrong) {
   config.source = DataSource::kIdx;
   EXPECT_TRUE(contains(error_of(config), "needs data.path"));
   config.path = folder.path().string();
-  EXPECT_TRUE(contains(error_of(config), "holds no train-images-idx3-ubyte"));
+  EXPECT_TRUE(contains(error_of(config), "has no train-images-idx3-ubyte"));
   folder.write("train-images-idx3-ubyte", kIdxImages);
   folder.write("train-labels-idx1-ubyte", from_hex("00000801"
                                                    "00000001"

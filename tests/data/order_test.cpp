@@ -41,13 +41,13 @@ TEST(ShuffledIndex, DiffersBetweenEpochsAndSeeds) {
   for (const auto& other : {epoch_order(1000, 0, 1), epoch_order(1000, 1, 0)}) {
     std::size_t equal = 0;
     for (std::size_t i = 0; i < base.size(); ++i) equal += base[i] == other[i] ? 1 : 0;
-    EXPECT_LT(equal, 10U);  // one is expected of two random permutations
+    EXPECT_LT(equal, 10U);  // for two random permutations one is expected
   }
   EXPECT_EQ(base, epoch_order(1000, 0, 0));
 }
 
-// Over many epochs every position meets every image equally often. Chi-square with 100 cells, whose
-// rows and columns have fixed sums: 81 degrees of freedom, 0.9999 quantile 136.
+// Over many epochs every image comes equally often at every position. The chi-square test has 100
+// cells whose rows and columns have fixed sums: 81 degrees of freedom, 0.9999 quantile 136.
 TEST(ShuffledIndex, IsUniform) {
   constexpr std::uint64_t kCount = 10;
   constexpr int kEpochs = 10000;

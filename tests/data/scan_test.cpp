@@ -48,7 +48,7 @@ TEST(SummarizeData, CountsTheClassesOfAnArray) {
   DataConfig config;
   config.source = DataSource::kIdx;
   config.path = folder.path().string();
-  config.height = 99;  // not of interest here: the data are shown as they are
+  config.height = 99;  // has no effect: the summary describes the data as stored
   const DataSummary summary = summarize_data(config);
   EXPECT_EQ(summary.sizes, (std::map<std::pair<int, int>, std::int64_t>{{{1, 2}, 2}}));
   EXPECT_EQ(summary.classes, (std::vector<std::pair<std::string, std::int64_t>>{{"5", 2}}));

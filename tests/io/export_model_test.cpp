@@ -84,7 +84,7 @@ TEST_F(ExportTest, EveryLayoutPredictsTheSameAndComesBackInTheSameBytes) {
   }
 }
 
-// Without the record of this program in the file, as others write it: the network is inferred.
+// Files of other programs lack this program's metadata, so the network is inferred.
 TEST_F(ExportTest, LayoutsAreRecognisedByTheirTensors) {
   using enum ModelFormat;
   for (const ModelFormat target : {kHo, kPytorchDdpm, kOpenai, kCompvis, kLabml}) {
@@ -110,7 +110,7 @@ TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
       predict(model)));
 }
 
-// OpenAI's labels and the order of its newer attention.
+// A network with labels and the order of OpenAI's newer attention.
 TEST_F(ExportTest, OpenAisOptionsComeBack) {
   ModelConfig network = this->network(ModelFormat::kOpenai);
   network.class_embedding = ClassEmbeddingKind::kTable;
@@ -170,7 +170,7 @@ TEST_F(ExportTest, NothingIsOverwritten) {
   const LoadedModel model = load(save(network(ModelFormat::kDiffusers)));
   folder_.write("out/precious", "content");
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { export_to(model, {}, folder_ / "out"); }),
-                       "no empty folder"));
+                       "already exists and is not empty"));
   EXPECT_EQ(testing::content_of(folder_ / "out/precious"), "content");
   fs::remove(folder_ / "out/precious");
   EXPECT_EQ(export_to(model, {}, folder_ / "out").front(),
@@ -186,8 +186,8 @@ TEST_F(ExportTest, TheConfigCountsMoreThanTheFilesRecord) {
   EXPECT_EQ(load(folder_ / "out").config.model.norm_epsilon, 0.5);
 }
 
-// A file of PyTorch with the names and shapes of old diffusers; values from
-// tests/golden/old_diffusers.py.
+// A PyTorch file with the names and shapes of old diffusers; tests/golden/old_diffusers.py made the
+// values.
 TEST(ForeignModel, OldDiffusersInATrainingCheckpoint) {
   const fs::path file = fs::path(DDPM_SOURCE_DIR) / "tests/io/old_diffusers/checkpoint.pt";
   const LoadedModel model = load(file);

@@ -137,7 +137,7 @@ TEST_F(ModelFileTest, ABadConfigIsTheFilesFault) {
 
 TEST_F(ModelFileTest, WhatIsNoModelIsNamed) {
   EXPECT_TRUE(contains(error_of(folder_ / "nowhere"), "no such file"));
-  EXPECT_TRUE(contains(error_of(folder_.path()), "no model here"));
+  EXPECT_TRUE(contains(error_of(folder_.path()), "there is no model here"));
   error_of(folder_.write("text.safetensors", "not a model"));
   error_of(folder_.write("empty.safetensors", ""));
   fs::create_directories(folder_ / "run/checkpoints");
@@ -151,8 +151,8 @@ TEST_F(ModelFileTest, UnknownLayoutsAreRefusedWithTheKnownOnes) {
     metadata.emplace("ddpm.layout", layout);
     save_tensors(file, {{"x", torch::ones({2})}}, metadata);
     EXPECT_EQ(message_of<CheckpointError>([&] { open_model(file, WeightSet::kEma); }),
-              std::string("model.names: unknown scheme '") + layout +
-                  "'; known: diffusers, labml, ho, pytorch_ddpm, openai");
+              std::string("model.names: unknown '") + layout +
+                  "'; choose from diffusers, labml, ho, pytorch_ddpm, openai");
   }
 }
 

@@ -138,7 +138,7 @@ TEST_F(WeightsTest, ALongListOfMisfitsIsCut) {
 
 TEST_F(WeightsTest, ReadTensorsDoNotNeedTheFile) {
   save({{"x", torch::ones({3})}});
-  const torch::Tensor x = read("x");  // the map is gone by now
+  const torch::Tensor x = read("x");  // the file is no longer mapped
   x.add_(1);
   EXPECT_EQ(x.sum().item<float>(), 6);
   EXPECT_EQ(read("x").sum().item<float>(), 3);

@@ -8,7 +8,7 @@
 namespace ddpm {
 namespace {
 
-// The integers of the plan against the operators of a network that runs.
+// Compares the cost computed from the plan with the operators of a network that really runs.
 void expect_counts_what_runs(const ModelConfig& model, std::int64_t channels) {
   const std::int64_t side = size_factor(model), height = 4 * side, width = 2 * side;
   const testing::Probe probe = testing::probe(model, channels);

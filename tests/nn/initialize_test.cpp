@@ -18,7 +18,7 @@ double value(const UNet& net, const std::string& name, std::int64_t i) {
   return net->named_parameters()[name].detach().contiguous().flatten()[i].item<double>();
 }
 
-// Philox and the limits, computed by tests/golden/definitions.py in float64.
+// tests/golden/definitions.py computed Philox and the limits in float64.
 TEST(InitializeValues, AreAFunctionOfSeedParameterAndElement) {
   UNet ho = testing::initialized_unet(testing::tiny(), 1);
   initialize_weights(*ho, Initialization::kHo, kSeed);
@@ -34,8 +34,8 @@ TEST(InitializeValues, AreAFunctionOfSeedParameterAndElement) {
   EXPECT_NEAR(value(pytorch, "conv_in.bias", 7), 0.1103879213333129, 1e-7);
 }
 
-// Ho et al.'s code: conv2 of a residual block, the output of attention and of the network have
-// scale 1e-10 of the variance; everything else has Xavier's.
+// In Ho et al.'s code conv2 of a residual block, the output of attention and the output of the
+// network have the variance scale 1e-10; everything else is Xavier uniform.
 TEST(InitializeValues, OnlyLastLayersStartNearZero) {
   UNet net = testing::initialized_unet(testing::tiny(), 3);
   initialize_weights(*net, Initialization::kHo, 1);
@@ -56,7 +56,8 @@ TEST(InitializeValues, OnlyLastLayersStartNearZero) {
     EXPECT_LE(largest, limit * (last ? 1e-5 : 1) * (1 + 1e-6)) << name;
     EXPECT_GE(largest, limit * (last ? 1e-5 : 1) * 0.9) << name;
   }
-  // Two levels of one block down and two up, two in the middle; attention at three and the middle.
+  // There are two levels with one block down and two up each, and two blocks in the middle; three
+  // blocks and the middle have attention.
   EXPECT_EQ(last_layers, 2 + 4 + 2 + 4 + 1);
 }
 

@@ -51,7 +51,7 @@ TEST_F(LayoutTest, PlacesAreAlignedAndDoNotOverlap) {
 TEST_F(LayoutTest, JoinedParametersFollowEachOther) {
   const ParameterLayout layout(*net_, net_->joined_parameters());
   const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
-  std::map<std::int64_t, std::int64_t> ends;  // by beginning
+  std::map<std::int64_t, std::int64_t> ends;  // the end of each parameter, by its beginning
   for (const NamedTensor& view : layout.views(flat)) {
     const std::int64_t begin = offset_of(view.tensor, flat);
     EXPECT_TRUE(ends.emplace(begin, begin + view.tensor.numel()).second) << view.name;

@@ -26,7 +26,7 @@ std::size_t tensor_count(const ModelConfig& config, std::int64_t channels) {
   return UNet(config, channels)->parameters().size();
 }
 
-// Counts of the published networks, read off the originals.
+// The parameter counts are those of the original networks.
 TEST(UNet, HasHosCifar10Parameters) {
   EXPECT_EQ(parameter_count(testing::ho_cifar10(), 3), 35746307);
   EXPECT_EQ(tensor_count(testing::ho_cifar10(), 3), 328u);
@@ -52,8 +52,8 @@ struct Reference {
   double mean, mean_abs, first, last;
 };
 
-// The network in float64, filled by hash, at t = (3, 40), against figures computed with the
-// original in float64.
+// Compares the network in float64, filled by a hash, at t = (3, 40), with numbers that the original
+// computed in float64.
 void expect_reference(const ModelConfig& config, const Reference& expected,
                       const torch::Tensor& labels = {}) {
   UNet net = testing::initialized_unet(config, 3);
@@ -91,7 +91,7 @@ TEST(UNet, ScalesTimes) {
   EXPECT_TRUE(torch::equal(scaled->forward(x, torch::tensor({12.0F, 42.0F})), expected));
 }
 
-// Training counts times in whole numbers, samplers tell them as float32.
+// Training gives times as integers, samplers as float32.
 TEST(UNet, TakesTimesAsWholeNumbersOrFloats) {
   for (const TimeEmbeddingKind kind : kChoices<TimeEmbeddingKind>) {
     ModelConfig model = testing::tiny();
@@ -126,8 +126,8 @@ TEST(UNet, ReproducesDiffusersDefaults) {
   expect_reference(model, {0.041026, 0.439048, -0.606377, 0.508692});
 }
 
-// Every switch that only diffusers' networks use. UNet2DModel with these arguments, filled alike,
-// in float64.
+// Every switch that only diffusers' networks use. The numbers are from UNet2DModel with these
+// arguments, filled in the same way, in float64.
 TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
   ModelConfig model = small_ho();
   model.width_multipliers = {1, 1, 1};
@@ -149,7 +149,7 @@ TEST(UNet, ReproducesDiffusersResamplingBlocksAndScaleShift) {
   expect_reference(model, {0.061074, 0.470874, -0.116619, 0.413179});
 }
 
-// Printed by tests/golden/unet_options.py.
+// tests/golden/unet_options.py printed these.
 TEST(UNet, ReproducesGeluAndATableOfClasses) {
   ModelConfig model = small_ho();
   model.activation = Activation::kGelu;
@@ -189,7 +189,7 @@ TEST(UNet, ReproducesAFourierTime) {
                    torch::tensor({7.0, 2.0}, torch::kFloat64));
 }
 
-// A row of the table and the same vector given are one network.
+// A row of the table gives the same result as the same vector given by the user.
 TEST(UNet, IdentityTakesTheVectorOfAClass) {
   ModelConfig model = testing::tiny();
   model.class_embedding = ClassEmbeddingKind::kTable;
@@ -214,7 +214,7 @@ TEST(UNet, IdentityTakesTheVectorOfAClass) {
   EXPECT_THROW(by_table->forward(x, t), std::invalid_argument);
 }
 
-// The kernels' fused dropout has this counterpart where another activation comes between.
+// Kernels fuse SiLU and dropout; with another activation dropout is an operation of its own.
 TEST(UNet, DropoutIsTheSameWithOtherActivations) {
   ModelConfig model = testing::tiny();
   model.dropout = 0.5;
@@ -304,7 +304,8 @@ TEST(UNet, AnswersForAnImageDoNotDependOnTheBatch) {
   }
 }
 
-// Directional derivative of a random projection of the output, by central differences in float64.
+// Checks the directional derivative of a random projection of the output by central differences in
+// float64.
 TEST(UNet, HasTheGradientsOfItsFunction) {
   ModelConfig modulated = testing::tiny();
   modulated.time_scale_shift = true;

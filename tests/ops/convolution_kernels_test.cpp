@@ -1,4 +1,4 @@
-// Convolutions by kernels against LibTorch's operators in float64, on a GPU.
+// Compares convolutions by kernels with LibTorch's operators in float64, on a GPU.
 #include "ddpm/ops/convolution.h"
 
 #include "ddpm/ops/image_convolution.h"

@@ -1,4 +1,4 @@
-// Kernels against LibTorch's operators in float64, forward and backward, on a GPU: how to compare.
+// Compares kernels with LibTorch's operators in float64, forward and backward, on a GPU.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -13,7 +13,7 @@ namespace ddpm {
 
 using torch::Tensor;
 
-// With the type under test as parameter.
+// The parameter is the type under test.
 class Kernels : public ::testing::TestWithParam<torch::Dtype> {
  protected:
   void SetUp() override {
@@ -28,7 +28,7 @@ class Kernels : public ::testing::TestWithParam<torch::Dtype> {
   Tensor random(torch::IntArrayRef shape, double scale = 1, double offset = 0) const {
     return (torch::randn(shape) * scale + offset).to(GetParam()).to(torch::kFloat64);
   }
-  // The same on the GPU, in the type under test and as networks hold it.
+  // The same on the GPU, in the type under test and in channels_last memory.
   Tensor on_gpu(const Tensor& x) const {
     if (!x.defined()) return x;
     Tensor y = x.detach().to(torch::kCUDA, GetParam());
@@ -65,7 +65,7 @@ class Kernels : public ::testing::TestWithParam<torch::Dtype> {
     };
     const auto gpu_gradients = torch::autograd::grad(actual, defined(gpu), gpu_seeds);
     const auto cpu_gradients = torch::autograd::grad(expected, defined(cpu), cpu_seeds);
-    // What was queued aside is joined when gradients are gathered.
+    // Work on the side stream is joined when gradients are gathered.
     Tensor nothing = torch::zeros({64}, gpu_gradients[0].options());
     ops::gather(std::vector<Tensor>{nothing}, std::vector<Tensor>{nothing.clone()}, false);
     for (std::size_t i = 0; i < cpu_gradients.size(); ++i)

@@ -1,4 +1,4 @@
-// Kernels against LibTorch's operators in float64, forward and backward, on a GPU.
+// Compares kernels with LibTorch's operators in float64, forward and backward, on a GPU.
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -54,7 +54,7 @@ TEST_P(Kernels, GroupNorm) {
                            .silu = k.silu,
                            .dropout = k.dropout ? 0.1 : 0,
                            .draw = k.dropout ? std::optional(draw) : std::nullopt});
-      // The input as it passes through, so that its gradient joins.
+      // The input that the norm passes on, so that its gradient is added too.
       return std::vector<Tensor>{out.y,
                                  out.skip.defined() ? torch::cat({out.x, out.skip}, 1) : out.x};
     };
@@ -195,8 +195,8 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
   }
 }
 
-// Every choice of registers, in both layouts of the kernel, and switches; what has no coefficient may
-// be undefined numbers.
+// Every choice of registers, in both layouts of the kernel, and switches; what has no coefficient
+// may be undefined numbers.
 TEST(KernelSamplerStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   set_up_runtime({.device = "cuda"});

@@ -28,7 +28,7 @@ void expect_values(const torch::Tensor& actual, const std::vector<double>& expec
         << "element " << i;
 }
 
-// Values of openai/guided-diffusion's and hojonathanho/diffusion's functions, 8 wide.
+// The values are from functions of openai/guided-diffusion and hojonathanho/diffusion, width 8.
 TEST(TimestepEmbedding, AgreesWithOpenAi) {
   const torch::Tensor y = ops::timestep_embedding(
       torch::tensor({1, 999}), {.width = 8, .cosine_first = true, .half_minus_one = false});
@@ -57,7 +57,7 @@ TEST(TimestepEmbedding, TellsNeighbouringTimesApartWhateverTheNetworksPrecision)
   EXPECT_GT((y[0] - y[1]).abs().max().item<double>(), 0.1);
 }
 
-// Against the definition, in float64, group by group.
+// Compares with the definition in float64, group by group.
 TEST(GroupNorm, NormalisesEachGroupOfEachImage) {
   const torch::Tensor x = hash_tensor(1, {2, 6, 3, 5}, 4.0, 1.0)
                               .to(torch::kFloat32)
@@ -102,7 +102,7 @@ TEST(Attention, IsSoftmaxOfScaledProductsInEachHead) {
   const torch::Tensor qkv = hash_tensor(1, {1, tokens, 3 * heads * width}, 3);
   for (const ops::HeadOrder order : {ops::HeadOrder::kBlocks, ops::HeadOrder::kInterleaved}) {
     const torch::Tensor y = ops::attention(qkv, heads, order);
-    // Channels of q (0), k (1) or v (2) of one head.
+    // The channels of q (0), k (1) or v (2) of one head.
     const auto part = [&](std::int64_t which, std::int64_t head) {
       const std::int64_t group =
           order == ops::HeadOrder::kBlocks ? which * heads + head : head * 3 + which;
@@ -143,7 +143,8 @@ TEST(Dropout, NumbersElementsInChannelsLastOrder) {
         }
 }
 
-// Kingma and Ba's algorithm 1 in float64 over three steps, clipped to half the gradient's length.
+// Compares with Kingma and Ba's algorithm 1 in float64 over three steps; the gradient is clipped to
+// half its length.
 TEST(Adam, FollowsThePaper) {
   for (const bool decoupled : {false, true}) {
     const ops::AdamState state{.weights = torch::tensor({1.0f, -2.0f, 0.5f}),
@@ -195,7 +196,7 @@ TEST(Adam, ChangesNothingForAnInfiniteGradient) {
     EXPECT_TRUE(torch::equal(x, torch::ones(2)));
 }
 
-// As many as a network for CIFAR-10 has: a sum in float32 would be short by 0.2 %.
+// A network for CIFAR-10 has this many: a plain float32 sum would be 0.2 % too small.
 TEST(GradientNorm, IsExactForManyGradients) {
   const torch::Tensor g = torch::full({35'746'307}, 0.01F);
   EXPECT_NEAR(ops::gradient_norm(g).item<double>() / g.to(torch::kFloat64).norm().item<double>(), 1,
@@ -205,7 +206,7 @@ TEST(GradientNorm, IsExactForManyGradients) {
             torch::kFloat32);
 }
 
-// Against LibTorch's own operators, which say the same in another way.
+// Compares with LibTorch's own operators, which compute the same in another way.
 TEST(Convolution, AddsBiasAndResidual) {
   const torch::Tensor x = hash_tensor(1, {2, 3, 5, 6}, 1), weight = hash_tensor(2, {4, 3, 3, 3}, 1);
   const torch::Tensor bias = hash_tensor(3, {4}, 1), residual = hash_tensor(4, {2, 4, 5, 6}, 1);
@@ -216,8 +217,9 @@ TEST(Convolution, AddsBiasAndResidual) {
             torch::IntArrayRef({2, 4, 2, 2}));
 }
 
-// Wide float32 convolutions on the CPU take another way (Winograd's). Against LibTorch's, in
-// float64, with odd sides, channels that fill no vector, more tiles than one panel and fewer.
+// Wide float32 convolutions on the CPU use Winograd's method. Compares with LibTorch's in float64,
+// with odd sides, numbers of channels that do not fill a vector, and more and fewer tiles than a
+// panel.
 TEST(Convolution, IsTheSameWithFewerProducts) {
   struct Case {
     std::int64_t n, in, out, height, width;
@@ -272,8 +274,8 @@ TEST(PointwiseConvolution, AddsTheResidualAndItsBias) {
   EXPECT_TRUE(torch::allclose(y, expected));
 }
 
-// The first output of a row sees pixels 0 to 2 with zeros behind the last pixel only, -1 to 1 with
-// zeros on both sides.
+// The window of a row's first output is pixels 0 to 2 if zeros are only after the last pixel, and
+// -1 to 1 if zeros are on both sides.
 TEST(DownsampleConvolution, PadsWhereItSays) {
   const torch::Tensor x = hash_tensor(1, {1, 1, 6, 6}, 1),
                       bias = torch::zeros({1}, torch::kFloat64);
@@ -306,7 +308,7 @@ TEST(Join, SharesMemoryOfNeighboursAndCopiesOthers) {
   EXPECT_TRUE(torch::equal(gradients[1], seed.narrow(0, 2, 3)));
 }
 
-// Doubling, then the convolution, one after the other.
+// Compares with doubling and convolving one after the other.
 TEST(UpsampleConvolution, IsADoublingAndAConvolution) {
   const torch::Tensor x = hash_tensor(1, {2, 3, 4, 5}, 1).requires_grad_();
   const torch::Tensor weight = hash_tensor(2, {4, 3, 3, 3}, 1).requires_grad_();

@@ -19,7 +19,7 @@ using testing::contains;
 class CheckpointSaverTest : public ::testing::Test {
  protected:
   fs::path checkpoints() const { return folder_ / "checkpoints"; }
-  // Writes what a checkpoint consists of.
+  // Writes the files of a checkpoint.
   static auto writer(std::int64_t step, std::optional<double> loss = {}) {
     return [=](const fs::path& folder) {
       for (const char* name : {"model.safetensors", "optimizer.safetensors"})
@@ -101,7 +101,7 @@ TEST_F(CheckpointSaverTest, KeepsTheBestAndMilestones) {
   EXPECT_EQ(CheckpointStore(checkpoints()).best(), checkpoints() / "step_00000002");
 }
 
-// A best one that is damaged is no reason to fail, or to keep it.
+// If the best checkpoint is damaged, saving goes on and the damaged one is not kept.
 TEST_F(CheckpointSaverTest, SurvivesADamagedBest) {
   CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 2}, true);
   saver.start(1, writer(1, 0.1));

@@ -1,4 +1,4 @@
-// Every operation of a save fails once, in three ways; a checkpoint is always left.
+// Every operation of a save fails once, in three ways; a good checkpoint always remains.
 #include <gtest/gtest.h>
 
 #include "ddpm/base/error.h"
@@ -53,8 +53,8 @@ std::ostream& operator<<(std::ostream& out, const Case& test) { return out << te
 
 class CheckpointFaults : public ::testing::TestWithParam<Case> {
  protected:
-  // Saves "old" as step `old_step` (none: -1), then "new" as step 20 with the n-th operation
-  // failing, for every n. Returns how many there were.
+  // Saves "old" as step `old_step` (-1: not at all), then "new" as step 20 while the n-th operation
+  // fails, for every n. Returns the number of operations.
   int try_every_fault(std::int64_t old_step) {
     for (int n = 1;; ++n) {
       const TemporaryFolder folder;
@@ -82,7 +82,7 @@ class CheckpointFaults : public ::testing::TestWithParam<Case> {
     const std::string content = newest_content(checkpoints);
     const bool is_old = content == (old_step >= 0 ? "old" : "");
     EXPECT_TRUE(content == "new" || (is_old && !saved)) << "operation " << n << ": " << content;
-    // The next run goes on as if nothing had been.
+    // The next run works as if nothing had happened.
     CheckpointStore restarted(checkpoints);
     save(restarted, 30, "next");
     EXPECT_EQ(newest_content(checkpoints), "next") << "operation " << n;

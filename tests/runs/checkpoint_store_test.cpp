@@ -93,7 +93,7 @@ TEST_F(CheckpointTest, ListsByStepNotByName) {
   for (const std::int64_t step : {100000000, 99999999, 7, 20}) save(step);
   EXPECT_EQ(names(), (std::vector<std::string>{"step_00000007", "step_00000020", "step_99999999",
                                                "step_100000000"}));
-  // `latest` names what was saved last, even if that is an earlier step.
+  // `latest` names the checkpoint saved last, even if its step is earlier.
   EXPECT_EQ(store_.newest()->filename(), "step_00000020");
   fs::remove(checkpoints() / "latest");
   EXPECT_EQ(store_.newest()->filename(), "step_100000000");
@@ -117,12 +117,12 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
   store_.prune({.newest = 2});
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000000.bak", "step_00000003",
                                                  "step_00000004"}));
-  store_.prune({.newest = 0});  // one always stays
+  store_.prune({.newest = 0});  // one checkpoint always stays
   EXPECT_EQ(names(), (std::vector<std::string>{"step_00000004"}));
   EXPECT_TRUE(store_.newest());
 }
 
-// A run that fell back from a damaged checkpoint and keeps one must not delete what it then saves.
+// A run that went back from a damaged checkpoint, and keeps one, must not delete the next it saves.
 TEST_F(CheckpointTest, NeverPrunesWhatWasSavedLast) {
   save(1);
   const fs::path damaged = save(3);
@@ -157,7 +157,7 @@ TEST_F(CheckpointTest, AFailingWriterLeavesTheOldOneInPlace) {
   EXPECT_EQ(content_of(old / "model.safetensors"), "weights");
   for (const std::string& name : entries())
     EXPECT_TRUE(name == "latest" || name == "step_00000001" || name.starts_with(".")) << name;
-  const fs::path next = save(2);  // what the failure left is no obstacle
+  const fs::path next = save(2);  // works in spite of the files that the failure left
   EXPECT_EQ(content_of(next / "model.safetensors"), "weights");
   store_.prune({.newest = 5});
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000001", "step_00000002"}));
@@ -246,7 +246,7 @@ TEST_F(CheckpointTest, AManifestCannotPointOutOfItsFolder) {
   }
 }
 
-// A file that the manifest does not speak of would be read unverified.
+// A file that the manifest does not list would be read without verification.
 TEST_F(CheckpointTest, AManifestMustListEveryFileThatMatters) {
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"}) {
     const fs::path saved = save(1);

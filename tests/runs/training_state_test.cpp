@@ -113,7 +113,7 @@ TEST(TrainingState, RefusesWhatIsNoJson) {
   }
 }
 
-// What is quoted or copied value by value would otherwise take a level of the stack for each.
+// Otherwise quoting or copying a nested value would take a level of the stack for each level.
 TEST(TrainingState, RefusesDepth) {
   const TemporaryFolder folder;
   const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');

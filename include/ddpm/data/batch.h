@@ -1,4 +1,4 @@
-// Batches of training images as tensors, and tensors back to images.
+// Makes batches of training images as tensors, and images from tensors.
 #pragma once
 
 #include <cstdint>
@@ -13,11 +13,11 @@
 namespace ddpm {
 
 struct BatchRequest {
-  std::uint64_t first_position = 0;  // in the whole training: images seen before this batch; < 2^40
+  std::uint64_t first_position = 0;  // number of images that training saw before; < 2^40
   std::int64_t count = 0;            // images
   std::uint64_t seed = 0;
-  bool horizontal_flip = false;  // mirror every second image, at random
-  bool random_crop = false;      // window at a random place, else the centre
+  bool horizontal_flip = false;  // mirror each image with probability 1/2
+  bool random_crop = false;      // take a window at a random place, else the centre
   PixelRange range = PixelRange::kSymmetric;
 };
 
@@ -26,15 +26,15 @@ struct Batch {
   torch::Tensor labels;  // [count] int64, -1: none
 };
 
-// Image i of the batch depends on (seed, first_position + i) alone: which image (order.h), its flip
-// and its window.
+// Makes a batch. Which image is image i (order.h), its flip and its window depend only on
+// (seed, first_position + i).
 Batch make_batch(const ImageStore& store, const BatchRequest& request);
 
-// The labels of that batch alone.
+// Makes only the labels of that batch.
 torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request);
 
-// [N,C,H,W] floating point in `range`, any device, C = 1, 3 or 4, to N images: clamped, rounded
-// half up; NaN becomes 0.
+// Converts [N,C,H,W] floating-point values in `range`, on any device, C = 1, 3 or 4, to N images.
+// Values are clamped and rounded half up; NaN becomes 0.
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range);
 
 }  // namespace ddpm

@@ -1,6 +1,6 @@
-// The cache of decoded image folders: one safetensors file with `images` U8 [N,H,W,C] and `labels`
-// I64 [N], named by a key over everything the content depends on, verified by its SHA-256 when it
-// is loaded.
+// The cache of decoded image folders. A folder has one safetensors file with `images` U8 [N,H,W,C]
+// and `labels` I64 [N]. Its name is a hash of everything on which the content depends; the content
+// is verified by its SHA-256 when it is loaded.
 #pragma once
 
 #include <filesystem>
@@ -13,20 +13,20 @@
 
 namespace ddpm {
 
-// Where the cache of these settings lives: nothing for "off"; for "auto" $XDG_CACHE_HOME/ddpm or
-// ~/.cache/ddpm, nothing if neither variable is set; else the folder itself.
+// The folder of the cache for data.cache = `setting`: nothing for "off"; for "auto"
+// $XDG_CACHE_HOME/ddpm or ~/.cache/ddpm, or nothing if neither variable is set; else `setting`.
 std::optional<std::filesystem::path> cache_folder(const std::string& setting);
 
-// Key over names, sizes and modification times of the files and every setting that changes the
+// A hash of the files' names, sizes and modification times, and of every setting that changes the
 // content.
 std::string cache_key(const ImageFolder& folder, const DataConfig& config);
 
-// The store in `file`, or nothing if there is none or it is damaged or stale, which is logged.
-// `source` becomes ImageStoreInfo::source, because equal files may have moved since.
+// Loads the store in `file`. Returns nothing if there is none; if it is damaged or out of date,
+// that is logged. `source` becomes ImageStoreInfo::source, because the folder may have been moved.
 std::optional<ImageStore> load_cache(const std::filesystem::path& file, const std::string& key,
                                      const std::string& source);
 
-// Writes the store atomically. A folder that cannot be written is a warning, not an error.
+// Writes the store atomically. If the folder cannot be written, that is a warning, not an error.
 void save_cache(const std::filesystem::path& file, const std::string& key, const ImageStore& store);
 
 }  // namespace ddpm

@@ -1,5 +1,5 @@
-// The default data set, compiled into the program: IDX files, gzip'd. Defined by a file that the
-// build generates from src/data/embedded/ (cmake/Embed.cmake).
+// The default data set, which is compiled into the program: IDX files, compressed with gzip. The
+// build generates its source from src/data/embedded/ (cmake/Embed.cmake).
 #pragma once
 
 #include <cstddef>

@@ -1,4 +1,4 @@
-// How images of any size and kind become the one shape of a store.
+// Brings images of any size and kind to the one shape of a store.
 #pragma once
 
 #include <cstdint>
@@ -11,11 +11,11 @@
 
 namespace ddpm {
 
-// Shape of the images in a store and of the images of a batch.
+// The shapes of images in a store and in a batch.
 struct StoreShape {
   int stored_height = 0;  // pixels
   int stored_width = 0;
-  int height = 0;  // at most the stored size; less where a random window is taken
+  int height = 0;  // in a batch: the stored size, or less if random windows are taken
   int width = 0;
   int channels = 0;
 
@@ -25,23 +25,22 @@ struct StoreShape {
   }
 };
 
-// Whether the settings leave the size to the data.
+// Whether the settings give no size, so that images keep theirs.
 bool keeps_natural_size(const DataConfig& config);
 
-// The shape that the settings ask for, given what the data are like. Throws ConfigError for crop
-// "random" without a size.
+// The shape that the settings ask for; where they say nothing, that of the data. Throws ConfigError
+// for crop "random" without a size.
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels);
 
-// The shape, where the settings or the source (embedded, cifar10) say it without a look at the
-// images.
+// The shape, if the settings or the source (embedded, cifar10) determine it without reading images.
 std::optional<StoreShape> known_shape(const DataConfig& config);
 
 // Writes the image, converted to the shape's channels and stored size, to `out`
 // [stored_height,stored_width,channels].
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out);
 
-// Throws DataError if so many images cannot fit into the memory of this machine.
+// Throws DataError if `count` images do not fit into the memory of this machine.
 void check_memory(std::size_t count, const StoreShape& shape);
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// Image folders: which files belong to the data set, and what is in them.
+// Image folders: finds the files of the data set and reads them.
 #pragma once
 
 #include <cstdint>
@@ -15,7 +15,7 @@ namespace ddpm {
 
 struct FolderImage {
   std::filesystem::path path;  // relative to the root
-  std::int64_t label = -1;     // index of its first-level sub-folder; -1: directly in the root
+  std::int64_t label = -1;     // index of its first-level sub-folder; -1: it lies in the root
 };
 
 struct ImageFolder {
@@ -26,15 +26,16 @@ struct ImageFolder {
   std::filesystem::path full_path(std::size_t index) const { return root / images[index].path; }
 };
 
-// Every PNG, JPEG and BMP file below `root`, by extension. Hidden files are left out.
-// Throws DataError if the folder is missing, unreadable or holds no image.
+// Lists every PNG, JPEG and BMP file below `root`, by extension. Hidden files are left out.
+// Throws DataError if the folder is missing or unreadable or has no such file.
 ImageFolder list_image_folder(const std::filesystem::path& root);
 
-// One file of the folder. Throw DataError with the reason alone, without the file's name.
+// Both read one file of the folder. They throw DataError with the reason only, without the file's
+// name.
 ImageInfo read_folder_image_info(const ImageFolder& folder, std::size_t index);
 Image read_folder_image(const ImageFolder& folder, std::size_t index);
 
-// A file that cannot be used, and why (without the file's name).
+// A file that cannot be used, and the reason (without the file's name).
 struct BadFile {
   std::filesystem::path path;
   std::string reason;

@@ -1,4 +1,4 @@
-// All images of a data set, decoded, in memory (or in the mapped cache file): uint8, one shape.
+// All decoded images of a data set, in memory or in the mapped cache file: uint8, of one shape.
 #pragma once
 
 #include <cstddef>
@@ -10,26 +10,26 @@
 
 namespace ddpm {
 
-// What is true of every image of a store.
+// Facts that hold for every image of a store.
 struct ImageStoreInfo {
   std::int64_t stored_height = 0;  // pixels of the images in the store
   std::int64_t stored_width = 0;
   std::int64_t channels = 0;  // 1 grey, 3 RGB, 4 RGBA
-  std::int64_t height =
-      0;                   // pixels of the images of a batch: at most the stored ones, which keep a
-  std::int64_t width = 0;  // margin when windows are cropped at random
-  std::vector<std::string> class_names = {};  // name of label i; may be empty
+  // Pixels of the images of a batch. Stored images are larger if random windows are taken.
+  std::int64_t height = 0;
+  std::int64_t width = 0;
+  std::vector<std::string> class_names = {};  // entry i names label i; may be empty
   std::string source = {};                    // for people: "folder /data/cats", "embedded"
 };
 
-// Immutable, so any number of threads may read it.
+// The store never changes, so any number of threads may read it.
 class ImageStore {
  public:
-  // Owns its pixels, `labels.size()` images of the shape in `info`. Throws std::invalid_argument
-  // unless sizes agree.
+  // The store owns its pixels: `labels.size()` images of the shape in `info`. Throws
+  // std::invalid_argument if sizes do not agree.
   ImageStore(ImageStoreInfo info, std::vector<std::uint8_t> pixels,
              std::vector<std::int64_t> labels);
-  // Pixels live in something else (the mapped cache), which `owner` keeps alive.
+  // The pixels lie elsewhere (in the mapped cache file), and `owner` keeps them alive.
   ImageStore(ImageStoreInfo info, std::shared_ptr<const void> owner,
              std::span<const std::uint8_t> pixels, std::vector<std::int64_t> labels);
 
@@ -39,20 +39,20 @@ class ImageStore {
   std::int64_t channels() const noexcept { return info_.channels; }
   const ImageStoreInfo& info() const noexcept { return info_; }
 
-  // [stored_height,stored_width,channels] of image `index` in [0, count).
+  // The pixels [stored_height,stored_width,channels] of image `index` in [0, count).
   std::span<const std::uint8_t> image(std::int64_t index) const noexcept {
     const auto size = static_cast<std::size_t>(image_bytes());
     return pixels_.subspan(static_cast<std::size_t>(index) * size, size);
   }
-  // Class of an image, -1 if there is none.
+  // The class of an image; -1 if it has none.
   std::int64_t label(std::int64_t index) const noexcept {
     return labels_[static_cast<std::size_t>(index)];
   }
   std::span<const std::uint8_t> pixels() const noexcept { return pixels_; }
   const std::vector<std::int64_t>& labels() const noexcept { return labels_; }
 
-  // SHA-256 of shape, pixels and labels: equal content gives the same 64 digits on every machine,
-  // wherever it came from.
+  // SHA-256 of shape, pixels and labels. The same content gives the same 64 digits on every machine
+  // and from every source.
   const std::string& fingerprint() const noexcept { return fingerprint_; }
 
  private:

@@ -1,4 +1,4 @@
-// From the data settings to decoded images in memory.
+// Loads the images that the data settings ask for.
 #pragma once
 
 #include "ddpm/config/config.h"
@@ -10,17 +10,17 @@ namespace ddpm {
 // Loads what `config.source` names:
 //   embedded  the data set inside the program
 //   folder    PNG, JPEG and BMP files below `config.path`; a first-level sub-folder is a class
-//   idx       one images file (labels beside it, if there are any), or a folder that holds
+//   idx       a file of images, with its labels beside it if there are any, or a folder that holds
 //             train-images-idx3-ubyte[.gz]
 //   cifar10   see formats/cifar10.h
 //
-// Size: `height` and `width` (one given: square) are reached by scaling until the image covers them
-// and keeping the centre; both 0 leaves images as they are, which must then all have one size. With
-// crop "random" (needs a size) images are stored 9/8 as large and batches take a window at random.
-// Channels 0: grey if every image is stored as grey, else RGB.
+// Size: an image is scaled until it covers `height` x `width`, and its centre is kept; if only one
+// is given, images become square. If both are 0, images keep their size and must all have the same.
+// With crop "random", which needs a size, images are stored 9/8 as large, and a batch takes a
+// window at a random place. Channels: 0 means grey if every image is stored as grey, else RGB.
 //
 // Throws DataError (missing, empty, broken data), ConfigError (settings that contradict each
-// other), and Error(kInterrupted) once `options.stop` says so.
+// other), and Error(kInterrupted) after `options.stop` returns true.
 ImageStore load_images(const DataConfig& config, const WorkOptions& options = {});
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// The folder part of load.h: decodes image files into a store, through the cache.
+// The part of load.h for folders: decodes image files into a store, or takes it from the cache.
 #pragma once
 
 #include "ddpm/config/config.h"
@@ -7,9 +7,9 @@
 
 namespace ddpm {
 
-// See load_images. An image that cannot be used ends it with DataError, always the first one in
-// sorted order, or, with on_bad_image "skip", is left out with a warning; if none is left, that is
-// a DataError too.
+// See load_images. If an image cannot be used, throws DataError for the first one in sorted order.
+// With on_bad_image "skip" such images are left out with a warning; if no image is left, throws
+// DataError.
 ImageStore load_folder(const DataConfig& config, const WorkOptions& options);
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// A look at a data set without training on it, for `ddpm inspect --data`.
+// Describes a data set, for `ddpm inspect --data`.
 #pragma once
 
 #include <cstdint>
@@ -15,14 +15,14 @@ namespace ddpm {
 struct DataSummary {
   std::string source;                                         // as ImageStoreInfo::source
   std::int64_t count = 0;                                     // images that can be used
-  std::map<std::pair<int, int>, std::int64_t> sizes;          // (height, width) as stored -> images
-  std::map<int, std::int64_t> channels;                       // as stored: 1, 3, 4 -> images
+  std::map<std::pair<int, int>, std::int64_t> sizes;          // images by stored (height, width)
+  std::map<int, std::int64_t> channels;                       // images by stored channels 1, 3, 4
   std::vector<std::pair<std::string, std::int64_t>> classes;  // name, images; empty without labels
   std::vector<BadFile> bad;                                   // full paths, in sorted order
 };
 
-// Decodes everything once and lists every file that cannot be used. Broken images are no error
-// here; a missing or empty folder is (DataError).
+// Decodes every image once and lists the files that cannot be used. Broken images are not an error
+// here; a missing or empty folder is a DataError.
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options = {});
 
 }  // namespace ddpm

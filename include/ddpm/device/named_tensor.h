@@ -6,7 +6,7 @@
 
 namespace ddpm {
 
-// A tensor under the name that files know it by.
+// A tensor with its name in files.
 struct NamedTensor {
   std::string name;
   torch::Tensor tensor;

@@ -1,4 +1,4 @@
-// Where a GPU spends its time.
+// Measures where a GPU spends its time.
 #pragma once
 
 #include <torch/types.h>
@@ -15,11 +15,13 @@ struct KernelTime {
   double milliseconds = 0;  // all calls together
 };
 
-// Records what a GPU does from construction to stop(), which comes exactly once. One at a time.
+// Records what a GPU does from construction to stop(), which must be called exactly once. Only one
+// may exist at a time.
 class KernelProfiler {
  public:
   explicit KernelProfiler(torch::Device device);
-  // Waits for the device. Device time of every kernel and copy, longest first; empty on the CPU.
+  // Waits for the device and returns the time of every kernel and copy, longest first; empty on the
+  // CPU.
   std::vector<KernelTime> stop();
 
  private:

@@ -1,4 +1,4 @@
-// Repeated work on a GPU without the cost of queueing its kernels one by one.
+// Repeats work on a GPU without the cost of launching its kernels one by one.
 #pragma once
 
 #include <torch/types.h>
@@ -8,11 +8,11 @@
 
 namespace ddpm {
 
-// Runs the same work many times. On a GPU with kernels it is recorded into a CUDA graph at the
-// third call and from then on replayed; elsewhere, every call runs it. Recorded work must queue the
-// same kernels on the same tensors each time: what changes comes from a StepInputs, and results
-// stay valid until the next call. The first two calls are ordinary: operators choose their
-// algorithms.
+// Runs the same work many times. On a GPU with kernels the third call records it as a CUDA graph,
+// and later calls replay the graph; elsewhere every call runs the work. The first two calls are
+// ordinary, so that operators choose their algorithms. Recorded work must launch the same kernels
+// on the same tensors each time, and reads changing numbers from a StepInputs. Results stay valid
+// until the next call.
 class Replay {
  public:
   explicit Replay(torch::Device device);

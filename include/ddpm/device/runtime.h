@@ -1,4 +1,4 @@
-// Process-wide settings of LibTorch: device, threads, precision, determinism.
+// Settings of LibTorch for the whole process: device, threads, precision, determinism.
 #pragma once
 
 #include <torch/types.h>
@@ -15,29 +15,31 @@ struct RuntimeOptions {
   std::string device = "auto";  // auto | cpu | cuda | cuda:N
   Precision precision = Precision::kFp32;
   std::int64_t threads = 0;    // CPU threads; 0: LibTorch's default, the physical cores
-  bool deterministic = false;  // bitwise repeatable kernels on a GPU, at some cost
+  bool deterministic = false;  // only kernels that repeat bit for bit on a GPU; slower
 };
 
-// What was decided.
+// The settings in effect.
 struct Runtime {
   torch::Device device = torch::kCPU;
-  torch::Dtype compute_dtype = torch::kFloat32;  // of weights and activations; masters stay float32
+  // The type in which the network computes; the optimiser's weights stay float32.
+  torch::Dtype compute_dtype = torch::kFloat32;
   std::string description;  // "cuda:0 (NVIDIA H100, bf16)", "cpu (2 threads), no GPU is visible"
 };
 
-// Applies the options to the process. `auto` takes the first GPU that works, else the CPU, and says
-// which and why. Throws DeviceError if a GPU is asked for and cannot be used, ConfigError for an
-// unknown device.
+// Applies the options to the process. `auto` takes the first GPU that works, else the CPU;
+// `description` says which and why. Throws DeviceError if the GPU asked for cannot be used,
+// ConfigError for an unknown device.
 Runtime set_up_runtime(const RuntimeOptions& options);
 
-// Waits for the device to finish what was queued, for honest timing.
+// Waits until the device has finished all queued work, so that times are measured correctly.
 void synchronize(torch::Device device);
 
-// Highest memory use so far: of the process on the CPU, of LibTorch's allocator on a GPU.
+// The highest memory use so far: that of the process on the CPU, that of LibTorch's allocator on a
+// GPU.
 double peak_memory_bytes(torch::Device device);
 
-// Runs `work` and retells LibTorch's out-of-memory errors as DeviceError, with batch size, peak and
-// ways out.
+// Runs `work` and turns LibTorch's out-of-memory errors into DeviceError, with batch size, peak and
+// advice.
 void explain_out_of_memory(torch::Device device, std::int64_t batch_size,
                            const std::function<void()>& work);
 

@@ -1,4 +1,4 @@
-// Work beside the current stream of a GPU.
+// Runs work beside the current stream of a GPU.
 #pragma once
 
 #include <torch/types.h>
@@ -8,16 +8,18 @@
 
 namespace ddpm {
 
-// Runs `work` on a second stream of the device, after all that was queued so far; the current
-// stream goes on meanwhile. Gradients of weights are such work: nobody waits for them before the
-// optimiser, and at low resolution one convolution does not fill a GPU. `inputs` are what work
-// reads; they stay alive until the streams are joined. On the CPU work runs at once.
+// Runs `work` on a second stream of the device, after everything queued so far, while the current
+// stream goes on. Gradients of weights are computed this way: nothing waits for them before the
+// optimiser, and at low resolution one convolution does not fill a GPU. `inputs` are the tensors
+// that the work reads; they stay alive until the streams are joined. On the CPU the work runs at
+// once.
 void run_aside(const std::vector<torch::Tensor>& inputs, const std::function<void()>& work);
 
-// Whether a convolution of this feature map leaves no room for work beside it.
+// Whether a convolution of this feature map keeps the whole GPU busy.
 bool fills_gpu(const torch::Tensor& x);
 
-// Makes the current stream wait for all such work. To be called before its results are used.
+// Makes the current stream wait for all work of the second. To be called before its results are
+// used.
 void join_side_stream(torch::Device device);
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// What changes from one replay of recorded work to the next.
+// Numbers that change from one replay of recorded work to the next.
 #pragma once
 
 #include <torch/types.h>
@@ -8,8 +8,8 @@
 
 namespace ddpm {
 
-// The few numbers that differ from one replay to the next, written by the host and copied to fixed
-// places on the device in the order of its work. The host may be a few steps ahead, never more.
+// Holds the few numbers that differ between replays. The host writes them, and they are copied to
+// fixed places on the device in the order of its work. The host waits when it is a few steps ahead.
 class StepInputs {
  public:
   StepInputs(torch::Device device, std::int64_t integers, std::int64_t floats);
@@ -23,7 +23,7 @@ class StepInputs {
   const torch::Tensor& floats() const { return floats_; }      // float32 [floats] on the device
 
  private:
-  struct Slots;  // pinned memory and the events that tell when it was read
+  struct Slots;  // pinned memory, and events that show when it has been read
   torch::Tensor buffer_, integers_, floats_;
   std::unique_ptr<Slots> slots_;
 };

@@ -1,4 +1,4 @@
-// A trained network into the files of another program.
+// Writes a trained network as the files of another program.
 #pragma once
 
 #include <filesystem>
@@ -6,7 +6,6 @@
 
 #include "ddpm/config/config.h"
 #include "ddpm/device/named_tensor.h"
-#include "ddpm/io/model_file.h"
 #include "ddpm/io/model_file.h"
 
 namespace ddpm {
@@ -20,10 +19,9 @@ struct ExportRequest {
   ExportType dtype = ExportType::kFp32;
 };
 
-// Writes the network of `config`, whose weights are `weights` under the network's own names, into a
-// new folder: everything or nothing. Returns the files, the weights first.
-// Throws ConfigError if the target cannot represent the network (naming the keys) or the folder is
-// not empty; IoError.
+// Writes the network of `config` into a new folder: all files or nothing. `weights` has the
+// network's own names. Returns the files, the weights first. Throws ConfigError if the target
+// cannot represent the network (naming the keys) or the folder is not empty; throws IoError.
 std::vector<std::filesystem::path> export_model(const Config& config,
                                                 const std::vector<NamedTensor>& weights,
                                                 const ExportRequest& request,

@@ -1,4 +1,4 @@
-// The model argument of every command, `--model PATH`: what is there, and where its weights lie.
+// Opens the model of `--model PATH`: finds out what kind of model it is and where its weights are.
 #pragma once
 
 #include <filesystem>
@@ -12,29 +12,28 @@
 
 namespace ddpm {
 
-// Whose layout the files of a model have: that of diffusers (a pipeline folder), of this program, or
-// of a naming scheme (interop/names.h). CompVis puts OpenAI's network below a prefix.
+// The layout of a model's files: that of diffusers (a pipeline folder), of this program, or of a
+// naming scheme (interop/names.h). CompVis puts a prefix before the names of OpenAI's network.
 enum class ModelFormat { kDiffusers, kDdpm, kHo, kPytorchDdpm, kOpenai, kCompvis, kLabml };
 constexpr auto choice_names(ModelFormat) {
   return name_list("diffusers", "ddpm", "ho", "pytorch_ddpm", "openai", "compvis", "labml");
 }
 
-// Whose names the tensors of that format have; nothing for kDdpm: those of model.names.
+// The scheme of the tensors' names in that format; nothing for kDdpm, which uses model.names.
 std::optional<NamingScheme> scheme_of(ModelFormat format);
 
 struct ModelFile {
   std::filesystem::path weights;  // the file that was read, or the index of its shards
-  Config config;  // model, diffusion, and the image shape and range in data; of sampling what a
-                  // diffusers scheduler says; the rest is default
-  std::string sha256;  // of the weights file; of all tensors if it is an index
+  Config config;  // model, diffusion, and the image shape and range in data; the keys of sampling
+                  // that a diffusers scheduler sets; the rest is default
+  std::string sha256;  // of the weights file, or of all tensors if it is an index
   ModelFormat format = ModelFormat::kDdpm;
   TensorSet tensors;  // under the network's own names, model.names
 };
 
-// Metadata of a weight file: what the network and its process are, so that the file is enough for
-// --model. Says nothing about the run, so equal training gives equal bytes whatever the run is
-// called.
-// `layout`: where the tensors are not named as model.names says.
+// Metadata of a weight file: the network and its diffusion process, so that --model needs only this
+// file. There is nothing about the run, so the same training gives the same bytes whatever the
+// run's name. `layout` says how the tensors are named, if not by model.names.
 SafetensorsMetadata model_metadata(const Config& config,
                                    std::optional<ModelFormat> layout = std::nullopt);
 
@@ -44,13 +43,13 @@ SafetensorsMetadata model_metadata(const Config& config,
 //   a diffusers folder: model_index.json, unet/, scheduler/; or the unet folder alone
 //   a .safetensors, .pt, .pth, .bin or .ckpt file with a config.json of diffusers or of a run
 //     beside it
-//   such a file without one: the network is inferred (interop/infer.h), and logged;
-//     `overrides` of model.* then correct what was assumed
-// Throws CheckpointError saying what was found and expected.
+//   such a file without a config: the network is inferred (interop/infer.h) and logged;
+//     `overrides` of model.* correct wrong assumptions
+// Throws CheckpointError that says what was found and what was expected.
 ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
                      std::span<const ConfigOverride> overrides = {});
 
-// What the config of a run says about sampling; the defaults if `path` is no run directory. Throws
+// The sampling section of a run's config, or the defaults if `path` is not a run directory. Throws
 // CheckpointError if its config.json is damaged.
 SamplingConfig sampling_defaults(const std::filesystem::path& path);
 

@@ -16,16 +16,16 @@ struct AttentionOptions {
   bool fused = false;  // labml: one linear layer for q, k, v, split inside each head, and a norm
                        // that is never applied
   bool normed = true;  // the tokens are normalised first
-  double output_scale = 1;  // what input plus result are divided by
+  double output_scale = 1;  // the sum of input and result is divided by this
 };
 
-// Self-attention over all positions, plus the input.
+// Computes self-attention over all positions and adds the input.
 class AttentionBlockImpl : public torch::nn::Module {
  public:
   AttentionBlockImpl(const AttentionOptions& options, const AttentionNames& names);
   torch::Tensor forward(const torch::Tensor& x);
 
-  // Those that one product uses, see ParameterLayout.
+  // The parameters that one matrix product uses together, see ParameterLayout.
   std::vector<std::vector<torch::Tensor>> joined_parameters() const;
 
  private:

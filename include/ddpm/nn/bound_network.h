@@ -1,4 +1,4 @@
-// A network and the one buffer that holds all of its parameters.
+// A network with the buffer that holds all its parameters.
 #pragma once
 
 #include <utility>
@@ -22,7 +22,7 @@ class BoundNetwork {
     bind(layout_.allocate(dtype, device));
   }
 
-  // Makes the parameters views of another buffer of the layout: other values, or another type.
+  // Makes the parameters views of another buffer of the same layout, which may have another type.
   void bind(torch::Tensor flat) {
     layout_.bind_parameters(*net_, flat);
     flat_ = std::move(flat);
@@ -33,7 +33,7 @@ class BoundNetwork {
   const ParameterLayout& layout() const { return layout_; }
   const torch::Tensor& flat() const { return flat_; }
 
-  // The parameters by name: views of the buffer.
+  // The parameters with their names, as views of the buffer.
   std::vector<NamedTensor> tensors() const { return layout_.views(flat_); }
 
  private:

@@ -1,5 +1,5 @@
-// What residual blocks are told beside the image: the time, and the class if there is one. Both
-// become vectors [N,channels] that are added up.
+// Embeddings of the time and, if there is one, the class, which residual blocks get beside the
+// image. Both are vectors [N,channels], and their sum is used.
 #pragma once
 
 #include "ddpm/config/config.h"
@@ -9,7 +9,7 @@
 
 namespace ddpm {
 
-// Numbers that stand for a time before the network learns from it. t: [N] in steps.
+// Turns a time into numbers, from which the network computes its embedding. t: [N] in steps.
 //   sinusoidal: sines and cosines, [N,base_width] (Ho et al., appendix B)
 //   learned:    a row of `weight` [rows,base_width]; t whole numbers below rows
 //   fourier:    sines and cosines of 2 pi ln(t) w, [N,2*base_width], for the fixed random w in
@@ -28,7 +28,7 @@ class TimeFeaturesImpl : public LayerImpl {
 };
 TORCH_MODULE(TimeFeatures);
 
-// [N,width] -> linear -> SiLU -> linear; [N,channels].
+// The layers linear, SiLU, linear: [N,width] to [N,channels].
 class TimeEmbeddingImpl : public torch::nn::Module {
  public:
   TimeEmbeddingImpl(std::int64_t width, std::int64_t channels, const UNetNames& names);
@@ -39,13 +39,13 @@ class TimeEmbeddingImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TimeEmbedding);
 
-// The vector of a class, by model.class_embedding:
+// Makes the vector of a class; model.class_embedding says how:
 //   table:    row `label` of `weight` [classes,channels]; labels [N] int64 below classes
-//   timestep: labels [N] as if they were times, through layers of their own
-//   identity: the vectors themselves, [N,channels]
+//   timestep: labels [N] are treated as times, with layers of their own
+//   identity: the given vectors themselves, [N,channels]
 class ClassEmbeddingImpl : public LayerImpl {
  public:
-  // `features` also makes those of the time; it is not registered here.
+  // The time uses the same `features`, so they are not registered here.
   ClassEmbeddingImpl(const ModelConfig& config, const UNetPlan& plan, TimeFeatures features,
                      const UNetNames& names);
   torch::Tensor forward(const torch::Tensor& labels);
@@ -57,7 +57,7 @@ class ClassEmbeddingImpl : public LayerImpl {
 };
 TORCH_MODULE(ClassEmbedding);
 
-// Labels that such a network takes, all zero, to try it out; undefined if it takes none.
+// Labels of zeros that fit the network, to try it out; undefined for an unconditional network.
 torch::Tensor zero_labels(const ModelConfig& config, std::int64_t count,
                           torch::Device device = torch::kCPU);
 

@@ -1,8 +1,8 @@
-// The layers that networks are made of. A layer is a shape until it is bound: it knows the sizes of
-// its parameters and what they are for, but has no memory and draws no random numbers before
-// ParameterLayout::bind_parameters (nn/parameter_layout.h) makes them views of a flat buffer. So a
-// network of any size is built at once, and a trained one is filled from its file alone. What layers
-// compute are the functions of ops/.
+// The layers of all networks. A layer is a shape until it is bound: it knows the sizes and roles of
+// its parameters, but they have no memory and no values until ParameterLayout::bind_parameters
+// (nn/parameter_layout.h) makes them views of a flat buffer. So a network of any size is built
+// instantly, and a trained one takes its values directly from its file. Layers compute with the
+// functions of ops/.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -18,34 +18,34 @@
 
 namespace ddpm {
 
-// What the parameters of a layer are for, which decides their first values (nn/initialize.h).
+// The role of a layer's parameters, which decides their first values (nn/initialize.h).
 enum class Role {
   kWeight,      // filters and their bias
-  kLast,        // the same, of the last layer of a block or network
+  kLast,        // the same for the last layer of a block or network
   kScale,       // factors and offsets after a norm
-  kTable,       // rows that are looked up
+  kTable,       // a table, of which rows are looked up
   kFrequencies  // fixed frequencies of sines and cosines, never trained
 };
 
 class LayerImpl : public torch::nn::Module {
  public:
-  // Sizes of the parameters; empty: there is none.
+  // `weight` and `bias` are the sizes of the parameters; empty: there is no such parameter.
   LayerImpl(Role role, const std::vector<std::int64_t>& weight,
             const std::vector<std::int64_t>& bias);
 
   Role role() const { return role_; }
 
-  torch::Tensor weight, bias;  // a single zero seen at every place, until they are bound
+  torch::Tensor weight, bias;  // until they are bound, every element is the same single zero
 
  private:
   Role role_;
 };
 
-// Registers `child` below `root` under a dotted path; the modules between are created as needed.
+// Registers `child` below `root` under a dotted path, and creates the modules between if needed.
 void register_at(torch::nn::Module& root, const std::string& path,
                  std::shared_ptr<torch::nn::Module> child);
 
-// weight [out,in], bias [out].
+// A linear layer: weight [out,in], bias [out].
 class LinearImpl : public LayerImpl {
  public:
   LinearImpl(std::int64_t in, std::int64_t out, Role role = Role::kWeight)
@@ -53,7 +53,7 @@ class LinearImpl : public LayerImpl {
 };
 TORCH_MODULE(Linear);
 
-// weight [out,in,side,side], bias [out].
+// A convolution: weight [out,in,side,side], bias [out].
 class ConvolutionImpl : public LayerImpl {
  public:
   ConvolutionImpl(std::int64_t in, std::int64_t out, std::int64_t side, Role role = Role::kWeight)
@@ -61,7 +61,7 @@ class ConvolutionImpl : public LayerImpl {
 };
 TORCH_MODULE(Convolution);
 
-// weight [in,out,side,side], bias [out].
+// A transposed convolution: weight [in,out,side,side], bias [out].
 class TransposedConvolutionImpl : public LayerImpl {
  public:
   TransposedConvolutionImpl(std::int64_t in, std::int64_t out, std::int64_t side)
@@ -69,13 +69,13 @@ class TransposedConvolutionImpl : public LayerImpl {
 };
 TORCH_MODULE(TransposedConvolution);
 
-// Group norm with what follows it in these networks. weight and bias [channels].
+// A group norm with the operations that follow it in these networks: weight and bias [channels].
 class NormImpl : public LayerImpl {
  public:
   NormImpl(std::int64_t channels, std::int64_t groups, double epsilon)
       : LayerImpl(Role::kScale, {channels}, {channels}), groups_(groups), epsilon_(epsilon) {}
 
-  // Then SiLU if `silu`, and dropout if a draw is given; see ops/group_norm.h.
+  // Normalises, then applies SiLU if `silu`, and dropout if a draw is given; see ops/group_norm.h.
   ops::GroupNormOutput forward(const ops::GroupNormInput& input, bool silu, double dropout = 0,
                                const std::optional<ops::Draw>& draw = std::nullopt);
 

@@ -6,7 +6,7 @@
 
 namespace ddpm {
 
-// Halves height and width by a 3x3 convolution of stride 2; Ho's padding is the asymmetric one.
+// Halves height and width by a 3x3 convolution of stride 2. Ho et al. use asymmetric padding.
 class DownsampleImpl : public torch::nn::Module {
  public:
   DownsampleImpl(std::int64_t channels, DownsamplePadding padding);
@@ -18,8 +18,8 @@ class DownsampleImpl : public torch::nn::Module {
 };
 TORCH_MODULE(Downsample);
 
-// Doubles height and width: nearest neighbour, then 3x3; or a transposed 4x4 convolution of
-// stride 2.
+// Doubles height and width: by nearest neighbour and a 3x3 convolution, or by a transposed 4x4
+// convolution of stride 2.
 class UpsampleImpl : public torch::nn::Module {
  public:
   UpsampleImpl(std::int64_t channels, bool transposed);

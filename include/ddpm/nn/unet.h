@@ -1,5 +1,5 @@
-// The denoising network: one UNet whose switches (config/config.h, ModelConfig) reproduce the
-// published ones. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", appendix B.
+// The denoising network: one UNet whose switches (ModelConfig in config/config.h) reproduce the
+// published networks. Ho, Jain, Abbeel, "Denoising Diffusion Probabilistic Models", appendix B.
 #pragma once
 
 #include <optional>
@@ -10,12 +10,12 @@
 #include "ddpm/nn/attention_block.h"
 #include "ddpm/nn/embeddings.h"
 #include "ddpm/nn/resampling.h"
-#include "ddpm/ops/condition.h"
 #include "ddpm/nn/residual_block.h"
+#include "ddpm/ops/condition.h"
 
 namespace ddpm {
 
-// Residual block with optional attention, on the way down.
+// A residual block with optional attention, on the way down.
 struct DownBlock {
   ResBlock res{nullptr};
   AttentionBlock attention{nullptr};  // empty: none
@@ -24,7 +24,7 @@ struct DownBlock {
                            const std::optional<ops::Draw>& dropout);
 };
 
-// The same on the way up, where the features of the way down join: channels are [x, skip].
+// The same on the way up, where features of the way down are joined: channels are [x, skip].
 struct UpBlock {
   ResBlock res{nullptr};
   AttentionBlock attention{nullptr};
@@ -46,19 +46,19 @@ struct MiddleBlock {
 struct DownLevel {
   std::vector<DownBlock> blocks;
   Downsample downsample{nullptr};  // empty at the lowest resolution
-  ResBlock halve{nullptr};         // or this, if residual blocks halve the image
+  ResBlock halve{nullptr};         // used instead if a residual block halves the image
 };
 
 struct UpLevel {
   std::vector<UpBlock> blocks;
   Upsample upsample{nullptr};  // empty at the full resolution
-  ResBlock twice{nullptr};     // or this
+  ResBlock twice{nullptr};     // used instead if a residual block doubles the image
 };
 
 class UNetImpl : public torch::nn::Module {
  public:
-  // `image_channels` in and out; with predicts_variance twice as many out. The config must be valid
-  // (config/validate.h).
+  // Images have `image_channels`, and so has the prediction, unless the config says otherwise
+  // (predicts_variance, out_channels). The config must be valid (config/validate.h).
   UNetImpl(const ModelConfig& config, std::int64_t image_channels);
 
   // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
@@ -67,11 +67,11 @@ class UNetImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const Condition& condition = {});
 
-  // Parameters that are used together, for ParameterLayout.
+  // Lists of parameters that are used together, for ParameterLayout.
   std::vector<std::vector<torch::Tensor>> joined_parameters() const;
 
  private:
-  // Blocks are added to their levels in the order of the plan.
+  // These add blocks to their levels, in the order of the plan.
   void add_down(const BlockPlan& block, const BlockNames& names);
   void add_middle(const BlockPlan& block, const BlockNames& names);
   void add_up(const BlockPlan& block, const BlockNames& names);
@@ -91,7 +91,7 @@ class UNetImpl : public torch::nn::Module {
   std::vector<UpLevel> up_;  // lowest resolution first
   Norm norm_out_{nullptr};
   Convolution conv_out_{nullptr};
-  std::vector<ResBlock> res_blocks_;  // of all parts, in the order of evaluation
+  std::vector<ResBlock> res_blocks_;  // all residual blocks, in the order of evaluation
   std::vector<AttentionBlock> attention_blocks_;
 };
 TORCH_MODULE(UNet);

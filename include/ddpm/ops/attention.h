@@ -4,14 +4,15 @@
 
 namespace ddpm::ops {
 
-// How the channels of a joint projection are shared out.
+// The order of q, k, v and heads in the channels of a joint projection.
 enum class HeadOrder {
   kBlocks,       // q of all heads, k of all heads, v of all heads
   kInterleaved,  // q, k, v of the first head, then of the second, ... (labml)
 };
 
-// softmax(q k^T / sqrt(d)) v over all tokens, each head on its own. qkv: [N,tokens,3*heads*d];
-// result: [N,tokens,heads*d]. Vaswani et al., "Attention is all you need", equation 1.
+// Computes softmax(q k^T / sqrt(d)) v over all tokens, for each head separately. qkv:
+// [N,tokens,3*heads*d]; result: [N,tokens,heads*d]. Vaswani et al., "Attention is all you need",
+// equation 1.
 torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder order);
 
 }  // namespace ddpm::ops

@@ -8,12 +8,12 @@
 
 namespace ddpm {
 
-// What a network is told about a batch beside the images and their times.
+// The inputs of a network beside the images and their times.
 struct Condition {
-  // Classes [N] int64, or vectors [N,channels of the time embedding], as model.class_embedding says;
-  // undefined for an unconditional network.
+  // Classes [N] int64, or vectors [N,channels of the time embedding], as model.class_embedding
+  // says; undefined for an unconditional network.
   torch::Tensor labels = {};
-  // With a draw, dropout acts: row i of the batch is its sample key.sample + i.
+  // With a draw, dropout is applied; row i of the batch is its sample key.sample + i.
   std::optional<ops::Draw> dropout = {};
 };
 

@@ -8,13 +8,13 @@
 
 namespace ddpm::ops {
 
-// Inverted dropout of x [N,C,H,W]: each element is zeroed with probability p in [0,1), the rest
-// divided by 1-p. Row i belongs to sample draw.key.sample + i. Elements are numbered (h*W + w)*C +
-// c, so a kernel that walks channels_last memory meets them in order. Element e compares half e % 2
-// of word e / 2, 16 bits, with p * 2^16 rounded: one Philox block serves eight elements.
+// Inverted dropout of x [N,C,H,W]: each element is zeroed with probability p in [0,1), and the rest
+// is divided by 1-p. Row i belongs to sample draw.key.sample + i. Elements are numbered (h*W + w)*C
+// + c, the order of channels_last memory. Element e compares 16 bits, half e % 2 of word e / 2,
+// with p * 2^16 rounded, so one Philox block is enough for eight elements.
 torch::Tensor dropout(const torch::Tensor& x, double p, const Draw& draw);
 
-// The number below which an element's 16 bits drop it.
+// An element is dropped if its 16 bits are below this number.
 std::uint32_t dropout_threshold(double p);
 
 }  // namespace ddpm::ops

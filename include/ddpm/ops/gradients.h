@@ -6,9 +6,9 @@
 
 namespace ddpm::ops {
 
-// Copies every source into the target of equal shape, or adds it there. Undefined sources are left
-// out: what they would say is zero. Targets are views of one flat buffer, dense and channels last
-// where sources are.
+// Copies every source into its target of the same shape, or adds it there. An undefined source
+// counts as zero and is skipped. Targets are views of one flat buffer, dense, and channels last if
+// their source is.
 void gather(std::span<const torch::Tensor> sources, std::span<const torch::Tensor> targets,
             bool accumulate);
 

@@ -1,5 +1,5 @@
-// Random tensors drawn by counter (base/random.h). Row i belongs to sample `key.sample + i`; the
-// elements of a row are numbered in the order of the shape given. The integers are identical on
+// Random tensors from counters (base/random.h). Row i belongs to sample `key.sample + i`; the
+// elements of a row are numbered in the order of the given shape. The integers are identical on
 // every device.
 #pragma once
 
@@ -9,18 +9,18 @@
 
 namespace ddpm::ops {
 
-// Which numbers to draw. The host knows step and first sample; on a GPU they lie in device memory
-// too, where kernels read them, so that a recorded graph draws new numbers at each replay.
+// Says which numbers to draw. On a GPU step and first sample also lie in device memory, where
+// kernels read them, so that a recorded graph draws new numbers at each replay.
 struct Draw {
   RandomKey key;
   torch::Tensor position;  // int64 [2] on the device, {step, sample} of the key; or undefined
 
-  // NOLINTNEXTLINE(google-explicit-constructor): on the host a key is all there is
+  // NOLINTNEXTLINE(google-explicit-constructor): on the host a key is enough
   Draw(const RandomKey& k, torch::Tensor p = {}) : key(k), position(std::move(p)) {}
   Draw with_stream(RandomStream stream) const { return {key.with_stream(stream), position}; }
 };
 
-// Words in [0, 2^32) as int64, [samples, elements].
+// Random words in [0, 2^32) as int64, [samples, elements].
 torch::Tensor random_words(const RandomKey& key, std::int64_t samples, std::int64_t elements,
                            torch::Device device);
 
@@ -29,7 +29,7 @@ torch::Tensor random_integers(const Draw& draw, std::int64_t samples, std::int64
                               torch::Device device);
 
 // Standard normal float32, [samples, shape...], by Box and Muller: words (2k, 2k+1) give elements
-// (2k, 2k+1). |z| <= 5.8. Devices agree up to their log, sin and cos.
+// (2k, 2k+1). |z| <= 5.8. Devices differ only as much as their log, sin and cos.
 torch::Tensor random_normal(const Draw& draw, std::int64_t samples, torch::IntArrayRef shape,
                             torch::Device device);
 
@@ -38,7 +38,7 @@ torch::Tensor random_uniform(const RandomKey& key, std::int64_t samples, std::in
                              torch::Device device);
 
 namespace reference {
-// The same by tensor operations, on any device: the body where there is no kernel, and a check.
+// The same by tensor operations on any device, for tests and where there is no kernel.
 torch::Tensor random_words(const RandomKey& key, std::int64_t samples, std::int64_t elements,
                            torch::Device device);
 }  // namespace reference

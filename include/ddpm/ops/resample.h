@@ -17,8 +17,8 @@ torch::Tensor downsample_convolution(const torch::Tensor& x, const torch::Tensor
 torch::Tensor transposed_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                      const torch::Tensor& bias);
 
-// Doubles height and width, every pixel becoming four, then convolves with weight [C_out,C,3,3] and
-// bias [C_out]: both at once, at 4/9 of the arithmetic (kernels/resample.h).
+// Doubles height and width by repeating pixels, then convolves with weight [C_out,C,3,3] and bias
+// [C_out]. Both are done in one step with 4/9 of the arithmetic (kernels/resample.h).
 torch::Tensor upsample_convolution(const torch::Tensor& x, const torch::Tensor& weight,
                                    const torch::Tensor& bias);
 

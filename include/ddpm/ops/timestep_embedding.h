@@ -4,7 +4,7 @@
 
 namespace ddpm::ops {
 
-// How the published networks turn a time into sines and cosines.
+// The ways in which published networks turn a time into sines and cosines.
 struct TimestepEmbeddingOptions {
   std::int64_t width = 128;  // of the result; odd widths end in one zero
   bool cosine_first =
@@ -13,9 +13,9 @@ struct TimestepEmbeddingOptions {
       true;  // frequencies 10000^(-k/(half-1)) (Ho, labml); else 10000^(-k/half) (OpenAI)
 };
 
-// t: [N], integers or floats, in steps. Result: [N, width], float64 if t is float64, else float32;
-// never computed in half precision, where 998 and 999 would coincide. Vaswani et al., "Attention is
-// all you need", section 3.5.
+// t: [N], integers or floats, in steps. Result: [N, width], float64 if t is float64, else float32.
+// It is never computed in half precision, which cannot tell 998 from 999. Vaswani et al.,
+// "Attention is all you need", section 3.5.
 torch::Tensor timestep_embedding(const torch::Tensor& t, const TimestepEmbeddingOptions& options);
 
 }  // namespace ddpm::ops

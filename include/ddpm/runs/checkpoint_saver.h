@@ -1,5 +1,4 @@
-// Checkpoints written in a thread of their own, so that training waits only while its state is
-// copied.
+// Writes checkpoints in a separate thread, so that training waits only while its state is copied.
 #pragma once
 
 #include <cstdint>
@@ -16,31 +15,31 @@ namespace ddpm {
 // How a save ended.
 struct SaveResult {
   std::int64_t step = 0;
-  std::filesystem::path path;  // of the checkpoint; empty if it could not be saved
-  std::string error;           // why not
+  std::filesystem::path path;  // the checkpoint; empty if it could not be saved
+  std::string error;           // the reason, if it could not be saved
   double seconds = 0;
 
   bool saved() const { return !path.empty(); }
 };
 
-// Called from one thread. One save is under way at a time.
+// To be called from one thread. At most one save runs at a time.
 class CheckpointSaver {
  public:
-  // With `keep_best` the checkpoint of least loss (state.json) is kept whatever its age.
+  // With `keep_best` the checkpoint with the least loss (state.json) is kept whatever its age.
   CheckpointSaver(CheckpointStore store, Retention retention, bool keep_best);
-  ~CheckpointSaver();  // waits
+  ~CheckpointSaver();  // waits for a running save
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
 
-  // Begins to save what `write_files(folder)` writes, in another thread, then prunes. No other save
-  // may be under way.
+  // Starts a save in another thread: it calls `write_files(folder)` and then prunes. No other save
+  // may be running.
   void start(std::int64_t step, std::function<void(const std::filesystem::path&)> write_files);
 
   bool busy() const { return pending_.valid(); }
 
-  // How the save ended, if one has ended since the last call.
+  // The result of a save that has ended since the last call, if there is one.
   std::optional<SaveResult> poll();
-  // Waits for the one under way, if there is one.
+  // Waits for the running save, if there is one, and returns its result.
   std::optional<SaveResult> wait();
 
  private:

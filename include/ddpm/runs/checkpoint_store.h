@@ -2,12 +2,13 @@
 //
 //   checkpoints/step_00010000/   model, ema and optimizer .safetensors, state.json, MANIFEST.json
 //   checkpoints/latest           one line: the name of the newest complete checkpoint
-//   checkpoints/best             one line: the name of the one to keep whatever its age; optional
+//   checkpoints/best             one line: the name of a checkpoint to keep whatever its age;
+//                                optional
 //
-// A checkpoint is written beside its final name; MANIFEST.json (sizes and SHA-256 of the other
-// files) is written last; everything is synced, read back and compared, the folder renamed, and
-// only then `latest` changes. So a crash at any moment leaves the older checkpoint in place. One
-// process writes a run, from one thread at a time; others may read.
+// A checkpoint is written beside its final name, MANIFEST.json (sizes and SHA-256 of the other
+// files) last. Everything is synced, read back and compared, then the folder is renamed, and only
+// then `latest` changes. So a crash at any moment leaves the older checkpoint in place. One process
+// writes a run, from one thread at a time; others may read.
 #pragma once
 
 #include <cstdint>
@@ -19,10 +20,10 @@
 
 namespace ddpm {
 
-// Which checkpoints prune() leaves.
+// The checkpoints that prune() keeps.
 struct Retention {
-  std::int64_t newest = 1;  // so many of the newest, at least one
-  std::int64_t every = 0;   // those of steps divisible by this; 0: none
+  std::int64_t newest = 1;  // how many of the newest, at least one
+  std::int64_t every = 0;   // those whose step is divisible by this; 0: none
 };
 
 class CheckpointStore {
@@ -31,15 +32,15 @@ class CheckpointStore {
   explicit CheckpointStore(std::filesystem::path folder);
 
   // Calls `write_files(path)` to fill a new folder, makes it the newest checkpoint and returns its
-  // path. A checkpoint of the same step is replaced; its name always stands for one of the two,
-  // where the file system can exchange names (else recover() brings the old one back). Throws
-  // IoError; CheckpointError if what was written reads back differently; what write_files throws.
-  // The checkpoints there were are then untouched.
+  // path. A checkpoint of the same step is replaced. At every moment its name stands for the old or
+  // the new one, if the file system can exchange names (else recover() brings the old one back).
+  // Throws IoError, CheckpointError if the files read back differently, and whatever write_files
+  // throws. The earlier checkpoints are then unchanged.
   std::filesystem::path save(std::int64_t step,
                              const std::function<void(const std::filesystem::path&)>& write_files);
 
-  // The newest checkpoint that verifies: what `latest` names, else the highest step. Damaged ones
-  // are skipped with a warning. None: nullopt.
+  // The newest undamaged checkpoint: the one that `latest` names, else that of the highest step.
+  // Damaged ones are skipped with a warning. Returns nullopt if there is none.
   std::optional<std::filesystem::path> newest() const;
 
   // The checkpoint that set_best named, if it still exists. It is never pruned.
@@ -47,8 +48,9 @@ class CheckpointStore {
   // Throws IoError.
   void set_best(const std::filesystem::path& checkpoint);
 
-  // Deletes the complete checkpoints that `retention` and `best` do not keep, and leftovers of
-  // crashes. What cannot be deleted stays; without a readable `latest` everything does.
+  // Deletes the complete checkpoints that `retention` and `best` do not keep, and files that
+  // crashes left behind. What cannot be deleted stays. Without a readable `latest` nothing is
+  // deleted.
   void prune(const Retention& retention);
 
   // Complete checkpoints, ascending by step. Contents are not verified.
@@ -56,9 +58,9 @@ class CheckpointStore {
 
  private:
   void put_in_place(const std::filesystem::path& temporary, const std::string& name);
-  // Checkpoints that were being replaced when the process died, under their other name.
+  // Checkpoints with a temporary name, which were being replaced when the process died.
   std::vector<std::filesystem::path> displaced() const;
-  // Gives them their names back.
+  // Gives those checkpoints their names back.
   void recover();
   void remove_leftovers();
 
@@ -68,9 +70,9 @@ class CheckpointStore {
 // "step_00010000".
 std::string checkpoint_name(std::int64_t step);
 
-// Compares every file of a checkpoint with its manifest, which must list model, optimizer and state
-// and every other .safetensors file there is. Throws CheckpointError naming the file and what
-// differs.
+// Compares every file of a checkpoint with its manifest, which must list model, optimizer, state
+// and every other .safetensors file in the folder. Throws CheckpointError naming the file and the
+// difference.
 void verify_checkpoint(const std::filesystem::path& checkpoint);
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// The directory of a run (docs/formats.md): where things lie, and how an existing one is met.
+// The directory of a run (docs/formats.md): the paths of its files, and what to do if it exists.
 #pragma once
 
 #include <cstdint>
@@ -11,7 +11,7 @@
 
 namespace ddpm {
 
-// What environment.json says beside the program's own version and the time.
+// The contents of environment.json, except the program's version and the time.
 struct RunEnvironment {
   std::string command_line;
   std::string device;       // in words (Runtime::description)
@@ -22,7 +22,7 @@ struct RunEnvironment {
 
 class RunDirectory {
  public:
-  // <run.directory>/<run.name>. Nothing is created.
+  // The directory is <run.directory>/<run.name>. Nothing is created yet.
   explicit RunDirectory(const Config& config);
 
   const std::filesystem::path& path() const { return path_; }
@@ -34,23 +34,25 @@ class RunDirectory {
   // samples/step_00001000.png
   std::filesystem::path samples(std::int64_t step) const;
 
-  // The checkpoint to continue from for --resume: "auto" (none if there is none), "latest" or a
-  // checkpoint folder. Throws CheckpointError if an explicit one is missing or damaged, or all are.
+  // The checkpoint that --resume asks for: "auto" (the newest, or none if there is none), "latest"
+  // or a checkpoint folder. Throws CheckpointError if the checkpoint asked for is missing or
+  // damaged, or if all are damaged.
   std::optional<std::filesystem::path> find_checkpoint(const std::string& wish) const;
 
-  // Takes the directory for this process, if it exists / creates it, which must not exist with
-  // anything in it. Throw ConfigError if another process has it, and IoError.
+  // Both lock the directory for this process. The first does nothing if it does not exist; the
+  // second creates it, and it must be absent or empty. Throw ConfigError if another process has
+  // locked it, and IoError.
   std::optional<FileLock> lock_existing() const;
   FileLock create_and_lock() const;
 
-  // Throws ConfigError, naming the ways out, unless the directory is absent or empty.
+  // Throws ConfigError, saying what the user can do, unless the directory is absent or empty.
   void require_empty() const;
 
-  // Deletes what an earlier run left, and nothing else.
+  // Deletes the files of an earlier run, and nothing else.
   void clear() const;
 
-  // Creates the directory, cleans up after a crash and writes config.json and environment.json
-  // (command line, versions, device, data).
+  // Creates the directory, removes files that a crash left behind, and writes config.json and
+  // environment.json (command line, versions, device, data).
   void write_description(const Config& config, const RunEnvironment& environment) const;
 
  private:
@@ -59,19 +61,19 @@ class RunDirectory {
   std::filesystem::path path_;
 };
 
-// runs/NAME.
+// The path of the run: runs/NAME.
 std::filesystem::path run_directory(const Config& config);
 
 // The newest run below `runs` that has a complete checkpoint. Throws CheckpointError if there is
 // none.
 std::filesystem::path newest_run(const std::filesystem::path& runs);
 
-// Throws IoError, with what is needed and what there is, unless the checkpoints to be kept and one
-// more fit the disk. `parameters` are the network's.
+// Throws IoError, with the space needed and the space free, unless the disk has room for the
+// checkpoints to keep and one more. `parameters` is their number in the network.
 void check_disk_space(const RunDirectory& directory, const Config& config, std::int64_t parameters);
 
-// Throws ConfigError if `now` differs from the config saved in the checkpoint in a key that defines
-// the result; logs the others that differ, and warns if the images do.
+// Compares `now` with the config saved in the checkpoint. Throws ConfigError if a key that must not
+// change differs; logs other changes, and warns if the images have changed.
 void check_resumable(const std::filesystem::path& checkpoint, const Config& now,
                      const std::string& data_fingerprint);
 

@@ -1,4 +1,4 @@
-// state.json of a checkpoint: what is not in a tensor.
+// state.json of a checkpoint: the part of the state that is not in tensors.
 #pragma once
 
 #include <cstdint>
@@ -17,17 +17,17 @@ struct LossStatistics {
 struct TrainingState {
   std::int64_t step = 0;         // optimiser steps done
   std::int64_t images_seen = 0;  // position in the endless sequence of shuffled epochs
-  Config config;                 // resolved, as it was then
-  // Mean training loss since the checkpoint before; unknown if no step was logged since.
+  Config config;                 // the resolved config of the run when it was saved
+  // Mean training loss since the previous checkpoint; unknown if no step was logged since then.
   std::optional<double> loss = {};
   std::string data_fingerprint = {};  // of the images (ImageStore::fingerprint); empty: unknown
-  // With training.skip_outliers: of the losses so far (OutlierLosses).
+  // With training.skip_outliers: statistics of the losses so far (OutlierLosses).
   std::optional<LossStatistics> loss_statistics = {};
 };
 
 void write_training_state(const std::filesystem::path& checkpoint, const TrainingState& state);
 
-// Throws CheckpointError for anything but a state file of a known version, and IoError.
+// Throws CheckpointError unless the file is a state file of a known version, and IoError.
 TrainingState read_training_state(const std::filesystem::path& checkpoint);
 
 }  // namespace ddpm

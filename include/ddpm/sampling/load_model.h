@@ -16,15 +16,15 @@
 namespace ddpm {
 
 struct LoadedModel {
-  Config config;  // as trained, with the overrides; `run` is today's, `sampling` the run's defaults
+  Config config;  // as trained, with the overrides; `run` is for this process, not for the training
   Runtime runtime;
   UNet net{nullptr};
   std::string sha256;  // of the weights file
 
-  // Under the network's own names; they are not copied.
+  // The weights with the network's own names; they are not copied.
   std::vector<NamedTensor> weights() const;
 
-  // Without gradients. Keeps the network alive. Conditions lie on the device.
+  // Predicts without gradients and keeps the network alive. Conditions must lie on the device.
   Predictor predictor() const;
 };
 

@@ -1,4 +1,4 @@
-// What a config says about sampling.
+// Prepares sampling from a config.
 #pragma once
 
 #include <torch/types.h>
@@ -10,8 +10,8 @@
 
 namespace ddpm {
 
-// What image first .. first + count - 1 of seed `seed` shall show, for a class-conditional network:
-// int64 [count], all sampling.class_label, or drawn from (seed, i). Undefined for an unconditional
+// The classes of images first .. first + count - 1 of seed `seed`, int64 [count]: all are
+// sampling.class_label, or that of image i is drawn from (seed, i). Undefined for an unconditional
 // network. Throws ConfigError if there is no such class, or none can be drawn.
 torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64_t first,
                            std::int64_t count, torch::Device device);
@@ -21,9 +21,9 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
 // CIFAR-10; Song et al., "DDIM", table 1).
 Variance variance_for_steps(Variance trained, std::int64_t steps, std::int64_t timesteps);
 
-// The plan by which `ddpm sample` and the previews sample a trained process: `sampling` is
-// config.sampling or a variation of it. Logs when it departs from the trained variance, see
-// variance_for_steps.
+// The plan with which `ddpm sample` and the previews sample. `sampling` is config.sampling or a
+// variation of it. If the variance is not that of the trained process (see variance_for_steps),
+// this is logged.
 SamplerPlan sampler_plan_for(const Config& config, const SamplingConfig& sampling);
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// Generated images into files.
+// Writes generated images to files.
 #pragma once
 
 #include <torch/types.h>
@@ -14,9 +14,9 @@ enum class ImageFormat { kPng, kSafetensors, kNpz };
 constexpr auto choice_names(ImageFormat) { return name_list("png", "safetensors", "npz"); }
 
 // images: [N,C,H,W] float32 in the model's range.
-//   safetensors: `images` as they are, unclipped; npz: `arr_0`, uint8 [N,H,W,C], as OpenAI's
-//   evaluation reads it.
-// Atomic. Throws IoError.
+//   safetensors: `images`, not clipped
+//   npz: `arr_0`, uint8 [N,H,W,C], which OpenAI's evaluation reads
+// The file is written atomically. Throws IoError.
 void write_tensor_file(const std::filesystem::path& path, const torch::Tensor& images,
                        PixelRange range, ImageFormat format);
 
