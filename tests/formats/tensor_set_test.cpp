@@ -52,14 +52,14 @@ TEST_F(ShardedTest, IndexAndShardsMustAgree) {
   write_shard("m-2.safetensors", {"b"});
   EXPECT_TRUE(
       contains(error_of(R"({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}})"),
-               "m-1.safetensors: tensor 'b' is not there"));
+               "m-1.safetensors: tensor 'b' should not be in this file"));
 }
 
 TEST_F(ShardedTest, RefusesBadIndices) {
   EXPECT_TRUE(contains(error_of("[]"), "weight_map"));
   EXPECT_TRUE(contains(error_of(R"({"weight_map": {"a": 3}})"), "'a' does not name a file"));
   EXPECT_TRUE(contains(error_of(R"({"weight_map": {"a": "../secret.safetensors"}})"),
-                       "not a file of the same folder"));
+                       "not a file in the same folder"));
   EXPECT_TRUE(
       contains(error_of(R"({"weight_map": {"a": "none.safetensors"}})"), "none.safetensors"));
 }
