@@ -66,7 +66,7 @@ TEST(LoadFolder, NamesTwoImagesOfDifferentSize) {
   write_image(folder, "1.png", 4, 4, 1, 0);
   write_image(folder, "2.png", 4, 5, 1, 0);
   const std::string error = error_of(folder_config(folder));
-  for (const char* part : {"1.png' has 4x4", "2.png' has 4x5", "data.height"})
+  for (const char* part : {"1.png' has 4x4", "2.png' has 5x4", "data.height"})
     EXPECT_TRUE(contains(error, part)) << error;
 }
 

@@ -6,7 +6,9 @@
 
 #include <memory>
 #include <set>
+#include <string>
 #include <string_view>
+#include <vector>
 
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/nn/bound_network.h"
@@ -16,11 +18,12 @@ namespace ddpm::testing {
 
 // What one evaluation of a small image computes, by how it grows with the number of pixels.
 struct Probe {
-  double constant_macs = 0;   // of the time embedding
-  double linear_macs = 0;     // convolutions, and linear layers over pixels
-  double quadratic_macs = 0;  // attention between all pairs of pixels
-  double activations = 0;     // elements of maps that are kept; grow linearly
-  double fused = 0;           // those that the kernels keep
+  double constant_macs = 0;            // of the time embedding
+  double linear_macs = 0;              // convolutions, and linear layers over pixels
+  double quadratic_macs = 0;           // attention between all pairs of pixels
+  double activations = 0;              // elements of maps that are kept; grow linearly
+  double fused = 0;                    // those that the kernels keep
+  std::vector<std::string> open = {};  // operators under way, the innermost last
 };
 
 // The probe in progress on this thread; a RecordFunction callback cannot carry state of its own.
@@ -56,6 +59,7 @@ inline std::unique_ptr<at::ObserverContext> count_convolution(
 inline std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& call) {
   if (active_probe == nullptr) return nullptr;
   const std::string_view name = call.name();
+  active_probe->open.emplace_back(name);
   const auto inputs = call.inputs();
   if (name == "aten::convolution") return count_convolution(inputs);
   if (name == "aten::linear") {
@@ -85,11 +89,15 @@ inline void count_activations(std::string_view name, const torch::Tensor& output
 }
 
 inline void on_end(const at::RecordFunction& call, at::ObserverContext* context) {
-  if (active_probe == nullptr || call.outputs().empty() || !call.outputs()[0].isTensor()) return;
+  if (active_probe == nullptr) return;
+  active_probe->open.pop_back();
+  if (call.outputs().empty() || !call.outputs()[0].isTensor()) return;
   const double outputs = numel(call.outputs()[0]);
   if (const auto* convolution = dynamic_cast<const Convolution*>(context))
     active_probe->linear_macs += outputs * convolution->macs_per_output;
-  count_activations(call.name(), call.outputs()[0].toTensor());
+  // A sum with a number is made of one with a tensor; it is one map.
+  const bool is_inner = !active_probe->open.empty() && active_probe->open.back() == call.name();
+  if (!is_inner) count_activations(call.name(), call.outputs()[0].toTensor());
 }
 
 class ProbeScope {
