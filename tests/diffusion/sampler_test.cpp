@@ -304,5 +304,17 @@ TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
   EXPECT_NEAR(loss(Prediction::kImage), 0.09, 1e-6);
 }
 
+// After 100,000 steps of the linear schedule alpha_bar is at the end of float64's range, and the
+// inverse of its root beyond float32.
+TEST(DdpmSampler, NumbersOfLongProcessesFitFloat32) {
+  const NoiseSchedule schedule(DiffusionConfig{.timesteps = 100000});
+  EXPECT_LT(schedule.alpha_bar(99999), 1e-300);
+  for (const SamplerKind kind : kChoices<SamplerKind>)
+    for (const ops::SamplerStep& row : sampler_plan(kind, schedule, {}).steps) {
+      ASSERT_TRUE(std::isfinite(static_cast<float>(row.from_x))) << row.time;
+      ASSERT_TRUE(std::isfinite(static_cast<float>(row.from_p))) << row.time;
+    }
+}
+
 }  // namespace
 }  // namespace ddpm

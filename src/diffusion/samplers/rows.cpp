@@ -1,14 +1,24 @@
 #include "rows.h"
 
+#include <algorithm>
 #include <cmath>
 
 namespace ddpm {
+namespace {
+
+// Long processes end with less of the image than float32 can say the inverse of. Nothing is lost:
+// such a prediction is far beyond any range of data.
+constexpr double kLeastSignal = 1e-30;
+
+}  // namespace
 
 Mixture predicted_image(Prediction prediction, double alpha_bar) {
   const double signal = std::sqrt(alpha_bar), sigma = std::sqrt(1 - alpha_bar);
   switch (prediction) {
-    case Prediction::kNoise:
-      return {.x = 1 / signal, .p = -sigma / signal};
+    case Prediction::kNoise: {
+      const double divisor = std::max(signal, kLeastSignal);
+      return {.x = 1 / divisor, .p = -sigma / divisor};
+    }
     case Prediction::kVelocity:
       return {.x = signal, .p = -sigma};
     case Prediction::kImage:
