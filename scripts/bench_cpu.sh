@@ -1,16 +1,17 @@
 #!/usr/bin/env bash
 # usage: scripts/bench_cpu.sh [--batch N] [--seconds S] [--rounds N] [--threads N] [--compile] [--help]
 #
-# CPU training speed of this program and of the same networks in Python (PyTorch, eager), in turn on the same machine: Ho et
-# al.'s CIFAR-10 network (diffusers' UNet2DModel) and labml's. Prints seconds a step (median) of each round, and the ratios.
+# Compares the CPU training speed of this program with that of the same networks in Python (PyTorch, eager), in turn on the same
+# machine: Ho et al.'s CIFAR-10 network (diffusers' UNet2DModel) and labml's. Prints the median seconds per step of each round, and
+# the ratios.
 #
-#   --batch N     images a step (default 32)
-#   --seconds S   measured time of each figure, after a step that is not (default 20)
+#   --batch N     images per step (default 32)
+#   --seconds S   time for which each figure is measured, after a warm-up step (default 20)
 #   --rounds N    rounds (default 3)
 #   --threads N   CPU threads (default: all cores)
-#   --compile     against torch.compile too
+#   --compile     compare with torch.compile too
 #
-# PYTHON names a Python that has torch, diffusers and labml-nn; default: an environment of its own in build/bench-venv.
+# PYTHON names a Python that has torch, diffusers and labml-nn; default: an environment in build/bench-venv, made if needed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # usage: scripts/bench_growth.sh [--device NAME] [--precision NAME] [--seconds S] [--help]
 #
-# How the cost of Ho et al.'s network grows with the batch, its width and the size of the images: training and sampling speed,
-# arithmetic achieved and memory, one line each, as a table in Markdown.
+# Measures how the cost of Ho et al.'s network grows with the batch, its width and the size of the images. Prints training and
+# sampling speed, arithmetic per second and memory as a Markdown table, one line for each case.
 #
 #   --device NAME      where to run (default cuda)
 #   --precision NAME   fp32, tf32 or bf16 (default bf16)
-#   --seconds S        measured time of each figure, after warm-up (default 2)
+#   --seconds S        time for which each figure is measured, after warm-up (default 2)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # usage: scripts/bench_peers.sh [--seconds S] [--batches "128 16 512"] [--only train|sample|images] [--help]
 #
-# Training and sampling speed of this program and of what a Python user would run instead, in one go on one GPU: Ho et al.'s
-# CIFAR-10 network, bf16, against diffusers' UNet2DModel under torch.compile (reduce-overhead, channels_last, forced layout
-# optimisation, fused Adam), which takes minutes to compile. Prints a table with the ratios.
+# Compares the training and sampling speed of this program with that of Python, in one run on one GPU: Ho et al.'s CIFAR-10 network
+# in bf16 against diffusers' UNet2DModel under torch.compile (reduce-overhead, channels_last, forced layout optimisation, fused
+# Adam), which takes minutes to compile. Prints a table with the ratios.
 #
-#   --seconds S      measured time of each figure, after warm-up (default 4)
+#   --seconds S      time for which each figure is measured, after warm-up (default 4)
 #   --batches LIST   batch sizes (default: 128 16 512)
-#   --only WHAT      training, sampling or 64 images in 1000 steps alone
+#   --only WHAT      measure only training (train), sampling (sample) or 64 images in 1000 steps (images)
 #
-# PYTHON names a Python that has torch with CUDA and diffusers; default: an environment in build/bench-venv.
+# PYTHON names a Python that has torch with CUDA and diffusers; default: an environment in build/bench-venv, made if needed.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -58,7 +58,7 @@ for batch in $batches; do
 done
 
 if [[ -z $only || $only == images ]]; then
-  # As whole processes: start, load, compile, draw. The model is one untrained step old; that costs no time.
+  # Measures whole processes: start, load, compile, draw. The model has one step of training; that does not change the time.
   "$program" train --config "$DDPM_ROOT/configs/cifar10.json" --quiet --device cuda --precision bf16 --set run.directory="$folder" \
     --set data.source=embedded --set training.steps=1 --set training.sample_every=0 >/dev/null
   start=$(date +%s.%N)

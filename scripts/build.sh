@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/build.sh [--preset NAME] [-DNAME=VALUE ...] [--help]
 #
-# Configures and builds ddpm into build/NAME; what is up to date is left as it is. The presets are
-# release (the default), test, debug, asan, tsan, fuzz, tidy and cuda, see CMakePresets.json. Further arguments go to
-# CMake. Needs what scripts/setup.sh installs. Prints the path of the program.
+# Configures ddpm and builds what has changed, in build/NAME. The presets are release (the default), test,
+# debug, asan, tsan, fuzz, tidy and cuda, see CMakePresets.json. Other arguments are passed to CMake. Run
+# scripts/setup.sh first. Prints the path of the program.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

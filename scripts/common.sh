@@ -1,5 +1,5 @@
 # shellcheck shell=bash
-# Sourced by the other scripts: where things are, and how they speak.
+# Sourced by the other scripts: the paths of things, and functions for messages.
 
 DDPM_ROOT=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
 
@@ -10,7 +10,7 @@ die() {
   exit 1
 }
 
-# Prints the comment at the top of the calling script: that is its --help.
+# Prints the comment at the top of the calling script, which is its --help.
 print_help() {
   sed -n '2,/^[^#]/{s/^# \{0,1\}//p}' "$0"
 }
@@ -20,7 +20,7 @@ build_jobs() {
   local cores memory_kb limit
   cores=$(nproc)
   memory_kb=$(awk '/^MemAvailable:/ {print $2}' /proc/meminfo)
-  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)  # of a container
+  limit=$(cat /sys/fs/cgroup/memory.max 2>/dev/null || echo max)  # the limit of a container
   if [[ $limit =~ ^[0-9]+$ ]] && ((limit / 1024 < memory_kb)); then
     memory_kb=$((limit / 1024))
   fi
@@ -34,7 +34,7 @@ ddpm_program() {
   echo "${DDPM:-$DDPM_ROOT/build/release/ddpm}"
 }
 
-# The Python that runs the peers of the benchmarks: the one that PYTHON names, else an environment in build/bench-venv.
+# The Python for the benchmarks' comparisons: the one that PYTHON names, else an environment in build/bench-venv.
 bench_python() {
   local python=${PYTHON:-$DDPM_ROOT/build/bench-venv/bin/python}
   if ! command -v "$python" >/dev/null; then

@@ -1,15 +1,15 @@
 #!/usr/bin/env bash
 # usage: scripts/fuzz.sh [--seconds N | --runs N] [--jobs N] [TARGET ...] [--help]
 #
-# Feeds the readers of untrusted files with inputs that libFuzzer makes up, under AddressSanitizer and
-# UndefinedBehaviorSanitizer, starting from tests/fuzz/corpus. Prints how many inputs each reader took.
-# An input that crashes one is kept in build/fuzz/crashes: fix the reader, then move the file to
-# tests/fuzz/corpus/TARGET, where the ordinary tests read it ever after. Needs clang with libFuzzer
-# (Debian: clang, libclang-rt-dev) and what scripts/setup.sh installs; exit code 77 without clang.
+# Gives the readers of untrusted files inputs that libFuzzer makes up, under AddressSanitizer and
+# UndefinedBehaviorSanitizer, starting from tests/fuzz/corpus. Prints how many inputs each reader got.
+# An input that crashes a reader is kept in build/fuzz/crashes: fix the reader, then move the file to
+# tests/fuzz/corpus/TARGET, where the ordinary tests read it from then on. Run scripts/setup.sh first;
+# clang with libFuzzer is needed too (Debian: clang, libclang-rt-dev; exit code 77 without it).
 #
 #   --seconds N   for each target (default 10)
-#   --runs N      inputs for each target, however long it takes
-#   --jobs N      targets at a time (default: one for each core)
+#   --runs N      number of inputs for each target, whatever time it takes
+#   --jobs N      number of targets that run at the same time (default: one for each core)
 #   TARGET        safetensors, config, idx, ... (default: all)
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -43,10 +43,10 @@ if ((${#targets[@]} == 0)); then
   for folder in tests/fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
 fi
 
-# Checkpoints are read from folders, which need no disk.
+# Checkpoints are read from folders; in memory that is faster than on a disk.
 if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
 
-# Runs one target; new inputs of interest stay in build/fuzz/corpus for the next time.
+# Runs one target; new interesting inputs stay in build/fuzz/corpus for the next time.
 fuzz() {
   local name=$1 dictionary=tests/fuzz/dictionaries/$1.dict options=()
   [[ -x $build/tests/fuzz_$name ]] || die "there is no target '$name'"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # usage: scripts/quickstart.sh [--output DIR] [ddpm train options ...] [--help]
 #
-# From a bare machine to generated images: installs what is missing (scripts/setup.sh), builds, trains a
-# small network on the built-in data set, samples from it, and prints the paths of the image grid and of
+# Goes from a bare machine to generated images: installs what is missing (scripts/setup.sh), builds, trains
+# a small network on the built-in data set, samples from it, and prints the paths of the image grid and of
 # the loss plot. Training and sampling take about three minutes on two CPU cores.
 #
 #   --output DIR   the run directory (default: runs/quickstart); an existing one is overwritten
 #   --help         this text
 #
-# Everything else goes to `ddpm train`, for example --set training.steps=500 or --device cuda.
+# All other options are passed to `ddpm train`, for example --set training.steps=500 or --device cuda.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

@@ -2,10 +2,10 @@
 # usage: scripts/resume_loop.sh [ddpm train options ...] [--help]
 #
 # Runs `ddpm train OPTIONS --resume auto` and starts it again from its last checkpoint after a crash,
-# until training is done. Gives up where trying again cannot help: wrong usage or config (exit code 2),
-# data (3), checkpoint (4), non-finite training (5), a stop by SIGHUP, SIGINT or SIGTERM (129, 130,
-# 143), and ten failures in a row within a minute of their start. DDPM names another program than
-# build/release/ddpm, DDPM_RETRY_SECONDS the pause before a restart (10).
+# until training is done. It gives up where trying again cannot help: wrong usage or config (exit code
+# 2), bad data (3), a bad checkpoint (4), training that diverged (5), a stop by SIGHUP, SIGINT or SIGTERM
+# (129, 130, 143), and ten failures in a row, each within a minute of its start. Environment: DDPM is the
+# program (default build/release/ddpm), DDPM_RETRY_SECONDS the pause before a restart (default 10).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -43,7 +43,7 @@ while true; do
   esac
 
   quick_failures=$((SECONDS - started < 60 ? quick_failures + 1 : 0))
-  ((quick_failures < 10)) || die "failed ten times in a row within a minute (exit code $status)"
+  ((quick_failures < 10)) || die "training failed ten times in a row, each within a minute (exit code $status)"
   pause=${DDPM_RETRY_SECONDS:-10}
   say "training stopped with exit code $status, starting again in $pause s"
   sleep "$pause"

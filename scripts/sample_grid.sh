@@ -1,8 +1,8 @@
 #!/usr/bin/env bash
 # usage: scripts/sample_grid.sh MODEL [COUNT] [ddpm sample options ...] [--help]
 #
-# Generates COUNT images (default: 64) with a trained MODEL, a run directory for example, as one PNG grid
-# grid.png in the current folder. DDPM names another program than build/release/ddpm.
+# Generates COUNT images (default: 64) with a trained MODEL, for example a run directory, and writes them as
+# one grid, grid.png in the current folder. Environment: DDPM is the program (default build/release/ddpm).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

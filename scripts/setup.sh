@@ -1,23 +1,24 @@
 #!/usr/bin/env bash
 # usage: scripts/setup.sh [--check] [--full] [--tests] [--no-apt] [--help]
 #
-# Installs what building ddpm needs and this machine lacks: compiler, CMake and libraries with apt
-# (Debian 12, Ubuntu 24.04 or later), and LibTorch, taken from the `torch` wheel, into .venv of this
-# folder. A LibTorch >= 2.6 that is already there is used instead: the one that Torch_DIR or
-# CMAKE_PREFIX_PATH names, or that of a python3. Takes seconds if nothing is missing.
+# Installs what is needed to build ddpm and is missing on this machine: compiler, CMake and libraries with
+# apt (Debian 12, Ubuntu 24.04 or later), and LibTorch from the `torch` wheel into .venv in this folder. If
+# there is a LibTorch >= 2.6 already, it is used: the one that Torch_DIR or CMAKE_PREFIX_PATH names, or that
+# of a python3. Takes seconds if nothing is missing.
 #
 #   --check    only report what is missing (exit code 1 if something is)
 #   --full     install LibTorch with its CUDA libraries (4.5 GB instead of 1.3) even without a GPU
 #   --tests    also install what only the tests need (GoogleTest, shellcheck)
-#   --no-apt   leave the system's packages alone
+#   --no-apt   do not install packages of the system
 #   --help     this text
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
-# Tested together. The two NVIDIA libraries are those that libtorch_cpu.so itself loads, GPU or not.
+# These versions were tested together. libtorch_cpu.so itself loads the two NVIDIA libraries, with or
+# without a GPU.
 TORCH_VERSION=2.11.0
 TORCH_MINIMUM=2.6
-# The CUDA compiler that fits, for machines with a GPU and no toolkit.
+# The matching CUDA compiler, for machines with a GPU but no toolkit.
 NVCC_PACKAGES=(nvidia-cuda-nvcc==13.0.88 nvidia-cuda-crt==13.0.88 nvidia-nvvm==13.0.88
   nvidia-cuda-cccl==13.0.85)
 SLIM_PACKAGES=("torch==$TORCH_VERSION" nvidia-cuda-runtime==13.0.96 nvidia-cuda-cupti==13.0.85)
@@ -41,13 +42,13 @@ fi
 # --- LibTorch ---------------------------------------------------------------------------------------
 at_least() { [[ $(printf '%s\n' "$1" "$2" | sort -V | head -n 1) == "$1" ]]; } # at_least MINIMUM VERSION
 
-# Whether every library that DIR/lib/NAME.so loads is there; the driver's libcuda may be missing.
+# Whether every library that DIR/lib/NAME.so loads exists; the driver's libcuda may be missing.
 loads() {
   local library=$1/lib/$2.so
   [[ -e $library ]] && ! ldd "$library" | grep -v 'libcuda\.so' | grep -q 'not found'
 }
 
-# Whether DIR, the folder of a torch package or LibTorch archive, is recent and complete enough.
+# Whether DIR, the folder of a torch package or LibTorch archive, is new and complete enough.
 usable() {
   local version
   version=$(sed -nE 's/^set\(PACKAGE_VERSION "([0-9.]+).*/\1/p' \
@@ -56,7 +57,7 @@ usable() {
   [[ $full == no ]] || loads "$1" libtorch_cuda
 }
 
-# The folder of the torch package of a Python, found without importing it.
+# Prints the folder of the torch package of a Python, without importing it.
 torch_of_python() {
   "$1" -c "import importlib.util as u; print(u.find_spec('torch').submodule_search_locations[0])" \
     2>/dev/null
@@ -90,7 +91,7 @@ install_torch() {
     say "installing LibTorch $TORCH_VERSION for the CPU into .venv (1.3 GB, some minutes)"
     "${pip[@]}" --no-deps "${SLIM_PACKAGES[@]}" || die "pip could not install LibTorch (see above)"
     usable "$(torch_of_python "$venv/bin/python")" && return
-    say "that is not complete on this kind of machine, adding its dependencies"
+    say "LibTorch needs more packages on this kind of machine; installing its dependencies"
   fi
   say "installing LibTorch $TORCH_VERSION with its CUDA libraries into .venv (4.5 GB, some minutes)"
   "${pip[@]}" "torch==$TORCH_VERSION" || die "pip could not install LibTorch (see above)"
@@ -99,14 +100,14 @@ install_torch() {
   fi
 }
 
-# Without a CUDA compiler the program works, several times slower; so failing here is no error.
+# A failure here is not an error: without a CUDA compiler the program works too, but several times slower.
 install_nvcc() {
   say "installing the CUDA compiler into .venv"
   "$DDPM_ROOT/.venv/bin/python" -m pip install --disable-pip-version-check --no-cache-dir --quiet \
-    --no-deps "${NVCC_PACKAGES[@]}" || say "no CUDA compiler: kernels will be left out"
+    --no-deps "${NVCC_PACKAGES[@]}" || say "there is no CUDA compiler, so the program will have no kernels"
   local cuda
   cuda=$(dirname "$(torch_of_python "$DDPM_ROOT/.venv/bin/python")")/nvidia/cu13
-  # What CMake looks for in a toolkit and the packages name otherwise.
+  # CMake looks for these names of a toolkit, but the packages have others.
   [[ -e $cuda/lib64 ]] || ln -s lib "$cuda/lib64"
   [[ -e $cuda/lib/libcudart.so ]] || ln -s libcudart.so.13 "$cuda/lib/libcudart.so"
 }
@@ -144,12 +145,12 @@ install_packages() {
   if ((EUID != 0)); then
     as_root=(sudo)
     if ! command -v sudo >/dev/null || ! { sudo -n true 2>/dev/null || [[ -t 0 ]]; }; then
-      die "these packages are missing, and this user may not install them. Let an administrator run
+      die "these packages are missing, and this user is not allowed to install them. Ask an administrator to run
     apt-get update && apt-get install --no-install-recommends -y ${missing[*]}
 and call this script again."
     fi
   fi
-  command -v apt-get >/dev/null || die "this system has no apt. Install what Debian calls
+  command -v apt-get >/dev/null || die "this system has no apt. Install the packages that Debian calls
     ${missing[*]}
 with its package manager, then call this script again with --no-apt."
 
@@ -187,4 +188,4 @@ if [[ -z $torch ]]; then
   torch=$(find_torch) || die "LibTorch was installed into .venv but does not load:
 $(ldd "$(torch_of_python "$DDPM_ROOT/.venv/bin/python")/lib/libtorch_cpu.so" | grep 'not found')"
 fi
-say "set up; LibTorch is $torch"
+say "everything is installed; LibTorch is $torch"

@@ -1,10 +1,10 @@
 #!/usr/bin/env bash
 # usage: scripts/test.sh [ctest options ...] [--help]
 #
-# Installs what is missing (scripts/setup.sh), builds everything with warnings as errors into build/test,
-# and runs every test. All arguments go to ctest, for example -R UNet (by name) or -L core (by label:
-# core, model, cli, repository). Without any, and where clang is installed, the readers are fuzzed for
-# two minutes at the end (scripts/fuzz.sh).
+# Installs what is missing (scripts/setup.sh), builds everything in build/test with warnings as errors, and
+# runs every test. All arguments are passed to ctest, for example -R UNet (by name) or -L core (by label:
+# core, model, cli, repository). If there are no arguments and clang is installed, the readers of files are
+# fuzzed for two minutes at the end (scripts/fuzz.sh).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 

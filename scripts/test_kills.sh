@@ -3,8 +3,8 @@
 #
 # Kills a training run N times (default 200) with SIGKILL at random moments, most of them while a
 # checkpoint is being written, and resumes it each time. Fails unless every resume finds a checkpoint that
-# loads, no step that was saved is ever lost, and the run ends with the very bytes of one that was left
-# alone. Takes about two seconds a kill. DDPM names another program than build/release/ddpm.
+# loads, no saved step is ever lost, and the run ends with exactly the bytes of an undisturbed run. Takes
+# about two seconds for each kill. Environment: DDPM is the program (default build/release/ddpm).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -24,7 +24,7 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 cd "$folder"
 
-# Checkpoints after every step, so that a run does little else; accumulation and warm-up.
+# There is a checkpoint after every step, so that the run does little else, and accumulation and warm-up.
 cat >tiny.json <<'JSON'
 {
   "run": {"threads": 1},
@@ -40,7 +40,7 @@ command=("$program" train --config tiny.json --quiet)
 newest() { sed -E 's/step_0*([0-9])/\1/' runs/killed/checkpoints/latest 2>/dev/null || echo 0; }
 now_ms() { date +%s%3N; }
 
-# How long the program takes for one step: kills come at half of that and up to well beyond.
+# Measures how long the program takes for one step: kills come after half of that time or later.
 started=$(now_ms)
 "${command[@]}" --set run.name=first --set training.steps=1 >/dev/null
 startup=$(($(now_ms) - started))
@@ -71,4 +71,4 @@ for file in model ema optimizer; do
 done
 lines=$(wc -l <runs/killed/metrics.jsonl)
 ((lines == steps)) || die "metrics.jsonl has $lines lines for $steps steps"
-echo "$kills kills, $inside of them inside a save, $resumed resumes that went on: $steps steps, equal bytes"
+echo "$kills kills, $inside of them during a save; $resumed resumes continued: $steps steps, equal bytes"

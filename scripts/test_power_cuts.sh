@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # usage: sudo scripts/test_power_cuts.sh [--cuts N] [--seed N] [--help]
 #
-# Cuts the power under a training run N times (default 50) and resumes it each time. The run writes to an ext4 of
-# its own in an image file; a cut is what xfstests does (EXT4_IOC_SHUTDOWN): from one moment to the next nothing
-# reaches the disk any more, neither data nor journal, so that what was not synced is gone. Fails unless every
-# checkpoint that was reported as saved is there afterwards and loads, and the run ends with the very bytes of one
-# that was left alone. Needs root, a loop device, mkfs.ext4 and python3; exit code 77 without. DDPM names another
-# program than build/release/ddpm.
+# Cuts the power of a training run's disk N times (default 50) and resumes the run each time. The disk is an ext4
+# file system in an image file. As in xfstests (EXT4_IOC_SHUTDOWN), after a cut nothing more reaches the disk,
+# neither data nor journal, so everything that was not synced is lost. Fails unless every checkpoint that was
+# reported as saved still exists and loads, and the run ends with exactly the bytes of an undisturbed run. Needs
+# root, a loop device, mkfs.ext4 and python3 (exit code 77 without them). Environment: DDPM is the program (default
+# build/release/ddpm).
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
@@ -35,7 +35,7 @@ cd "$folder"
 mkdir disk
 truncate -s 64M image
 mkfs.ext4 -q image || skip "there is no mkfs.ext4"
-# Without ext4's guesses at what programs forgot to sync.
+# noauto_da_alloc: ext4 must not sync by itself where it guesses that a program forgot to.
 mount_disk() { mount -o loop,noauto_da_alloc image disk; }
 mount_disk || skip "an image cannot be mounted here"
 
@@ -60,11 +60,11 @@ cat >tiny.json <<'JSON'
 JSON
 command=("$program" train --config tiny.json --progress off)
 cut_run=(--set run.directory=disk/runs --set run.name=cut)
-# The last step that the program called saved in this life; 0 if none.
+# The last step that this process reported as saved; 0 if none.
 reported() { sed -nE 's/.*checkpoint .*step_0*([0-9]+) \(.*/\1/p' err.txt | tail -n 1 | grep . || echo 0; }
 newest() { sed -E 's/step_0*([0-9])/\1/' disk/runs/cut/checkpoints/latest 2>/dev/null || echo 0; }
 
-# Of a run that takes one step: cuts come at half of that and up to well beyond.
+# Measures the time of a run with one step: cuts come after half of that time or later.
 started=$(date +%s%3N)
 "${command[@]}" --set run.name=first --set training.steps=1 >/dev/null 2>&1
 startup=$(($(date +%s%3N) - started))

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
 # usage: scripts/train_cifar10.sh DATA [ddpm train options ...] [--help]
 #
-# Trains the network of Ho et al. on CIFAR-10, for a machine with a GPU: sets up, builds, and keeps
-# training until done (scripts/resume_loop.sh); call it again to go on after an interruption. DATA is
-# cifar-10-binary.tar.gz, the folder inside it, or any folder of images.
+# Trains the network of Ho et al. on CIFAR-10 on a machine with a GPU: sets up, builds, and trains until
+# done, also after crashes (scripts/resume_loop.sh). Call it again to continue after an interruption. DATA
+# is cifar-10-binary.tar.gz, the folder inside it, or any folder of images.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 
