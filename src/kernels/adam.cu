@@ -51,6 +51,7 @@ template <typename G>
 __global__ void __launch_bounds__(kThreads)
     adam_kernel(AdamBuffers buffers, AdamOptions options, const float* __restrict__ scalars,
                 const float* __restrict__ norm) {
+  wait_for_inputs();
   const std::int64_t first = kAdamWidth * thread_index();
   // One infinite or undefined gradient would spoil all weights for good: such a step is left out.
   if (first >= buffers.count || !isfinite(*norm)) return;
@@ -81,6 +82,7 @@ template <typename T>
 __global__ void __launch_bounds__(kThreads)
     squares_kernel(const T* __restrict__ gradients, std::int64_t count, bool aligned,
                    float* __restrict__ partials) {
+  wait_for_inputs();
   constexpr int kWidth = kVectorWidth<T>;
   __shared__ float shared[kThreads / 32];
   const std::int64_t stride = static_cast<std::int64_t>(gridDim.x) * kThreads;
@@ -107,6 +109,7 @@ __global__ void __launch_bounds__(kThreads)
 // One block: the root of the sum of the partial sums.
 __global__ void __launch_bounds__(kThreads)
     norm_kernel(const float* __restrict__ partials, int count, float* __restrict__ norm) {
+  wait_for_inputs();
   __shared__ double sums[kThreads];
   double sum = 0.0;
   for (int i = threadIdx.x; i < count; i += kThreads) sum += partials[i];
@@ -127,25 +130,24 @@ void adam_step(const AdamBuffers& buffers, const AdamOptions& options, const flo
   if (buffers.count == 0) return;
   dispatch(buffers.gradient_type, [&](auto element) {
     using G = decltype(element);
-    adam_kernel<G><<<blocks_for(buffers.count / kAdamWidth), kThreads, 0, stream>>>(
-        buffers, options, scalars, norm);
+    launch<adam_kernel<G>>("adam_step", one_thread_each(buffers.count / kAdamWidth, stream),
+                           buffers, options, scalars, norm);
   });
-  check_launch("adam_step");
 }
 
 void gradient_norm(const void* gradients, Type type, std::int64_t count, float* partials,
                    float* norm, Stream stream) {
   // At least four vectors a thread, and one block even for count 0, whose norm is 0.
-  const auto blocks = static_cast<int>(
+  const auto blocks = static_cast<unsigned>(
       std::clamp<std::int64_t>(divide_up(count, 16 * kThreads), 1, kGradientNormWorkspace));
   dispatch(type, [&](auto element) {
     using T = decltype(element);
-    squares_kernel<T><<<blocks, kThreads, 0, stream>>>(static_cast<const T*>(gradients), count,
-                                                       is_aligned(gradients), partials);
+    launch<squares_kernel<T>>("gradient_norm squares", {blocks, kThreads, 0, stream},
+                              static_cast<const T*>(gradients), count, is_aligned(gradients),
+                              partials);
   });
-  check_launch("gradient_norm");
-  norm_kernel<<<1, kThreads, 0, stream>>>(partials, blocks, norm);
-  check_launch("gradient_norm");
+  launch<norm_kernel>("gradient_norm", {1, kThreads, 0, stream}, partials, static_cast<int>(blocks),
+                      norm);
 }
 
 }  // namespace ddpm::kernels

@@ -13,6 +13,7 @@ __global__ void __launch_bounds__(kThreads)
     dropout_kernel(const T* x, T* y, std::int64_t samples, std::int64_t elements,
                    std::int64_t row_blocks, bool aligned, std::uint32_t threshold, float scale,
                    RandomSource source) {
+  wait_for_inputs();
   const std::int64_t row = thread_index() / row_blocks;
   const std::int64_t block = thread_index() % row_blocks;
   if (row >= samples) return;
@@ -38,11 +39,10 @@ void dropout(const void* x, void* y, Type type, std::int64_t samples, std::int64
   const bool aligned = elements % 8 == 0 && is_aligned(x) && is_aligned(y);
   dispatch(type, [&](auto element) {
     using T = decltype(element);
-    dropout_kernel<T><<<blocks_for(samples * row_blocks), kThreads, 0, stream>>>(
-        static_cast<const T*>(x), static_cast<T*>(y), samples, elements, row_blocks, aligned,
-        threshold, scale, source);
+    launch<dropout_kernel<T>>("dropout", one_thread_each(samples * row_blocks, stream),
+                              static_cast<const T*>(x), static_cast<T*>(y), samples, elements,
+                              row_blocks, aligned, threshold, scale, source);
   });
-  check_launch("dropout");
 }
 
 }  // namespace ddpm::kernels

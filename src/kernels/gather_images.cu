@@ -81,6 +81,7 @@ __global__ void __launch_bounds__(kThreads)
     gather_images_kernel(const std::uint8_t* __restrict__ store, float* __restrict__ out,
                          BatchShape shape, BatchOptions options, std::uint64_t m,
                          const std::int64_t* __restrict__ first_position) {
+  wait_for_inputs();
   __shared__ Window window;
   __shared__ float table[256];
   static_assert(kThreads == 256, "a thread makes one entry of the table");
@@ -121,10 +122,9 @@ void gather_images(const std::uint8_t* store, float* out, const BatchShape& shap
     throw std::runtime_error("gather_images: the store has no such window");
   if (tiles > 65535 || n > INT32_MAX) throw std::runtime_error("gather_images: images too large");
   const dim3 grid(static_cast<unsigned>(n), static_cast<unsigned>(tiles));
-  gather_images_kernel<<<grid, kThreads, 0, stream>>>(
-      store, out, shape, options, ceil_sqrt(static_cast<std::uint64_t>(shape.count)),
-      first_position);
-  check_launch("gather_images");
+  launch<gather_images_kernel>("gather_images", {grid, kThreads, 0, stream}, store, out, shape,
+                               options, ceil_sqrt(static_cast<std::uint64_t>(shape.count)),
+                               first_position);
 }
 
 }  // namespace ddpm::kernels

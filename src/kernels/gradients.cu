@@ -39,6 +39,7 @@ __device__ int find_entry(const GradientTable& table, int tile) {
 template <typename T, bool kAccumulate>
 __global__ void __launch_bounds__(kThreads)
     gather_kernel(const __grid_constant__ GradientTable table, T* flat) {
+  wait_for_inputs();
   constexpr int kWidth = kVectorWidth<T>;
   constexpr int kVectors = kTile / (kThreads * kWidth);
   const int tile = static_cast<int>(blockIdx.x);
@@ -72,12 +73,12 @@ void launch_gather(const GradientTable& table, void* flat, Type type, bool accum
   const auto blocks = static_cast<unsigned>(table.first_tile[table.entries]);
   dispatch(type, [&](auto element) {
     using T = decltype(element);
+    const Launch size{blocks, kThreads, 0, stream};
     if (accumulate)
-      gather_kernel<T, true><<<blocks, kThreads, 0, stream>>>(table, static_cast<T*>(flat));
+      launch<gather_kernel<T, true>>("gather_gradients", size, table, static_cast<T*>(flat));
     else
-      gather_kernel<T, false><<<blocks, kThreads, 0, stream>>>(table, static_cast<T*>(flat));
+      launch<gather_kernel<T, false>>("gather_gradients", size, table, static_cast<T*>(flat));
   });
-  check_launch("gather_gradients");
 }
 
 }  // namespace

@@ -26,6 +26,7 @@ __device__ float2 normal_pair(std::uint32_t word1, std::uint32_t word2) {
 __global__ void __launch_bounds__(kThreads)
     random_normal_kernel(float* __restrict__ out, std::int64_t samples, std::int64_t elements,
                          std::int64_t row_blocks, bool aligned, RandomSource source) {
+  wait_for_inputs();
   const std::int64_t row = thread_index() / row_blocks;
   const std::int64_t block = thread_index() % row_blocks;
   if (row >= samples) return;
@@ -39,6 +40,7 @@ __global__ void __launch_bounds__(kThreads)
 __global__ void __launch_bounds__(kThreads)
     random_integers_kernel(std::int64_t* __restrict__ out, std::int64_t samples,
                            std::uint64_t bound, RandomSource source) {
+  wait_for_inputs();
   const std::int64_t row = thread_index();
   if (row < samples) out[row] = word_below(random_words(row_key(source, row), 0).x, bound);
 }
@@ -50,16 +52,15 @@ void random_normal(float* out, std::int64_t samples, std::int64_t elements,
   if (samples == 0 || elements == 0) return;
   const std::int64_t row_blocks = divide_up(elements, 4);
   const bool aligned = elements % 4 == 0 && is_aligned(out);
-  random_normal_kernel<<<blocks_for(samples * row_blocks), kThreads, 0, stream>>>(
-      out, samples, elements, row_blocks, aligned, source);
-  check_launch("random_normal");
+  launch<random_normal_kernel>("random_normal", one_thread_each(samples * row_blocks, stream), out,
+                               samples, elements, row_blocks, aligned, source);
 }
 
 void random_integers(std::int64_t* out, std::int64_t samples, std::uint64_t bound,
                      const RandomSource& source, Stream stream) {
   if (samples == 0) return;
-  random_integers_kernel<<<blocks_for(samples), kThreads, 0, stream>>>(out, samples, bound, source);
-  check_launch("random_integers");
+  launch<random_integers_kernel>("random_integers", one_thread_each(samples, stream), out, samples,
+                                 bound, source);
 }
 
 }  // namespace ddpm::kernels
