@@ -1,5 +1,5 @@
-// The optimizer step over flat buffers: all parameters of a network one after the other in one
-// array.
+// The optimizer step on flat buffers, arrays that hold all parameters of a network one after the
+// other.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +13,7 @@ struct AdamOptions {
   float beta2 = 0.999f;
   float epsilon = 1e-8f;
   float weight_decay = 0.0f;
-  float clip_norm = 0.0f;  // largest norm of the gradients; 0: no clipping
+  float clip_norm = 0.0f;  // a longer gradient is scaled down to this norm; 0: never
   bool decoupled = false;  // AdamW: the decay acts on the weights, not through the gradient
 };
 
@@ -29,17 +29,17 @@ struct AdamBuffers {
   std::int64_t count = 0;
 };
 
-// One step of Adam and of the moving average. scalars (device): {learning rate, 1 - beta1^t, sqrt(1
-// - beta2^t), weight of the new value in the average}; norm (device): Euclidean norm of the
-// gradients. Changes nothing if the norm is not finite.
+// Updates the weights by Adam, then the moving average. scalars (device): {learning rate,
+// 1-beta1^t, sqrt(1-beta2^t), weight of the new value in the average}; norm (device): Euclidean
+// norm of the gradients. If the norm is not finite, nothing changes.
 void adam_step(const AdamBuffers& buffers, const AdamOptions& options, const float* scalars,
                const float* norm, Stream stream);
 
-// Floats of workspace that gradient_norm needs, for any count.
+// The size in floats of `partials`, the workspace of gradient_norm, for any count.
 inline constexpr std::int64_t kGradientNormWorkspace = 1024;
 
-// norm[0] = Euclidean norm of gradients [count]. The order of the sum depends on count and type
-// alone if `gradients` is 16-byte aligned.
+// norm[0] = Euclidean norm of gradients [count]. If `gradients` is 16-byte aligned, the order of
+// the sum depends only on count and type.
 void gradient_norm(const void* gradients, Type type, std::int64_t count, float* partials,
                    float* norm, Stream stream);
 

@@ -1,4 +1,4 @@
-// Sums along feature maps seen as matrices [rows,channels], rows = N*H*W.
+// Adds a bias and a residual to feature maps, taken as matrices [rows,channels], rows = N*H*W.
 #pragma once
 
 #include <cstdint>

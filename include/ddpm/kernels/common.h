@@ -1,7 +1,7 @@
-// What all kernels share. Kernels know raw device pointers and a stream and nothing of LibTorch, so
-// they compile in seconds and build before LibTorch is found. Every function queues work on the
-// stream and returns; it throws std::runtime_error if a launch is refused. Feature maps are
-// [N,H,W,C] in memory (channels last).
+// Types that all kernels use. Kernels take raw device pointers and a stream and do not use
+// LibTorch, so they compile in seconds. Every function queues work on the stream and returns; it
+// throws std::runtime_error if a launch is refused. Feature maps are [N,H,W,C] in memory (channels
+// last).
 #pragma once
 
 #include <cstdint>
@@ -12,7 +12,7 @@ namespace ddpm::kernels {
 
 using Stream = CUstream_st*;
 
-// Element type of weights and activations. Sums and statistics are float32 always.
+// Element type of weights and activations. Sums and statistics are always float32.
 enum class Type { kFloat32, kBFloat16 };
 
 // A stream of random numbers (base/random.h) whose step and first sample lie in device memory, so

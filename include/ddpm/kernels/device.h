@@ -2,10 +2,10 @@
 
 namespace ddpm::kernels {
 
-// Whether this program has kernels at all, and machine code for the given CUDA device among them.
+// Whether this program has kernels, and machine code of them for the given CUDA device.
 bool available(int device);
 
-// Bytes of the device's memory that nobody uses.
+// The free memory of the device in bytes; 0 if it cannot be determined.
 double free_memory_bytes(int device);
 
 }  // namespace ddpm::kernels

@@ -1,4 +1,4 @@
-// The gradients of a network, gathered in one flat array.
+// Gathers the gradients of a network in one flat array.
 #pragma once
 
 #include <cstdint>
@@ -7,7 +7,7 @@
 
 namespace ddpm::kernels {
 
-// One parameter's gradient: `count` contiguous elements in device memory, and where they go in the
+// One parameter's gradient: `count` contiguous elements in device memory, and their place in the
 // flat array.
 struct GradientSource {
   const void* source = nullptr;
@@ -16,8 +16,8 @@ struct GradientSource {
 };
 
 // Copies every source to flat + offset, or adds it there (in float32, rounded once). `sources` is
-// host memory, free after the call: the addresses travel in the launches, and a recorded graph
-// keeps them. Gaps between the sources are left alone.
+// host memory and may be freed after the call: the launches, and a graph recorded from them, hold
+// the addresses. Gaps between the targets do not change.
 void gather_gradients(const GradientSource* sources, std::int64_t source_count, void* flat,
                       Type type, bool accumulate, Stream stream);
 

@@ -1,6 +1,6 @@
-// Convolutions on the tensor cores of Hopper GPUs in bfloat16, with everything that is added to
-// their results in the same pass. Meant for small batches, where one round of blocks does a whole
-// convolution and cuDNN's kernels take up to twice as long; for large ones cuDNN's are faster.
+// Convolutions on the tensor cores of Hopper GPUs in bfloat16, which also add bias, residual and
+// shortcut. They are meant for small batches, where all blocks of a convolution run at once and
+// cuDNN's kernels take up to twice as long; for large batches cuDNN's are mostly faster.
 #pragma once
 
 #include <cstdint>
@@ -11,8 +11,8 @@ namespace ddpm::kernels {
 
 enum class ConvolutionKind {
   kForward,   // y[i,j] = sum over a, b of weight[:,a,b,:] x[i*stride-padding+a, j*stride-padding+b]
-  kInput,     // the gradient of x from that of y for stride 1: here "x" is dy and "y" is dx
-  kDoubling,  // of x enlarged twice by repetition, from filters folded as kernels/resample.h says
+  kInput,     // the gradient of x from that of y for stride 1: `x` is dy and `y` is dx
+  kDoubling,  // of x with doubled sides, by filters folded as in kernels/resample.h
 };
 
 struct ConvolutionShape {
@@ -21,11 +21,12 @@ struct ConvolutionShape {
   std::int64_t out_height = 0, out_width = 0, out_channels = 0;  // of y
   std::int64_t taps = 3;                                         // filters are taps x taps
   std::int64_t stride = 1, padding = 1;
-  // A 1x1 convolution that is added, of the channels of two maps of y's size side by side; 0: none.
+  // A 1x1 convolution that is added: its input is the concatenated channels of two maps with the
+  // height and width of y. 0: none.
   std::int64_t shortcut_channels = 0, skip_channels = 0;
 };
 
-// All in bfloat16, channels last, aligned to 16 bytes.
+// All tensors are bfloat16, channels last, aligned to 16 bytes.
 struct HopperConvolution {
   const void* x = nullptr;
   // [out_channels,taps,taps,channels]; kInput: [channels,taps,taps,out_channels]; kDoubling:
@@ -40,12 +41,12 @@ struct HopperConvolution {
   void* y = nullptr;
 };
 
-// Whether the current device is a Hopper GPU and the shape is one that the kernel takes and is the
-// fastest for.
+// Whether the current device is a Hopper GPU and the kernel supports this shape and is faster than
+// cuDNN.
 bool hopper_convolution_wins(const ConvolutionShape& shape);
 
-// Sums are float32; y is rounded once. The same numbers for the same shape, always. Throws
-// std::runtime_error if a launch is refused.
+// Sums are float32; y is rounded once. Equal inputs always give equal results. Throws
+// std::invalid_argument for an unsupported shape, std::runtime_error if a launch is refused.
 void hopper_convolution(const ConvolutionShape& shape, const HopperConvolution& tensors,
                         Stream stream);
 

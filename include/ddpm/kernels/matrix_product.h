@@ -1,5 +1,5 @@
-// Matrix products that add to what is there, by cuBLASLt: LibTorch's own write a sum and a bias in
-// passes of their own.
+// Matrix products that also add a matrix and a bias, by cuBLASLt: LibTorch's own operators need
+// separate passes over memory for both.
 #pragma once
 
 #include <cstdint>
@@ -8,7 +8,8 @@
 
 namespace ddpm::kernels {
 
-// out = a b^T + added + bias, rounded once. Rows are dense and `..._stride` elements apart.
+// out = a b^T + added + bias, rounded once. Rows are dense; `..._stride` is the number of elements
+// from one row to the next.
 struct MatrixProduct {
   std::int64_t m = 0, n = 0, k = 0;
   const void* a = nullptr;  // [m,k]
@@ -18,17 +19,17 @@ struct MatrixProduct {
   const void* added = nullptr;  // [m,n] or null; may be out
   const void* bias = nullptr;   // [n] or null
   void* out = nullptr;          // [m,n]
-  std::int64_t out_stride = 0;  // of added, too
+  std::int64_t out_stride = 0;  // also that of added
   Type type = Type::kBFloat16;
-  Type out_type = Type::kBFloat16;  // of added and bias, too
-  bool tf32 = false;                // lets float32 products round their factors to TF32
+  Type out_type = Type::kBFloat16;  // also that of added and bias
+  bool tf32 = false;                // float32 products may round their factors to TF32
   void* workspace = nullptr;        // matrix_product_workspace() bytes, 256-byte aligned
 };
 
 // Bytes of workspace that any product can use.
 std::int64_t matrix_product_workspace();
 
-// Throws std::runtime_error if cuBLASLt has no way to do it.
+// Throws std::runtime_error if cuBLASLt has no algorithm for the product.
 void matrix_product(const MatrixProduct& product, Stream stream);
 
 }  // namespace ddpm::kernels

@@ -1,6 +1,5 @@
-// Random tensors. Every number is a pure function of (seed, stream, step, sample, element), the
-// same as base/random.h draws on the CPU; nothing depends on the launch shape. Streams are below
-// 2^16.
+// Random tensors. Every number depends only on (seed, stream, step, sample, element) and is the one
+// that base/random.h draws on the CPU. Streams are below 2^16.
 #pragma once
 
 #include <cstdint>

@@ -1,5 +1,5 @@
-// A convolution that adds a residual and a bias before it rounds, by cuDNN's graph interface:
-// LibTorch's own needs a pass over memory for that.
+// A convolution that adds a residual and a bias before it rounds, by cuDNN's graph interface.
+// LibTorch's own operator needs another pass over memory for that.
 #pragma once
 
 #include <cstdint>
@@ -26,7 +26,7 @@ struct ResidualConvolution {
 // Bytes of workspace, or -1 if cuDNN has no kernel for this or the program was built without it.
 std::int64_t residual_convolution_workspace(const ResidualConvolutionShape& shape);
 
-// Throws std::runtime_error if cuDNN refuses.
+// Throws std::runtime_error if cuDNN reports an error.
 void residual_convolution(const ResidualConvolutionShape& shape,
                           const ResidualConvolution& convolution, Stream stream);
 

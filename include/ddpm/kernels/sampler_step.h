@@ -19,7 +19,7 @@ struct SamplerRow {
   float log_variance_small, log_variance_large;  // read by the op
 };
 
-// Device memory, `count` elements each and of equal layout. Null: not used by any row.
+// Device memory, `count` elements each in the same layout. Null: no row uses it.
 struct SamplerImages {
   float* x = nullptr;
   float* s = nullptr;
@@ -28,12 +28,12 @@ struct SamplerImages {
   float* m2 = nullptr;
   float* m3 = nullptr;
   const float* z = nullptr;
-  const float* bounds = nullptr;  // of thresholding, one an image
+  const float* bounds = nullptr;  // for thresholding, one for each image
   std::int64_t count = 0, count_per_image = 0;
 };
 
-// Makes the step that `row` (device) describes. With bounds b, x0 is first clipped to [-b, b] and
-// divided by b. Reads and writes only what is not null.
+// Makes the step that `row` (device) describes. If there are bounds b, x0 is first clipped to
+// [-b,b] and divided by b. Null pointers are neither read nor written.
 void sampler_step(const SamplerImages& images, const SamplerRow* row, Stream stream);
 
 }  // namespace ddpm::kernels

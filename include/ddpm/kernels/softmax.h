@@ -7,13 +7,13 @@
 
 namespace ddpm::kernels {
 
-// scores [rows,cols] become softmax(scale * scores) along cols. Fast for cols a multiple of 8 up to
-// 1024.
+// Replaces scores [rows,cols] by softmax(scale * scores) along cols. It is fast if cols is a
+// multiple of 8 up to 1024.
 void softmax(void* scores, Type type, std::int64_t rows, std::int64_t cols, float scale,
              Stream stream);
 
-// p is what softmax made. dp [rows,cols] holds the gradient of p and becomes that of the scores:
-// scale * p * (dp - sum of p * dp along cols).
+// p is the result of softmax. dp [rows,cols] is the gradient of p and is replaced by that of the
+// scores: scale * p * (dp - sum of p * dp along cols).
 void softmax_backward(const void* p, void* dp, Type type, std::int64_t rows, std::int64_t cols,
                       float scale, Stream stream);
 

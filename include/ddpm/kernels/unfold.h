@@ -1,4 +1,5 @@
-// What turns 3x3 convolutions into matrix products: the pixels that an output sees, side by side.
+// Copies the 3x3 inputs of each output pixel side by side, so that a convolution becomes a matrix
+// product.
 #pragma once
 
 #include <cstdint>
@@ -13,7 +14,7 @@ struct UnfoldShape {
   std::int64_t stride = 1, padding = 1;
 };
 
-// out[n,i,j,a,b,c] = x[n, i*stride-padding+a, j*stride-padding+b, c], 0 outside; a, b from 0 to 2.
+// out[n,i,j,a,b,c] = x[n, i*stride-padding+a, j*stride-padding+b, c], 0 outside x; a, b are 0 to 2.
 void unfold(const void* x, void* out, Type type, const UnfoldShape& shape, Stream stream);
 
 }  // namespace ddpm::kernels
