@@ -10,13 +10,13 @@ namespace {
 
 // ---- Adam ----
 
-// Elements a thread updates. Four: neighbouring threads then read neighbouring 16 bytes of each
-// float32 array.
+// The number of elements that a thread updates. With four, neighbouring threads read neighbouring
+// 16 bytes of each float32 array.
 constexpr int kAdamWidth = 4;
 
-// The step's numbers that are equal for all elements.
+// Numbers of the step that are the same for all elements.
 struct AdamFactors {
-  float gradient;           // clipping
+  float gradient;           // factor that clips the gradient
   float decay;              // learning rate * weight decay, if decoupled
   float step;               // learning rate / (1 - beta1^t)
   float inverse_root_bias;  // 1 / sqrt(1 - beta2^t)
@@ -53,7 +53,7 @@ __global__ void __launch_bounds__(kThreads)
                 const float* __restrict__ norm) {
   wait_for_inputs();
   const std::int64_t first = kAdamWidth * thread_index();
-  // One infinite or undefined gradient would spoil all weights for good: such a step is left out.
+  // A step with an infinite or undefined gradient is skipped: it would spoil all weights for good.
   if (first >= buffers.count || !isfinite(*norm)) return;
   const AdamFactors factors = adam_factors(options, scalars, *norm);
 
@@ -94,7 +94,7 @@ __global__ void __launch_bounds__(kThreads)
 #pragma unroll
     for (int k = 0; k < kWidth; ++k) sums[k] += g[k] * g[k];
   }
-  // What is left over, or everything if unaligned.
+  // The elements after the last whole vector, or all elements if they are not aligned.
   for (std::int64_t i = vectors * kWidth + thread_index(); i < count; i += stride) {
     const float g = to_float(gradients[i]);
     sums[0] += g * g;
@@ -106,7 +106,7 @@ __global__ void __launch_bounds__(kThreads)
   if (threadIdx.x == 0) partials[blockIdx.x] = sum;
 }
 
-// One block: the root of the sum of the partial sums.
+// One block computes the square root of the sum of the partial sums.
 __global__ void __launch_bounds__(kThreads)
     norm_kernel(const float* __restrict__ partials, int count, float* __restrict__ norm) {
   wait_for_inputs();
@@ -126,7 +126,7 @@ __global__ void __launch_bounds__(kThreads)
 
 void adam_step(const AdamBuffers& buffers, const AdamOptions& options, const float* scalars,
                const float* norm, Stream stream) {
-  if (buffers.count % 64 != 0) throw std::runtime_error("adam_step: count is no multiple of 64");
+  if (buffers.count % 64 != 0) throw std::runtime_error("adam_step: count is not a multiple of 64");
   if (buffers.count == 0) return;
   dispatch(buffers.gradient_type, [&](auto element) {
     using G = decltype(element);
@@ -137,7 +137,8 @@ void adam_step(const AdamBuffers& buffers, const AdamOptions& options, const flo
 
 void gradient_norm(const void* gradients, Type type, std::int64_t count, float* partials,
                    float* norm, Stream stream) {
-  // At least four vectors a thread, and one block even for count 0, whose norm is 0.
+  // About 16 elements for each thread, more if the partial sums would not fit in the workspace.
+  // Count 0 also needs a block, to write the norm 0.
   const auto blocks = static_cast<unsigned>(
       std::clamp<std::int64_t>(divide_up(count, 16 * kThreads), 1, kGradientNormWorkspace));
   dispatch(type, [&](auto element) {

@@ -6,8 +6,8 @@ namespace ddpm::kernels {
 
 namespace {
 
-// A thread makes kWidth neighbouring channels of one row; row_vectors = channels / kWidth. out may
-// be a or b.
+// A thread computes kWidth neighbouring channels of one row; row_vectors = channels / kWidth. out
+// may be a or b.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     add_bias_kernel(const T* a, const T* __restrict__ bias, const T* b, T* out,

@@ -12,10 +12,10 @@ __global__ void probe() {}
 bool available(int device) {
   int current = 0;
   if (cudaGetDevice(&current) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return false;
-  // Fails if the program holds no code that this device runs.
+  // This fails if the program has no code that this device can run.
   cudaFuncAttributes attributes{};
   const bool found = cudaFuncGetAttributes(&attributes, probe) == cudaSuccess;
-  if (!found) static_cast<void>(cudaGetLastError());  // or the next launch would report it
+  if (!found) static_cast<void>(cudaGetLastError());  // else the next launch reports it
   cudaSetDevice(current);
   return found;
 }

@@ -1,4 +1,4 @@
-// What the kernels share: launches, vectors of elements, sums over threads, shared memory.
+// Code that all kernels use: launches, vectors of elements, sums over threads, shared memory.
 #pragma once
 
 #include <cuda_bf16.h>
@@ -18,10 +18,10 @@ namespace ddpm::kernels {
 
 // --- Sizes and types -----------------------------------------------------------------------------
 
-// Threads of a block, in every kernel but those of group normalization.
+// The number of threads of a block, except in group normalization and Hopper convolutions.
 inline constexpr int kThreads = 256;
 
-// Throws if `error`, by default that of the last launch, is one.
+// Throws if `error` (by default the last launch's) is not cudaSuccess.
 inline void check_launch(const char* name, cudaError_t error = cudaGetLastError()) {
   if (error != cudaSuccess)
     throw std::runtime_error(std::string(name) + ": " + cudaGetErrorString(error));
@@ -29,7 +29,7 @@ inline void check_launch(const char* name, cudaError_t error = cudaGetLastError(
 
 inline std::int64_t divide_up(std::int64_t a, std::int64_t b) { return (a + b - 1) / b; }
 
-// Blocks of kThreads threads for `threads` > 0 threads.
+// The number of blocks of kThreads threads for `threads` > 0 threads.
 inline unsigned blocks_for(std::int64_t threads) {
   const std::int64_t blocks = divide_up(threads, kThreads);
   if (blocks > INT32_MAX) throw std::runtime_error("tensor too large for one kernel launch");
@@ -47,17 +47,17 @@ void dispatch(Type type, Function&& function) {
 
 // --- Vectors -------------------------------------------------------------------------------------
 
-// Elements of T in one 16-byte access.
+// The number of elements of T in one 16-byte access.
 template <typename T>
 inline constexpr int kVectorWidth = 16 / static_cast<int>(sizeof(T));
 
-// Null counts as aligned: it is never read.
+// Null counts as aligned, because it is never read.
 __host__ __device__ inline bool is_aligned(const void* pointer) {
   return reinterpret_cast<std::uintptr_t>(pointer) % 16 == 0;
 }
 
-// Calls run(T{}, width) with the C++ type of `type` and the elements of one access, at compile time:
-// a vector, or one element where `channels` or a pointer does not allow vectors.
+// Calls run(T{}, width) with the C++ type of `type` and the number of elements of one access as a
+// compile-time constant: that of a vector, or 1 if `channels` or a pointer does not allow vectors.
 template <typename Run, typename... Pointers>
 void dispatch_width(Type type, std::int64_t channels, const Run& run, Pointers... pointers) {
   const bool aligned = (is_aligned(pointers) && ...);
@@ -89,14 +89,14 @@ struct Floats {
   __device__ float operator[](int i) const { return values[i]; }
 };
 
-// The largest single access that `kBytes` bytes are made of.
+// The type of the largest single access that divides `kBytes` bytes.
 template <int kBytes>
 using AccessWord = std::conditional_t<
     kBytes % 16 == 0, uint4,
     std::conditional_t<kBytes == 8, uint2,
                        std::conditional_t<kBytes == 4, unsigned, std::uint16_t>>>;
 
-// Reads N elements; `pointer` is aligned to their size, or to 16 bytes if they are larger.
+// Reads N elements. `pointer` is aligned to their total size, but to no more than 16 bytes.
 template <int N, typename T>
 __device__ Floats<N> load(const T* pointer) {
   using Word = AccessWord<N* static_cast<int>(sizeof(T))>;
@@ -124,8 +124,8 @@ __device__ void store(T* pointer, const Floats<N>& values) {
     reinterpret_cast<Word*>(pointer)[i] = reinterpret_cast<const Word*>(raw)[i];
 }
 
-// Reads the first min(N, valid) elements, the others being 0; one by one unless all are there and
-// `aligned`.
+// Reads the first min(N, valid) elements and sets the others to 0. They are read one by one unless
+// there are N and they are `aligned`.
 template <int N, typename T>
 __device__ Floats<N> load_some(const T* pointer, std::int64_t valid, bool aligned) {
   if (aligned && valid >= N) return load<N>(pointer);
@@ -146,14 +146,14 @@ __device__ void store_some(T* pointer, const Floats<N>& values, std::int64_t val
     if (i < valid) pointer[i] = from_float<T>(values[i]);
 }
 
-// Number of this thread in the grid.
+// The number of this thread in the grid.
 __device__ inline std::int64_t thread_index() {
   return static_cast<std::int64_t>(blockIdx.x) * kThreads + threadIdx.x;
 }
 
-// Every kernel that launch() starts begins with this, or sets up shared memory first: nothing
-// global is read or written before the kernels ahead have finished. Lets the next kernel get ready,
-// too.
+// Waits until the kernels before this one have finished, and lets the next kernel get ready. Every
+// kernel that launch() starts calls this before it reads or writes global memory; only the setup of
+// shared memory may come first.
 __device__ inline void wait_for_inputs() {
 #if __CUDA_ARCH__ >= 900
   asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
@@ -163,7 +163,7 @@ __device__ inline void wait_for_inputs() {
 
 // --- Sums over threads ---------------------------------------------------------------------------
 
-// The order of the operands is fixed, so results repeat bit for bit.
+// The order of the operands is fixed, so repeated results are equal bit for bit.
 
 struct Add {
   __device__ float operator()(float a, float b) const { return a + b; }
@@ -173,8 +173,8 @@ struct Max {
   __device__ float operator()(float a, float b) const { return fmaxf(a, b); }
 };
 
-// Over groups of kLanes neighbouring lanes; every lane gets its group's result. All 32 lanes must
-// call it.
+// Reduces the values of each group of kLanes neighbouring lanes; every lane gets its group's
+// result. All 32 lanes must call it.
 template <int kLanes, typename Operation>
 __device__ float reduce_lanes(float value, Operation operation) {
 #pragma unroll
@@ -183,12 +183,12 @@ __device__ float reduce_lanes(float value, Operation operation) {
   return value;
 }
 
-// Over a block of kThreads threads, all of which get the result. `shared` holds kThreads / 32
-// floats.
+// Reduces the values of a block of kThreads threads; every thread gets the result. `shared` has
+// kThreads / 32 floats.
 template <typename Operation>
 __device__ float reduce_block(float value, float* shared, Operation operation) {
   value = reduce_lanes<32>(value, operation);
-  __syncthreads();  // the result of a call before this one may still be being read
+  __syncthreads();  // other threads may still read the result of an earlier call
   if (threadIdx.x % 32 == 0) shared[threadIdx.x / 32] = value;
   __syncthreads();
   value = shared[0];
@@ -204,11 +204,12 @@ __device__ inline unsigned char* dynamic_shared() {
   return reinterpret_cast<unsigned char*>(shared_memory);
 }
 
-// Starts copying N elements to shared memory; __pipeline_commit() and __pipeline_wait_prior()
-// belong to it. The line around them is fetched to the L2 cache, where neighbouring blocks find it.
+// Starts a copy of N elements to shared memory. Call __pipeline_commit() afterwards and
+// __pipeline_wait_prior() before reading them. The L2 cache fetches 128 bytes around them, which
+// neighbouring blocks need.
 template <int N, typename T>
 __device__ void copy_async(T* to_shared, const T* from_global) {
-  constexpr int kWidth = kVectorWidth<T>;  // the largest copy
+  constexpr int kWidth = kVectorWidth<T>;  // elements of the largest copy
   static_assert(N % kWidth == 0);
 #pragma unroll
   for (int i = 0; i < N; i += kWidth) {
@@ -221,12 +222,12 @@ __device__ void copy_async(T* to_shared, const T* from_global) {
 
 // --- Launches ------------------------------------------------------------------------------------
 
-// What the choice of block sizes depends on, in bytes and counts.
+// Limits of a device, in bytes and counts, by which block sizes are chosen.
 struct DeviceLimits {
   int processors = 0;
   int shared_per_processor = 0;
   int shared_per_block = 0;
-  bool overlaps_launches = false;  // knows programmatic dependent launches
+  bool overlaps_launches = false;  // supports programmatic dependent launches
   bool is_hopper = false;          // compute capability 9.0
 };
 
@@ -239,7 +240,7 @@ inline int current_device() {
   return device;
 }
 
-// Asked of the driver once per device: the query is slow next to a launch.
+// The driver is asked only once for each device, because the query is slow compared with a launch.
 inline const DeviceLimits& device_limits() {
   static std::array<DeviceLimits, kMaxDevices> limits;
   static std::array<std::once_flag, kMaxDevices> once;
@@ -260,7 +261,7 @@ inline const DeviceLimits& device_limits() {
   return limits[device];
 }
 
-// Lets a kernel use all shared memory of the current device, once per kernel and device.
+// Lets a kernel use all shared memory of the current device. Acts once for each kernel and device.
 template <auto kKernel>
 void allow_large_shared() {
   static std::array<std::once_flag, kMaxDevices> once;
@@ -275,22 +276,22 @@ void allow_large_shared() {
   });
 }
 
-// Size of a launch.
+// The size of a launch.
 struct Launch {
   dim3 blocks;
   int threads = 0;
   int shared_bytes = 0;
   Stream stream = nullptr;
-  int cluster = 1;  // adjacent blocks that see each other's shared memory
+  int cluster = 1;  // number of adjacent blocks that can access each other's shared memory
 };
 
-// A launch with a thread for each of `threads` > 0 pieces of work.
+// A launch of `threads` > 0 threads, each of which does one piece of work.
 inline Launch one_thread_each(std::int64_t threads, Stream stream) {
   return {blocks_for(threads), kThreads, 0, stream};
 }
 
-// Launches a kernel that begins with wait_for_inputs(): where the GPU can, it gets ready while the
-// kernel before it still runs, which hides most of a launch's cost.
+// Launches a kernel that calls wait_for_inputs() first. If the GPU supports it, the kernel gets
+// ready while the one before it still runs, which hides most of the cost of a launch.
 template <auto kKernel, class... Arguments>
 void launch(const char* name, const Launch& size, const Arguments&... arguments) {
   if (size.shared_bytes > 0) allow_large_shared<kKernel>();

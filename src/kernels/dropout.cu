@@ -6,8 +6,8 @@
 namespace ddpm::kernels {
 namespace {
 
-// A thread does the eight elements that one Philox block decides on. row_blocks = ceil(elements /
-// 8). x may be y.
+// A thread computes the eight elements of one Philox block. row_blocks = ceil(elements / 8). x may
+// be y.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     dropout_kernel(const T* x, T* y, std::int64_t samples, std::int64_t elements,

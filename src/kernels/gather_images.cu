@@ -9,10 +9,10 @@ namespace ddpm::kernels {
 
 namespace {
 
-// Values that a block writes; an image larger than that has several blocks.
+// The number of values that a block writes; a larger image needs several blocks.
 constexpr std::int64_t kTile = 16 * kThreads;
 
-// Smallest m with m * m >= count. The square root of a double is off by at most one here.
+// The smallest m with m * m >= count. The square root in double is wrong by at most one here.
 std::uint64_t ceil_sqrt(std::uint64_t count) {
   auto m = static_cast<std::uint64_t>(std::sqrt(static_cast<double>(count)));
   while (m * m < count) ++m;
@@ -20,7 +20,7 @@ std::uint64_t ceil_sqrt(std::uint64_t count) {
   return m;
 }
 
-// The permutation of [0, m * m) of data/order.cpp.
+// The same permutation of [0, m * m) as in data/order.cpp.
 __device__ std::uint64_t permute_square(std::uint64_t value, std::uint64_t m, RandomKey key) {
   std::uint64_t left = value / m;
   std::uint64_t right = value % m;
@@ -35,7 +35,7 @@ __device__ std::uint64_t permute_square(std::uint64_t value, std::uint64_t m, Ra
   return left * m + right;
 }
 
-// Index in the store of the image at a position of the training. m = ceil_sqrt(count).
+// The index in the store of the training image at `position`. m = ceil_sqrt(count).
 __device__ std::int64_t dataset_index(std::uint64_t position, std::uint64_t count, std::uint64_t m,
                                       std::uint64_t seed) {
   const RandomKey key{seed, RandomStream::kShuffle, position / count, 0};
@@ -46,7 +46,7 @@ __device__ std::int64_t dataset_index(std::uint64_t position, std::uint64_t coun
   return static_cast<std::int64_t>(value);
 }
 
-// Part of a stored image that goes into the batch.
+// The part of a stored image that is copied to the batch.
 struct Window {
   std::int64_t image;
   std::int64_t top;
@@ -71,7 +71,7 @@ __device__ Window choose_window(const BatchShape& shape, const BatchOptions& opt
   return window;
 }
 
-// The model's value of a pixel value. In float64, as the CPU computes it.
+// Converts a pixel to the value that the model gets, in float64 as on the CPU.
 __device__ float pixel_value(unsigned u, bool symmetric) {
   return static_cast<float>(symmetric ? u / 127.5 - 1.0 : u / 255.0);
 }
@@ -86,7 +86,8 @@ __global__ void __launch_bounds__(kThreads)
   __shared__ float table[256];
   static_assert(kThreads == 256, "a thread makes one entry of the table");
   table[threadIdx.x] = pixel_value(threadIdx.x, options.symmetric);
-  // A chain of a hundred dependent multiplications and divisions: once a block, not once a thread.
+  // The choice takes about a hundred dependent multiplications and divisions, so only one thread of
+  // the block makes it.
   if (threadIdx.x == 0) {
     const auto position = static_cast<std::uint64_t>(first_position[0]) + blockIdx.x;
     window = choose_window(shape, options, m, position);
@@ -119,8 +120,8 @@ void gather_images(const std::uint8_t* store, float* out, const BatchShape& shap
   const std::int64_t tiles = divide_up(shape.height * shape.width * shape.channels, kTile);
   if (n == 0 || tiles == 0) return;
   if (shape.count < 1 || shape.height > shape.stored_height || shape.width > shape.stored_width)
-    throw std::runtime_error("gather_images: the store has no such window");
-  if (tiles > 65535 || n > INT32_MAX) throw std::runtime_error("gather_images: images too large");
+    throw std::runtime_error("gather_images: the window does not fit in the stored images");
+  if (tiles > 65535 || n > INT32_MAX) throw std::runtime_error("gather_images: batch too large");
   const dim3 grid(static_cast<unsigned>(n), static_cast<unsigned>(tiles));
   launch<gather_images_kernel>("gather_images", {grid, kThreads, 0, stream}, store, out, shape,
                                options, ceil_sqrt(static_cast<std::uint64_t>(shape.count)),

@@ -5,12 +5,12 @@
 namespace ddpm::kernels {
 namespace {
 
-// Elements of one source that a block moves: 16 a thread.
+// The number of elements of one source that a block moves: 16 for each thread.
 constexpr int kTile = 16 * kThreads;
 constexpr int kTableEntries = 128;
 
-// The sources of one launch; travels as a kernel parameter. Tiles first_tile[i] ..
-// first_tile[i+1]-1 are source i's.
+// The sources of one launch, passed as a kernel parameter. Source i has the tiles first_tile[i] to
+// first_tile[i+1]-1.
 struct GradientTable {
   const void* source[kTableEntries];
   std::int64_t offset[kTableEntries];
@@ -20,7 +20,7 @@ struct GradientTable {
 };
 static_assert(sizeof(GradientTable) + 64 <= 4096, "kernel parameters are limited to 4 KB");
 
-// Source that a tile belongs to: the last whose first tile is not beyond it.
+// Finds the source of a tile: the last one whose first tile is at or before this tile.
 __device__ int find_entry(const GradientTable& table, int tile) {
   int low = 0;
   int high = table.entries - 1;
@@ -34,8 +34,7 @@ __device__ int find_entry(const GradientTable& table, int tile) {
   return low;
 }
 
-// A block moves one tile. All loads come before the first store, so that they are under way
-// together.
+// A block moves one tile. All loads come before the first store, so that they run at the same time.
 template <typename T, bool kAccumulate>
 __global__ void __launch_bounds__(kThreads)
     gather_kernel(const __grid_constant__ GradientTable table, T* flat) {

@@ -3,21 +3,22 @@
 // With dz = dy * dropout * silu'(z), xhat = (u - mean) * rstd and, per sample and group of M
 // elements, S1 = sum dz * gamma and S2 = sum dz * gamma * xhat:
 //   dx = rstd * (dz * gamma - (S1 + xhat * S2) / M)
-//      = scale * dz + slope * x + constant, the three being the same for all of a channel's
-//      positions.
-// S1 and S2 follow from sums per channel, which dgamma and dbeta need anyway; so does dshift.
+//      = scale * dz + slope * x + constant, where scale, slope and constant are the same for all
+//      positions of a channel.
+// S1, S2 and dshift are computed from sums for each channel, which dgamma and dbeta need anyway.
 namespace ddpm::kernels {
 namespace {
 
-// Sums over positions that are kept per channel, with u' = u - mean = x + offset.
+// Sums over positions, one of each for a channel, with u' = u - mean = x + offset.
 enum Sum { kSumDz, kSumDzU, kSumU, kSums };
 
-// Arguments of the kernels. Float32 work arrays:
+// The arguments of the kernels.
 struct Backward {
   Geometry geometry;
   Tiling tiling;
   GroupNormBackward t;
   std::int64_t samples;
+  // Float32 work arrays:
   float* by_sample;   // [2, samples, channels]: sum dz, sum dz * xhat
   float* by_chunk;    // [samples, chunks, kSums, channels]; chunked path only
   float* group_sums;  // [2, samples, groups]: rstd * S1 / M, S2 / M; chunked path only
@@ -25,9 +26,9 @@ struct Backward {
 
 // --- One lane ------------------------------------------------------------------------------------
 
-// What a block keeps of its channels in shared memory, as rows of width floats: shift - mean, the
-// scale and bias of z = x * scale + bias, and rstd of the group. In the end slope and constant of
-// the gradient take the places of those that are no longer needed.
+// The numbers of its channels that a block keeps in shared memory, as rows of width floats: offset
+// = shift - mean, the scale and bias of z = x * scale + bias, and rstd of the group. Later slope
+// and constant of the gradient overwrite bias and rstd, which are no longer needed.
 enum Row { kOffset, kScale, kBias, kRstd, kRows, kSlope = kBias, kConstant = kRstd };
 
 struct Affine {
@@ -43,8 +44,8 @@ __device__ std::int64_t group_of(const Geometry& g, const Lane& lane, int channe
   return lane.sample * g.groups + channel / g.group_channels;
 }
 
-// Fills the block's rows; ends without a barrier. Called before the copies of a slab, which would
-// otherwise hold up these loads.
+// Fills the block's rows; ends without a barrier. It is called before the copies of a slab start,
+// because these loads would otherwise wait for the copies.
 template <class T>
 __device__ void make_rows(const Backward& a, const Lane& lane, float* rows) {
   const int width = a.tiling.width();
@@ -74,7 +75,7 @@ __device__ void differentiate(const Affine& affine, const float (&x)[kVector],
   }
 }
 
-// Sums of the lane over its positions, with x in place of u'; centre() makes good for it.
+// The lane's sums over its positions, with x instead of u'; centre() corrects them later.
 struct LaneSums {
   float value[kSums][kVector] = {};
 
@@ -88,9 +89,9 @@ struct LaneSums {
   }
 };
 
-// Turns the block's sums with x, [kSums, width], into sums with u'. Float32 has bits enough for the
-// cancellation unless the mean is thousands of times the deviation. Each thread does the channels
-// that for_each_channel gives it.
+// Turns the block's sums with x, [kSums, width], into sums with u'. The subtraction loses digits,
+// but float32 has enough unless the mean is thousands of times the deviation. Each thread computes
+// the channels that for_each_channel gives it.
 __device__ void centre(const Backward& a, const Lane& lane, const float* rows, float* totals) {
   const int width = a.tiling.width();
   const float count = static_cast<float>(lane.end - lane.chunk_begin);
@@ -103,7 +104,7 @@ __device__ void centre(const Backward& a, const Lane& lane, const float* rows, f
   });
 }
 
-// What turns dz and x into dx = scale * dz + slope * x + constant for eight channels.
+// The coefficients of dx = scale * dz + slope * x + constant for eight channels.
 struct Gradient {
   float scale[kVector], slope[kVector], constant[kVector];
 
@@ -114,7 +115,7 @@ struct Gradient {
   }
 };
 
-// s1: rstd * S1 / M of the channel's group, s2: S2 / M.
+// Writes slope and constant of channel c. s1 is rstd * S1 / M of its group, s2 is S2 / M.
 __device__ void make_gradient(int c, int width, float s1, float s2, float* rows) {
   const float rstd = rows[kRstd * width + c];
   const float slope = -rstd * rstd * s2;
@@ -122,7 +123,7 @@ __device__ void make_gradient(int c, int width, float s1, float s2, float* rows)
   rows[kSlope * width + c] = slope;
 }
 
-// dshift of one channel: the sum of dx over the positions, from the sums of its terms.
+// Writes dshift of one channel, the sum of dx over the positions, from the sums of its terms.
 template <class T>
 __device__ void store_shift_gradient(const Backward& a, std::int64_t sample, int channel,
                                      float rstd, float scale, float sum_dz, float sum_u, float s1,
@@ -142,7 +143,7 @@ __device__ void write_gradient(const Backward& a, const Lane& lane, const Gradie
       find_column(static_cast<T*>(a.t.dx1), static_cast<T*>(a.t.dx2), g, lane.sample, lane.channel);
   const Column<const T> residual =
       find_column(typed<T>(a.t.residual1), typed<T>(a.t.residual2), g, lane.sample, lane.channel);
-  // The residual comes from DRAM: the next vector is on its way while this one is worked on.
+  // The residual comes from DRAM, so the next vector is loaded while this one is used.
   Pack<T> next = {};
   const bool add = residual.data != nullptr;
   if (add && lane.first < lane.end) next = load_global(residual.at(lane.first));
@@ -152,7 +153,7 @@ __device__ void write_gradient(const Backward& a, const Lane& lane, const Gradie
     if (add && p + rows < lane.end) next = load_global(residual.at(p + rows));
     float x[kVector], dz[kVector], r[kVector];
     read(p, x, dz);
-    unpack(now, r);  // zeros if there is none
+    unpack(now, r);  // zeros if there is no residual
 #pragma unroll
     for (int j = 0; j < kVector; ++j) {
       const float rest = fmaf(gradient.slope[j], x[j], gradient.constant[j]);
@@ -164,8 +165,8 @@ __device__ void write_gradient(const Backward& a, const Lane& lane, const Gradie
 
 // --- Slab ----------------------------------------------------------------------------------------
 
-// Uses the sums of the slab's channels, [kSums, width]: saves the sample's part of dgamma and
-// dbeta, writes dshift, and turns the rows into those of the gradient. Ends with a barrier.
+// Uses the sums of the slab's channels, [kSums, width]: stores the sample's part of dgamma and
+// dbeta, writes dshift, and writes slope and constant to the rows. Ends with a barrier.
 template <class T>
 __device__ void use_slab_sums(const Backward& a, const Lane& lane, float* totals, float* rows) {
   const Geometry& g = a.geometry;
@@ -194,8 +195,8 @@ __device__ void use_slab_sums(const Backward& a, const Lane& lane, float* totals
   __syncthreads();
 }
 
-// dz takes the place of dy in shared memory: rounding it to T costs as much accuracy as rounding
-// dx, and nothing but two multiply-adds remains to be done when the sums are known.
+// dz overwrites dy in shared memory. Rounding it to T loses as much accuracy as rounding dx, and
+// once the sums are known, only two multiply-adds are left to do.
 template <class T, bool kSilu, bool kDropout>
 __global__ void __maxnreg__(kBackwardRegisters) slab_backward(Backward a) {
   wait_for_inputs();
@@ -289,7 +290,8 @@ __global__ void __launch_bounds__(kUsualThreads) chunk_sums(Backward a) {
   });
 }
 
-// Joins the sums of the chunks. One block per (sample, group), a thread per channel.
+// Adds the sums of the chunks. There is one block for each (sample, group), and one thread for each
+// channel.
 template <class T>
 __global__ void __launch_bounds__(kUsualThreads) join_sums(Backward a) {
   wait_for_inputs();
@@ -344,7 +346,7 @@ __global__ void __launch_bounds__(kUsualThreads) chunk_backward(Backward a) {
   make_rows<T>(a, lane, rows);
   __syncthreads();
   const Affine affine(rows, lane, width);
-  __syncthreads();  // before they are overwritten
+  __syncthreads();  // all threads have read the rows, which are overwritten now
   for_each_channel(g, a.tiling, lane, [&](int c, int channel) {
     const std::int64_t group = group_of(g, lane, channel);
     make_gradient(c, width, a.group_sums[group], a.group_sums[a.samples * g.groups + group], rows);
@@ -359,7 +361,7 @@ __global__ void __launch_bounds__(kUsualThreads) chunk_backward(Backward a) {
 template <class T, bool kSilu, bool kDropout>
 void launch_slab(const Backward& a, Stream stream) {
   const Tiling& t = a.tiling;
-  static_assert(kSums == 2 + 1 && kRows == 2 + 2, "what slab_bytes assumes");
+  static_assert(kSums == 2 + 1 && kRows == 2 + 2, "slab_bytes assumes these numbers");
   const int bytes = static_cast<int>(slab_bytes(a.geometry, t, 2, sizeof(T)));
   launch<slab_backward<T, kSilu, kDropout>>("group_norm slab_backward",
                                             {grid_of(t, a.samples), t.threads, bytes, stream}, a);

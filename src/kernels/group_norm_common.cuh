@@ -1,4 +1,4 @@
-// What the forward and backward kernels of group normalization share: where a thread finds its
+// Code that the forward and backward kernels of group normalization share: the places of a thread's
 // data, sums over a block and dropout.
 #pragma once
 
@@ -11,28 +11,28 @@
 
 namespace ddpm::kernels {
 
-// Registers of a thread of the slab kernels, at most, so that several blocks fit on a
-// multiprocessor and their loads, arithmetic and stores overlap.
+// The largest number of registers of a thread in the slab kernels. With these limits several blocks
+// fit on a multiprocessor, and their loads, arithmetic and stores overlap.
 constexpr int kForwardRegisters = 64;
 constexpr int kBackwardRegisters = 80;
 
 // --- Vectors -------------------------------------------------------------------------------------
 
-// A vector as it lies in memory. Cheaper to keep in flight than eight floats; whole words, since
-// the compiler takes an array of halves apart and puts it together again at every copy.
+// A vector as it is in memory, which for bfloat16 takes fewer registers than eight floats. It is
+// made of whole words, because the compiler would split and join an array of halves at every copy.
 template <class T>
 struct alignas(16) Pack {
   static constexpr int kWords = kVector * static_cast<int>(sizeof(T)) / 16;
   uint4 words[kWords];
 };
 
-// `from`: in shared memory.
+// `from` is in shared memory.
 template <class T>
 __device__ Pack<T> load_pack(const T* from) {
   return *reinterpret_cast<const Pack<T>*>(from);
 }
 
-// Without the qualifier the compiler cannot tell that the address is global.
+// __ldcg tells the compiler that the address is in global memory, which it cannot know otherwise.
 template <class T>
 __device__ Pack<T> load_global(const T* from) {
   Pack<T> pack;
@@ -80,12 +80,12 @@ __device__ void store_vector(T* to, const float (&v)[kVector]) {
 struct Lane {
   int column, row;  // within the block
   int chunk;
-  int block_channel;  // first of the block
-  int channel;        // first of the thread's eight
-  int first, end;     // positions first, first + rows, ... below end; none for an idle thread
+  int block_channel;  // first channel of the block
+  int channel;        // first of the thread's eight channels
+  int first, end;     // positions first, first + rows, ... < end; none if idle
   int chunk_begin;    // first position of the block's chunk
   std::int64_t sample;
-  bool exists;  // the column is the block's and lies within the tensor
+  bool exists;  // the column belongs to the block and is inside the tensor; else the thread is idle
 
   __device__ Lane(const Geometry& g, const Tiling& t) {
     column = static_cast<int>(threadIdx.x) & (t.lanes() - 1);
@@ -102,18 +102,19 @@ struct Lane {
   }
 };
 
-// Grid of the kernels that make Lanes.
+// The grid of the kernels that use Lane.
 inline dim3 grid_of(const Tiling& t, std::int64_t samples) {
   return dim3(static_cast<unsigned>(t.column_blocks), static_cast<unsigned>(t.chunks),
               static_cast<unsigned>(samples));
 }
 
-// Grid of the kernels with a block per group.
+// The grid of the kernels with one block for each group.
 inline dim3 grid_of_groups(const GroupNormShape& s) {
   return dim3(static_cast<unsigned>(s.groups), 1, static_cast<unsigned>(s.samples));
 }
 
-// Calls f(c, channel) for the channels of the block, a thread per channel; c counts from 0.
+// Calls f(c, channel) for each channel of the block, in one thread for each channel; c counts from
+// 0.
 template <class Function>
 __device__ void for_each_channel(const Geometry& g, const Tiling& t, const Lane& lane,
                                  const Function& f) {
@@ -122,7 +123,7 @@ __device__ void for_each_channel(const Geometry& g, const Tiling& t, const Lane&
   }
 }
 
-// A thread's column of a feature map: its eight channels at position p lie at data + p * stride.
+// A thread's column of a feature map: its eight channels at position p are at data + p * stride.
 template <class T>
 struct Column {
   T* data;  // null if the tensor is absent
@@ -131,8 +132,8 @@ struct Column {
   __device__ T* at(int position) const { return data + position * stride; }  // below 2^31
 };
 
-// The column at `channel` of the concatenation of two tensors. A column never straddles their
-// border since first_channels is a multiple of 8.
+// The column at `channel` of the concatenation of two tensors. A column is always in one tensor,
+// because first_channels is a multiple of 8.
 template <class T>
 __device__ Column<T> find_column(T* first, T* second, const Geometry& g, std::int64_t sample,
                                  int channel) {
@@ -154,7 +155,7 @@ __device__ const T* typed(const void* p) {
   return static_cast<const T*>(p);
 }
 
-// shift of one channel, 0 if there is none.
+// The shift of one channel; 0 if there is no shift.
 template <class T>
 __device__ float shift_of(const void* shift, std::int64_t stride, const Lane& lane, int channel) {
   if (shift == nullptr) return 0.0f;
@@ -163,8 +164,8 @@ __device__ float shift_of(const void* shift, std::int64_t stride, const Lane& la
 
 // --- Streaming a slab ----------------------------------------------------------------------------
 
-// A thread copies its part of a slab to shared memory in stages, and works on a stage as soon as
-// it has arrived. It copies exactly what it uses, so there are no barriers.
+// A thread copies its part of a slab to shared memory in stages, and uses each stage as soon as it
+// has arrived. It uses only what it copied itself, so no barriers are needed.
 
 // Starts copies with copy(p) for each position p of the lane.
 template <class Copy>
@@ -182,7 +183,7 @@ __device__ void use_copies(const Lane& lane, const Tiling& t, const Use& use) {
   int p = lane.first;
   for (int stage = 0; stage < kStages; ++stage) {
     __pipeline_wait_prior(static_cast<std::size_t>(kStages - 1 - stage));
-    asm volatile("" ::: "memory");  // CUDA's wait lets the compiler move loads across it
+    asm volatile("" ::: "memory");  // else the compiler may move loads before the wait
     for (; p < min(lane.end, (stage + 1) * t.stage_positions); p += t.rows) use(p);
   }
 }
@@ -190,8 +191,9 @@ __device__ void use_copies(const Lane& lane, const Tiling& t, const Use& use) {
 // --- Sums over a block ---------------------------------------------------------------------------
 
 // totals[n][c] = sum over the block's rows of value[n], for the block's channels c. All threads
-// call it, idle ones with zeros. Fixed order: over the rows of a warp by shuffles, then over the
-// warps. `memory`: sum_floats(t, kCount) floats. Returns totals, after a barrier.
+// must call it, idle ones with zeros. The order is fixed: first the rows of a warp by shuffles,
+// then the warps. `memory` has sum_floats(t, kCount) floats. Ends with a barrier and returns
+// totals.
 template <int kCount>
 __device__ float* sum_over_rows(float (&value)[kCount][kVector], const Lane& lane, const Tiling& t,
                                 float* memory) {
@@ -203,7 +205,7 @@ __device__ float* sum_over_rows(float (&value)[kCount][kVector], const Lane& lan
     }
   }
   const int thread = static_cast<int>(threadIdx.x);
-  const int size = kCount * t.width();  // of one partial sum
+  const int size = kCount * t.width();  // floats of one partial sum
   const int partials = t.partials();
   float* const totals = memory + partials * size;
   const int group = max(t.lanes(), kWarp);  // threads that share a partial sum
@@ -222,8 +224,8 @@ __device__ float* sum_over_rows(float (&value)[kCount][kVector], const Lane& lan
   return totals;
 }
 
-// Sum of one value per thread of a block of a power of two of threads; every thread gets it.
-// `scratch`: one float per thread.
+// The sum of one value for each thread of a block; every thread gets it. The number of threads is a
+// power of two. `scratch` has one float for each thread.
 __device__ inline float sum_over_threads(float value, float* scratch) {
   const unsigned thread = threadIdx.x;
   scratch[thread] = value;
@@ -233,15 +235,15 @@ __device__ inline float sum_over_threads(float value, float* scratch) {
     __syncthreads();
   }
   const float sum = scratch[0];
-  __syncthreads();  // before the next call writes
+  __syncthreads();  // the next call overwrites scratch
   return sum;
 }
 
 // --- Activation ----------------------------------------------------------------------------------
 
-// 1 / (1 + exp(-z)). Where the result is rounded to bfloat16 anyway, two instructions of the
-// special function unit that are accurate to 2^-22. exp(-z) may overflow: 1 / inf is 0, as it
-// should.
+// 1 / (1 + exp(-z)). If the result is rounded to bfloat16 anyway, it uses two instructions of the
+// special function unit, which are accurate to 2^-22. exp(-z) may overflow to infinity; the result
+// is then 0, which is correct.
 template <class T>
 __device__ float sigmoid(float z) {
   if constexpr (sizeof(T) == 2) {
@@ -255,7 +257,7 @@ __device__ float sigmoid(float z) {
   }
 }
 
-// The dropout of one lane: masks and scales its vectors.
+// The dropout of one lane, which masks and scales its vectors.
 struct LaneDropout {
   RandomKey key;
   std::uint32_t threshold;
@@ -281,7 +283,7 @@ struct LaneDropout {
   }
 };
 
-// Takes the place of LaneDropout in kernels without dropout.
+// Replaces LaneDropout in kernels without dropout.
 struct NoDropout {
   __device__ NoDropout(const Dropout&, const Geometry&, const Lane&) {}
   __device__ void apply(int, float (&)[kVector]) const {}
@@ -290,7 +292,7 @@ struct NoDropout {
 template <bool kDropout>
 using DropoutFor = std::conditional_t<kDropout, LaneDropout, NoDropout>;
 
-// Calls f with a value of each constant type: element type, silu, dropout.
+// Calls f(T{}, silu, dropout) with the element type T and both flags as compile-time constants.
 template <class Function>
 void dispatch(Type type, bool silu, bool dropout, const Function& f) {
   const auto with_type = [&](auto element) {

@@ -5,20 +5,20 @@
 namespace ddpm::kernels {
 namespace {
 
-// Arguments of the kernels. Partial moments: [samples, chunks, 2, channels], mean then sum of
-// squared differences from it.
+// The arguments of the kernels. In the chunked method t.workspace holds partial moments, [samples,
+// chunks, 2, channels]: the mean and the sum of squared differences from it.
 struct Forward {
   Geometry geometry;
   Tiling tiling;
   GroupNormForward t;
 };
 
-// What a block keeps of its channels in shared memory, as rows of width floats. Scale and bias of
-// z = x * scale + bias take the places of gamma and beta.
+// The numbers of its channels that a block keeps in shared memory, as rows of width floats. Later
+// scale and bias of z = x * scale + bias overwrite gamma and beta.
 enum Row { kShift, kGamma, kBeta, kRows, kScale = kGamma, kBias = kBeta };
 
-// Fills the block's rows; ends without a barrier. Called before the copies of a slab, which would
-// otherwise hold up these loads.
+// Fills the block's rows; ends without a barrier. It is called before the copies of a slab start,
+// because these loads would otherwise wait for the copies.
 template <class T>
 __device__ void load_parameters(const Forward& a, const Lane& lane, float* rows) {
   const int width = a.tiling.width();
@@ -35,7 +35,7 @@ __device__ void make_affine(float mean, float rstd, int c, int width, float* row
   rows[kBias * width + c] = fmaf(rows[kShift * width + c] - mean, scale, rows[kBeta * width + c]);
 }
 
-// Scale and bias of the lane's channels.
+// The scale and bias of the lane's channels.
 struct Affine {
   float scale[kVector], bias[kVector];
 
@@ -45,7 +45,7 @@ struct Affine {
   }
 };
 
-// y of one lane from its x, which x_at(position) reads.
+// Writes y of one lane from its x, which x_at(position) reads.
 template <class T, bool kSilu, bool kDropout, class Read>
 __device__ void write_output(const Forward& a, const Lane& lane, const Affine& affine,
                              const Read& x_at) {
@@ -67,12 +67,12 @@ __device__ void write_output(const Forward& a, const Lane& lane, const Affine& a
 
 // --- Moments -------------------------------------------------------------------------------------
 
-// Sums of a lane for the moments of its channels, in one pass. They are of differences from a
-// pivot, the chunk's first position, which is near enough to the mean to keep the difference of
-// sums in channel_moments accurate.
+// Sums of a lane for the moments of its channels, computed in one pass. They are sums of
+// differences from a pivot, the value at the chunk's first position. It is close enough to the mean
+// to keep the subtraction in channel_moments accurate.
 struct LaneMoments {
   float pivot[kVector];
-  float sums[2][kVector] = {};  // of differences, of their squares
+  float sums[2][kVector] = {};  // sums of differences and of their squares
 
   __device__ void add(const float (&x)[kVector]) {
 #pragma unroll
@@ -88,7 +88,7 @@ struct Moments {
   float mean, square;  // square: sum of squared differences from the mean
 };
 
-// Moments of channel c of the block over its chunk of x, from its sums over the block, [2, width].
+// Moments of channel c over the block's chunk of x, from the sums over the block, [2, width].
 __device__ Moments channel_moments(const Lane& lane, int c, int width, float pivot,
                                    const float* totals) {
   const float count = static_cast<float>(lane.end - lane.chunk_begin);
@@ -113,8 +113,8 @@ __device__ Moments group_moments(const Forward& a, int c, const float* moments) 
   return {mean, fmaf(static_cast<float>(a.geometry.positions), between, within)};
 }
 
-// From the sums of the channels, [2, width], which are overwritten, to mean and rstd in global
-// memory and to the coefficients of the channels.
+// Computes mean and rstd in global memory and the coefficients in `rows` from the sums of the
+// channels, `totals` [2, width], which are overwritten.
 template <class T>
 __device__ void normalize_slab(const Forward& a, const Lane& lane, const T* slab, float* totals,
                                float* rows) {
@@ -201,7 +201,7 @@ __global__ void __launch_bounds__(kUsualThreads) chunk_moments(Forward a) {
   });
 }
 
-// Joins the moments of a group's channels and chunks. One block per (sample, group).
+// Joins the moments of a group's channels and chunks. There is one block for each (sample, group).
 __global__ void __launch_bounds__(kUsualThreads) join_moments(Forward a) {
   wait_for_inputs();
   float* const scratch = reinterpret_cast<float*>(dynamic_shared());
@@ -265,7 +265,7 @@ bool group_norm_supported(const GroupNormShape& s) {
   if (s.first_channels < 1 || s.first_channels > s.channels) return false;
   if (s.channels % kVector != 0 || s.first_channels % kVector != 0) return false;
   if (s.channels % s.groups != 0) return false;
-  // The last index plus one step of a loop over positions must not overflow.
+  // In loops over positions the last index plus one step must not overflow.
   if (s.channels > kLimit / 4 || s.positions > kLimit / 4 / s.channels) return false;
   // Samples and chunks are the z and y dimensions of grids.
   constexpr std::int64_t kGridLimit = 65535;
@@ -287,7 +287,7 @@ void group_norm_forward(const GroupNormShape& shape, const GroupNormForward& ten
   const auto run = [&](auto element, auto silu, auto dropout) {
     using T = decltype(element);
     if (plan.slab) {
-      static_assert(kRows == 1 + 2, "what slab_bytes assumes");
+      static_assert(kRows == 1 + 2, "slab_bytes assumes this number");
       const int bytes = static_cast<int>(slab_bytes(a.geometry, t, 1, sizeof(T)));
       launch<slab_forward<T, silu.value, dropout.value>>("group_norm slab_forward",
                                                          {blocks, t.threads, bytes, stream}, a);

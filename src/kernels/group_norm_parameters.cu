@@ -1,13 +1,15 @@
-// The gradients of gamma and beta: sums over the samples of what the other kernels left behind.
+// Computes the gradients of gamma and beta: it adds the sums of all samples that the backward
+// kernels stored.
 #include "group_norm_common.cuh"
 
 namespace ddpm::kernels {
 namespace {
 
-using Row = float[kWarp + 1];  // padded: columns are read without bank conflicts
+using Row = float[kWarp + 1];  // padded, so that columns are read without bank conflicts
 
-// A block has a square of threads: each row of them reads the same channels of other samples, then
-// each warp adds up what the rows have of one channel. The grid is (channels, parameter).
+// The threads of a block form a square. All its rows sum the same channels, each over other
+// samples; then each warp adds the sums of all rows for one channel. The grid is (channels,
+// parameter).
 template <class T>
 __global__ void __launch_bounds__(kWarp* kWarp)
     sum_samples(const float* by_sample, T* dbeta, T* dgamma, std::int64_t samples, int channels) {

@@ -1,11 +1,11 @@
-// How the work of a group normalization is divided.
+// Divides the work of a group normalization.
 //
 // A block handles the positions of one chunk of one sample for a run of adjacent channels. A thread
-// handles one column of the run (8 channels, one vector) at every `rows`-th position, so what it
-// needs per channel stays in registers. Two paths:
+// handles one column of the run (8 channels, one vector) at every `rows`-th position, so it can
+// keep the numbers of its channels in registers. There are two methods:
 //  - slab: the chunk is the whole image and stays in shared memory; one kernel does everything.
-//  - chunked: for images too large for that; partial sums of chunks, then their totals, then a
-//    second pass over the tensors.
+//  - chunked: for images too large for that; kernels compute the partial sums of chunks, then their
+//    totals, then the result in a second pass over the tensors.
 #pragma once
 
 #include <algorithm>
@@ -18,7 +18,7 @@
 
 namespace ddpm::kernels {
 
-// Channels that a thread handles at a time: 16 bytes of bfloat16 or 32 bytes of float32.
+// The number of channels that a thread handles at a time: 16 bytes of bfloat16 or 32 of float32.
 constexpr int kVector = 8;
 
 constexpr int kMaxThreads = 512;
@@ -26,25 +26,26 @@ constexpr int kUsualThreads = 256;
 constexpr int kMinThreads = 64;
 constexpr int kWarp = 32;
 
-constexpr int kStages = 4;  // of copies to a slab
+constexpr int kStages = 4;  // stages in which a slab is copied to shared memory
 
 struct Geometry {
   int positions, channels, first_channels, groups, group_channels;
 };
 
 struct Tiling {
-  int columns;          // of a block; a block's width is columns * kVector channels
-  int lane_bits;        // log2 of the threads per position: columns rounded up to a power of two
+  int columns;          // columns of a block; its width is columns * kVector channels
+  int lane_bits;        // log2 of the threads for a position: columns rounded up to a power of two
   int rows;             // positions that the threads of a block handle at a time
-  int column_blocks;    // across all channels; adjacent blocks read adjacent memory
-  int chunks;           // across all positions
-  int chunk_positions;  // of all chunks but the last
+  int column_blocks;    // blocks for all channels; adjacent blocks read adjacent memory
+  int chunks;           // chunks of all positions
+  int chunk_positions;  // positions of a chunk; the last chunk may have fewer
   int threads;          // lanes() * rows
-  int stage_positions;  // of a slab that are copied before work on them begins
+  int stage_positions;  // positions of a slab in one stage of its copy
 
   __host__ __device__ int width() const { return columns * kVector; }
   __host__ __device__ int lanes() const { return 1 << lane_bits; }
-  // Partial sums that sum_over_rows keeps: one per warp, or per row if a row fills a warp.
+  // The number of partial sums in sum_over_rows: one for each warp, or for each row if a row fills
+  // a warp.
   __host__ __device__ int partials() const { return lanes() < kWarp ? threads / kWarp : rows; }
 };
 
@@ -55,16 +56,15 @@ inline Geometry geometry_of(const GroupNormShape& s) {
 
 inline int bytes_of(Type type) { return type == Type::kBFloat16 ? 2 : 4; }
 
-// log2 of the threads of a position for `columns` columns.
+// log2 of the number of threads for a position with `columns` columns.
 inline int lane_bits_for(int columns) {
   int bits = 0;
   while (1 << bits < columns) ++bits;
   return bits;
 }
 
-// Slab of `columns` columns. Few threads, with several vectors each, spend less on sums over the
-// block, but in small images, and where there are few blocks, more threads are needed to hide
-// latencies.
+// The tiling of a slab of `columns` columns. Few threads with several vectors each spend less time
+// on sums over the block, but small images or few blocks need more threads to hide latencies.
 inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) {
   constexpr int kVectorsPerThread = 8;
   constexpr int kMinRows = 16;
@@ -90,32 +90,32 @@ inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) 
   return t;
 }
 
-// Floats of shared memory for `count` sums over rows per channel, partial and total.
+// The floats of shared memory for `count` sums over rows for each channel, partial and total.
 __host__ __device__ inline int sum_floats(const Tiling& t, int count) {
   return (t.partials() + 1) * count * t.width();
 }
 
-// Shared memory of a slab that keeps `tensors` tensors: their elements, and per channel one sum
-// more than tensors and two coefficients more, in either direction.
+// The bytes of shared memory of a slab that keeps `tensors` tensors: their elements, and for each
+// channel tensors + 1 sums and tensors + 2 coefficients, in the forward and backward pass alike.
 inline std::int64_t slab_bytes(const Geometry& g, const Tiling& t, int tensors, int element_bytes) {
   const std::int64_t elements = std::int64_t{tensors} * g.positions * t.width();
   const std::int64_t floats = sum_floats(t, tensors + 1) + (tensors + 2) * t.width();
   return elements * element_bytes + floats * static_cast<int>(sizeof(float));
 }
 
-// Chooses the slab: as narrow as possible, since small blocks leave several per multiprocessor, but
-// wide enough for whole memory bursts and for enough work per block. `tensors` is the number of
-// tensors kept: 1 forward, 2 backward. Returns false if no slab is good.
+// Chooses the width of the slab. It is as narrow as possible, because several small blocks fit on a
+// multiprocessor, but wide enough for whole memory bursts and for enough work in each block.
+// `tensors` is the number of tensors kept: 1 forward, 2 backward. Returns false if no slab is good.
 inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) {
   constexpr int kMinRunBytes = 32;   // a sector of DRAM; less wastes bandwidth
   constexpr int kGoodRunBytes = 64;  // a burst of DRAM
   constexpr int kGoodBlockBytes = 16 * 1024;
   constexpr int kLargestBytes = 113 * 1024;  // two blocks on a multiprocessor of 228 KB
-  constexpr int kCudaBytes = 1024;           // that CUDA takes of each block's shared memory
+  constexpr int kCudaBytes = 1024;           // shared memory that CUDA reserves in each block
   const Geometry g = geometry_of(shape);
   const DeviceLimits& device = device_limits();
   const int element = bytes_of(shape.type);
-  const int unit = std::lcm(g.group_channels, kVector) / kVector;  // columns that hold whole groups
+  const int unit = std::lcm(g.group_channels, kVector) / kVector;  // columns of whole groups
   const int all = g.channels / kVector;
   const int largest = std::min(device.shared_per_block, kLargestBytes);
   constexpr int kGoodBlocks = 3;  // per multiprocessor
@@ -154,7 +154,7 @@ inline Tiling chunked_tiling(const Geometry& g) {
   return t;
 }
 
-// How a call of the shape is done.
+// The method and tiling for a shape.
 struct Plan {
   bool slab;
   Tiling tiling;

@@ -1,6 +1,6 @@
-// What Hopper GPUs (sm_90a) have and others do not: copies of tensor tiles that run by themselves,
-// barriers in shared memory that count their bytes, products by groups of four warps. Each function
-// is one instruction of the PTX manual, section "Asynchronous operations" and "wgmma".
+// Features that only Hopper GPUs (sm_90a) have: asynchronous copies of tensor tiles, barriers in
+// shared memory that count their bytes, and products by groups of four warps. Most functions are
+// one instruction of the PTX manual, sections "Asynchronous operations" and "wgmma".
 #pragma once
 
 #include <cuda.h>
@@ -16,8 +16,9 @@ __device__ inline std::uint32_t shared_address(const void* pointer) {
 
 // --- Barriers ------------------------------------------------------------------------------------
 
-// Passes from phase to phase when all arrivals and all announced bytes are there. A waiting thread
-// names the parity of the phase it waits for, 0 for the first.
+// A barrier whose phase ends when all arrivals and all announced bytes are there; then the next
+// phase begins. A waiting thread gives the parity of the phase whose end it waits for, 0 for the
+// first.
 class Barrier {
  public:
   __device__ void initialize(unsigned arrivals) {
@@ -49,20 +50,20 @@ class Barrier {
   std::uint64_t state_;
 };
 
-// Makes initialized barriers visible to the copy engine; a __syncthreads() belongs to it.
+// Makes initialized barriers visible to the copy engine. Call __syncthreads() afterwards.
 __device__ inline void publish_barriers() {
   asm volatile("fence.mbarrier_init.release.cluster;" ::: "memory");
 }
 
 // --- Copies of tiles -----------------------------------------------------------------------------
 
-// Where a tile of a map of four dimensions begins, innermost first. May lie outside: what is
-// outside reads as 0 and is not written.
+// The first element of a tile in a map of four dimensions, innermost first. A tile may be partly or
+// wholly outside the map: elements outside are read as 0 and not written.
 struct TileStart {
   int channel, column, row, image;
 };
 
-// One thread starts the copy; `arrived` counts its bytes.
+// One thread starts the copy of a tile; `arrived` counts its bytes.
 __device__ inline void load_tile(void* to_shared, const CUtensorMap& map, TileStart at,
                                  Barrier& arrived) {
   asm volatile(
@@ -72,7 +73,8 @@ __device__ inline void load_tile(void* to_shared, const CUtensorMap& map, TileSt
       : "memory");
 }
 
-// Other threads' writes to shared memory need write_for_copies() and a barrier before.
+// One thread starts the copy. The threads that wrote the tile to shared memory must first call
+// write_for_copies() and pass a barrier.
 __device__ inline void store_tile(const CUtensorMap& map, TileStart at, const void* from_shared) {
   asm volatile(
       "cp.async.bulk.tensor.4d.global.shared::cta.bulk_group [%0, {%2, %3, %4, %5}], [%1];" ::"l"(
@@ -81,7 +83,7 @@ __device__ inline void store_tile(const CUtensorMap& map, TileStart at, const vo
       : "memory");
 }
 __device__ inline void commit_stores() { asm volatile("cp.async.bulk.commit_group;" ::: "memory"); }
-// Until the stores of this thread have read shared memory.
+// Waits until the stores of this thread have read shared memory.
 __device__ inline void wait_for_stores_to_read() {
   asm volatile("cp.async.bulk.wait_group.read 0;" ::: "memory");
 }
@@ -91,9 +93,9 @@ __device__ inline void write_for_copies() {
 
 // --- Products ------------------------------------------------------------------------------------
 
-// Describes a tile in shared memory to the tensor cores: rows of 128 bytes, 16-byte parts of row i
-// exchanged by i % 8 (the 128-byte swizzle), 1024-byte aligned. `next_block`: bytes from 64
-// columns to the next 64, where a row is longer than that.
+// Describes a tile in shared memory to the tensor cores. It is 1024-byte aligned and has rows of
+// 128 bytes, in which 16-byte part p of row i is at place p ^ (i % 8) (the 128-byte swizzle). If a
+// row has more than 64 columns, `next_block` is the number of bytes from 64 columns to the next 64.
 __device__ inline std::uint64_t describe_tile(const void* tile, unsigned next_block = 16) {
   constexpr std::uint64_t kSwizzle128 = std::uint64_t{1} << 62;
   constexpr std::uint64_t kEightRows = std::uint64_t{1024 >> 4} << 32;
@@ -110,7 +112,7 @@ __device__ void wait_for_products() {
   asm volatile("wgmma.wait_group.sync.aligned %0;" ::"n"(kStillRunning) : "memory");
 }
 
-// sum += A B over 16 columns of A [64, 16]. B is [N, 16] or, if kColumns, stored as [16, N].
+// d += A B^T for 16 columns of A [64, 16] and B [N, 16]; B is stored as [16, N] if kColumns.
 template <bool kColumns>
 __device__ void multiply(float (&d)[32], std::uint64_t a, std::uint64_t b) {
   asm volatile(
@@ -150,13 +152,14 @@ __device__ void multiply(float (&d)[64], std::uint64_t a, std::uint64_t b) {
 
 // --- Clusters ------------------------------------------------------------------------------------
 
-// All threads of all blocks of a cluster.
+// Waits until all threads of all blocks of the cluster are here.
 __device__ inline void synchronize_cluster() {
   asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
   asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
 }
 
-// Where the shared memory of block `rank` of the cluster has what this block has at `mine`.
+// The address, in block `rank` of the cluster, of the same place in shared memory as `mine` in this
+// block.
 __device__ inline std::uint32_t address_in_block(const void* mine, unsigned rank) {
   std::uint32_t address;
   asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"

@@ -22,7 +22,8 @@ using hopper::Tile;
 constexpr auto kEncode = "cuTensorMapEncodeTiled";
 using Encode = decltype(&cuTensorMapEncodeTiled);
 
-// Asked of the driver, so that the program does not need its library to start.
+// The function is looked up in the driver at run time, so that the program starts without the
+// driver's library.
 Encode encode_function() {
   static const Encode function = [] {
     void* found = nullptr;
@@ -35,11 +36,11 @@ Encode encode_function() {
   return function;
 }
 
-// A tensor of four dimensions, innermost first, and the box of it that a tile is. `step` is in
-// elements of the dimensions across and down.
+// A tensor of four dimensions, innermost first, and its part, `box`, that makes a tile. `step` is
+// the distance of the tile's elements in the dimensions across and down.
 struct View {
   std::array<std::int64_t, 4> sizes;
-  std::array<std::int64_t, 3> strides;  // of all dimensions but the first, in elements
+  std::array<std::int64_t, 3> strides;  // in elements, for all dimensions except the first
   std::array<int, 4> box;
   int step = 1;
 };
@@ -74,14 +75,14 @@ struct Pixels {
   int across, down, images;
 };
 
-// The box of output pixels of a tile of `pixels`.
+// The box of output pixels that makes a tile of `pixels`.
 Pixels box_of(std::int64_t width, std::int64_t height, int pixels) {
   const int across = std::min(power_of_two_from(width), pixels);
   const int down = std::min(power_of_two_from(height), pixels / across);
   return {across, down, pixels / across / down};
 }
 
-// Of y, or of one phase of it.
+// The height and width of y, or of one of its phases.
 std::int64_t part_height(const ConvolutionShape& s) {
   return s.kind == ConvolutionKind::kDoubling ? s.out_height / 2 : s.out_height;
 }
@@ -124,7 +125,7 @@ void describe_output(const ConvolutionShape& s, const HopperConvolution& c, cons
   if (t.has_residual) t.residual = make_map(c.residual, whole);
   if (s.kind != ConvolutionKind::kDoubling) return;
   t.phases = kPhases;
-  View phase = whole;  // every other pixel
+  View phase = whole;  // every second row and column
   phase.sizes = {s.out_channels, part_width(s), part_height(s), s.n};
   phase.strides = {2 * whole.strides[0], 2 * whole.strides[1], whole.strides[2]};
   for (int i = 0; i < kPhases; ++i)
@@ -187,15 +188,16 @@ Task make_task(const ConvolutionShape& s, const HopperConvolution& c) {
   return t;
 }
 
-// `parts`: blocks that share the sum of one tile.
+// `parts` is the number of blocks that share the sum of one tile.
 template <class Tile>
 void run(const ConvolutionShape& s, const HopperConvolution& c, int parts, Stream stream) {
   Task t = make_task<Tile>(s, c);
   t.parts = parts;
   const DeviceLimits& device = device_limits();
   const std::int64_t blocks = tiles_of(s, Tile::kPixels, Tile::kColumns) * parts;
-  // Of several rounds of blocks, two at a time: one multiplies while the other begins or ends.
-  constexpr int kCudaBytes = 1024;  // that CUDA takes of each block's shared memory
+  // If not all blocks run at once, two share a multiprocessor: one multiplies while the other
+  // begins or ends.
+  constexpr int kCudaBytes = 1024;  // shared memory that CUDA reserves in each block
   const bool rounds = parts == 1 && blocks > device.processors;
   const int most = rounds ? device.shared_per_processor / 2 - kCudaBytes : device.shared_per_block;
   t.stages = hopper::kMostStages;
@@ -220,7 +222,7 @@ using SmallTile = Tile<64, 64>;
 
 struct Candidate {
   int pixels, columns;
-  double step, join;  // microseconds on an H100: of a step, of a halving of the sum
+  double step, join;  // microseconds on an H100, for a step and for each halving of the sum
 };
 constexpr std::array<Candidate, 3> kCandidates = {
     {{LargeTile::kPixels, LargeTile::kColumns, 0.39, 4.0},
@@ -232,14 +234,14 @@ struct Choice {
   int parts = 1;
 };
 
-// Whether all blocks find a multiprocessor at once. The larger a cluster, the less of a GPU it
-// fills: its blocks want neighbours.
+// Whether every block has its own multiprocessor at once. Clusters of more than two blocks are
+// expected to fill only half of a GPU, because the blocks of a cluster must be neighbours.
 bool fits(std::int64_t tiles, int parts) {
   const int usable = device_limits().processors / (parts > 2 ? 2 : 1);
   return tiles * parts <= usable;
 }
 
-// The fastest for one round of blocks; none if more are needed.
+// The fastest choice with which all blocks run at once; none if there is no such choice.
 std::optional<Choice> choose_for_one_round(const ConvolutionShape& s) {
   constexpr int kMostHalvings = 2;
   std::optional<Choice> best;
@@ -259,9 +261,10 @@ std::optional<Choice> choose_for_one_round(const ConvolutionShape& s) {
   return best;
 }
 
-// In several rounds cuDNN's kernels are faster as far as they go: doubling takes a pass more with
-// them and a shortcut two, which cost more where channels are few; and for the gradient of an input
-// much wider than the output they have none that is good.
+// Whether this kernel is faster even if its blocks need several rounds. cuDNN's kernels are mostly
+// faster then, with three exceptions. For doubling they need one more pass over memory, and for a
+// shortcut two more, which matters if there are few channels. And they are slow for the gradient of
+// an input that has many more channels than the output.
 bool several_rounds_win(const ConvolutionShape& s) {
   constexpr std::int64_t kFewChannels = 128;
   switch (s.kind) {
@@ -283,7 +286,7 @@ std::optional<Choice> choose(const ConvolutionShape& s) {
 
 bool takes(const ConvolutionShape& s) {
   const auto are_vectors = [](std::int64_t channels) { return channels % 8 == 0; };
-  constexpr std::int64_t kLargestStride = 2;  // a box has at most 256 elements along a side
+  constexpr std::int64_t kLargestStride = 2;  // the side of a box has at most 256 elements
   constexpr std::int64_t kLargestSize = 1 << 24;
   return s.n > 0 && are_vectors(s.channels) && are_vectors(s.out_channels) &&
          are_vectors(s.shortcut_channels) && are_vectors(s.skip_channels) &&

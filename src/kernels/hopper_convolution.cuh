@@ -1,11 +1,11 @@
-// Convolutions as matrix products that nobody writes down: rows are output pixels, columns output
-// channels, and the sum runs over the taps of the filter and the channels of the input. The copy
-// engine gathers the operands: a tile of pixels, moved by a tap, is a box of the tensor, and reads
-// 0 outside of the image.
+// Convolutions computed as matrix products, without writing the input matrix to memory. Rows are
+// output pixels, columns are output channels, and the sum is over the taps of the filter and the
+// channels of the input. The copy engine loads the operands: the pixels of a tile, moved by a tap,
+// are a box of the tensor, and pixels outside of the image are read as 0.
 //
-// A block makes one tile of outputs. It has one or two groups of four warps that multiply, a warp
-// that loads operands and one that loads biases and stores the result. Where there are fewer tiles
-// than multiprocessors, a cluster of blocks shares the sum of one tile.
+// A block computes one tile of outputs. It has one or two groups of four warps that multiply, a
+// warp that loads operands, and a warp that loads biases and stores the result. If there are few
+// tiles for the multiprocessors, a cluster of blocks shares the sum of one tile.
 #pragma once
 
 #include "device.cuh"
@@ -15,44 +15,44 @@ namespace ddpm::kernels::hopper {
 
 using Element = __nv_bfloat16;
 
-inline constexpr int kDepth = 64;             // channels of a step: 128 bytes, the swizzle's width
-inline constexpr int kRowBytes = kDepth * 2;  // of a tile in shared memory
+inline constexpr int kDepth = 64;             // channels of a step: 128 bytes, as the swizzle
+inline constexpr int kRowBytes = kDepth * 2;  // bytes of a tile's row in shared memory
 inline constexpr int kTileAlignment = 1024;
 inline constexpr int kGroup = 128;  // threads that multiply together
 inline constexpr int kMostStages = 8;
-inline constexpr int kPhases = 4;  // of doubling
+inline constexpr int kPhases = 4;  // phases of doubling, see kernels/resample.h
 
-// A block's share of the result.
+// The part of the result that a block computes.
 template <int kPixels_, int kColumns_>
 struct Tile {
   static constexpr int kPixels = kPixels_, kColumns = kColumns_;
-  static constexpr int kGroups = kPixels / 64;           // that multiply, 64 pixels each
-  static constexpr int kSums = kColumns / 2;             // of a thread
-  static constexpr int kMultiplying = kGroups * kGroup;  // threads; two warps follow
+  static constexpr int kGroups = kPixels / 64;           // multiplying groups, 64 pixels each
+  static constexpr int kSums = kColumns / 2;             // sums of a thread
+  static constexpr int kMultiplying = kGroups * kGroup;  // their threads; two warps follow
   static constexpr int kLoadWarp = kMultiplying / 32, kStoreWarp = kLoadWarp + 1;
   static constexpr int kThreads = kMultiplying + 2 * 32;
-  static constexpr int kPixelBytes = kPixels * kRowBytes;  // of one step
+  static constexpr int kPixelBytes = kPixels * kRowBytes;  // bytes of pixels in one step
   static constexpr int kStepBytes = kPixelBytes + kColumns * kRowBytes;
   static constexpr int kOutputBytes = kPixels * kColumns * 2;
-  static_assert(kOutputBytes <= kStepBytes, "outputs take the place of a step");
+  static_assert(kOutputBytes <= kStepBytes, "outputs must fit in the memory of a step");
 };
 
 struct Barriers {
-  Barrier loaded[kMostStages];  // a step's operands are there
-  Barrier free[kMostStages];    // and have been used
-  Barrier added;                // residual and bias are there, and the place for outputs
-  Barrier done;                 // outputs are in their place
+  Barrier loaded[kMostStages];  // the operands of a step are in shared memory
+  Barrier free[kMostStages];    // they have been used, so the stage is free
+  Barrier added;                // residual and bias are there, and the memory of outputs is free
+  Barrier done;                 // the outputs are in shared memory
 };
 
-// What a launch knows.
+// The arguments of a launch.
 struct Task {
   CUtensorMap x, weight, residual, shortcut, skip, shortcut_weight;
   CUtensorMap y[kPhases];
   const Element* bias;
   const Element* shortcut_bias;
   int taps, stride, first, direction;  // input = output * stride + direction * (tap + first)
-  int chunks, shortcut_chunks;         // of kDepth channels
-  int shortcut_channels;               // where the weights of the skip begin
+  int chunks, shortcut_chunks;         // chunks of kDepth channels
+  int shortcut_channels;               // the weights of the skip begin at this channel
   int steps;
   int out_channels;
   int column_tiles, phases, tiles_across, tiles_down;
@@ -64,8 +64,8 @@ struct Task {
 
 // The tile that a block works on.
 struct Place {
-  int column, phase;        // first output channel; of doubling
-  int across, down, image;  // its first pixel
+  int column, phase;        // first output channel; phase of doubling
+  int across, down, image;  // first pixel
 
   __device__ Place(const Task& t, int tile_columns) {
     int tile = static_cast<int>(blockIdx.x) / t.parts;
@@ -80,7 +80,8 @@ struct Place {
   }
 };
 
-// Steps [begin, end) of the sum, this block's part; at least one, there being no fewer than parts.
+// This block's part of the sum, steps [begin, end). There is at least one, because a sum has no
+// fewer steps than parts.
 struct Part {
   int begin, end, rank;
   __device__ explicit Part(const Task& t) : rank(static_cast<int>(blockIdx.x) % t.parts) {
@@ -89,7 +90,7 @@ struct Part {
   }
 };
 
-// A place in the ring of stages, and how often it has been passed.
+// A place in the ring of stages, and the parity of the number of rounds so far.
 struct Ring {
   int stage = 0;
   unsigned parity = 0;
@@ -100,8 +101,8 @@ struct Ring {
   }
 };
 
-// Walks through the steps: taps, for each the chunks of channels, then those of the shortcut.
-// Counts on instead of dividing: the loading thread is not to be what the others wait for.
+// Goes through the steps: for each tap the chunks of channels, then the chunks of the shortcut. It
+// counts instead of dividing, so that the other threads do not wait for the loading thread.
 class Steps {
  public:
   __device__ Steps(const Task& t, const Place& place, int step) : task_(t), place_(place) {
@@ -120,7 +121,7 @@ class Steps {
   template <class Tile, bool kInput>
   __device__ void load(unsigned char* to, Barrier& loaded) const {
     const Task& t = task_;
-    const int row = place_.phase * t.out_channels + place_.column;  // of the weights
+    const int row = place_.phase * t.out_channels + place_.column;  // row of the weights
     unsigned char* const weights = to + Tile::kPixelBytes;
     const int channel = chunk_ * kDepth;
     loaded.arrive_expecting(Tile::kStepBytes);
@@ -163,7 +164,7 @@ class Steps {
   int tap_, tap_down_, tap_across_, chunk_;
 };
 
-// Residual and result of a tile, as blocks of kDepth channels.
+// Visits the residual or the result of a tile in blocks of kDepth channels.
 template <class Tile, class Visit>
 __device__ void for_each_block(const Place& place, const Visit& visit) {
   for (int block = 0; block < Tile::kColumns / kDepth; ++block)
@@ -174,7 +175,7 @@ __device__ void for_each_block(const Place& place, const Visit& visit) {
 template <class Tile>
 using Sums = float[Tile::kSums];
 
-// The sums of the block's steps.
+// Computes the sums over the block's steps.
 template <class Tile, bool kInput>
 __device__ void sum_steps(const Task& t, const Part& part, const unsigned char* stages,
                           Barriers& barriers, Sums<Tile>& sums) {
@@ -190,7 +191,7 @@ __device__ void sum_steps(const Task& t, const Part& part, const unsigned char* 
     const std::uint64_t a = describe_tile(operands + group * 64 * kRowBytes);
     const std::uint64_t b =
         describe_tile(operands + Tile::kPixelBytes, kInput ? kDepth * kRowBytes : 16);
-    // Of 16 channels: 32 bytes along a row, or 16 rows.
+    // The distance of 16 channels in units of 16 bytes: 32 bytes along a row, or 16 rows.
     constexpr unsigned kNextA = 32 >> 4, kNextB = kInput ? 16 * kRowBytes >> 4 : kNextA;
     begin_products();
 #pragma unroll
@@ -206,7 +207,7 @@ __device__ void sum_steps(const Task& t, const Part& part, const unsigned char* 
   if (releases) barriers.free[previous].arrive();
 }
 
-// Adds the sums of a cluster's blocks up in its first.
+// Adds the sums of all blocks of a cluster in its first block.
 template <class Tile>
 __device__ void join_cluster(const Task& t, const Part& part, float* partial, Sums<Tile>& sums) {
   constexpr int kStride = Tile::kMultiplying;
@@ -224,10 +225,10 @@ __device__ void join_cluster(const Task& t, const Part& part, float* partial, Su
         sums[i] += load_from_block(theirs + i * kStride * sizeof(float));
     }
   }
-  synchronize_cluster();  // nobody leaves before it has been read
+  synchronize_cluster();  // no block ends before the first has read its sums
 }
 
-// The sum of the biases of the tile's columns, by one warp.
+// One warp writes the sums of both biases for the tile's columns.
 template <class Tile>
 __device__ void load_biases(const Task& t, const Place& place, float* to) {
   for (int i = static_cast<int>(threadIdx.x) % 32; i < Tile::kColumns; i += 32) {
@@ -240,7 +241,7 @@ __device__ void load_biases(const Task& t, const Place& place, float* to) {
   }
 }
 
-// Adds what is to be added and leaves the result where the residual was.
+// Adds biases and residual to the sums, and overwrites the residual with the result.
 template <class Tile>
 __device__ void write_outputs(bool has_residual, const Sums<Tile>& sums, const float* biases,
                               unsigned char* output) {
@@ -266,7 +267,7 @@ __device__ void write_outputs(bool has_residual, const Sums<Tile>& sums, const f
   }
 }
 
-// A block's memory: stages, in clusters its partial sums, biases, barriers.
+// A block's shared memory: stages, partial sums (only in clusters), biases, barriers.
 template <class Tile>
 struct Memory {
   unsigned char* stages;
@@ -293,12 +294,12 @@ __device__ void initialize(const Task& t, Barriers& barriers) {
     barriers.loaded[i].initialize(1);
     barriers.free[i].initialize(Tile::kMultiplying / 32);
   }
-  barriers.added.initialize(1 + 32);  // the thread that loads, the warp that adds biases
+  barriers.added.initialize(1 + 32);  // the loading thread and the warp of biases
   barriers.done.initialize(Tile::kMultiplying);
   publish_barriers();
 }
 
-// Operands, then the residual.
+// Loads the operands, then the residual.
 template <class Tile, bool kInput>
 __device__ void load_all(const Task& t, const Place& place, const Part& part,
                          const Memory<Tile>& memory) {
@@ -355,7 +356,7 @@ __global__ void __launch_bounds__(Tile::kThreads, 2)
     barriers.added.arrive();
   }
   __syncwarp();
-  if (t.parts > 1) {  // as in join_cluster
+  if (t.parts > 1) {  // the same barriers as in join_cluster
     synchronize_cluster();
     synchronize_cluster();
   }

@@ -7,7 +7,7 @@ namespace {
 
 constexpr int kTaps = 9;
 
-// The pixel of a thread, 32 bits being enough and faster.
+// The pixel of a thread. 32-bit integers are enough and faster.
 struct Pixel {
   int number, plane, height, width, channels;
   int n, i, j;
@@ -27,14 +27,14 @@ struct Pixel {
   __device__ bool has_neighbour(int di, int dj) const {
     return i + di >= 0 && i + di < height && j + dj >= 0 && j + dj < width;
   }
-  // Of a channel of the neighbour in an image, 0 outside.
+  // Reads one channel of the neighbour in an image; 0 outside.
   __device__ float read(const float* image, int channel, int di, int dj) const {
     if (!has_neighbour(di, dj)) return 0.0f;
     return image[(n * channels + channel) * plane + (i + di) * width + j + dj];
   }
 };
 
-// A thread makes the row of a pixel.
+// A thread writes the row of a pixel.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     unfold_image_kernel(const float* __restrict__ image, T* __restrict__ rows, int columns,
@@ -58,7 +58,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// A thread makes a pixel.
+// A thread computes a pixel.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     fold_image_kernel(const float* __restrict__ planes, const T* __restrict__ bias,
@@ -79,7 +79,7 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-// A thread makes what concerns a pixel in all planes.
+// A thread writes the elements of one pixel in all planes.
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
     fold_image_backward_kernel(const float* __restrict__ image, T* __restrict__ planes,
@@ -95,10 +95,10 @@ __global__ void __launch_bounds__(kThreads)
           from_float<T>(pixel.read(image, c, 1 - tap / 3, 1 - tap % 3));
 }
 
-// One thread a pixel.
+// The size of a launch with one thread for each pixel.
 Launch size_for(const ImageShape& s, Stream stream) {
   if (s.n * s.height * s.width * kTaps * s.channels > INT32_MAX)
-    throw std::runtime_error("too many pixels at once");
+    throw std::runtime_error("image convolution: too many pixels");
   return one_thread_each(s.n * s.height * s.width, stream);
 }
 

@@ -11,8 +11,8 @@ namespace {
 constexpr std::int64_t kMinChunkRows = 256;
 constexpr std::int64_t kMaxChunks = 512;
 
-// Threads along the columns of a block: the first pass reads long pieces of rows, the last pass has
-// so few numbers that it needs many blocks instead.
+// The number of threads along the columns of a block. The first pass reads long pieces of rows; the
+// last pass has so few numbers that narrow blocks are better, because there are more of them.
 constexpr int kWideColumns = 16;
 constexpr int kNarrowColumns = 4;
 
@@ -24,9 +24,9 @@ std::int64_t chunk_count(std::int64_t rows) {
   return std::max<std::int64_t>(1, divide_up(rows, chunk_rows(rows)));
 }
 
-// out[chunk,c] = sum of x[r,c] over the rows of the chunk. Block (i, j): columns of tile i, chunk
-// j. A thread sums every kRowThreads-th row of the chunk for kWidth columns, then the threads of a
-// column are added in pairs.
+// out[chunk,c] = sum of x[r,c] over the rows of the chunk. Block (i, j) computes the columns of
+// tile i for chunk j. A thread sums every kRowThreads-th row of the chunk for kWidth columns; then
+// the sums of all threads of a column are added in pairs.
 template <typename X, typename Out, int kWidth, int kColumnThreads>
 __global__ void __launch_bounds__(kThreads)
     column_sums_kernel(const X* __restrict__ x, Out* __restrict__ out, std::int64_t rows,
@@ -64,8 +64,8 @@ __global__ void __launch_bounds__(kThreads)
     store(out + blockIdx.y * channels + column, sums[0][column_thread]);
 }
 
-// x [rows,channels] to out [chunks,channels]. The vectors of x and out have the same number of
-// elements, which is 16 bytes of x.
+// Sums x [rows,channels] to out [chunks,channels]. Vectors of x and out have the same number of
+// elements: 16 bytes of x, or one.
 template <typename X, typename Out, int kColumnThreads>
 void launch_column_sums(const X* x, Out* out, std::int64_t rows, std::int64_t channels,
                         std::int64_t rows_per_chunk, std::int64_t chunks, Stream stream) {

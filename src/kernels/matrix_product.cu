@@ -9,7 +9,7 @@
 namespace ddpm::kernels {
 namespace {
 
-constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // what cuBLAS wants on Hopper
+constexpr std::size_t kWorkspaceBytes = std::size_t{32} << 20;  // recommended by cuBLAS for Hopper
 
 void check(cublasStatus_t status, const char* what) {
   if (status != CUBLAS_STATUS_SUCCESS)
@@ -99,7 +99,7 @@ Preference prefer(const MatrixProduct& p) {
 
 std::int64_t matrix_product_workspace() { return static_cast<std::int64_t>(kWorkspaceBytes); }
 
-// cuBLASLt stores columns after each other, so it sees every matrix transposed:
+// cuBLASLt expects column-major matrices, so it sees every matrix transposed:
 // out^T [n,m] = b a^T + ..., with b^T [k,n] and a^T [k,m] in memory.
 void matrix_product(const MatrixProduct& p, Stream stream) {
   const Description description = describe(p);

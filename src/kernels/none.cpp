@@ -1,5 +1,5 @@
-// A program without a CUDA compiler has no kernels. Operators ask available() first, so nothing
-// else here is ever called.
+// Stand-ins for a program that is built without a CUDA compiler. Operators ask available() first,
+// so the functions that throw are never called.
 #include <stdexcept>
 
 #include "ddpm/kernels/adam.h"
@@ -24,7 +24,7 @@
 namespace ddpm::kernels {
 namespace {
 
-[[noreturn]] void none() { throw std::logic_error("this program has no kernels"); }
+[[noreturn]] void none() { throw std::logic_error("this program was built without CUDA kernels"); }
 
 }  // namespace
 

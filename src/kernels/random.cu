@@ -7,13 +7,13 @@ namespace ddpm::kernels {
 
 namespace {
 
-// In (0, 1): the 23 high bits of the word, centred, as base/random.h does it.
+// A number in (0, 1) from the 23 high bits of the word, plus half a unit, as in base/random.h.
 __device__ float unit_float(std::uint32_t word) {
   return (static_cast<float>(word >> 9) + 0.5f) * 0x1p-23f;
 }
 
-// Two normal numbers of two words (Box-Muller). The accurate functions: the CPU draws the same
-// noise.
+// Two normal numbers from two words (Box-Muller). It uses the accurate functions, so that the CPU
+// draws the same noise.
 __device__ float2 normal_pair(std::uint32_t word1, std::uint32_t word2) {
   constexpr float kTwoPi = 6.283185307179586f;
   const float radius = sqrtf(-2.0f * logf(unit_float(word1)));
@@ -22,7 +22,7 @@ __device__ float2 normal_pair(std::uint32_t word1, std::uint32_t word2) {
   return make_float2(radius * cosine, radius * sine);
 }
 
-// A thread makes the four elements of one Philox block. row_blocks = ceil(elements / 4).
+// A thread computes the four elements of one Philox block. row_blocks = ceil(elements / 4).
 __global__ void __launch_bounds__(kThreads)
     random_normal_kernel(float* __restrict__ out, std::int64_t samples, std::int64_t elements,
                          std::int64_t row_blocks, bool aligned, RandomSource source) {

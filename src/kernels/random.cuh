@@ -10,7 +10,7 @@
 
 namespace ddpm::kernels {
 
-// Philox4x32-10.
+// The generator Philox4x32-10.
 __device__ inline uint4 philox4x32_10(uint4 c, uint2 k) {
   constexpr std::uint64_t kMultiplier0 = 0xD2511F53;
   constexpr std::uint64_t kMultiplier1 = 0xCD9E8D57;
@@ -27,14 +27,14 @@ __device__ inline uint4 philox4x32_10(uint4 c, uint2 k) {
   return c;
 }
 
-// Key of row `row` of a tensor.
+// The key of row `row` of a tensor.
 __device__ inline RandomKey row_key(const RandomSource& source, std::int64_t row) {
   return {source.seed, static_cast<RandomStream>(source.stream),
           static_cast<std::uint64_t>(source.position[0]),
           static_cast<std::uint64_t>(source.position[1] + row)};
 }
 
-// Words of elements 4*block .. 4*block+3.
+// The words 4*block to 4*block+3.
 __device__ inline uint4 random_words(const RandomKey& key, std::uint32_t block) {
   const unsigned high_step = static_cast<unsigned>(key.step >> 32) & 0xFFu;
   const unsigned high_sample = static_cast<unsigned>(key.sample >> 32) & 0xFFu;
@@ -45,7 +45,7 @@ __device__ inline uint4 random_words(const RandomKey& key, std::uint32_t block) 
       counter, make_uint2(static_cast<unsigned>(key.seed), static_cast<unsigned>(key.seed >> 32)));
 }
 
-// Uniform in [0, bound), bound in [1, 2^32].
+// A uniform integer in [0, bound) from a random word; bound in [1, 2^32].
 __device__ inline std::int64_t word_below(std::uint32_t word, std::uint64_t bound) {
   return static_cast<std::int64_t>(word * bound >> 32);
 }

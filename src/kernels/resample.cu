@@ -7,12 +7,13 @@ namespace {
 
 // --- Filters -------------------------------------------------------------------------------------
 
-// Along one side, tap s of phase a sums the taps r of the 3-tap filter that meet its pixel:
+// Along one side, tap s of phase a is the sum of those taps r of the 3-tap filter that see the same
+// pixel. The taps r for s = 0 and s = 1 are:
 //   phase 0: {0}, {1, 2}     phase 1: {0, 1}, {2}
 __device__ bool meets(int phase, int tap, int r) { return (r > phase) == (tap == 1); }
 
-// A thread owns kWidth input channels of one filter. `folded` strides: tap c_in, filter 4 c_in,
-// phase c_out * 4 c_in.
+// A thread computes kWidth input channels of one filter. The strides of `folded` are c_in for a
+// tap, 4 c_in for a filter and c_out * 4 c_in for a phase.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     fold_kernel(const T* __restrict__ filters, T* __restrict__ folded, std::int64_t c_out,
@@ -69,12 +70,12 @@ __global__ void __launch_bounds__(kThreads)
 
 // --- Phases --------------------------------------------------------------------------------------
 
-// A vector of the large map: its number, and where its phase lies.
+// The place of a vector of the large map: its number in the pixel, and its number in `phases`.
 struct PhasePlace {
   std::int64_t channel_vector, phase_vector;
 };
 
-// `vectors`: of a pixel.
+// `vectors` is the number of vectors of a pixel.
 __device__ PhasePlace place_of(const PhaseShape& s, std::int64_t vectors, std::int64_t thread) {
   const std::int64_t channel_vector = thread % vectors;
   std::int64_t rest = thread / vectors;
@@ -102,7 +103,7 @@ __global__ void __launch_bounds__(kThreads)
   store(image + thread * kWidth, values);
 }
 
-// A thread owns a vector of `phases`, so that every one is written.
+// A thread computes one vector of `phases`, so that every vector is written.
 template <typename T, int kWidth>
 __global__ void __launch_bounds__(kThreads)
     split_kernel(const T* __restrict__ image, T* __restrict__ phases, PhaseShape s) {

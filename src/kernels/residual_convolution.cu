@@ -75,10 +75,10 @@ class Descriptor {
   cudnnBackendDescriptor_t descriptor_ = nullptr;
 };
 
-// Names of tensors in a graph.
+// The identifiers of tensors in a graph.
 enum Id : std::int64_t { kX = 1, kWeight, kResidual, kBias, kY, kSum, kSumAndResidual };
 
-using Sizes = std::array<std::int64_t, 4>;  // N, C, H, W; channels last in memory
+using Sizes = std::array<std::int64_t, 4>;  // N, C, H, W; memory is channels last
 
 Descriptor tensor(Id id, const Sizes& sizes) {
   const bool inside = id >= kSum;  // never written to memory, and not rounded
@@ -130,7 +130,8 @@ Descriptor add(const Descriptor& a, const Descriptor& b, const Descriptor& sum) 
   return std::move(operation).finalized();
 }
 
-// The order of operations that cuDNN has ready-made kernels for; others it compiles at run time.
+// cuDNN has ready-made kernels for this order of operations; for others it compiles kernels at run
+// time.
 Descriptor operation_graph(cudnnHandle_t handle, const ResidualConvolutionShape& s) {
   const Sizes in = {s.n, s.channels, s.height, s.width}, out = {s.n, s.outputs, s.height, s.width};
   const Descriptor x = tensor(kX, in), y = tensor(kY, out);
@@ -154,7 +155,8 @@ struct Plan {
   std::int64_t workspace = 0;  // bytes
 };
 
-// The first of cuDNN's proposals, best first, that it can do in a moderate workspace; or null.
+// The first of cuDNN's proposals (the best comes first) that works with at most kMostWorkspace
+// bytes; null if there is none.
 std::unique_ptr<Plan> make_plan(cudnnHandle_t handle, const ResidualConvolutionShape& shape) {
   constexpr std::size_t kProposals = 8;
   const Descriptor graph = operation_graph(handle, shape);
@@ -192,7 +194,7 @@ struct Less {
   }
 };
 
-// What one GPU has.
+// The cuDNN handle and plans of one GPU.
 struct Context {
   std::mutex mutex;
   cudnnHandle_t handle = nullptr;

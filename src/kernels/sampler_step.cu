@@ -6,12 +6,13 @@ namespace ddpm::kernels {
 
 namespace {
 
-// The registers at one element.
+// The values of the registers for one element.
 struct Element {
   float x, s, p, m0, m1, m2, m3, z;
 };
 
-// sum + coefficient * value; with a coefficient of 0 the value does not count, whatever it is.
+// sum + coefficient * value. If the coefficient is 0, the value is ignored, even if it is not
+// finite.
 __device__ float add_term(float sum, float coefficient, float value) {
   return coefficient == 0.0f ? sum : fmaf(coefficient, value, sum);
 }
@@ -32,7 +33,7 @@ __device__ float sum_of(const SamplerSum& c, const Element& e) {
   return sum;
 }
 
-// Comparisons and not fminf, fmaxf, which would hide an undefined number.
+// Uses comparisons, because fminf and fmaxf would replace an undefined number by a bound.
 __device__ float clip(float value, float minimum, float maximum) {
   return value < minimum ? minimum : value > maximum ? maximum : value;
 }
@@ -49,7 +50,7 @@ __device__ void store_if_any(float* pointer, std::int64_t first, const Floats<kW
   if (pointer != nullptr) store(pointer + first, values);
 }
 
-// kPlain: s, m1 to m3 and bounds are null, which leaves the traffic of x, p and z.
+// kPlain: s, m1 to m3 and bounds are null, so that only x, p and z are read or written.
 template <int kWidth, bool kPlain>
 __global__ void __launch_bounds__(kThreads)
     sampler_step_kernel(SamplerImages images, const SamplerRow* __restrict__ row) {

@@ -8,17 +8,17 @@ namespace ddpm::kernels {
 
 namespace {
 
-// Elements of a vector.
+// The number of elements of a vector.
 constexpr int kWidth = 8;
 
-// ---- Rows in registers: kLanes lanes a row, kVectors vectors a lane ----
+// ---- Rows in registers: kLanes lanes for each row, kVectors vectors for each lane ----
 
-// A row's elements in one lane: vector i of the lane is vector i * kLanes + lane of the row.
+// The elements of a row in one lane: vector i of the lane is vector i * kLanes + lane of the row.
 template <int kVectors>
 using RowPart = Floats<kVectors * kWidth>;
 
-// Where a group of kLanes lanes works. Groups beyond the last row compute on nothing and store
-// nothing, for all lanes of a warp must take part in its shuffles.
+// The place of a group of kLanes lanes. Groups after the last row compute too but store nothing,
+// because all lanes of a warp must take part in its shuffles.
 template <int kLanes>
 struct RowPlace {
   std::int64_t row;
@@ -69,7 +69,7 @@ __global__ void __launch_bounds__(kThreads)
   float largest = -INFINITY;
 #pragma unroll
   for (int i = 0; i < kElements; ++i) {
-    // Padding is made here and not when loading: infinity times a negative scale would turn around.
+    // Padding is set after the multiplication: a negative scale would turn -infinity to infinity.
     const bool inside = place.column(i / kWidth) < cols;
     part[i] = inside ? part[i] * scale : -INFINITY;
     largest = fmaxf(largest, part[i]);
@@ -105,7 +105,7 @@ __global__ void __launch_bounds__(kThreads)
   store_row<kLanes, kVectors>(dp, place, cols, gradient);
 }
 
-// ---- Rows of any length: a block a row, in several passes over memory ----
+// ---- Rows of any length: one block for each row, several passes over memory ----
 
 template <typename T>
 __global__ void __launch_bounds__(kThreads)
@@ -142,7 +142,7 @@ __global__ void __launch_bounds__(kThreads)
 
 // ---- Choice ----
 
-// Sizes of a row of registers, as a type that `dispatch_row` can hand on.
+// The shape of a row in registers, as a type that `dispatch_row` can pass to a function.
 template <int kLanesOfRow, int kVectorsOfLane>
 struct RowShape {
   static constexpr int kLanes = kLanesOfRow;
@@ -164,7 +164,7 @@ void dispatch_row(std::int64_t cols, Function&& function) {
     function(RowShape<32, 4>{});
 }
 
-// Blocks of a kernel that gives a row to each block.
+// The number of blocks of a kernel with one block for each row.
 unsigned row_blocks(std::int64_t rows) {
   if (rows > INT32_MAX) throw std::runtime_error("softmax: too many rows");
   return static_cast<unsigned>(rows);

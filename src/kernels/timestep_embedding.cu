@@ -8,7 +8,7 @@ namespace ddpm::kernels {
 
 namespace {
 
-// A thread makes one element. log_step = -log(10000) / divisor.
+// A thread computes one element. log_step = -log(10000) / divisor.
 template <typename Time>
 __global__ void __launch_bounds__(kThreads)
     timestep_embedding_kernel(const Time* __restrict__ t, float* __restrict__ out,
@@ -21,7 +21,7 @@ __global__ void __launch_bounds__(kThreads)
   const auto k = static_cast<float>(in_first_block ? column : column - half);
   const float angle = static_cast<float>(t[row * shape.t_stride]) * expf(k * log_step);
   float value = in_first_block == shape.cosine_first ? cosf(angle) : sinf(angle);
-  if (column >= 2 * half) value = 0.0f;  // the last one of an odd width
+  if (column >= 2 * half) value = 0.0f;  // the last element of an odd width
   out[thread_index()] = value;
 }
 
