@@ -26,7 +26,7 @@ double median(std::vector<double> values) {
   return values[values.size() / 2];
 }
 
-// Median seconds of one call, over windows that together last `seconds`.
+// The median of the seconds of one call, over windows that together last about `seconds`.
 double time_calls(torch::Device device, double seconds, const std::function<void()>& work) {
   constexpr int kWindows = 8;
   const auto timed = [&](int calls) {
@@ -44,7 +44,7 @@ double time_calls(torch::Device device, double seconds, const std::function<void
   return median(windows);
 }
 
-// Pixels do not matter for speed, except that they must not be equal.
+// The values of pixels do not matter for speed, but they must differ.
 ImageStore random_images(const DataConfig& data) {
   constexpr std::int64_t kCount = 4096;
   ImageStoreInfo info{.stored_height = data.height,
@@ -96,7 +96,7 @@ TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
   TrainingSpeed speed;
   const Stopwatch watch;
   Trainer trainer(config, images, runtime);
-  // The third step is recorded, the fourth is the first at full speed.
+  // On a GPU the third step records a graph, so the fourth is the first step at full speed.
   const int warm_up = runtime.device.is_cpu() ? 1 : 4;
   for (int i = 0; i < warm_up; ++i) trainer.step();
   static_cast<void>(trainer.totals());
@@ -111,7 +111,7 @@ TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
     trainer.step();
     speed.kernels = profiler.stop();
   }
-  static_cast<void>(trainer.totals());  // throws if what was timed is not a number
+  static_cast<void>(trainer.totals());  // throws if a gradient was not finite
   return speed;
 }
 
@@ -134,7 +134,7 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
       .condition = {.labels = zero_labels(config.model, count, runtime.device)}};
   const SamplerPlan plan = sampler_plan_for(config, {});
   SamplingSpeed speed;
-  // Steps are timed in windows, so that start-up counts for nothing.
+  // Steps are timed in windows, and start-up is not in any window.
   const std::size_t steps = plan.steps.size();
   if (steps < 2)
     throw ConfigError(format_text(

@@ -1,4 +1,4 @@
-// How fast this machine trains and samples a network, and what its limits are.
+// Measures how fast this machine trains and samples a network, and the limits of its hardware.
 #pragma once
 
 #include <cstdint>
@@ -10,7 +10,7 @@
 
 namespace ddpm {
 
-// What the hardware does at best, measured: the two ends of every performance argument.
+// The measured limits of the hardware, with which other speeds are compared.
 struct Ceilings {
   double matmul_tflops = 0;  // a large matrix product in the type the network computes with
   double copy_gbps = 0;      // a large copy within the device, bytes read plus bytes written
@@ -20,34 +20,37 @@ Ceilings measure_ceilings(const Runtime& runtime);
 struct TrainingSpeed {
   double images_per_second = 0;       // median over windows
   double step_milliseconds = 0;       // the same, for one optimiser step
-  double seconds_to_steady_step = 0;  // from construction of the network to the end of its first
-                                      // step at full speed
+  double seconds_to_steady_step = 0;  // from the start of construction of the trainer to the end of
+                                      // the first step at full speed
   double peak_memory_bytes = 0;
-  std::vector<KernelTime> kernels;  // of one step, if asked for
+  std::vector<KernelTime> kernels;  // of one step, if BenchOptions::kernels
 };
 
 struct SamplingSpeed {
   double evaluations_per_second = 0;  // images times steps, median over windows
   double step_milliseconds = 0;
   double peak_memory_bytes = 0;
-  std::vector<KernelTime> kernels;  // of one step, if asked for
+  std::vector<KernelTime> kernels;  // of one step, if BenchOptions::kernels
 };
 
 struct BenchOptions {
-  double seconds = 5;    // measured, after warm-up
+  double seconds = 5;    // duration of the measurement after warm-up
   bool kernels = false;  // profile one step
 };
 
-// `config` with the shape of its images in data.height, width and channels: what settings or source
-// say of it (known_shape in data/fit.h), else 3x32x32.
+// Returns `config` with the shape of its images in data.height, width and channels. The shape comes
+// from the settings or the source (known_shape in data/fit.h); what neither gives is 32x32 with 3
+// channels.
 Config with_image_shape(Config config);
 
-// Training steps on random images; `config` has their shape. Throws what training throws.
+// Measures training steps on random images, whose shape is in `config` (with_image_shape). Throws
+// what training throws.
 TrainingSpeed bench_training(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
-// Sampler steps of a fresh network, sampling.batch_size images at a time; the same for `config`.
-// Throws ConfigError if the process has a single step, since the first one is not timed.
+// Measures sampler steps of a new network with batch size sampling.batch_size; `config` has the
+// shape of the images. Throws ConfigError if the sampler has only one step, since the first is not
+// timed.
 SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                              const BenchOptions& options);
 
