@@ -1,9 +1,9 @@
-# Libraries that are not about diffusion. An installed one is taken first (Debian 12 and Ubuntu
-# 24.04 package them all, see scripts/setup.sh); otherwise pinned sources are fetched, unless
+# Finds the libraries except LibTorch. Installed libraries are preferred (Debian 12 and Ubuntu 24.04
+# have packages of all, see scripts/setup.sh); pinned sources of the others are downloaded, unless
 # DDPM_FETCH_DEPENDENCIES is OFF.
 include(FetchContent)
 
-# The compiler's and the system's own: never fetched.
+# These belong to the compiler or the system and are never downloaded.
 foreach(library Threads ZLIB OpenSSL)
   find_package(${library} QUIET)
   if(NOT ${library}_FOUND)
@@ -23,14 +23,14 @@ function(ddpm_dependency package minimum version url sha256)
     message(FATAL_ERROR "${package} >= ${minimum} is not installed. Run scripts/setup.sh, or "
                         "configure with -DDDPM_FETCH_DEPENDENCIES=ON to download it.")
   endif()
-  message(STATUS "${package}: ${version} (not installed, fetching its sources)")
+  message(STATUS "${package}: ${version} (not installed, downloading its sources)")
   set(CMAKE_CXX_CLANG_TIDY "")  # not our code
   FetchContent_Declare(${package} URL "${url}" URL_HASH SHA256=${sha256}
                        DOWNLOAD_EXTRACT_TIMESTAMP OFF)
   FetchContent_MakeAvailable(${package})
 endfunction()
 
-# Options of the fetched projects: no tests, nothing of theirs in our install tree.
+# Options of the downloaded projects: they build no tests and install nothing.
 set(CLI11_BUILD_TESTS OFF CACHE INTERNAL "")
 set(CLI11_BUILD_EXAMPLES OFF CACHE INTERNAL "")
 set(CLI11_INSTALL OFF CACHE INTERNAL "")
@@ -55,15 +55,16 @@ if(DDPM_BUILD_TESTS)
     8ad598c73ad796e0d8280b082cebd82a630d73e73cd3c70057938a6501bba5d7)
 endif()
 
-# ddpm::stb. Single headers without versions or package file; used as #include <stb_image.h>. The
-# pinned commit is Ubuntu 24.04's, the last package that still has stb_image_resize.h in its place.
+# ddpm::stb is a set of single headers without version numbers or a CMake package, used as #include
+# <stb_image.h>. The pinned commit is that of Ubuntu 24.04, the last package that still has
+# stb_image_resize.h in its place.
 find_path(DDPM_STB_INCLUDE_DIR stb_image_resize.h PATH_SUFFIXES stb)
 if(NOT DDPM_STB_INCLUDE_DIR)
   if(NOT DDPM_FETCH_DEPENDENCIES)
     message(FATAL_ERROR "stb is not installed. Run scripts/setup.sh, or configure with "
                         "-DDDPM_FETCH_DEPENDENCIES=ON to download it.")
   endif()
-  message(STATUS "stb: 5736b15 (not installed, fetching its sources)")
+  message(STATUS "stb: 5736b15 (not installed, downloading its sources)")
   FetchContent_Declare(stb
     URL https://github.com/nothings/stb/archive/5736b15f7ea0ffb08dd38af21067c314d6a3aae9.tar.gz
     URL_HASH SHA256=d00921d49b06af62aa6bfb97c1b136bec661dd11dd4eecbcb0da1f6da7cedb4c

@@ -1,7 +1,8 @@
-# `cmake --install`: a tree that may be moved and runs from any folder.
+# `cmake --install` writes a tree that can be moved and whose program runs from any folder.
 #
-# LibTorch (over a gigabyte) stays where it is and the program's RUNPATH names its folder; with
-# DDPM_BUNDLE_LIBTORCH=ON the needed libraries are copied to lib/ddpm instead, and RUNPATH is relative.
+# LibTorch (over a gigabyte) is not copied: the program's RUNPATH gives its folder. With
+# DDPM_BUNDLE_LIBTORCH=ON the needed libraries are copied to lib/ddpm instead, and RUNPATH is
+# relative.
 include(GNUInstallDirs)
 
 if(TARGET ddpm_main)
@@ -18,7 +19,7 @@ if(TARGET ddpm_main)
             DIRECTORIES "${TORCH_INSTALL_PREFIX}/lib"
             LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/ddpm")
   else()
-    # Not INSTALL_RPATH_USE_LINK_PATH: that leaves out folders below the source tree, such as .venv.
+    # INSTALL_RPATH_USE_LINK_PATH would leave out folders inside the source tree, such as .venv.
     set_target_properties(ddpm_main PROPERTIES INSTALL_RPATH "${TORCH_INSTALL_PREFIX}/lib")
     install(TARGETS ddpm_main)
   endif()

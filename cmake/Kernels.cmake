@@ -1,11 +1,12 @@
-# ddpm_kernels: the hand-written CUDA kernels (src/kernels), or their stand-in where there is no CUDA
+# ddpm_kernels: the hand-written CUDA kernels (src/kernels), or their stand-in if there is no CUDA
 # compiler or LibTorch is used without CUDA.
 #
-# Sets DDPM_WITH_KERNELS (0 or 1). The sources know nothing of LibTorch, so its flags stay away.
+# Sets DDPM_WITH_KERNELS (0 or 1). The sources do not use LibTorch, so they get none of its flags.
 set(DDPM_CUDA_ARCHITECTURES "" CACHE STRING
-    "GPU architectures to compile kernels for, as CMAKE_CUDA_ARCHITECTURES takes them; empty: the GPU of this machine, else all that the toolkit and the kernels know")
+    "GPU architectures to compile kernels for, in the format of CMAKE_CUDA_ARCHITECTURES; empty: that of this machine's GPU, or without a GPU all that both the toolkit and the kernels support")
 
-# What nvidia-smi says this machine has, "90a-real" for example; empty without a GPU.
+# The architectures of this machine's GPUs as nvidia-smi reports them, for example "90a-real"; empty
+# without a GPU.
 function(ddpm_native_architectures result)
   set(${result} "" PARENT_SCOPE)
   execute_process(COMMAND nvidia-smi --query-gpu=compute_cap --format=csv,noheader
@@ -21,7 +22,7 @@ function(ddpm_native_architectures result)
   set(${result} "${capabilities}" PARENT_SCOPE)
 endfunction()
 
-# Architectures from Ampere to Blackwell that this nvcc knows.
+# The architectures from Ampere to Blackwell that this nvcc supports.
 function(ddpm_portable_architectures result)
   execute_process(COMMAND "${CMAKE_CUDA_COMPILER}" --list-gpu-code OUTPUT_VARIABLE known ERROR_QUIET)
   set(list "")
@@ -54,8 +55,8 @@ else()
 endif()
 
 if(DDPM_WITH_KERNELS)
-  set(CMAKE_CUDA_ARCHITECTURES OFF)  # set by target below
-  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the compiler from PyPI comes without the static one
+  set(CMAKE_CUDA_ARCHITECTURES OFF)  # set for the target below
+  set(CMAKE_CUDA_RUNTIME_LIBRARY Shared)  # the compiler from PyPI has no static library
   enable_language(CUDA)
   find_package(CUDAToolkit REQUIRED)
   set(architectures "${DDPM_CUDA_ARCHITECTURES}")
@@ -72,7 +73,7 @@ if(DDPM_WITH_KERNELS)
   if(architectures MATCHES "90a")
     target_compile_definitions(ddpm_kernels PRIVATE DDPM_WITH_HOPPER=1)
   endif()
-  # The libraries that LibTorch itself loads, so that the process has each once.
+  # These are the libraries that LibTorch itself loads, so that the process loads each only once.
   foreach(library IN ITEMS cudart cublasLt)
     file(GLOB torch_library "${DDPM_TORCH_NVIDIA}/lib/lib${library}.so.*")
     if(torch_library)
@@ -82,7 +83,7 @@ if(DDPM_WITH_KERNELS)
       target_link_libraries(ddpm_kernels PUBLIC "CUDA::${library}")
     endif()
   endforeach()
-  # cuDNN's headers come with the wheel of LibTorch, and are optional.
+  # cuDNN's headers are in the packages that LibTorch's wheel needs. They are optional.
   cmake_path(GET TORCH_INSTALL_PREFIX PARENT_PATH packages)
   find_path(DDPM_CUDNN_INCLUDE cudnn.h HINTS "${packages}/nvidia/cudnn/include" ${CUDAToolkit_INCLUDE_DIRS})
   find_library(DDPM_CUDNN_LIBRARY NAMES libcudnn.so.9 cudnn HINTS "${packages}/nvidia/cudnn/lib")
@@ -91,9 +92,9 @@ if(DDPM_WITH_KERNELS)
     target_compile_definitions(ddpm_kernels PRIVATE DDPM_WITH_CUDNN=1)
     target_link_libraries(ddpm_kernels PUBLIC "${DDPM_CUDNN_LIBRARY}")
   else()
-    message(STATUS "cuDNN: no headers found, residuals are added in passes of their own")
+    message(STATUS "cuDNN: headers or library not found, residuals are added in separate passes")
   endif()
-  # Headers of LibTorch's CUDA parts want the toolkit's.
+  # The headers of LibTorch's CUDA parts include those of the toolkit.
   target_include_directories(ddpm_kernels SYSTEM PUBLIC ${CUDAToolkit_INCLUDE_DIRS})
   list(JOIN architectures ", " kernels_text)
 else()

@@ -1,14 +1,14 @@
-# ddpm::torch: LibTorch, without asking for a CUDA toolkit.
+# ddpm::torch: LibTorch, which is found even without a CUDA toolkit.
 #
-# Searched in this order: Torch_DIR or CMAKE_PREFIX_PATH; the first Python with a recent torch (.venv of
-# this source tree, then PATH); the system. Nothing is downloaded here: scripts/setup.sh does that.
+# The search order is: Torch_DIR or CMAKE_PREFIX_PATH; the first Python with a recent torch (.venv
+# of this source tree, then PATH); the system. Nothing is downloaded: scripts/setup.sh does that.
 #
 # Sets DDPM_WITH_CUDA (0 or 1), DDPM_LIBTORCH_VERSION ("2.11.0+cu130"), DDPM_CUDA_VERSION ("13.0",
 # or "no" for a CPU build) and TORCH_INSTALL_PREFIX.
 set(DDPM_LIBTORCH_MINIMUM 2.6)
 
-# The folders of TorchConfig.cmake of the Python packages `torch`, found without importing them
-# (which takes seconds).
+# Finds the folders of TorchConfig.cmake in the Python packages `torch` without importing them,
+# which would take seconds.
 function(ddpm_torch_of_python result)
   find_program(venv_python python3 PATHS "${PROJECT_SOURCE_DIR}/.venv/bin" NO_DEFAULT_PATH NO_CACHE)
   find_program(path_python NAMES python3 python NO_CACHE)
@@ -56,17 +56,17 @@ if(NOT Torch_FOUND)
   message(FATAL_ERROR
     "LibTorch >= ${DDPM_LIBTORCH_MINIMUM} is needed; ${seen}. Either let the script install it\n"
     "    ${PROJECT_SOURCE_DIR}/scripts/setup.sh\n"
-    "or name one you have:\n"
+    "or give the path of an installed one:\n"
     "    cmake -B build -DCMAKE_PREFIX_PATH=\"$(python3 -c 'import torch; print(torch.utils.cmake_prefix_path)')\"\n")
 endif()
 if(TORCH_CXX_FLAGS MATCHES "_GLIBCXX_USE_CXX11_ABI=0")
   message(FATAL_ERROR
     "The LibTorch in ${TORCH_INSTALL_PREFIX} was built with the old C++ ABI and cannot be linked "
     "with other libraries of this system. Run ${PROJECT_SOURCE_DIR}/scripts/setup.sh, which "
-    "installs one that fits, and configure again with an empty build folder.")
+    "installs a suitable one, and configure again with an empty build folder.")
 endif()
 
-# Full version and CUDA version, which only the Python part of a wheel names.
+# The full version and the CUDA version are only in the Python part of a wheel.
 set(DDPM_LIBTORCH_VERSION "${Torch_VERSION}")
 set(libtorch_cuda_version "yes")
 if(EXISTS "${TORCH_INSTALL_PREFIX}/version.py")
@@ -91,8 +91,9 @@ function(ddpm_machine_has_cuda result)
   endif()
 endfunction()
 
-# Why libtorch_cuda cannot be used, or empty. A wheel installed without its NVIDIA packages (what
-# scripts/setup.sh does on a machine without GPU) has the library but not what it depends on.
+# The reason why libtorch_cuda cannot be used, or empty. A wheel installed without its NVIDIA
+# packages (as scripts/setup.sh does on a machine without a GPU) has the library but not its
+# dependencies.
 function(ddpm_why_no_cuda result)
   if(NOT TARGET torch_cuda)
     set(${result} "this LibTorch is a CPU build" PARENT_SCOPE)
@@ -102,7 +103,7 @@ function(ddpm_why_no_cuda result)
   execute_process(COMMAND ldd "${TORCH_INSTALL_PREFIX}/lib/libtorch_cuda.so"
                   OUTPUT_VARIABLE libraries ERROR_QUIET)
   string(REGEX MATCHALL "[^ \t\n]+ => not found" missing "${libraries}")
-  list(FILTER missing EXCLUDE REGEX "^libcuda\\.so")  # the driver's own, absent on a build machine
+  list(FILTER missing EXCLUDE REGEX "^libcuda\\.so")  # of the driver; absent on some build machines
   if(missing)
     list(TRANSFORM missing REPLACE " => not found" "")
     list(REMOVE_DUPLICATES missing)
@@ -134,7 +135,7 @@ if(NOT cuda_reason)
 endif()
 
 # --- The target -------------------------------------------------------------------------------------
-# LibTorch's own `torch_library` would link CUDA always, and drags an empty MKL folder into RUNPATH.
+# LibTorch's own `torch_library` would always link CUDA and add an empty MKL folder to RUNPATH.
 add_library(ddpm_torch INTERFACE)
 add_library(ddpm::torch ALIAS ddpm_torch)
 target_include_directories(ddpm_torch SYSTEM INTERFACE ${TORCH_INCLUDE_DIRS})
@@ -143,14 +144,15 @@ target_compile_definitions(ddpm_torch INTERFACE
   $<TARGET_PROPERTY:torch_cpu,INTERFACE_COMPILE_DEFINITIONS>)
 set_target_properties(torch_cpu PROPERTIES INTERFACE_LINK_LIBRARIES "c10")
 if(DDPM_WITH_CUDA)
-  # Nothing refers to libtorch_cuda by symbol: it registers its kernels when it is loaded.
+  # The linker would drop libtorch_cuda, because no symbol of it is used: it registers its kernels
+  # when it is loaded.
   set_target_properties(torch_cuda PROPERTIES INTERFACE_LINK_LIBRARIES "c10_cuda;torch_cpu"
                                               INTERFACE_SYSTEM_INCLUDE_DIRECTORIES "")
   target_link_libraries(ddpm_torch INTERFACE -Wl,--no-as-needed torch_cuda -Wl,--as-needed)
 endif()
 target_link_libraries(ddpm_torch INTERFACE torch_cpu c10)
 
-# at::parallel_for is a template: compiled without OpenMP it is an ordinary loop. The library itself
+# at::parallel_for is a template: compiled without OpenMP it is an ordinary loop. The OpenMP library
 # is the one that LibTorch loads.
 find_package(OpenMP COMPONENTS CXX QUIET)
 if(OpenMP_CXX_FOUND)
@@ -160,7 +162,7 @@ else()
   message(STATUS "OpenMP: not found, some loops on the CPU will use one thread")
 endif()
 
-# Where the wheel's NVIDIA packages lie, beside torch; may not exist.
+# The folder of the wheel's NVIDIA packages, beside torch. It may not exist.
 cmake_path(GET TORCH_INSTALL_PREFIX PARENT_PATH DDPM_TORCH_NVIDIA)
 file(GLOB DDPM_TORCH_NVIDIA "${DDPM_TORCH_NVIDIA}/nvidia/cu[0-9]*")
 

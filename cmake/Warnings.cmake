@@ -1,8 +1,8 @@
-# ddpm::warnings: the warnings of our own code. Libraries are included as SYSTEM and stay silent.
+# ddpm::warnings: the warnings for our own code. Libraries are included as SYSTEM, without warnings.
 set(warnings
   -Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -Woverloaded-virtual -Wcast-align -Wunused
   -Wextra-semi -Wdouble-promotion -Wimplicit-fallthrough
-  -Wno-missing-field-initializers)  # options structs are written with the members that differ
+  -Wno-missing-field-initializers)  # structs of options set only the members that differ
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
   list(APPEND warnings -Wduplicated-cond -Wlogical-op)
   list(APPEND warnings -Wno-maybe-uninitialized)  # false alarms about std::optional at -O2 and above

@@ -1,8 +1,8 @@
 # cmake -DSOURCE_DIR=... -DOUTPUT=... -P write_git_revision.cmake
-# A source archive without .git gives "unknown"; local changes append "-dirty".
+# The revision is "unknown" without .git (a source archive) and ends in "-dirty" if files changed.
 set(revision "")
 if(EXISTS "${SOURCE_DIR}/.git")
-  # safe.directory: root may build a tree that belongs to somebody else.
+  # safe.directory is needed because root may build a tree that belongs to another user.
   execute_process(
     COMMAND git -c "safe.directory=*" -C "${SOURCE_DIR}" describe --always --dirty --abbrev=12
             --exclude=*
