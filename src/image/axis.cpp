@@ -28,9 +28,10 @@ std::vector<double> linear_ticks(double low, double high, int wanted) {
 // The ticks are these multiples of powers of ten: of every power or, over many decades, of every
 // second, third, ...
 std::vector<double> decade_ticks(double low, double high, std::initializer_list<double> factors) {
-  const double stride = std::ceil(std::log10(high / low) / 10);
+  const int stride = static_cast<int>(std::ceil(std::log10(high / low) / 10));
   std::vector<double> ticks;
-  for (double power = std::floor(std::log10(low)); power <= std::log10(high); power += stride)
+  for (int power = static_cast<int>(std::floor(std::log10(low))); power <= std::log10(high);
+       power += stride)
     for (const double factor : factors)
       if (const double tick = factor * std::pow(10.0, power); tick >= low && tick <= high)
         ticks.push_back(tick);

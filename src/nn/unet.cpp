@@ -164,7 +164,8 @@ torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& label
 
 torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
                                 const Condition& condition) {
-  const auto& [labels, dropout] = condition;
+  const torch::Tensor& labels = condition.labels;
+  const std::optional<ops::Draw>& dropout = condition.dropout;
   // Every block would activate the embedding before its projection, so it is done once here.
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {

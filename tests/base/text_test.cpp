@@ -30,7 +30,8 @@ TEST(Nearest, StaysSilentIfNothingIsNear) {
   EXPECT_EQ(nearest("optimizer", kNames), "");
   EXPECT_EQ(nearest("", kNames), "");
   EXPECT_EQ(nearest("xy", std::vector<std::string>{"ab"}), "");
-  EXPECT_EQ(nearest(std::string(10'000'000, 'a'), kNames), "");
+  const std::string long_text(10'000'000, 'a');  // NOLINT(bugprone-string-constructor): meant
+  EXPECT_EQ(nearest(long_text, kNames), "");
 }
 
 TEST(Nearest, PrefersTheFirstAmongEquals) {

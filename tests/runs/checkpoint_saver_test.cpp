@@ -14,7 +14,6 @@ namespace ddpm {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::contains;
 
 class CheckpointSaverTest : public ::testing::Test {
  protected:
