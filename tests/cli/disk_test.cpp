@@ -86,6 +86,9 @@ TEST_F(Disk, AVanishedFolderComesBack) {
 
 // A folder that may be read but not written, before the start and from some moment on.
 class ReadOnly : public Disk {
+ public:
+  ~ReadOnly() override { allow(checkpoints(), true), allow(folder_ / "runs", true); }
+
  protected:
   ReadOnly() {
     fs::permissions(folder_.path(), fs::perms(0755));
@@ -93,7 +96,6 @@ class ReadOnly : public Disk {
     if (::geteuid() == 0 && ::chown((folder_ / "runs").c_str(), testing::kNobody, 0) != 0)
       ADD_FAILURE() << "chown";
   }
-  ~ReadOnly() override { allow(checkpoints(), true), allow(folder_ / "runs", true); }
 
   static void allow(const fs::path& folder, bool writing) {
     std::error_code missing;

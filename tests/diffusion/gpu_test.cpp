@@ -23,6 +23,7 @@ struct Case {
   std::function<void(Config&)> change;
 };
 
+// NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
 void PrintTo(const Case& c, std::ostream* out) { *out << c.name; }
 
 class KernelSampling : public ::testing::TestWithParam<Case> {

@@ -48,8 +48,8 @@ TEST(InitializeValues, OnlyLastLayersStartNearZero) {
       EXPECT_EQ(largest, name.ends_with("bias") ? 0.0 : 1.0) << name;
       continue;
     }
-    const auto field = static_cast<double>(w.numel() / (w.size(0) * w.size(1)));
-    const double limit = std::sqrt(6 / (field * static_cast<double>(w.size(0) + w.size(1))));
+    const std::int64_t field = w.numel() / (w.size(0) * w.size(1));
+    const double limit = std::sqrt(6 / static_cast<double>(field * (w.size(0) + w.size(1))));
     const bool last = name.find("conv2.") != std::string::npos ||
                       name.find("to_out.") != std::string::npos || name == "conv_out.weight";
     last_layers += last;
