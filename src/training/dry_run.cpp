@@ -31,7 +31,7 @@ void dry_run(Config config) {
   TrainingTotals totals;
   double seconds = 0;
   explain_out_of_memory(prepared.runtime.device, micro_batch, [&] {
-    // The first step also pays for set-up; the second is like all others.
+    // The time of the first step includes set-up; the second step is like all others.
     for (int i = 0; i < 2; ++i)
       seconds = seconds_of([&] {
         trainer.step();

@@ -23,7 +23,7 @@ torch::Tensor OutlierLosses::observe(const torch::Tensor& loss) {
   const torch::Tensor distance = (value - mean_).masked_fill(~finite, 0);
   torch::Tensor stands_out = distance > limit;
 
-  // West (1979): the mean and variance with one more value of this weight; the first sets the mean.
+  // West (1979): adds a value of this weight to mean and variance. The first value sets the mean.
   count_.add_(finite);
   const torch::Tensor weight = count_.clamp(1, kWindow).reciprocal() * finite;
   const torch::Tensor counted = torch::minimum(distance, limit);

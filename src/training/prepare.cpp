@@ -17,12 +17,12 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
   for (const std::int64_t label : images.labels()) {
     if (label < 0)
       throw DataError(
-          "data: there are images without a class, which a class-conditional network needs for "
-          "each: labels beside the images, or a folder per class; or set model.class_embedding=none");
+          "data: some images have no class, but a class-conditional network needs one for each "
+          "image; add labels or a folder per class, or set model.class_embedding=none");
     if (label >= model.classes)
       throw ConfigError(format_text(
-          "config: model.classes = {}: there are images of class {}, counted from 0; set it to the "
-          "number of classes",
+          "config: model.classes = {}: there are images of class {}, counted from 0; set "
+          "model.classes to the number of classes",
           model.classes, label));
   }
 }
@@ -55,7 +55,7 @@ Prepared prepare(Config& config) {
   ImageStore images = load_data(config);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
-  log_info("network: {} parameters, {:.2f} GFLOP an evaluation", with_thousands(cost.parameters),
+  log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),
            2e-9 * cost.forward_macs);
   for (const std::string& line : settings_table(config)) log_info("  {}", line);
   return {runtime, std::move(images), cost};

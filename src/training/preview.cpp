@@ -13,7 +13,7 @@
 namespace ddpm {
 namespace {
 
-// Fewer steps than images get, and their variance.
+// Settings of a preview: training.sample_steps steps, and the variance chosen for that number.
 SamplingConfig quick(const Config& config) {
   SamplingConfig sampling = config.sampling;
   sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);

@@ -1,5 +1,5 @@
-// The grids of sampled images that a run makes as it goes, always from the same noise. Private to
-// this folder.
+// The grids of sampled images that a run makes during training, always from the same noise. Private
+// to this folder.
 #pragma once
 
 #include <filesystem>
@@ -17,7 +17,8 @@ class Preview {
   Preview(const Config& config, const Runtime& runtime);
 
   // Draws training.sample_count images with the averaged weights and writes them as one PNG file.
-  // `stop` is asked often. False, and no file, if it said yes. Throws IoError and DeviceError.
+  // `stop` is called after each sampling step; if it returns true, no file is written and the
+  // result is false. Throws IoError and DeviceError.
   bool write(Trainer& trainer, const std::filesystem::path& file,
              const std::function<bool()>& stop) const;
 

@@ -25,8 +25,8 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
           .data_fingerprint = prepared.images.fingerprint()};
 }
 
-// Takes a fresh trainer to where the run goes on: to the checkpoint, else to the weights to start
-// with, if there are any. Returns it.
+// Loads the checkpoint into a new trainer; without one, the initial weights, if there are any.
+// Returns the trainer.
 Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
                            const std::optional<fs::path>& checkpoint, const RunOptions& options) {
   if (checkpoint) {
@@ -37,15 +37,16 @@ Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
     log_info("starting from the weights of {} (SHA-256 {})", model->weights.string(),
              model->sha256);
   }
-  // Also of a run that died before its first checkpoint.
+  // A run that died before its first checkpoint may have left lines too.
   trim_metrics(directory.metrics(), trainer.steps_done());
   return trainer;
 }
 
-// The running job: the loop, and what it decides after each step.
+// The running job: the loop of steps, and what is done after each step.
 class Run {
  public:
-  // `checkpoint`: to continue from. `started`: since this process began its work.
+  // `checkpoint`: where to continue; none: a new run. `started`: runs since the call of
+  // run_training.
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
       const RunOptions& options, const std::optional<fs::path>& checkpoint,
       const Stopwatch& started)
@@ -85,7 +86,7 @@ class Run {
   RunCheckpoints checkpoints_;
 };
 
-// If training diverged, the message gets what a person needs to go on.
+// If training diverged, adds to the message what the user needs to continue.
 ExitCode Run::train() {
   try {
     run_steps();
@@ -93,7 +94,7 @@ ExitCode Run::train() {
     const std::optional<fs::path> good = checkpoints_.newest();
     throw NonFiniteError(format_text(
         "{}. {}{}. A smaller training.learning_rate, more training.warmup_steps or a smaller "
-        "training.clip_norm may help; training.on_nonfinite=skip leaves single steps out",
+        "training.clip_norm may help; training.on_nonfinite=skip skips single bad steps",
         error.what(), log_.recent_losses(),
         good ? "The last good checkpoint is " + good->string() : "There is no checkpoint yet"));
   }
@@ -115,7 +116,7 @@ void Run::after_step() {
   const auto due = [&](std::int64_t interval) {
     return last || trainer_.steps_done() % interval == 0;
   };
-  // The totals wait for the device, so that the clock is right whenever somebody looks at it.
+  // totals() waits for the device, so that the clock includes all steps when it is read.
   if (due(training_.log_every)) log_.add_line(trainer_.totals(), checkpoints_.held_seconds());
   if (log_.progress_due()) log_.show_progress(trainer_.totals());
   if (preview_ && due(training_.sample_every)) save_samples();
@@ -124,7 +125,7 @@ void Run::after_step() {
 
 void Run::save_samples() {
   log_.clear_progress();
-  static_cast<void>(trainer_.totals());  // waits
+  static_cast<void>(trainer_.totals());  // waits for the device
   log_.pause_clock();
   const Stopwatch drawing;
   const fs::path path = directory_.samples(trainer_.steps_done());
@@ -155,7 +156,7 @@ ExitCode Run::report_end() const {
 ExitCode run_training(Config config, const RunOptions& options) {
   const Stopwatch started;
   const RunDirectory directory(config);
-  // Before anything is looked up in a directory that exists: its checkpoints must not change.
+  // An existing directory is locked before its checkpoints are read, so that they do not change.
   std::optional<FileLock> lock = directory.lock_existing();
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;

@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-constexpr double kSecondsToRetry = 60;  // a checkpoint that could not be saved
+constexpr double kSecondsToRetry = 60;  // after a save that failed
 
 }  // namespace
 
@@ -48,7 +48,7 @@ bool RunCheckpoints::due() {
 // Copies the state and lets another thread do the rest.
 void RunCheckpoints::start() {
   log_.clear_progress();
-  const TrainingTotals now = trainer_.totals();  // waits for steps under way: no cost of saving
+  const TrainingTotals now = trainer_.totals();  // waits for steps, which is no cost of saving
   log_.pause_clock();
   const Stopwatch held;
   if (const auto result = saver_.wait()) report(*result);
@@ -67,8 +67,8 @@ void RunCheckpoints::start() {
   });
   held_seconds_ += held.seconds();
   log_debug(
-      "the save of step {} held training up for {:.3f} s, {:.3f} s of them until the one before "
-      "was written; saves so far: {:.3f} s",
+      "the save of step {} made training wait {:.3f} s, {:.3f} s of them until the previous save "
+      "was written; all saves so far: {:.3f} s",
       step, held.seconds(), waited, held_seconds_);
   begun_ = now;
   since_begun_ = {};
@@ -85,14 +85,14 @@ void RunCheckpoints::report(const SaveResult& result) {
   since_failure_ = Stopwatch();
   log_error(
       "the checkpoint of step {} could not be saved: {}. Training goes on; the next attempt "
-      "comes in a minute at the latest",
+      "follows within a minute",
       result.step, result.error);
 }
 
-// Somebody removed it. No save is under way.
+// Creates the run directory again after something removed it. No save may be running.
 void RunCheckpoints::bring_back_directory() {
   log_error(
-      "the run directory '{}' has vanished, with its checkpoints and metrics; it is made again",
+      "the run directory '{}' has vanished with its checkpoints and metrics; it is created again",
       directory_.path().string());
   saved_step_.reset();
   attempt([&] {
@@ -105,7 +105,7 @@ void RunCheckpoints::save_last() {
   if (const auto result = saver_.wait()) report(*result);
   start();
   const std::optional<SaveResult> result = saver_.wait();
-  if (!result) return;  // it was saved already
+  if (!result) return;  // the state was already saved
   if (result->saved()) return report(*result);
   const std::optional<fs::path> good = newest();
   throw CheckpointError(format_text(

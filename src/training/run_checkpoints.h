@@ -1,5 +1,5 @@
-// The checkpoints of a run: when one is due, how it is begun, and how it ended. Private to this
-// folder.
+// The checkpoints of a run: decides when one is due, starts saving it and reports the result.
+// Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -15,27 +15,27 @@
 
 namespace ddpm {
 
-// Copies the trainer's state between two steps and lets another thread write it. What cannot be
-// saved is reported and tried again; only the last checkpoint must succeed.
+// Copies the trainer's state between two steps and lets another thread write it. If a checkpoint
+// cannot be saved, the error is logged and another one is tried later; only the last must succeed.
 class RunCheckpoints {
  public:
   // The references must outlive this object. `environment` is written if the directory has to be
-  // made again. `saved_step`: of the checkpoint that the trainer was loaded from, if any.
+  // created again. `saved_step`: step of the checkpoint that the trainer was loaded from, if any.
   RunCheckpoints(const Config& config, const RunDirectory& directory, RunEnvironment environment,
                  Trainer& trainer, RunLog& log, std::optional<std::int64_t> saved_step);
 
-  // Reports the save that has ended and begins one if it is due: by steps, by time, after a failure
-  // or because somebody asked. Throws NonFiniteError as Trainer::snapshot does.
+  // Logs the result of a save that has ended, and starts one if it is due: by steps, by time, after
+  // a failure or because of SIGUSR1. Throws NonFiniteError as Trainer::snapshot does.
   void after_step();
 
-  // Saves the state as it is now, unless it is saved already, and waits. Throws NonFiniteError, and
-  // CheckpointError if it cannot be saved.
+  // Saves the present state, unless it is already saved, and waits. Throws NonFiniteError, and
+  // CheckpointError if the state cannot be saved.
   void save_last();
 
-  // The newest complete checkpoint, once the save under way has ended.
+  // Waits for a running save and returns the newest complete checkpoint.
   std::optional<std::filesystem::path> newest();
 
-  // Seconds that saves have held training up in this process.
+  // Seconds that training has waited for saves in this process.
   double held_seconds() const { return held_seconds_; }
 
  private:
@@ -49,12 +49,13 @@ class RunCheckpoints {
   RunEnvironment environment_;
   Trainer& trainer_;
   RunLog& log_;
-  std::optional<std::int64_t> saved_step_;  // of the newest complete checkpoint
-  TrainingTotals begun_;                    // when the last one was begun
+  std::optional<std::int64_t> saved_step_;  // step of the newest complete checkpoint
+  TrainingTotals begun_;                    // the totals when the last save began
   Stopwatch since_begun_;
-  std::optional<Stopwatch> since_failure_;  // of the last one, if it failed
+  std::optional<Stopwatch> since_failure_;  // set if the last save failed
   double held_seconds_ = 0;
-  CheckpointSaver saver_;  // last: destroyed first, it waits for the save, which uses the others
+  // The last member, so destroyed first: its destructor waits for a save, which uses the others.
+  CheckpointSaver saver_;
 };
 
 }  // namespace ddpm

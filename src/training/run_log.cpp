@@ -71,7 +71,7 @@ bool RunLog::progress_due() const {
 }
 
 void RunLog::show_progress(const TrainingTotals& now) {
-  // The loss is of the steps since the last line, or of the line itself if there is none yet.
+  // The loss is the mean since the last line, or that of the last line if no step followed it.
   double loss = now.mean_loss_since(logged_);
   if (std::isnan(loss) && !recent_losses_.empty()) loss = recent_losses_.back();
   progress_.update(static_cast<double>(trainer_.steps_done()),

@@ -17,38 +17,38 @@
 namespace ddpm {
 namespace {
 
-// For the GPU to write into at full speed, page-locked.
+// For a GPU the memory is page-locked, so that copies to it run at full speed.
 torch::Tensor allocate(const torch::Tensor& like, bool for_gpu) {
   const auto options = torch::TensorOptions().dtype(like.scalar_type());
   if (for_gpu) {
     try {
       return at::empty(like.sizes(), options.pinned_memory(true));
-    } catch (const c10::Error& error) {  // what may be locked is limited
-      log_warning("checkpoints are copied more slowly, without page-locked memory: {}",
+    } catch (const c10::Error& error) {  // the system limits page-locked memory
+      log_warning("no page-locked memory, so checkpoints are copied more slowly: {}",
                   error.what_without_backtrace());
     }
   }
   return at::empty(like.sizes(), options);
 }
 
-// Whether nobody else has the tensor or views its memory.
+// Whether no other tensor refers to this one or its memory.
 bool is_unused(const torch::Tensor& tensor) {
   if (tensor.use_count() > 1 || tensor.storage().use_count() > 1) return false;
-  // What another thread did with it before letting go has happened before what follows here.
+  // Reads by a thread that has just released the tensor happen before the writes that follow here.
   std::atomic_thread_fence(std::memory_order_acquire);
   return true;
 }
 
-// One pass over the memory. Whether all values are finite.
+// Copies and checks in one pass over the memory. Returns whether all values are finite.
 bool copy_on_cpu(const torch::Tensor& from, const torch::Tensor& to) {
-  constexpr std::int64_t kGrain = 1 << 16;         // floats, at least, for a thread
-  constexpr std::uint32_t kExponent = 0x7f800000;  // all of its bits: infinite or NaN
-  constexpr std::uint32_t kOne = 0x00800000;       // of the exponent's units
+  constexpr std::int64_t kGrain = 1 << 16;         // a thread copies at least this many floats
+  constexpr std::uint32_t kExponent = 0x7f800000;  // if all these bits are set: infinite or NaN
+  constexpr std::uint32_t kOne = 0x00800000;       // 1 in the exponent
   const float* source = from.const_data_ptr<float>();
   float* target = to.mutable_data_ptr<float>();
   std::atomic<bool> finite = true;
   at::parallel_for(0, from.numel(), kGrain, [&](std::int64_t begin, std::int64_t end) {
-    std::uint32_t carried = 0;  // into the place of the sign
+    std::uint32_t carried = 0;  // its sign bit is set if an exponent had all bits set
     for (std::int64_t i = begin; i < end; ++i) {
       carried |= (std::bit_cast<std::uint32_t>(source[i]) & kExponent) + kOne;
       target[i] = source[i];
@@ -64,7 +64,7 @@ bool copy_all_on_cpu(const std::vector<torch::Tensor>& from, const std::vector<t
   return finite;
 }
 
-// Queues everything and waits once. Least and greatest values are NaN where any value is.
+// Queues everything and waits once. If any value is NaN, so are the least and greatest values.
 bool copy_all_from_device(const std::vector<torch::Tensor>& from,
                           const std::vector<torch::Tensor>& to) {
   std::vector<torch::Tensor> extremes;

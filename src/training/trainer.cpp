@@ -30,7 +30,7 @@ std::vector<NamedTensor> optimizer_tensors(const ParameterLayout& layout, const 
   return tensors;
 }
 
-// Steps in a row whose gradient may be infinite or NaN before training has failed.
+// How many steps in a row may have an infinite or NaN gradient before training fails.
 std::int64_t tolerated_bad_steps(const TrainingConfig& training) {
   return training.on_nonfinite == OnNonfinite::kSkip ? training.max_skipped_steps : 0;
 }
@@ -54,7 +54,7 @@ BatchRequest batch_request(const Config& config, std::int64_t rows) {
           .range = config.data.range};
 }
 
-// Of a network that predicts its variance.
+// The hybrid loss, if the network predicts its variance.
 std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device) {
   if (!config.model.predicts_variance) return std::nullopt;
   const double minimum = config.data.range == PixelRange::kUnit ? 0 : -1;
@@ -160,7 +160,7 @@ void Trainer::update_weights(const ops::AdamSchedule& schedule) {
   poison_.masked_fill_(bad_in_a_row_ > tolerated_bad_steps(config_.training),
                        std::numeric_limits<float>::quiet_NaN());
   norm_.copy_(norm + poison_);
-  // What is no number leaves the step out.
+  // A norm of NaN skips the step.
   if (outliers_)
     norm_.masked_fill_(outliers_->observe(loss_), std::numeric_limits<float>::quiet_NaN());
   ops::adam_step(state_, gradients_, norm_, schedule, adam_options());
@@ -195,8 +195,8 @@ TrainingTotals Trainer::totals() const {
     const std::int64_t step = first_step_ + live + 1;
     const std::int64_t tolerated = tolerated_bad_steps(config_.training);
     throw NonFiniteError(format_text(
-        "step {} (learning rate {:.3g}): the gradient is not finite{}; the weights were not "
-        "changed by it nor after it",
+        "step {} (learning rate {:.3g}): the gradient is not finite{}; this step and later ones "
+        "did not change the weights",
         step, learning_rate(config_.training, step),
         tolerated > 0 ? format_text(", nor was it in the {} steps before", tolerated) : ""));
   }
@@ -214,7 +214,7 @@ TrainerSnapshot Trainer::snapshot() {
   // A finite gradient can still overflow a weight.
   if (!copies)
     throw NonFiniteError(
-        format_text("after step {} (learning rate {:.3g}) weights or moments are not finite",
+        format_text("after step {} (learning rate {:.3g}), weights or moments are not finite",
                     steps_done_, learning_rate(config_.training, steps_done_)));
   return {.model = layout().views(copies->at(0)),
           .optimizer = optimizer_tensors(layout(), copies->at(1), copies->at(2)),
@@ -239,7 +239,7 @@ void Trainer::load(const std::filesystem::path& folder) {
                optimizer_tensors(layout(), state_.exp_avg, state_.exp_avg_sq));
   if (averages()) {
     const std::filesystem::path ema = folder / "ema.safetensors";
-    // Averaging may be switched on later; it then starts from the weights.
+    // Averaging may have been switched on since the save; it then starts from the weights.
     if (std::filesystem::exists(ema) || state.config.training.ema_decay > 0)
       load_tensors(SafetensorsFile(ema), layout().views(state_.average));
     else

@@ -1,4 +1,4 @@
-// Losses that stand out from those of the steps before, told on the device, without waiting for it.
+// Finds losses far above those of recent steps, on the device, without waiting for it.
 #pragma once
 
 #include <torch/types.h>
@@ -9,33 +9,34 @@
 
 namespace ddpm {
 
-// A running mean and variance of the losses. While fewer than kWindow were seen they are those of
-// all of them and nothing stands out; from then on a new loss counts for 1 / kWindow. One that
-// stands out counts as if it were at the limit, so that a lasting change is soon the usual, and a
-// single one is not. After "skip-step" optimisers (OLMo et al., "2 OLMo 2 Furious", 2024), with
-// an exponential window in place of a list.
+// Keeps a running mean and variance of the losses. The first kWindow losses have equal weight and
+// none is an outlier; after them a new loss has weight 1 / kWindow. An outlier counts as if it were
+// at the limit: a lasting change soon becomes normal, but a single outlier changes little. The idea
+// is that of "skip-step" optimisers (OLMo et al., "2 OLMo 2 Furious", 2024), with an exponential
+// window instead of a list.
 class OutlierLosses {
  public:
   static constexpr std::int64_t kWindow = 128;
 
-  // Losses stand out beyond the mean by more than `sigmas` > 0 standard deviations.
+  // A loss is an outlier if it is more than `sigmas` > 0 standard deviations above the mean.
   OutlierLosses(double sigmas, torch::Device device);
   OutlierLosses(const OutlierLosses&) = delete;
   OutlierLosses& operator=(const OutlierLosses&) = delete;
   OutlierLosses(OutlierLosses&&) = default;
 
-  // Whether this loss (a scalar on the device) stands out: a boolean scalar. Takes it into account;
-  // one that is not finite neither stands out nor counts. May be recorded (ops/replay.h).
+  // Returns whether this loss (a scalar on the device) is an outlier, as a boolean scalar, and adds
+  // it to the statistics. A loss that is not finite is no outlier and is not added. The work may be
+  // recorded (device/replay.h).
   torch::Tensor observe(const torch::Tensor& loss);
 
-  // All that it knows. Waits for the device.
+  // Everything that has to be saved. statistics() waits for the device.
   LossStatistics statistics() const;
   void set_statistics(const LossStatistics& statistics);
 
  private:
   double sigmas_;
   torch::Tensor state_;                    // float64 [3]
-  torch::Tensor count_, mean_, variance_;  // views of it
+  torch::Tensor count_, mean_, variance_;  // views of state_
 };
 
 }  // namespace ddpm

@@ -1,4 +1,4 @@
-// One training run: the trainer with everything around it that a job of several days needs.
+// One training run: the trainer, and the checkpoints, logs and previews that a long job needs.
 #pragma once
 
 #include <filesystem>
@@ -14,26 +14,27 @@
 namespace ddpm {
 
 struct RunOptions {
-  // How an existing run directory is met. Neither: it must be empty or absent.
+  // Without `resume` and `overwrite` the run directory must be empty or absent.
   std::optional<std::string>
       resume;  // "auto": continue if there is a checkpoint, else start; "latest"; or a path
-  std::optional<ModelFile> start;  // weights to begin with, unless a checkpoint is continued
-  MissingTensors missing = MissingTensors::kRefuse;  // of tensors of `start`
+  std::optional<ModelFile> start;  // initial weights; ignored if a checkpoint is continued
+  MissingTensors missing = MissingTensors::kRefuse;  // what to do if `start` lacks tensors
   bool overwrite = false;                            // delete an earlier run of that name
-  double max_minutes = 0;                            // save and end after so long; 0: no limit
+  double max_minutes = 0;                            // save and end after this time; 0: no limit
   ProgressStyle progress = ProgressStyle::kPlain;
   std::string command_line;  // for environment.json
 };
 
 // Trains as `config` says and fills the run directory (docs/formats.md). Returns kSuccess, also
-// when max_minutes are over, or the code of the signal that stopped it, with a checkpoint saved.
-// A checkpoint, preview or metrics line that cannot be written is reported, and training goes on;
-// if it is the last checkpoint, CheckpointError is thrown. Throws the errors of its parts;
-// NonFiniteError and DeviceError name the last good checkpoint. Prints the paths of what it made to
-// standard output.
+// when max_minutes are over, or the code of the signal that stopped it; a checkpoint is saved in
+// each case. If a checkpoint, preview or metrics line cannot be written, the error is logged and
+// training goes on; if it is the last checkpoint, CheckpointError is thrown. Throws the errors of
+// its parts; NonFiniteError and DeviceError name the last good checkpoint. Prints the path of the
+// run directory to standard output.
 ExitCode run_training(Config config, const RunOptions& options);
 
-// What training would take, from one real step: parameters, memory, disk and time. Writes no file.
+// Prints what training would need, measured in a real step: parameters, memory, disk and time.
+// Writes no file.
 void dry_run(Config config);
 
 }  // namespace ddpm

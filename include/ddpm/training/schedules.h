@@ -4,12 +4,12 @@
 
 namespace ddpm {
 
-// Rate of step `step`, counted from 1: linear warm-up rate * step / warmup_steps, then constant, or
-// a cosine from the full rate after the warm-up to zero at training.steps.
+// The learning rate of step `step`, counted from 1: a linear warm-up rate * step / warmup_steps,
+// then constant, or a cosine from the full rate after the warm-up to zero at training.steps.
 double learning_rate(const TrainingConfig& config, std::int64_t step);
 
-// Decay of the moving average at update n = 0, 1, ...: ema_decay, with warm-up min(ema_decay, (1 +
-// n) / (10 + n)).
+// The decay of the moving average at update n = 0, 1, ...: ema_decay, or with warm-up
+// min(ema_decay, (1 + n) / (10 + n)).
 double ema_decay(const TrainingConfig& config, std::int64_t update);
 
 }  // namespace ddpm

@@ -1,4 +1,5 @@
-// A trainer's state in host memory: what a checkpoint is written from while training goes on.
+// A copy of a trainer's state in host memory, from which a checkpoint is written while training
+// goes on.
 #pragma once
 
 #include <torch/types.h>
@@ -12,24 +13,24 @@
 
 namespace ddpm {
 
-// Stays as it is while training goes on.
+// Later training steps do not change it.
 struct TrainerSnapshot {
   std::vector<NamedTensor> model, optimizer;
-  std::vector<NamedTensor> ema;  // none: no averaging
+  std::vector<NamedTensor> ema;  // empty: no averaging
   TrainingState state;
 };
 
-// Writes model, ema and optimizer .safetensors and state.json into an existing folder. Throws
-// IoError.
+// Writes model.safetensors, ema.safetensors, optimizer.safetensors and state.json into an existing
+// folder. Throws IoError.
 void write_snapshot(const TrainerSnapshot& snapshot, const std::filesystem::path& folder);
 
-// Copies flat buffers to the host. What they are copied into is allocated once and used again: new
-// memory would cost more than the copy (page faults on a CPU, page-locking for a GPU).
+// Copies flat buffers to the host. The memory of the copies is allocated once and reused, because
+// new memory would cost more than the copy (page faults on a CPU, page-locking for a GPU).
 class HostCopies {
  public:
-  // Copies of float32 tensors of one device, contiguous and of one dimension; each time as many and
-  // as long. Nothing if a value is not finite. Waits for the device once. A copy that anybody still
-  // views is not overwritten: the next one then gets memory of its own.
+  // Copies contiguous float32 tensors of one dimension on one device; their number and sizes are
+  // the same in every call. Returns nothing if a value is not finite. Waits for the device once. A
+  // copy that is still in use is not overwritten; new memory is allocated instead.
   std::optional<std::vector<torch::Tensor>> copy(const std::vector<torch::Tensor>& buffers);
 
  private:

@@ -1,4 +1,5 @@
-// Training, written once for every device: the algorithm of Ho et al. on flat parameter buffers.
+// Training, with the same code for every device: the algorithm of Ho et al. on flat parameter
+// buffers.
 #pragma once
 
 #include <torch/types.h>
@@ -26,55 +27,59 @@
 
 namespace ddpm {
 
-// What this process has trained so far.
+// The steps that this process has made so far.
 struct TrainingTotals {
   std::int64_t steps = 0;
-  std::int64_t skipped = 0;  // of these, left out: gradient not finite, or loss an outlier
-  double loss_sum = 0;       // over the others, of the mean loss of each batch
-  double gradient_norm = 0;  // of the last step: Euclidean, before clipping; NaN if left out
+  std::int64_t skipped = 0;  // steps left out: gradient not finite, or loss an outlier
+  double loss_sum = 0;       // sum of the mean losses of the batches of the other steps
+  double gradient_norm = 0;  // last step's Euclidean norm before clipping; NaN if left out
 
-  // Mean loss of the steps since `before`; NaN if there were none.
+  // The mean loss of the steps since `before` that were not left out; NaN if there were none.
   double mean_loss_since(const TrainingTotals& before) const;
 };
 
 // Owns network, optimiser state and moving average. Everything random is a function of (seed, step,
-// position in the batch), so the state to save is the buffers and two counters.
+// position in the batch), so only the buffers, two counters and the statistics of the losses need
+// to be saved.
 //
-// Of k processes, rank r computes rows [r B/k, (r+1) B/k) of each batch of B = training.batch_size
-// images, in its own micro-batches. Its loss and gradient are divided by k, so that those of all
-// ranks add up to the batch's. Nobody adds them up yet: each rank updates its weights with its own.
+// With k processes, rank r computes rows [r B/k, (r+1) B/k) of each batch of B =
+// training.batch_size images, in its own micro-batches. It divides its loss and gradient by k, so
+// that the sum over all ranks is that of the batch. This sum is not computed yet: each rank updates
+// its weights with its own gradient.
 class Trainer {
  public:
-  // A fresh network. `config` is valid and its data section describes `images`, which must outlive
-  // the trainer. Throws ConfigError unless a batch splits evenly into the micro-batches of all
-  // processes.
+  // Initialises a new network. `config` must be valid, and its data section must describe `images`,
+  // which must outlive the trainer. Throws ConfigError unless a batch splits evenly into the
+  // micro-batches of all processes.
   Trainer(const Config& config, const ImageStore& images, const Runtime& runtime, World world = {});
 
-  // One optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam, average. On
-  // a GPU the step is queued and may still be under way when this returns.
+  // Makes one optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam,
+  // average. On a GPU the step is queued and may still be running when this returns.
   void step();
 
-  // Waits for all steps. Throws NonFiniteError if the gradient of one was not finite, or of more in
-  // a row than training.on_nonfinite lets pass; from the first of these on no weight has changed.
+  // Waits for all steps. Throws NonFiniteError if the gradient of a step was not finite, or with
+  // training.on_nonfinite = skip, those of more than max_skipped_steps in a row; no weight has
+  // changed since the first of these.
   TrainingTotals totals() const;
 
   std::int64_t steps_done() const { return steps_done_; }
   std::int64_t images_seen() const { return images_seen_; }
   const ParameterLayout& layout() const { return network_.layout(); }
 
-  // A copy of the state, in memory that is used again when nobody has the copy any more. Throws as
-  // totals() does, and NonFiniteError if any of it is not finite: such a state is never saved.
+  // Copies the state. The memory is reused when the copy is no longer in use. Throws as totals()
+  // does, and NonFiniteError if a value is not finite: such a state is never saved.
   TrainerSnapshot snapshot();
 
   // Restores exactly the state that write_snapshot wrote. Throws CheckpointError if anything is
   // missing or does not fit, and IoError.
   void load(const std::filesystem::path& folder);
 
-  // Starts from the weights of another model: step 0, no moments, the average equal to the weights.
+  // Starts from the weights of another model: step 0, moments 0, the average equal to the weights.
   // Throws CheckpointError as load_tensors does.
   void start_from(const TensorSet& tensors, MissingTensors missing);
 
-  // Calls `use(network)` with the averaged weights in place (the raw ones where averaging is off).
+  // Calls `use(network)` with the averaged weights in the network, or the raw ones without
+  // averaging.
   template <class Use>
   void with_average_weights(const Use& use);
 
@@ -88,7 +93,7 @@ class Trainer {
 
   Config config_;
   World world_;
-  std::int64_t rows_;  // of a micro-batch
+  std::int64_t rows_;  // images of a micro-batch
   std::string data_fingerprint_;
   torch::Device device_;
   BoundNetwork<UNet> network_;
@@ -96,23 +101,24 @@ class Trainer {
   DenoiseModel model_;
   BatchSource batches_;
 
-  // Flat buffers of layout(). state_.weights is float32; weights_ is what the network computes with:
-  // the same buffer in float32, state_.copy in bf16.
+  // Flat buffers of layout(). state_.weights is float32. The network computes with weights_, which
+  // is the same buffer with float32 and state_.copy with bf16.
   ops::AdamState state_;
   torch::Tensor weights_, gradients_;
 
-  // What changes from step to step, and the parts of a step, which a GPU records and replays.
+  // The numbers that change from step to step, and the parts of a step, which a GPU records and
+  // replays.
   StepInputs inputs_;
   Replay first_backward_, next_backward_, update_;
 
-  // On the device, so that no step waits for the host: the totals; steps in a row whose gradient
-  // was not finite; the last gradient's norm, and what is added to it: nothing, or NaN for good
-  // once those were too many.
+  // These are on the device, so that no step waits for the host: the totals; how many of the last
+  // steps in a row had a gradient that was not finite; the last gradient's norm; and poison_, which
+  // is added to the norm: 0, or NaN for ever once there were too many such steps.
   torch::Tensor loss_, loss_sum_, sound_steps_, live_steps_, bad_in_a_row_, norm_, poison_;
 
   std::optional<OutlierLosses> outliers_;  // with training.skip_outliers
   HostCopies host_copies_;
-  std::int64_t first_step_ = 0;  // where this process began
+  std::int64_t first_step_ = 0;  // the step at which this process began
   std::int64_t steps_done_ = 0;
   std::int64_t images_seen_ = 0;
 };
