@@ -43,7 +43,7 @@ void Generator::make_step(const ops::SamplerStep& step, const RandomKey& noise) 
   registers_.p =
       predictor_(needs_.scaled_input ? registers_.x * row[1] : registers_.x, times, condition_);
   ops::sampler_step(registers_, step, plan_.switches, row);
-  registers_.p = registers_.z = torch::Tensor();  // the next evaluation can use their memory
+  registers_.p = registers_.z = torch::Tensor();  // frees memory for the next evaluation
 }
 
 void Generator::set_condition(const Condition& condition) {

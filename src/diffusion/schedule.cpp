@@ -10,7 +10,7 @@
 namespace ddpm {
 namespace {
 
-// count values from first to last, both included.
+// Returns `count` values from first to last, both included.
 std::vector<double> linspace(double first, double last, std::int64_t count) {
   std::vector<double> values(static_cast<std::size_t>(count), first);
   for (std::size_t i = 1; i < values.size(); ++i)
@@ -60,8 +60,9 @@ std::vector<double> make_betas(const DiffusionConfig& config) {
   return {};
 }
 
-// Lin et al., "Common Diffusion Noise Schedules and Sample Steps are Flawed", algorithm 1: the
-// roots of alpha_bar, shifted so that the last is 0, scaled so that the first is what it was.
+// Makes the last alpha_bar 0: sqrt(alpha_bar) is shifted so that its last value is 0, then scaled
+// so that its first value is as before. Lin et al., "Common Diffusion Noise Schedules and Sample
+// Steps are Flawed", algorithm 1.
 void end_in_noise(std::vector<double>& betas, std::vector<double>& alpha_bars) {
   const double first = std::sqrt(alpha_bars.front()), last = std::sqrt(alpha_bars.back());
   for (double& alpha_bar : alpha_bars) {
@@ -76,7 +77,7 @@ std::int64_t round_to_even(double value) {
   return static_cast<std::int64_t>(std::nearbyint(value));
 }
 
-// Timestep of step i, see time_grid.
+// The timestep of sampling step i, counted from 0; see time_grid.
 std::int64_t grid_time(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
                        std::int64_t offset, std::int64_t i) {
   const auto total = static_cast<double>(timesteps), count = static_cast<double>(steps);
@@ -116,15 +117,15 @@ std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, 
                                     std::int64_t offset) {
   if (steps < 1 || steps > timesteps)
     throw ConfigError(format_text(
-        "{} sampling steps: between 1 and the {} steps of the diffusion process are possible",
+        "{} sampling steps: the number must be between 1 and {}, the timesteps of the process",
         steps, timesteps));
   std::vector<std::int64_t> grid;
   for (std::int64_t i = 0; i < steps; ++i)
     grid.push_back(grid_time(timesteps, steps, spacing, offset, i));
   if (grid.front() >= timesteps)
     throw ConfigError(format_text(
-        "sampling.steps_offset = {}: {} steps would begin at timestep {}, and the last one of the "
-        "process is {}; make fewer steps, or set sampling.steps_offset=0",
+        "sampling.steps_offset = {}: {} steps would begin at timestep {}, but the last timestep of "
+        "the process is {}; use fewer steps, or set sampling.steps_offset=0",
         offset, steps, grid.front(), timesteps - 1));
   return grid;
 }

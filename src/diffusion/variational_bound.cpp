@@ -17,9 +17,9 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
   return table.index_select(0, t).view({-1, 1, 1, 1});
 }
 
-// x0 - predicted x0, as a multiple of prediction - target: with x = signal x0 + sigma e both follow
-// from the same x, so that it falls out. Going by way of x would subtract numbers of the size 1 /
-// signal.
+// The factor f in x0 - predicted x0 = f * (prediction - target). Both images are computed from the
+// same x = signal x0 + sigma e, so x cancels. Computing them from x would subtract numbers of size
+// 1 / signal.
 double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction prediction) {
   const double alpha_bar = schedule.alpha_bar(t);
   switch (prediction) {
@@ -33,7 +33,7 @@ double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction 
   return 0;
 }
 
-// Half of 1 + tanh, by its equal that keeps small values exact.
+// Computes (1 + tanh(y)) / 2 as sigmoid(2 y), which is exact for small results.
 torch::Tensor normal_cdf(const torch::Tensor& x) {
   const double scale = 2 * std::sqrt(2 * std::numbers::inv_pi);
   return torch::sigmoid(scale * (x + 0.044715 * x * x * x));
@@ -43,8 +43,8 @@ torch::Tensor safe_log(const torch::Tensor& probability) {
   return probability.clamp_min(1e-12).log();
 }
 
-// KL divergence, nats, of a Gaussian from one with another mean and a log variance that is less by
-// `excess`; the two are nearly equal for most timesteps.
+// KL(p || q) of two Gaussians in nats. `difference` is that of the means; q has `log_variance`, and
+// the log variance of p is less by `excess`. expm1, as excess is nearly 0 for most timesteps.
 torch::Tensor gaussian_divergence(const torch::Tensor& difference, const torch::Tensor& excess,
                                   const torch::Tensor& log_variance) {
   return 0.5 * (excess + torch::expm1(-excess) + difference.square() * torch::exp(-log_variance));
@@ -57,7 +57,7 @@ torch::Tensor discretized_log_likelihood(const torch::Tensor& pixels, const torc
                                          double maximum) {
   const double half_value = (maximum - minimum) / 510;
   const torch::Tensor inverse_std = torch::exp(-log_std);
-  // By symmetry on the lower side, where differences of the distribution function are exact.
+  // By symmetry the lower side is used, where differences of the distribution function are exact.
   const torch::Tensor distance = -centered.abs();
   const torch::Tensor between = normal_cdf(inverse_std * (distance + half_value)) -
                                 normal_cdf(inverse_std * (distance - half_value));
@@ -73,7 +73,7 @@ VariationalBound::VariationalBound(const NoiseSchedule& schedule, torch::Device 
     : minimum_(minimum), maximum_(maximum) {
   std::vector<double> small, span, mean;
   for (std::int64_t t = 0; t < schedule.timesteps(); ++t) {
-    // The variance of the last transition is 0; it gets that of the one before.
+    // The posterior variance at t = 0 is 0, so that of t = 1 is used.
     const std::int64_t of = std::min(std::max<std::int64_t>(t, 1), schedule.timesteps() - 1);
     const double variance = of == 0 ? schedule.beta(0) : posterior(schedule, of, of - 1).variance;
     small.push_back(std::log(variance));
@@ -92,7 +92,7 @@ torch::Tensor VariationalBound::terms(const torch::Tensor& x0, const torch::Tens
   const torch::Tensor excess = (range + 1) / 2 * per_image(log_span_, t);
   const torch::Tensor log_variance = per_image(log_small_, t) + excess;
   const torch::Tensor difference = per_image(mean_by_error_, t) * error;
-  // At t = 0 the true mean is the image.
+  // At t = 0 the true mean is the image, so `difference` is pixel - mean.
   const torch::Tensor likelihood =
       discretized_log_likelihood(x0, difference, 0.5 * log_variance, minimum_, maximum_);
   const torch::Tensor divergence = gaussian_divergence(difference, excess, log_variance);

@@ -1,5 +1,5 @@
-// The training objective: a network that predicts the noise in a corrupted image, or what is as
-// good.
+// The training objective: a network predicts the noise in a corrupted image, or its velocity or the
+// clean image.
 #pragma once
 
 #include <torch/types.h>
@@ -14,13 +14,13 @@
 namespace ddpm {
 
 // (x_t [N,C,H,W], t [N] in timesteps, int64 or float32, condition) -> prediction [N,C,H,W], or
-// [N,2C,H,W] whose second half is about the variance. Any callable will do: a network, a closed form
-// in a test.
+// [N,2C,H,W] whose second half is about the variance. It can be any callable, such as a network or,
+// in a test, a formula.
 using Predictor = std::function<torch::Tensor(const torch::Tensor& x, const torch::Tensor& t,
                                               const Condition& condition)>;
 
-// What a network that predicts its variance is trained with besides: `weight` times the bound,
-// which is estimated by T times the term of one timestep.
+// An additional loss for a network that predicts its variance: `weight` times the variational
+// bound, which is estimated as T times the term of one timestep.
 struct HybridLoss {
   VariationalBound bound;
   double weight = 0.001;  // lambda of Nichol and Dhariwal
@@ -29,18 +29,19 @@ struct HybridLoss {
 // Couples a predictor with a diffusion process.
 class DenoiseModel {
  public:
-  // Tables are kept in float32 on `device`. `hybrid`: of a predictor of twice the channels.
+  // Tables are kept in float32 on `device`. With `hybrid` the predictor must return 2C channels.
   DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
                Prediction prediction = Prediction::kNoise,
                std::optional<HybridLoss> hybrid = std::nullopt);
 
-  // q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise. t: [N] int64.
+  // Returns x_t by q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise.
+  // t: [N] int64.
   torch::Tensor corrupt(const torch::Tensor& x0, const torch::Tensor& t,
                         const torch::Tensor& noise) const;
 
-  // The simple loss, equation 14: mean over all elements of (noise - prediction)^2, or with
-  // velocity or image in the place of the noise; with a hybrid loss, L_simple + lambda L_vlb, where
-  // the second teaches the variance alone. A scalar, float32.
+  // Returns the simple loss, equation 14, as a float32 scalar: the mean over all elements of
+  // (noise - prediction)^2, or with velocity or image instead of noise. With a hybrid loss it is
+  // L_simple + lambda L_vlb, where L_vlb trains only the variance.
   torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t, const torch::Tensor& noise,
                      const Condition& condition = {}) const;
 

@@ -1,4 +1,4 @@
-// Images from a network: noise by counter, the steps of a plan, in batches.
+// Makes batches of images from a network by the steps of a plan, with noise drawn by counter.
 #pragma once
 
 #include <torch/types.h>
@@ -18,33 +18,33 @@ struct ImageShape {
   std::int64_t channels = 3, height = 32, width = 32;
 };
 
-// What all batches of a Generator have in common.
+// The settings that all batches of a Generator share.
 struct GeneratorOptions {
   std::uint64_t seed = 0;
-  std::int64_t count = 1;  // images at once
+  std::int64_t count = 1;  // batch size
   ImageShape shape;
   torch::Device device = torch::kCPU;
 };
 
-// Called after each step with its number (from 1), its time and the images so far; false stops. May
-// be empty. The next step may overwrite x.
+// Called after each step with its number (from 1), its time and the present images; sampling stops
+// if it returns false. May be empty. The next step may overwrite x.
 using AfterStep = std::function<bool(std::size_t step, double time, const torch::Tensor& x)>;
 
-// Where the noise z of a step comes from: from its timestep, if the plan visits whole timesteps,
-// each once, so that plans of different lengths share the noise of a timestep; else from the number
-// of the evaluation, in a stream of its own.
+// The random stream for the noise z of the steps. If all times of the plan are different integers,
+// the noise depends on the timestep, so that plans of different lengths have the same noise at the
+// same timestep. Otherwise it depends on the number of the evaluation, in a separate stream.
 RandomStream noise_stream(const SamplerPlan& plan);
 
-// Makes images, batch after batch; on a GPU the steps are recorded once and replayed for all of
-// them.
+// Makes images, one batch after another. On a GPU one step is recorded and then replayed for all
+// later steps and batches.
 class Generator {
  public:
   Generator(SamplerPlan plan, Predictor predictor, const GeneratorOptions& options);
 
-  // Images first .. first + count - 1 of the seed: [count,C,H,W] float32 on the device, in the
-  // model's own range, not quantised. Image i depends on (seed, i) alone. `initial_noise`
-  // [count,C,H,W] is used as x_T; undefined: drawn. Undefined if after_step stopped it. All batches
-  // have conditions of one kind, without dropout.
+  // Makes images first .. first + count - 1 of the seed: [count,C,H,W] float32 on the device, in
+  // the model's own range, not quantised. Image i depends only on (seed, i). `initial_noise`
+  // [count,C,H,W] is used as x_T; if it is undefined, noise is drawn. The result is undefined if
+  // after_step returned false. All batches must have the same kind of condition, without dropout.
   torch::Tensor make(std::uint64_t first, const Condition& condition = {},
                      const torch::Tensor& initial_noise = {}, const AfterStep& after_step = {});
 
@@ -59,13 +59,13 @@ class Generator {
   SamplerNeeds needs_;
   Predictor predictor_;
   GeneratorOptions options_;
-  Condition condition_;  // in memory that stays, where a recorded graph finds it
-  StepInputs inputs_;    // step of the noise and first image; then the row of the plan
+  Condition condition_;  // at a fixed address, where a recorded graph reads it
+  StepInputs inputs_;    // integers: step of the noise, first image; floats: row of the plan
   Replay replay_;
   ops::SamplerRegisters registers_;
 };
 
-// One batch.
+// The settings of one batch.
 struct GenerateRequest {
   std::uint64_t seed = 0;
   std::uint64_t first = 0;

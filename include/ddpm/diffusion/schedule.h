@@ -10,23 +10,23 @@
 
 namespace ddpm {
 
-// beta_t and alpha_bar_t = prod_(i<=t) (1 - beta_i), t = 0 .. T-1; t = 0 already carries one step
-// of noise.
+// The tables beta_t and alpha_bar_t = prod_(i<=t) (1 - beta_i) for t = 0 .. T-1. The image at t = 0
+// already has the noise of one step.
 class NoiseSchedule {
  public:
   // linear:    beta from beta_start to beta_end (Ho et al.)
-  // quadratic: sqrt(beta) linear between the roots of the ends
+  // quadratic: sqrt(beta) linear from sqrt(beta_start) to sqrt(beta_end)
   // sigmoid:   beta = sigmoid(-6 .. 6) scaled into [beta_start, beta_end] (GeoDiff)
-  // cosine:    Nichol and Dhariwal, "Improved DDPM", equation 17; beta clipped to 0.999; the ends
-  //            are not used
-  // With zero_terminal_snr alpha_bar is 0 at T-1, for at least two timesteps.
+  // cosine:    Nichol and Dhariwal, "Improved DDPM", equation 17; beta clipped to 0.999; beta_start
+  //            and beta_end are not used
+  // With zero_terminal_snr, which needs at least two timesteps, alpha_bar is 0 at T-1.
   explicit NoiseSchedule(const DiffusionConfig& config);
 
   std::int64_t timesteps() const { return static_cast<std::int64_t>(betas_.size()); }
   const std::vector<double>& betas() const { return betas_; }
   const std::vector<double>& alpha_bars() const { return alpha_bars_; }
   double beta(std::int64_t t) const { return betas_.at(static_cast<std::size_t>(t)); }
-  // alpha_bar at t; 1 for t = -1, the clean image.
+  // Returns alpha_bar at t, and 1 for t = -1, the clean image.
   double alpha_bar(std::int64_t t) const {
     return t < 0 ? 1.0 : alpha_bars_.at(static_cast<std::size_t>(t));
   }
@@ -37,8 +37,8 @@ class NoiseSchedule {
 };
 
 // q(x_s | x_t, x_0) = N(x0_coefficient * x_0 + xt_coefficient * x_t, variance), equations 6 and 7,
-// for a jump from t to an earlier step s, s = -1 being the clean image. For neighbours B = 1 -
-// alpha_bar_t / alpha_bar_s is beta_t.
+// for a jump from t to an earlier timestep s; s = -1 is the clean image. B = 1 - alpha_bar_t /
+// alpha_bar_s, which is beta_t if s = t - 1.
 struct Posterior {
   double x0_coefficient = 0;
   double xt_coefficient = 0;
@@ -47,12 +47,12 @@ struct Posterior {
 };
 Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s);
 
-// Timesteps that S sampling steps visit, descending, 1 <= S <= T:
+// The timesteps of S sampling steps, descending, 1 <= S <= T:
 //   linspace: round(linspace(0, T-1, S)), half to even (OpenAI's respacing for one section); S = 1
 //             gives T-1
 //   leading:  i * floor(T/S) + offset (diffusers' default; its steps_offset)
 //   trailing: round(T - i * T/S) - 1 (ends at T-1)
-// Throws ConfigError for S out of range, and for an offset that leads beyond T-1.
+// Throws ConfigError if S is out of range, or if the offset makes the first timestep exceed T-1.
 std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
                                     std::int64_t offset = 0);
 

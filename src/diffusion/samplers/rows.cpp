@@ -6,8 +6,8 @@
 namespace ddpm {
 namespace {
 
-// Long processes end with less of the image than float32 can say the inverse of. Nothing is lost:
-// such a prediction is far beyond any range of data.
+// The least divisor. At the end of a long process the image's share is so small that its inverse
+// overflows float32. The limit loses nothing: such an x0 is far outside the range of the data.
 constexpr double kLeastSignal = 1e-30;
 
 }  // namespace

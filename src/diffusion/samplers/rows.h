@@ -1,4 +1,4 @@
-// What the functions that fill tables have in common. Private to this folder.
+// Functions that all samplers use to fill their tables. Private to this folder.
 #pragma once
 
 #include <cstdint>
@@ -8,24 +8,24 @@
 
 namespace ddpm {
 
-// The image x x_t + p prediction.
+// The coefficients of the image x * x_t + p * prediction.
 struct Mixture {
   double x = 0, p = 0;
 };
 
-// What a prediction about x_t = signal x_0 + sigma e says about x_0 and e, before anything is
-// clipped, where alpha_bar = signal^2 = 1 - sigma^2. An image cannot be told from the noise
-// predicted at alpha_bar = 0.
+// The coefficients of x_0 and of e, not clipped, as they follow from a prediction for x_t = signal
+// x_0 + sigma e, where alpha_bar = signal^2 = 1 - sigma^2. At alpha_bar = 0 predicted noise does
+// not determine the image.
 Mixture predicted_image(Prediction prediction, double alpha_bar);
 Mixture predicted_noise(Prediction prediction, double alpha_bar);
 
-// Timesteps to visit, descending, by time_grid.
+// The timesteps of the steps, descending, from time_grid.
 std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options);
 
-// A plan without rows yet, with the switches that all samplers have.
+// A plan without rows, with the switches that all samplers share.
 SamplerPlan empty_plan(const SamplerOptions& options);
 
-// The beginning of a row at timestep t: what the network is told, and x0, clipped.
+// A row for timestep t with the time and how x0 is computed and clipped. The sampler sets the sums.
 ops::SamplerStep row_at(const NoiseSchedule& schedule, std::int64_t t,
                         const SamplerOptions& options);
 
