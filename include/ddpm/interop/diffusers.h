@@ -1,5 +1,5 @@
-// The JSON files of a diffusers folder (huggingface/diffusers 0.42): the config of UNet2DModel and
-// of a scheduler, as this program's config, and back.
+// Translates the JSON files of a diffusers folder (huggingface/diffusers 0.42), the configs of
+// UNet2DModel and of a scheduler, to this program's config and back.
 #pragma once
 
 #include <string>
@@ -10,20 +10,21 @@
 
 namespace ddpm {
 
-// Sets model.*, data.height, width and channels as unet/config.json says; a key that is absent has
-// UNet2DModel's default. Throws CheckpointError "<name>: <key> ..." for what the network here
-// cannot do, and for a class other than UNet2DModel; unknown keys are ignored with a warning, as
-// diffusers does.
+// Sets model.*, data.height, data.width, data.channels and data.range from unet/config.json. An
+// absent key has UNet2DModel's default. Throws CheckpointError "<name>: <key> ..." if the class is
+// not UNet2DModel or the network here does not support a value. Unknown keys are ignored with a
+// warning, as in diffusers.
 void apply_unet_config(const nlohmann::json& unet, const std::string& name, Config& config);
 
-// The same for scheduler_config.json: diffusion.*, and of DDPMScheduler and DDIMScheduler what
-// sampling.* says of the sampler. Of any other scheduler class the process is taken, not the
-// sampler.
+// Sets diffusion.* from scheduler_config.json in the same way. For DDPMScheduler and DDIMScheduler
+// it also sets the keys of sampling.* that describe the sampler. From any other class of scheduler
+// only the diffusion process is used, not the sampler.
 void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& name,
                             Config& config);
 
-// The files to write, of a DDIMPipeline if sampling.sampler is ddim, else of a DDPMPipeline. Throw
-// ConfigError naming the keys that UNet2DModel and the scheduler cannot represent.
+// The files to write. They belong to a DDIMPipeline if sampling.sampler is ddim and the network
+// predicts no variance, else to a DDPMPipeline. unet_config and scheduler_config throw ConfigError
+// with the keys that UNet2DModel and the scheduler cannot represent.
 nlohmann::ordered_json unet_config(const Config& config);
 nlohmann::ordered_json scheduler_config(const Config& config);
 nlohmann::ordered_json pipeline_index(const Config& config);  // model_index.json

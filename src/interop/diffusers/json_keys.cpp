@@ -6,7 +6,7 @@
 namespace ddpm {
 namespace {
 
-// Sizes beyond this are mistakes; everything computed from them fits 64 bits.
+// Larger integers are mistakes. Everything computed from integers up to this fits 64 bits.
 constexpr std::int64_t kMaxInteger = 1'000'000'000;
 
 bool is_integer(const nlohmann::json& value) {
@@ -56,7 +56,7 @@ std::optional<std::int64_t> JsonKeys::integer_or_null(const std::string& key,
   const nlohmann::json* value = find(key);
   if (value == nullptr) return otherwise;
   if (value->is_null()) return std::nullopt;
-  if (!is_integer(*value)) fail(key, "must be a whole number of ordinary size");
+  if (!is_integer(*value)) fail(key, "must be a whole number in [-1e9, 1e9]");
   return value->get<std::int64_t>();
 }
 
@@ -70,7 +70,7 @@ double JsonKeys::number(const std::string& key, double otherwise) {
 std::string JsonKeys::text(const std::string& key, const std::string& otherwise) {
   const nlohmann::json* value = find(key);
   if (value == nullptr) return otherwise;
-  if (!value->is_string()) fail(key, "must be a text");
+  if (!value->is_string()) fail(key, "must be a string");
   return value->get<std::string>();
 }
 
@@ -81,7 +81,7 @@ std::vector<std::int64_t> JsonKeys::integers(const std::string& key,
   if (!value->is_array()) fail(key, "must be a list");
   std::vector<std::int64_t> numbers;
   for (const nlohmann::json& element : *value) {
-    if (!is_integer(element)) fail(key, "must hold whole numbers of ordinary size");
+    if (!is_integer(element)) fail(key, "must contain only whole numbers in [-1e9, 1e9]");
     numbers.push_back(element.get<std::int64_t>());
   }
   return numbers;
@@ -94,7 +94,7 @@ std::vector<std::string> JsonKeys::texts(const std::string& key,
   if (!value->is_array()) fail(key, "must be a list");
   std::vector<std::string> list;
   for (const nlohmann::json& element : *value) {
-    if (!element.is_string()) fail(key, "must hold texts");
+    if (!element.is_string()) fail(key, "must contain only strings");
     list.push_back(element.get<std::string>());
   }
   return list;
@@ -103,7 +103,7 @@ std::vector<std::string> JsonKeys::texts(const std::string& key,
 void JsonKeys::require(const std::string& key, const nlohmann::json& only_value) {
   const nlohmann::json* value = find(key);
   if (value != nullptr && *value != only_value)
-    fail(key, "cannot be represented; only " + only_value.dump() + " can");
+    fail(key, "not supported; only " + only_value.dump() + " is");
 }
 
 std::vector<std::string> JsonKeys::unknown() const {

@@ -22,10 +22,10 @@ void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.zero_terminal_snr = keys.boolean("rescale_betas_zero_snr", false);
   if (diffusion.zero_terminal_snr && diffusion.prediction_type == Prediction::kNoise)
     keys.fail("rescale_betas_zero_snr",
-              "with prediction_type epsilon the last timestep divides by zero; v_prediction and "
-              "sample do not");
+              "not supported with prediction_type epsilon, which divides by zero at the last "
+              "timestep; v_prediction and sample are");
   if (diffusion.zero_terminal_snr && diffusion.timesteps == 1)
-    keys.fail("rescale_betas_zero_snr", "needs two timesteps or more");
+    keys.fail("rescale_betas_zero_snr", "needs at least two timesteps");
 }
 
 void read_threshold(JsonKeys& keys, DiffusionConfig& diffusion) {
@@ -39,11 +39,11 @@ void read_threshold(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.dynamic_threshold_max = most;
 }
 
-// What DDPMScheduler and DDIMScheduler have in common.
+// Reads the keys that DDPMScheduler and DDIMScheduler have in common.
 void read_sampling(JsonKeys& keys, Config& config) {
   config.diffusion.clip_x0 = keys.boolean("clip_sample", true);
   if (config.diffusion.clip_x0 && keys.number("clip_sample_range", 1.0) != 1.0)
-    keys.fail("clip_sample_range", "cannot be represented; 1 can");
+    keys.fail("clip_sample_range", "not supported; only 1 is");
   static_cast<void>(keys.find("clip_sample_range"));
   read_threshold(keys, config.diffusion);
   const auto spacing = value_of(kSpacings, keys.text("timestep_spacing", "leading"));
@@ -54,16 +54,16 @@ void read_sampling(JsonKeys& keys, Config& config) {
     keys.fail("steps_offset", "must be in [0, 1000000]");
 }
 
-// Its grid's next time is not where DDIMScheduler goes from one of `linspace`.
+// With `linspace`, DDIMScheduler does not go to the next time of the grid.
 void warn_of_uneven_steps(const std::string& name, const SamplingConfig& sampling) {
   if (sampling.spacing == Spacing::kLinspace)
     log_warning(
-        "{}: DDIMScheduler steps by a whole number of timesteps, beside the times of linspace; "
-        "here each step goes to the next time",
+        "{}: DDIMScheduler always subtracts the same whole number of timesteps, so it misses the "
+        "times of linspace; here each step goes to the next time",
         name);
 }
 
-// DDIMScheduler does not take networks that predict a variance.
+// DDIMScheduler does not support networks that predict a variance.
 bool is_ddim(const Config& config) {
   return config.sampling.sampler == SamplerKind::kDdim && !config.model.predicts_variance;
 }
@@ -75,7 +75,7 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
   JsonKeys keys(scheduler, name);
   read_process(keys, config.diffusion);
   const std::string class_name = keys.text("_class_name", "DDPMScheduler");
-  config.sampling.use_clipped_model_output = false;  // as its pipelines call DDIM's step
+  config.sampling.use_clipped_model_output = false;  // as in diffusers' pipelines
   if (class_name == "DDPMScheduler") {
     read_sampling(keys, config);
     config.diffusion.variance = keys.word("variance_type", "fixed_small", kVariances);
@@ -89,10 +89,10 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
     warn_of_uneven_steps(name, config.sampling);
     return;
   }
-  // Other samplers of the same process; what they do beyond it has no counterpart here.
+  // Other schedulers sample the same process in ways that this program does not have.
   log_info(
-      "{}: the noise schedule of {} is taken; sampling here is ancestral DDPM with fixed_small, or "
-      "--sampler ddim",
+      "{}: only the noise schedule of {} is used; sampling here is ancestral DDPM with "
+      "fixed_small, or DDIM with --sampler ddim",
       name, class_name);
 }
 
@@ -100,11 +100,10 @@ nlohmann::ordered_json scheduler_config(const Config& config) {
   const DiffusionConfig& diffusion = config.diffusion;
   if (config.data.range != PixelRange::kSymmetric)
     throw ConfigError(format_text(
-        "data.range = \"{}\": pipelines of diffusers take images in [-1, 1] for granted",
-        config.data.range));
+        "data.range = \"{}\": pipelines of diffusers expect images in [-1, 1]", config.data.range));
   if (diffusion.schedule == BetaSchedule::kSigmoid && is_ddim(config))
     throw ConfigError(
-        format_text("diffusion.schedule = \"{}\": the scheduler of diffusers has no such schedule",
+        format_text("diffusion.schedule = \"{}\": DDIMScheduler of diffusers has no such schedule",
                     diffusion.schedule));
   const bool ddim = is_ddim(config), thresholding = diffusion.dynamic_threshold > 0;
   nlohmann::ordered_json result = {

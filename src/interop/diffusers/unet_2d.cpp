@@ -22,29 +22,30 @@ void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name) {
 
 // --- unet/config.json -> config ---------------------------------------------------------------------
 
-// What the type of a level's block says.
+// The meaning of a level's block type.
 struct BlockType {
   bool attention = false;
-  bool residual = false;  // it resamples by a residual block, not by a convolution
+  bool residual = false;  // resamples by a residual block, not by a convolution
 };
 
-// "AttnDownBlock2D" with way = "Down"; `residual` is downsample_type or upsample_type, which only
-// blocks with attention honour.
+// Parses a type such as "AttnDownBlock2D" with way = "Down". `residual` is downsample_type or
+// upsample_type, which only blocks with attention use.
 BlockType parse_block(std::string type, const std::string& way, const std::string& key,
                       bool residual, JsonKeys& keys) {
-  if (type.starts_with("UNetRes")) type = type.substr(7);  // old files
+  if (type.starts_with("UNetRes")) type = type.substr(7);  // in old files
   const std::string sample = way == "Down" ? "Downsample" : "Upsample";
   if (type == way + "Block2D") return {.attention = false, .residual = false};
   if (type == "Attn" + way + "Block2D") return {.attention = true, .residual = residual};
   if (type == "Resnet" + sample + "Block2D") return {.attention = false, .residual = true};
-  keys.fail(key, "'" + shorten(type) + "' cannot be represented; " + way + "Block2D, Attn" + way +
-                     "Block2D and Resnet" + sample + "Block2D can");
+  keys.fail(key, "'" + shorten(type) + "' is not supported; only " + way + "Block2D, Attn" + way +
+                     "Block2D and Resnet" + sample + "Block2D are");
 }
 
-// What the types of all levels say, full resolution first; `last` does not resample.
+// The meaning of the block types of all levels, full resolution first; level `last` does not
+// resample.
 struct LevelTypes {
   std::vector<bool> attention;
-  std::vector<bool> residual;  // of each level but the last
+  std::vector<bool> residual;  // of each level except `last`
 };
 LevelTypes read_blocks(const std::vector<std::string>& types, const std::string& way, bool typed,
                        std::size_t last, JsonKeys& keys) {
@@ -58,7 +59,7 @@ LevelTypes read_blocks(const std::vector<std::string>& types, const std::string&
   return levels;
 }
 
-// One value where all levels have the same.
+// A single value if all levels have the same, else a list.
 template <class T>
 PerLevel<T> per_level(const std::vector<bool>& residual, T otherwise, T if_residual) {
   std::vector<T> values;
@@ -82,8 +83,8 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
       "down_block_types", {"DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"});
   std::vector<std::string> up = keys.texts(
       "up_block_types", {"AttnUpBlock2D", "AttnUpBlock2D", "AttnUpBlock2D", "UpBlock2D"});
-  if (down.size() != widths.size()) keys.fail("down_block_types", "one entry a level is needed");
-  if (up.size() != widths.size()) keys.fail("up_block_types", "one entry a level is needed");
+  if (down.size() != widths.size()) keys.fail("down_block_types", "must have one entry per level");
+  if (up.size() != widths.size()) keys.fail("up_block_types", "must have one entry per level");
   up = {up.rbegin(), up.rend()};
   const LevelTypes ways_down = read_blocks(
       down, "Down", keys.word("downsample_type", "conv", kResampling), widths.size() - 1, keys);
@@ -102,7 +103,7 @@ void read_time(JsonKeys& keys, ModelConfig& model) {
       keys.integer_or_null("num_train_timesteps", std::nullopt);
   if (model.time_embedding == TimeEmbeddingKind::kLearned) {
     if (!rows || *rows < 1 || *rows > 1'000'000)
-      keys.fail("num_train_timesteps", "a learned time embedding needs it, in [1, 1000000]");
+      keys.fail("num_train_timesteps", "must be in [1, 1000000] for a learned time embedding");
     model.time_table = *rows;
   }
   model.time_width = keys.integer_or_null("time_embedding_dim", std::nullopt).value_or(0);
@@ -110,7 +111,7 @@ void read_time(JsonKeys& keys, ModelConfig& model) {
   model.time_order =
       keys.boolean("flip_sin_to_cos", true) ? TimeOrder::kCosSin : TimeOrder::kSinCos;
   const std::int64_t shift = keys.integer("freq_shift", 0);
-  if (shift != 0 && shift != 1) keys.fail("freq_shift", "cannot be represented; 0 and 1 can");
+  if (shift != 0 && shift != 1) keys.fail("freq_shift", "not supported; only 0 and 1 are");
   model.time_frequencies = shift == 1 ? TimeFrequencies::kHalfMinusOne : TimeFrequencies::kHalf;
   model.time_scale_shift = keys.word("resnet_time_scale_shift", "default", kTimeScaleShift);
 }
@@ -125,7 +126,7 @@ void read_attention(JsonKeys& keys, ModelConfig& model) {
   for (const BlockPlan& block : unet_plan(model, /*channels=*/1).blocks)
     if (head && block.heads > 0 && block.out % *head != 0)
       keys.fail("attention_head_dim",
-                format_text("heads of that width do not fill {} channels", block.out));
+                format_text("must divide the {} channels of an attention", block.out));
   const std::optional<std::int64_t> groups =
       keys.integer_or_null("attn_norm_num_groups", std::nullopt);
   if (groups && (*groups < 1 || *groups > 1024))
@@ -149,8 +150,7 @@ void read_classes(JsonKeys& keys, ModelConfig& model) {
   const auto kind = type->is_string()
                         ? value_of(kClassEmbeddings, type->get_ref<const std::string&>())
                         : std::nullopt;
-  if (!kind)
-    keys.fail("class_embed_type", "cannot be represented; null, timestep and identity can");
+  if (!kind) keys.fail("class_embed_type", "not supported; only null, timestep and identity are");
   model.class_embedding = *kind;
 }
 
@@ -174,7 +174,7 @@ void read_rest(JsonKeys& keys, ModelConfig& model) {
     keys.fail("norm_eps", "must be in (0, 1]");
   const std::int64_t padding = keys.integer("downsample_padding", 1);
   if (padding != 0 && padding != 1)
-    keys.fail("downsample_padding", "cannot be represented; 0 and 1 can");
+    keys.fail("downsample_padding", "not supported; only 0 and 1 are");
   model.downsample_padding =
       padding == 0 ? DownsamplePadding::kAsymmetric : DownsamplePadding::kSymmetric;
   model.center_input = keys.boolean("center_input_sample", false);
@@ -191,7 +191,7 @@ void read_image(JsonKeys& keys, Config& config) {
   DataConfig& data = config.data;
   data.channels = keys.integer("in_channels", 3);
   if (data.channels != 1 && data.channels != 3 && data.channels != 4)
-    keys.fail("in_channels", "cannot be represented; 1, 3 and 4 can");
+    keys.fail("in_channels", "not supported; only 1, 3 and 4 are");
   const std::int64_t out = keys.integer("out_channels", 3);
   if (out < 1 || out > 1024) keys.fail("out_channels", "must be in [1, 1024]");
   config.model.predicts_variance = out == 2 * data.channels;
@@ -207,22 +207,23 @@ void read_image(JsonKeys& keys, Config& config) {
   data.width = sides[1];
 }
 
-// Copies of google's configs without attention_head_dim are about; read literally they make many
-// heads of networks trained with one, and no shape tells.
+// There are copies of google's configs that lack attention_head_dim. Read literally, they give many
+// heads to networks that were trained with one, and no shape shows the mistake.
 void warn_of_lost_head_key(const nlohmann::json& unet, const std::string& name,
                            const ModelConfig& model) {
   if (!unet.contains("attention_head_dim") && model.norm_epsilon == 1e-6 &&
       model.downsample_padding == DownsamplePadding::kAsymmetric &&
       model.time_order == TimeOrder::kSinCos)
     log_warning(
-        "{}: no attention_head_dim, so heads of 8 channels, as diffusers reads it; the networks "
-        "with these switches were trained with one head: --set model.attention_head_width=0",
+        "{}: attention_head_dim is missing, so heads have 8 channels, as in diffusers; networks "
+        "with these settings were trained with one head; for one, add "
+        "--set model.attention_head_width=0",
         name);
 }
 
 // --- config -> unet/config.json --------------------------------------------------------------------
 
-// Keys with values that UNet2DModel has no word for, each with the reason.
+// Keys whose values UNet2DModel cannot represent, each with the reason.
 class UnrepresentableKeys {
  public:
   explicit UnrepresentableKeys(const Config& config) : config_(config) {}
@@ -241,7 +242,7 @@ class UnrepresentableKeys {
   std::vector<std::string> list_;
 };
 
-// Channels of a head, the same in every attention; null: one head.
+// The channels of a head, which must be the same in every attention; null means one head.
 nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys& problems) {
   if (model.attention_heads == 0)
     return model.attention_head_width == 0 ? nlohmann::ordered_json(nullptr)
@@ -251,28 +252,28 @@ nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys&
     if (block.heads > 0) heads.push_back(block.out / block.heads);
   if (heads.empty()) return nullptr;
   if (std::ranges::any_of(heads, [&](std::int64_t width) { return width != heads.front(); }))
-    problems.add("model.attention_heads", "heads must be equally wide at every level there");
+    problems.add("model.attention_heads", "heads must have the same width at every level");
   return heads.front();
 }
 
 void check(const Config& config, UnrepresentableKeys& problems) {
   const ModelConfig& model = config.model;
   if (model.attention_kind != AttentionKind::kQkv)
-    problems.add("model.attention_kind", "attention there has a norm and three projections");
-  if (model.time_scale != 1) problems.add("model.time_scale", "timesteps are not scaled there");
+    problems.add("model.attention_kind", "its attention has a norm and three projections");
+  if (model.time_scale != 1) problems.add("model.time_scale", "it does not scale timesteps");
   if (model.width_change != WidthChange::kFirstBlock)
-    problems.add("model.width_change", "widths drop in the first block there");
+    problems.add("model.width_change", "its widths drop in the first block of a level");
   if (std::ranges::count(model.upsample.values(), Upsampling::kTransposed) > 0)
-    problems.add("model.upsample", "images are doubled by repeating pixels there");
+    problems.add("model.upsample", "it doubles images by repeating pixels");
   if (model.blocks_per_level.is_list())
-    problems.add("model.blocks_per_level", "all levels have equally many there");
+    problems.add("model.blocks_per_level", "must be the same at every level");
   if (model.final_groups != model.groups)
-    problems.add("model.final_groups", "must equal model.groups there");
+    problems.add("model.final_groups", "must equal model.groups");
   const std::vector<std::int64_t> widths = level_widths(model);
   if (model.base_width != widths.front())
-    problems.add("model.base_width", "must equal the width of the first level there");
+    problems.add("model.base_width", "must equal the width of the first level");
   if (model.middle_attention == MiddleAttention::kWithoutNorm && !model.time_scale_shift)
-    problems.add("model.middle_attention", "goes only with model.time_scale_shift there");
+    problems.add("model.middle_attention", "needs model.time_scale_shift");
 }
 
 std::string block_type(bool attention, bool residual, bool down) {
@@ -281,10 +282,10 @@ std::string block_type(bool attention, bool residual, bool down) {
   return down ? "DownBlock2D" : "UpBlock2D";
 }
 
-// One way of a network, full resolution first, as that class sees it.
+// The blocks of one way of a network, in the order and words of UNet2DModel.
 struct WayTypes {
   std::vector<std::string> blocks;
-  bool residual = false;  // downsample_type or upsample_type, which levels with attention honour
+  bool residual = false;  // downsample_type or upsample_type, used by levels with attention
 };
 
 WayTypes way_types(const ModelConfig& model, bool down, UnrepresentableKeys& problems) {
@@ -307,7 +308,7 @@ WayTypes way_types(const ModelConfig& model, bool down, UnrepresentableKeys& pro
     if (!attends || !resamples) continue;
     if (with_attention && *with_attention != residual(level))
       problems.add(down ? "model.downsample" : "model.upsample",
-                   "levels with attention must all resample alike there");
+                   "levels with attention must all resample in the same way");
     with_attention = way.residual = residual(level);
   }
   if (!down) std::ranges::reverse(way.blocks);

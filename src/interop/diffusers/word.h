@@ -1,4 +1,4 @@
-// Words of another program's files, each with the value here that it stands for.
+// Words in the files of another program, each with the value that it stands for here.
 #pragma once
 
 #include <array>
@@ -14,7 +14,7 @@ struct Word {
   Value value;
 };
 
-// What the text stands for; nothing if it is none of the words.
+// The value that the text stands for; nothing if it is none of the words.
 template <class Value, std::size_t size>
 constexpr std::optional<Value> value_of(const std::array<Word<Value>, size>& words,
                                         std::string_view text) {

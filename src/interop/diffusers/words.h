@@ -1,5 +1,5 @@
-// The words of diffusers' JSON files and what they are called here. Where several words mean the
-// same, the first is the one that is written.
+// The words in diffusers' JSON files and the values that they stand for here. If several words mean
+// the same, the first one is written.
 #pragma once
 
 #include "ddpm/config/choices.h"
@@ -20,7 +20,7 @@ inline constexpr std::array<Word<TimeEmbeddingKind>, 3> kTimeEmbeddings = {
      {"learned", TimeEmbeddingKind::kLearned},
      {"fourier", TimeEmbeddingKind::kFourier}}};
 
-// class_embed_type, where it is not null
+// class_embed_type, if it is not null
 inline constexpr std::array<Word<ClassEmbeddingKind>, 2> kClassEmbeddings = {
     {{"timestep", ClassEmbeddingKind::kTimestep}, {"identity", ClassEmbeddingKind::kIdentity}}};
 
