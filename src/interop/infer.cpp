@@ -18,7 +18,7 @@ constexpr std::int64_t kMaxBlocks = 16;
 
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
-// The blocks of a network behind a set of names and shapes.
+// Finds the blocks of a network from the names and shapes of its tensors.
 class Inspector {
  public:
   Inspector(const TensorSet& set, NamingScheme scheme)
@@ -29,14 +29,14 @@ class Inspector {
 
   NamingScheme scheme() const { return scheme_; }
   const UNetNames& names() const { return names_; }
-  // Levels, blocks, attention and resampling; nothing else is set.
+  // Only levels, blocks, attention and resampling are set.
   const ModelConfig& structure() const { return structure_; }
 
-  // Dimension of the weight of a module.
+  // The size of one dimension of a module's weight.
   std::int64_t size(const std::string& module, std::size_t dimension) const {
     const auto found = shapes_.find(module + ".weight");
     if (found == shapes_.end() || found->second.size() <= dimension || found->second[dimension] < 1)
-      throw CheckpointError(format_text("{}: tensor '{}.weight' is missing or has no sizes",
+      throw CheckpointError(format_text("{}: tensor '{}.weight' is missing or has a wrong shape",
                                         set_.path.string(), module));
     return found->second[dimension];
   }
@@ -44,7 +44,7 @@ class Inspector {
   std::string first_time_layer() const { return names_.time_embedding + "." + names_.time_linear1; }
   const std::string& first_block() const { return blocks_.front().block; }
 
-  // Channels that the first block of each level makes.
+  // The output channels of the first block of each level.
   std::vector<std::int64_t> widths() const {
     std::vector<std::int64_t> widths;
     for (std::size_t i = 0; i < blocks_.size(); ++i)
@@ -75,14 +75,13 @@ class Inspector {
         if (fits()) return find_attention();
       }
     throw CheckpointError(
-        format_text("{}: the tensors are named as {} names them, but no number of levels and "
-                    "blocks gives these; the file is incomplete, or its network is not of the "
-                    "family",
+        format_text("{}: the tensors have the names of {}, but they fit no number of levels and "
+                    "blocks; the file is incomplete, or its network is not supported",
                     set_.path.string(), name_of(scheme_)));
   }
 
-  // Whether there are exactly these levels and blocks. Sees how the way down resamples, and takes
-  // the way up to be alike.
+  // Whether there are exactly these levels and blocks. Also finds how the way down resamples, and
+  // assumes the same for the way up.
   bool fits() {
     std::int64_t expected = 0;
     for (std::size_t i = 0; i < blocks_.size(); ++i) {
@@ -125,7 +124,7 @@ class Inspector {
   std::vector<BlockNames> blocks_;
 };
 
-// What the shapes tell.
+// Sets what the shapes show.
 void read_shapes(const Inspector& in, Config& config) {
   const UNetNames& names = in.names();
   ModelConfig& model = config.model;
@@ -135,8 +134,8 @@ void read_shapes(const Inspector& in, Config& config) {
   const bool learned = out == 2 * config.data.channels && openai;
   if (out != config.data.channels && !learned)
     throw CheckpointError(
-        format_text("the network makes {} channels from {}; only OpenAI's makes "
-                    "twice as many, for a learned variance",
+        format_text("the network has {} output channels for {} input channels; only networks of "
+                    "OpenAI may have twice as many, for a learned variance",
                     out, config.data.channels));
   model = in.structure();
   model.predicts_variance = learned;
@@ -155,7 +154,8 @@ void read_shapes(const Inspector& in, Config& config) {
   }
 }
 
-// What the code bases have in common where they differ from the defaults, Ho's.
+// Sets what openai and pytorch_ddpm have in common where they differ from the defaults, which are
+// Ho's.
 void set_pytorch_switches(ModelConfig& model) {
   model.downsample_padding = DownsamplePadding::kSymmetric;
   model.time_frequencies = TimeFrequencies::kHalf;
@@ -182,9 +182,9 @@ void set_openai(InferredModel& result) {
   model.time_order = TimeOrder::kCosSin;
   model.attention_heads = 4;
   result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
-                    "q, k and v head by head, the older attention order (model.qkv_order)",
+                    "q, k and v stored head by head, the older order (model.qkv_order)",
                     "a linear schedule of 1000 steps"};
-  if (model.predicts_variance) result.assumed.emplace_back("a variance by learned range");
+  if (model.predicts_variance) result.assumed.emplace_back("a variance of kind learned_range");
 }
 
 void set_switches(InferredModel& result) {
@@ -201,9 +201,9 @@ void set_switches(InferredModel& result) {
       return;
     case NamingScheme::kHo:
       result.assumed = {"a linear schedule of 1000 steps", "one attention head",
-                        "group norms with epsilon 1e-6", "padding right and bottom"};
+                        "group norms with epsilon 1e-6", "padding at the right and the bottom"};
       return;
-    case NamingScheme::kDiffusers:  // whose files are not inferred
+    case NamingScheme::kDiffusers:  // infer_model() refuses such files
       return;
   }
 }
@@ -226,11 +226,11 @@ std::string describe_other_network(const TensorSet& set) {
     });
   };
   if (any_contains("init_conv.weight") && any_contains("mid_block1.block1.proj.weight"))
-    return "a Unet of lucidrains' denoising-diffusion-pytorch, which has no counterpart here: its "
+    return "a Unet of lucidrains' denoising-diffusion-pytorch, which is not supported: its "
            "blocks normalise after the convolutions, by root mean square, and its attention is "
            "linear";
   if (any_contains("transformer_blocks.0.attn2."))
-    return "a network with cross-attention to text, which is not part of the family";
+    return "a network with cross-attention to text, which is not supported";
   return "";
 }
 
@@ -240,13 +240,13 @@ InferredModel infer_model(const TensorSet& set) {
     throw CheckpointError(set.path.string() + ": " + other);
   if (!scheme)
     throw CheckpointError(set.path.string() +
-                          ": its tensors are named like no network that is known here (diffusers, "
-                          "labml, ho, pytorch_ddpm, openai, CompVis)");
+                          ": its tensor names belong to no known network (diffusers, labml, ho, "
+                          "pytorch_ddpm, openai, CompVis)");
   if (scheme == NamingScheme::kDiffusers)
     throw CheckpointError(set.path.string() +
-                          ": its tensors are named as diffusers names them, but switches such as "
-                          "norm_eps and attention_head_dim leave no trace in them; put its "
-                          "config.json beside the file");
+                          ": its tensors have the names of diffusers, but do not show settings "
+                          "such as norm_eps and attention_head_dim; put its config.json beside "
+                          "the file");
   InferredModel result;
   result.layout.scheme = *scheme;
   try {

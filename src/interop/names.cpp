@@ -133,7 +133,7 @@ std::string fill_in(std::string path, const Numbers& numbers) {
   return path;
 }
 
-// Names block after block, and counts those that have a number.
+// Names the blocks in their order and counts those that have a number.
 class BlockNamer {
  public:
   BlockNamer(const UNetPlan& plan, const UNetNames& names)
@@ -177,7 +177,7 @@ class BlockNamer {
   std::int64_t levels_;
   const UNetNames& names_;
   std::int64_t next_down_, next_up_ = 0;
-  bool after_attention_ = false;  // whether the last block on the way up has one
+  bool after_attention_ = false;  // whether the block before on the way up has attention
 };
 
 }  // namespace

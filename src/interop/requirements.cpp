@@ -11,7 +11,7 @@
 namespace ddpm {
 namespace {
 
-// A key that a layout cannot express unless it has this value.
+// A key and the only value of it that a layout can represent.
 struct Requirement {
   const char* key;
   FieldValue value;
@@ -89,20 +89,20 @@ void check_layout(const ModelConfig& model, const Layout& layout) {
   std::vector<std::string> problems;
   if (model.class_embedding != ClassEmbeddingKind::kNone &&
       model.class_embedding != ClassEmbeddingKind::kTable && layout.scheme == NamingScheme::kOpenai)
-    problems.push_back(
-        format_text("model.class_embedding = \"{}\" (there none or table)", model.class_embedding));
+    problems.push_back(format_text("model.class_embedding = \"{}\" (must be none or table)",
+                                   model.class_embedding));
   for (const auto& [key, is_list] :
        {std::pair{"model.blocks_per_level", model.blocks_per_level.is_list()},
         {"model.downsample", model.downsample.is_list()},
         {"model.upsample", model.upsample.is_list()}})
     if (is_list)
-      problems.push_back(format_text("{} = {} (there all levels are alike)", key,
+      problems.push_back(format_text("{} = {} (must be the same at every level)", key,
                                      value_text(find_field(key)->value(config))));
   for (const Requirement& requirement : requirements(layout)) {
     const FieldValue value = find_field(requirement.key)->value(config);
     if (value != requirement.value)
-      problems.push_back(format_text("{} = {} (there always {})", requirement.key,
-                                     value_text(value), value_text(requirement.value)));
+      problems.push_back(format_text("{} = {} (must be {})", requirement.key, value_text(value),
+                                     value_text(requirement.value)));
   }
   if (!problems.empty())
     throw ConfigError(format_text("the layout of {} cannot represent this network:\n  {}",

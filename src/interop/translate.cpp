@@ -11,7 +11,7 @@
 namespace ddpm {
 namespace {
 
-// What a module is, as far as layouts differ in it.
+// The kinds of modules that layouts treat differently.
 enum class Part { kPlain, kProjection, kFirstTimeLayer };
 
 struct ModulePair {
@@ -23,7 +23,7 @@ struct AttentionPair {
   std::string own, foreign;
 };
 
-// All modules of a network that could have parameters, in two schemes.
+// The names of all modules of a network that could have parameters, in two schemes.
 class Pairs {
  public:
   Pairs(const UNetPlan& plan, const UNetNames& own, const UNetNames& foreign)
@@ -43,7 +43,7 @@ class Pairs {
   }
 
   std::vector<ModulePair> modules;
-  std::vector<AttentionPair> attentions;  // whose projections are one layer in the foreign scheme
+  std::vector<AttentionPair> attentions;  // a foreign scheme may join their projections
 
  private:
   void add(const std::string& own, const std::string& foreign, Part part = Part::kPlain) {
@@ -67,8 +67,8 @@ class Pairs {
     add(own + "." + a.qkv, foreign + "." + b.qkv);
     attentions.push_back({own, foreign});
   }
-  // Attention is added to every block that could have it, so that what is too much in a file is told
-  // by our names.
+  // Attention is added to every block that could have it, so that unexpected attention in a file is
+  // reported under our names.
   void add_block(const BlockPlan& block, const BlockNames& own, const BlockNames& foreign) {
     const bool down = block.way == Way::kDown;
     if (block.is_residual())
@@ -86,14 +86,14 @@ Pairs pairs_of(const ModelConfig& model, NamingScheme scheme) {
   return {unet_plan(model, /*channels=*/1), UNetNames::of(model.names), UNetNames::of(scheme)};
 }
 
-// "weight" of "conv_in.weight", and what is before.
+// Splits "conv_in.weight" into "conv_in" and "weight". Without a dot, the first part is empty.
 std::pair<std::string, std::string> split_name(const std::string& name) {
   const std::size_t dot = name.rfind('.');
   if (dot == std::string::npos) return {"", name};
   return {name.substr(0, dot), name.substr(dot + 1)};
 }
 
-// A new set that keeps the memory of another and owns what has to be rearranged.
+// Builds a set that keeps the memory of another and owns the bytes that must be rearranged.
 class Builder {
  public:
   explicit Builder(const TensorSet& source)
@@ -114,15 +114,15 @@ class Builder {
   TensorSet set_;
 };
 
-// Bytes of one row, what one index of the first dimension holds.
+// Bytes of one row, which is all elements with the same first index.
 std::size_t row_bytes(const TensorView& view) {
   return view.shape.empty() || view.shape[0] == 0
              ? view.bytes.size()
              : view.bytes.size() / static_cast<std::size_t>(view.shape[0]);
 }
 
-// Sines and cosines: two blocks of columns, or one after the other (pytorch_ddpm's table). `split`:
-// from the latter to the former.
+// Reorders the columns for sines and cosines, which are two blocks, or alternate as in
+// pytorch_ddpm's table. `split` turns alternating columns into blocks; without it, the reverse.
 TensorView reorder_columns(const TensorView& view, bool split, Builder& builder) {
   if (view.shape.size() != 2) return view;  // a bias
   const std::size_t element = dtype_size(view.dtype);
@@ -139,7 +139,7 @@ TensorView reorder_columns(const TensorView& view, bool split, Builder& builder)
   return {view.name, view.dtype, view.shape, out};
 }
 
-// Rows of a joint projection [3C,...] of one of q, k, v.
+// The row of a joint projection [3C,...] that holds row `row` of q, k or v (`part` 0, 1 or 2).
 std::size_t joint_row(std::size_t part, std::size_t row, std::size_t channels, std::size_t heads,
                       bool blocked) {
   const std::size_t width = channels / heads;
@@ -154,7 +154,7 @@ std::size_t heads_of(const ModelConfig& model, std::size_t channels) {
   return 1;
 }
 
-// Trailing dimensions of 1 of a 1x1 convolution: as many as the layout has.
+// Gives a projection's weight `rank` trailing dimensions of 1, like those of a 1x1 convolution.
 void set_spatial_rank(TensorView& view, std::size_t rank) {
   if (view.shape.size() < 2) return;  // a bias
   while (view.shape.size() > 2 && view.shape.back() == 1) view.shape.pop_back();
@@ -175,7 +175,7 @@ std::size_t spatial_rank(NamingScheme scheme) {
   return 0;
 }
 
-// q, k, v -> one tensor per attention.
+// Joins q, k and v of every attention into one tensor.
 void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& layout,
                       const ModelConfig& model, const AttentionNames& own_names, Builder& builder) {
   for (const AttentionPair& pair : pairs.attentions)
@@ -198,17 +198,17 @@ void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& la
     }
 }
 
-// The reverse for one tensor.
+// Does the reverse for one tensor.
 void cut_projection(const TensorView& joint, const std::string& own_path, const std::string& leaf,
                     const Layout& layout, const ModelConfig& model, const AttentionNames& own_names,
                     Builder& builder) {
   const auto rows = static_cast<std::size_t>(joint.shape.empty() ? 0 : joint.shape[0]);
   if (rows == 0 || rows % 3 != 0)
     throw CheckpointError("tensor '" + shorten(joint.name) +
-                          "': its first dimension is not three times a width");
+                          "': its first dimension is not a positive multiple of 3");
   const std::size_t channels = rows / 3, row = row_bytes(joint), heads = heads_of(model, channels);
   if (channels % heads != 0)
-    throw CheckpointError(format_text("tensor '{}': {} heads do not share {} channels evenly",
+    throw CheckpointError(format_text("tensor '{}': {} heads do not divide {} channels evenly",
                                       shorten(joint.name), heads, channels));
   for (std::size_t part = 0; part < 3; ++part) {
     const std::string* name[] = {&own_names.q, &own_names.k, &own_names.v};

@@ -5,8 +5,8 @@
 namespace ddpm {
 namespace {
 
-// What CompVis keeps beside the network has other prefixes. Its average has the network's names
-// with every dot removed, so the table is built from the plain ones.
+// CompVis's files also hold tensors that are not part of the network; they have other prefixes. The
+// averaged weights have the network's names without dots, so they are looked up by those names.
 TensorSet unwrap_compvis(const TensorSet& set, WeightSet weights) {
   TensorSet plain = without_prefix(set, kCompVisPrefix);
   if (weights == WeightSet::kRaw) return plain;
@@ -43,7 +43,7 @@ TensorSet unwrap(const TensorSet& set, WeightSet weights) {
         set.tensors, [&](const TensorView& view) { return view.name.starts_with(prefix); });
   };
   if (any_starts_with(kCompVisPrefix)) return unwrap_compvis(set, weights);
-  if (!set.tensors.empty() && all_start_with("module."))  // of DataParallel
+  if (!set.tensors.empty() && all_start_with("module."))  // added by DataParallel
     return without_prefix(set, "module.");
   return set;
 }

@@ -253,11 +253,11 @@ TEST_F(InferTest, SaysWhatIsWrong) {
   std::erase_if(set.tensors,
                 [](const TensorView& view) { return view.name == "up.1.block.0.conv1.weight"; });
   EXPECT_TRUE(
-      contains(message_of<CheckpointError>([&] { infer_model(set); }), "named as ho names"));
+      contains(message_of<CheckpointError>([&] { infer_model(set); }), "have the names of ho"));
   Tensors other;
   other.add("encoder.weight", {3});
   EXPECT_TRUE(
-      contains(message_of<CheckpointError>([&] { infer_model(other.set); }), "like no network"));
+      contains(message_of<CheckpointError>([&] { infer_model(other.set); }), "no known network"));
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { infer_model(own_.set); }), "config.json"));
 }
 
@@ -288,8 +288,7 @@ TEST(CheckLayout, NamesTheKeysThatDoNotFit) {
   EXPECT_NO_THROW(check_layout(testing::ho_cifar10(), {.scheme = NamingScheme::kHo}));
   const std::string message = message_of<ConfigError>(
       [] { check_layout(testing::ho_cifar10(), {.scheme = NamingScheme::kOpenai}); });
-  EXPECT_TRUE(contains(message, "model.time_order = \"sin_cos\" (there always \"cos_sin\")"))
-      << message;
+  EXPECT_TRUE(contains(message, "model.time_order = \"sin_cos\" (must be \"cos_sin\")")) << message;
   EXPECT_TRUE(contains(message, "model.norm_epsilon")) << message;
   const ModelConfig labml = testing::labml(64, {1, 2, 2, 4}, {false, false, false, true}, 2);
   EXPECT_NO_THROW(check_layout(labml, {.scheme = NamingScheme::kLabml}));

@@ -1,4 +1,4 @@
-// Which network a state dict belongs to, read off its tensors' names and shapes.
+// Finds which network a state dict belongs to, from the names and shapes of its tensors.
 #pragma once
 
 #include <optional>
@@ -11,22 +11,23 @@
 
 namespace ddpm {
 
-// A network whose file has no config. What no shape tells is taken from the code base that the
-// names belong to.
+// A network whose file has no config. Settings that no shape shows are those of the code base that
+// the names belong to.
 struct InferredModel {
   Layout layout;
   Config config;                     // model, diffusion, data.channels and data.range
-  std::vector<std::string> assumed;  // for the log: what the tensors do not tell
+  std::vector<std::string> assumed;  // for the log: settings that tensors do not show
 };
 
-// The scheme whose names these are, by its time embedding.
+// The scheme that the names belong to, found by its time embedding and its first convolution;
+// nothing if there is none.
 std::optional<NamingScheme> detect_scheme(const TensorSet& set);
 
-// What a set of tensors is that is no network of the family but often met: a phrase for messages,
-// with the reason; empty: nothing that is known.
+// Recognises common networks that this program does not support. Returns a phrase for messages that
+// names the network and the reason, or an empty text for any other set of tensors.
 std::string describe_other_network(const TensorSet& set);
 
-// Throws CheckpointError "<path>: ..." if the tensors are no network of the family.
+// Throws CheckpointError "<path>: ..." if the tensors are not a network that this program supports.
 InferredModel infer_model(const TensorSet& set);
 
 }  // namespace ddpm

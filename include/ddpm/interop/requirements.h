@@ -1,4 +1,4 @@
-// What the code base behind a layout can run.
+// Checks which networks the code base behind a layout can run.
 #pragma once
 
 #include "ddpm/config/config.h"
@@ -6,8 +6,8 @@
 
 namespace ddpm {
 
-// Whether a code base can run the network and hold its tensors: throws ConfigError naming the keys
-// of model.* that it cannot represent, with their values.
+// Throws ConfigError if the layout's code base cannot run the network or hold its tensors. The
+// message lists the keys of model.* that it cannot represent, with their values.
 void check_layout(const ModelConfig& model, const Layout& layout);
 
 }  // namespace ddpm
