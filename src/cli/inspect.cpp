@@ -105,7 +105,8 @@ Json describe_model(const InspectOptions& options) {
       open_model(options.path, choose<WeightSet>("sampling.weights", options.weights));
   Json result = {{"weights", model.weights.string()},
                  {"format", name_of(model.format)},
-                 {"sha256", model.sha256},
+                 {"weights_kind", name_of(model.kind)},
+                 {"sha256", model.sha256()},
                  {"tensors", model.tensors.tensors.size()}};
   count_values(result, model.tensors);
   // A file of weights alone says nothing of a source: only a size that it states counts.

@@ -102,6 +102,31 @@ NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(
   if (config.zero_terminal_snr) end_in_noise(betas_, alpha_bars_);
 }
 
+bool matches(const NoiseSchedule& schedule, std::span<const double> betas) {
+  constexpr double kRounding = 1e-5;  // relative; cosine loses digits near t = 0 in float32
+  return std::ranges::equal(schedule.betas(), betas, [](double a, double b) {
+    return std::abs(a - b) <= kRounding * std::abs(a) + 1e-9;
+  });
+}
+
+std::optional<DiffusionConfig> schedule_of(std::span<const double> betas,
+                                           const DiffusionConfig& process) {
+  if (betas.empty()) return std::nullopt;
+  for (const double beta : betas)
+    if (!(beta > 0 && beta < 1)) return std::nullopt;
+  DiffusionConfig candidate = process;
+  candidate.timesteps = static_cast<std::int64_t>(betas.size());
+  candidate.zero_terminal_snr = false;
+  for (const BetaSchedule schedule : kChoices<BetaSchedule>) {
+    candidate.schedule = schedule;
+    const bool has_ends = schedule != BetaSchedule::kCosine;
+    candidate.beta_start = has_ends ? betas.front() : process.beta_start;
+    candidate.beta_end = has_ends ? betas.back() : process.beta_end;
+    if (matches(NoiseSchedule(candidate), betas)) return candidate;
+  }
+  return std::nullopt;
+}
+
 Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s) {
   const double alpha_bar_t = schedule.alpha_bar(t);
   const double alpha_bar_s = schedule.alpha_bar(s);

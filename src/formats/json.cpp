@@ -13,6 +13,31 @@ namespace {
 
 constexpr int kMaxDepth = 32;
 
+// Python writes numbers that JSON does not have: NaN, Infinity and -Infinity. They become texts, so
+// that they are harmless where nobody asks for them and refused where a number is needed.
+std::string with_quoted_numbers(std::string_view text) {
+  std::string result;
+  bool in_text = false;
+  for (std::size_t i = 0; i < text.size(); ++i) {
+    if (in_text && text[i] == '\\' && i + 1 < text.size()) {
+      result += text[i++];
+    } else if (text[i] == '"') {
+      in_text = !in_text;
+    } else if (!in_text) {
+      const std::string_view rest = text.substr(i);
+      for (const std::string_view number : {"-Infinity", "Infinity", "NaN"})
+        if (rest.starts_with(number)) {
+          result.append("\"").append(number).append("\"");
+          i += number.size();
+          break;
+        }
+      if (i >= text.size()) break;
+    }
+    result += text[i];
+  }
+  return result;
+}
+
 }  // namespace
 
 nlohmann::json parse_json(std::string_view text, const std::string& name) {
@@ -46,7 +71,7 @@ nlohmann::json read_json_file(const fs::path& path) {
   } catch (const IoError& error) {
     throw CheckpointError(error.what());
   }
-  return parse_json(text, path.string());
+  return parse_json(with_quoted_numbers(text), path.string());
 }
 
 }  // namespace ddpm

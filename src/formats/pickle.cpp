@@ -259,6 +259,11 @@ bool Machine::container(char operation) {
     case '\x81':  // NEWOBJ: the same for a class
       push_items(Kind::kCall, pop_many(2));
       return true;
+    case '\x92': {  // NEWOBJ_EX: with arguments by name, which do not matter here
+      const std::vector<PickleIndex> parts = pop_many(3);
+      push_items(Kind::kCall, {parts[0], parts[1]});
+      return true;
+    }
     case 'Q':  // BINPERSID
       push_items(Kind::kPersistent, {pop()});
       return true;
@@ -310,6 +315,9 @@ bool Machine::step() {
       return true;
     case '0':  // POP
       static_cast<void>(pop());
+      return true;
+    case '1':  // POP_MARK
+      static_cast<void>(pop_to_mark());
       return true;
     default:
       if (simple_value(operation) || text_value(operation) || container(operation) ||

@@ -115,6 +115,16 @@ std::string full_name(const PickleValue& global) {
   return std::string(global.text) + "." + std::string(global.name);
 }
 
+bool has_known_type(const PickleTree& tree, PickleIndex persistent) {
+  const PickleValue& identity = tree.values[persistent];
+  if (identity.kind != Kind::kPersistent) return true;  // storage_identity says what is wrong
+  const std::vector<PickleIndex>& parts = tree.values[identity.items[0]].items;
+  if (parts.size() < 2 || tree.values[parts[1]].kind != Kind::kGlobal) return true;
+  const PickleValue& type = tree.values[parts[1]];
+  return type.text == "torch" &&
+         std::ranges::find(kStorageTypes, type.name, &StorageType::name) != kStorageTypes.end();
+}
+
 StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent) {
   const auto value = [&](PickleIndex index) -> const PickleValue& { return tree.values[index]; };
   if (value(persistent).kind != Kind::kPersistent) throw CheckpointError("it has no storage");

@@ -24,6 +24,9 @@ struct StorageIdentity {
   std::uint64_t count = 0;  // elements
   std::uint64_t bytes = 0;
 };
+// Whether the elements of a storage have a type that is read here.
+bool has_known_type(const PickleTree& tree, PickleIndex persistent);
+
 // Throws CheckpointError if the value is not a storage.
 StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent);
 

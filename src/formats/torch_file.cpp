@@ -21,43 +21,33 @@ using Kind = PickleValue::Kind;
 constexpr int kMaxDepth = 16;         // of nested dictionaries
 constexpr std::size_t kMaxRank = 16;  // of a tensor
 
-// Whether training scripts keep this class beside weights; it does no harm, because nothing is
-// called. Any other reference, such as os.system, shows that the file is not what it claims to be.
-bool is_harmless(const PickleValue& global) {
-  static const std::set<std::string_view> kNames = {"collections.OrderedDict",
-                                                    "collections.defaultdict",
-                                                    "__builtin__.set",
-                                                    "builtins.set",
-                                                    "__builtin__.dict",
-                                                    "builtins.dict",
-                                                    "__builtin__.list",
-                                                    "builtins.list",
-                                                    "__builtin__.int",
-                                                    "builtins.int",
-                                                    "_codecs.encode",
-                                                    "argparse.Namespace",
-                                                    "torch._utils._rebuild_tensor",
-                                                    "torch._utils._rebuild_tensor_v2",
-                                                    "torch._utils._rebuild_parameter",
-                                                    "torch.Size",
-                                                    "torch.device",
-                                                    "torch.float64",
-                                                    "torch.float32",
-                                                    "torch.float16",
-                                                    "torch.bfloat16",
-                                                    "torch.int64",
-                                                    "torch.int32",
-                                                    "torch.uint8",
-                                                    "torch.bool",
-                                                    "numpy.dtype",
-                                                    "numpy.core.multiarray.scalar",
-                                                    "numpy._core.multiarray.scalar"};
-  static const std::array<std::string_view, 4> kModules = {"pytorch_lightning.", "lightning.",
-                                                           "lightning_fabric.", "omegaconf."};
-  const std::string name = full_name(global);
-  return kNames.contains(name) || (global.text == "torch" && name.ends_with("Storage")) ||
-         std::ranges::any_of(kModules,
-                             [&](std::string_view module) { return name.starts_with(module); });
+// Whether the reference is to something that can run commands, open files or load code. Reading a
+// file never calls anything, so this protects nobody here. It protects the user's Python: such a
+// file is not what it claims to be, and torch.load might run it.
+bool is_hostile(const PickleValue& global) {
+  static const std::set<std::string_view> kModules = {
+      "asyncio",    "bdb", "codeop",   "ctypes", "ftplib", "http",       "imp",      "importlib",
+      "marshal",    "nt",  "os",       "pdb",    "pickle", "pip",        "pkgutil",  "platform",
+      "posix",      "pty", "requests", "runpy",  "shutil", "signal",     "smtplib",  "socket",
+      "subprocess", "sys", "tempfile", "timeit", "urllib", "webbrowser", "zipimport"};
+  static const std::set<std::string_view> kBuiltins = {
+      "bool", "bytearray", "bytes", "complex", "dict",  "float", "frozenset", "int",
+      "list", "object",    "range", "set",     "slice", "str",   "tuple"};
+  static const std::set<std::string_view> kFunctions = {"_pickle.loads",
+                                                        "numpy.load",
+                                                        "numpy.testing._private.utils.runstring",
+                                                        "operator.attrgetter",
+                                                        "operator.methodcaller",
+                                                        "torch.hub.load",
+                                                        "torch.jit.load",
+                                                        "torch.load",
+                                                        "torch.serialization.load",
+                                                        "types.CodeType",
+                                                        "types.FunctionType"};
+  if (global.text == "builtins" || global.text == "__builtin__")
+    return !kBuiltins.contains(global.name);
+  return kModules.contains(global.text.substr(0, global.text.find('.'))) ||
+         kFunctions.contains(full_name(global));
 }
 
 // A mapped file, and the tensors that are not contiguous in it.
@@ -117,6 +107,18 @@ void gather(const Storage& storage, std::uint64_t offset, const std::vector<std:
   }
 }
 
+// Whether a view repeats elements of its storage (torch.Tensor.expand) and has more of them than the
+// storage. Weights of networks never do; such a view of two numbers could claim any size.
+bool is_expanded(const std::vector<std::int64_t>& shape, const std::vector<std::int64_t>& stride,
+                 std::uint64_t storage_count) {
+  if (shape.size() != stride.size()) return false;
+  const std::optional<Extent> reach = extent(shape, stride);
+  if (!reach || reach->count <= storage_count) return false;
+  for (std::size_t i = 0; i < shape.size(); ++i)
+    if (shape[i] > 1 && stride[i] == 0) return true;
+  return false;
+}
+
 // Makes tensors from the values of a pickle.
 class Reader {
  public:
@@ -128,18 +130,30 @@ class Reader {
 
   std::vector<StateDict> read() {
     for (const PickleValue& value : archive_.tree.values)
-      if (value.kind == Kind::kGlobal && !is_harmless(value))
+      if (value.kind == Kind::kGlobal && is_hostile(value))
         throw CheckpointError(format_text(
             "its pickle refers to {}, which weights do not need; nothing was executed. If "
             "you trust the file, save its weights alone: torch.save(model.state_dict(), "
             "...)",
             shorten(full_name(value))));
     visit(archive_.tree.root, "", 0);
+    if (dicts_.empty())
+      throw CheckpointError("it holds no tensors in dictionaries or lists" + objects());
     return std::move(dicts_);
   }
 
  private:
   const PickleValue& value(PickleIndex index) const { return archive_.tree.values[index]; }
+  // What the file holds instead: the objects of classes that are not PyTorch's or Python's own.
+  std::string objects() const {
+    for (const PickleValue& value : archive_.tree.values)
+      if (value.kind == Kind::kGlobal && value.text != "collections" &&
+          !value.text.starts_with("torch") && !value.text.starts_with("numpy"))
+        return ", but objects such as " + shorten(full_name(value)) +
+               ", whose contents are not read; save the weights: "
+               "torch.save(model.state_dict(), ...)";
+    return "";
+  }
   bool is_call(PickleIndex index, std::string_view name) const {
     if (value(index).kind != Kind::kCall) return false;
     const PickleValue& callee = value(value(index).items[0]);
@@ -152,13 +166,15 @@ class Reader {
   std::int64_t integer(PickleIndex index, const char* what) const;
   std::vector<std::int64_t> integers(PickleIndex index, const char* what) const;
   std::optional<std::string> key_text(PickleIndex index) const;
+  std::vector<std::pair<std::string, PickleIndex>> members(const PickleValue& container) const;
   void visit(PickleIndex index, const std::string& name, int depth);
   bool is_tensor(PickleIndex index) const {
     return is_call(index, "torch._utils._rebuild_tensor_v2") ||
            is_call(index, "torch._utils._rebuild_tensor");
   }
   std::optional<TensorView> read_tensor(PickleIndex index, const std::string& name);
-  TensorView rebuild(const std::vector<PickleIndex>& arguments, const std::string& name);
+  std::optional<TensorView> rebuild(const std::vector<PickleIndex>& arguments,
+                                    const std::string& name);
   Storage storage(PickleIndex index) const;
   std::span<const std::byte> elements(const Storage& storage, std::int64_t offset,
                                       const std::vector<std::int64_t>& shape,
@@ -195,37 +211,55 @@ std::optional<std::string> Reader::key_text(PickleIndex index) const {
   return std::nullopt;
 }
 
-// Follows dictionaries to their tensors.
+// The keys and values of a dictionary or of an object of a class derived from it, and the elements
+// of a list or tuple, whose keys are "0", "1", ...
+std::vector<std::pair<std::string, PickleIndex>> Reader::members(
+    const PickleValue& container) const {
+  std::vector<std::pair<std::string, PickleIndex>> result;
+  const std::vector<PickleIndex>& items = container.items;
+  const bool is_call = container.kind == Kind::kCall;
+  if (is_call || container.kind == Kind::kDictionary) {
+    std::set<std::string> keys;
+    for (std::size_t i = is_call ? 2 : 0; i < items.size(); i += 2) {
+      const std::optional<std::string> key = key_text(items[i]);
+      if (!key) continue;
+      if (!keys.insert(*key).second)
+        throw CheckpointError("key '" + shorten(*key) + "' appears twice");
+      result.emplace_back(*key, items[i + 1]);
+    }
+  } else if (container.kind == Kind::kList || container.kind == Kind::kTuple) {
+    for (std::size_t i = 0; i < items.size(); ++i) result.emplace_back(std::to_string(i), items[i]);
+  }
+  return result;
+}
+
+// Follows dictionaries, lists and tuples to their tensors.
 void Reader::visit(PickleIndex index, const std::string& name, int depth) {
-  const PickleValue& found = value(index);
-  const bool is_ordered = is_call(index, "collections.OrderedDict");
-  if (!is_ordered && found.kind != Kind::kDictionary) return;
+  const Kind kind = value(index).kind;
+  if (kind != Kind::kDictionary && kind != Kind::kCall && kind != Kind::kList &&
+      kind != Kind::kTuple)
+    return;
   if (depth > kMaxDepth)
     throw CheckpointError(format_text("dictionaries nested deeper than {}", kMaxDepth));
   if (!visited_.insert(index).second) return;  // seen before; a value may even contain itself
   const std::size_t place = dicts_.size();
   dicts_.push_back({name, {.path = path_, .tensors = {}, .metadata = {}, .memory = file_}});
-  std::set<std::string> keys;
-  for (std::size_t i = is_ordered ? 2 : 0; i < found.items.size(); i += 2) {
-    const std::optional<std::string> key = key_text(found.items[i]);
-    if (!key) continue;
-    if (!keys.insert(*key).second)
-      throw CheckpointError("key '" + shorten(*key) + "' appears twice");
-    if (const std::optional<TensorView> tensor = read_tensor(found.items[i + 1], *key))
+  for (const auto& [key, item] : members(value(index))) {
+    if (const std::optional<TensorView> tensor = read_tensor(item, key))
       dicts_[place].set.tensors.push_back(*tensor);
     else
-      visit(found.items[i + 1], name.empty() ? *key : name + "." + *key, depth + 1);
+      visit(item, name.empty() ? key : name + "." + key, depth + 1);
   }
   if (dicts_[place].set.tensors.empty())
     dicts_.erase(dicts_.begin() + static_cast<std::ptrdiff_t>(place));
 }
 
-// Returns nothing for a value that is not a tensor.
+// Returns nothing for a value that is not a tensor, and for tensors that networks are not made of.
 std::optional<TensorView> Reader::read_tensor(PickleIndex index, const std::string& name) try {
   if (is_call(index, "torch._utils._rebuild_parameter")) {
     if (arguments(index).empty() || !is_tensor(arguments(index)[0]))
       throw CheckpointError("a parameter without a tensor");
-    return rebuild(arguments(arguments(index)[0]), name);
+    index = arguments(index)[0];
   }
   if (!is_tensor(index)) return std::nullopt;
   return rebuild(arguments(index), name);
@@ -235,14 +269,17 @@ std::optional<TensorView> Reader::read_tensor(PickleIndex index, const std::stri
 
 // The arguments are those of _rebuild_tensor: storage, offset, shape, stride, and others that do
 // not matter.
-TensorView Reader::rebuild(const std::vector<PickleIndex>& arguments, const std::string& name) {
+std::optional<TensorView> Reader::rebuild(const std::vector<PickleIndex>& arguments,
+                                          const std::string& name) {
   if (arguments.size() < 4)
     throw CheckpointError("its storage, offset, shape or stride is missing");
+  if (!has_known_type(archive_.tree, arguments[0])) return std::nullopt;
   const Storage of = storage(arguments[0]);
   const std::int64_t offset = integer(arguments[1], "the offset");
   const std::vector<std::int64_t> shape = integers(arguments[2], "the shape"),
                                   stride = integers(arguments[3], "the stride");
-  return {name, of.dtype, shape, elements(of, offset, shape, stride)};
+  if (is_expanded(shape, stride, of.count)) return std::nullopt;
+  return TensorView{name, of.dtype, shape, elements(of, offset, shape, stride)};
 }
 
 Storage Reader::storage(PickleIndex index) const {
@@ -264,7 +301,6 @@ std::span<const std::byte> Reader::elements(const Storage& storage, std::int64_t
   if (shape.size() != stride.size()) throw CheckpointError("shape and stride differ in length");
   const std::optional<Extent> reach = extent(shape, stride);
   const auto first = static_cast<std::uint64_t>(offset);
-  // A view with more elements than its storage repeats them, which weights of networks never do.
   if (!reach || offset < 0 || first > storage.count || reach->count > storage.count ||
       (reach->count > 0 && reach->last >= storage.count - first))
     throw CheckpointError(

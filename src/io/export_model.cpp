@@ -6,9 +6,9 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
 #include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/find_networks.h"
 #include "ddpm/interop/requirements.h"
 #include "ddpm/interop/translate.h"
-#include "ddpm/interop/wrappers.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 

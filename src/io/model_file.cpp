@@ -1,17 +1,22 @@
 #include "ddpm/io/model_file.h"
 
+#include <cctype>
 #include <optional>
+#include <regex>
 #include <vector>
 
 #include <nlohmann/json.hpp>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/formats/file_kind.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
 #include "ddpm/interop/translate.h"
-#include "ddpm/interop/wrappers.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "foreign_model.h"
 
@@ -23,6 +28,12 @@ fs::path weights_of_checkpoint(const fs::path& checkpoint, WeightSet set) {
   const fs::path ema = checkpoint / "ema.safetensors";
   // Runs without averaging have only raw weights.
   return set == WeightSet::kEma && fs::exists(ema) ? ema : checkpoint / "model.safetensors";
+}
+
+// A checkpoint has its average in a file of its own; of other files nothing is known.
+WeightKind kind_of_checkpoint(const fs::path& weights) {
+  if (!fs::exists(weights.parent_path() / "MANIFEST.json")) return WeightKind::kUnknown;
+  return weights.filename() == "ema.safetensors" ? WeightKind::kEma : WeightKind::kRaw;
 }
 
 fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
@@ -40,6 +51,43 @@ fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
                         "checkpoint (with MANIFEST.json), a folder with model.safetensors, a "
                         "diffusers folder (with model_index.json or config.json beside "
                         "diffusion_pytorch_model.safetensors), or one file of weights");
+}
+
+std::string hash_tensors(const TensorSet& set) {
+  Sha256 hash;
+  for (const TensorView& view : set.tensors) {
+    hash.update(view.name);
+    hash.update(view.bytes);
+  }
+  return hash.hex_digest();
+}
+
+// The cache of Hugging Face keeps a repository as models--ORGANISATION--NAME/snapshots/REVISION.
+fs::path resolve_hub_cache(const fs::path& path) {
+  if (!fs::is_directory(path / "snapshots")) return path;
+  fs::path newest;
+  std::string revision;
+  if (fs::is_regular_file(path / "refs" / "main"))
+    revision = read_file(path / "refs" / "main", 256);
+  while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())) != 0)
+    revision.pop_back();
+  for (const fs::directory_entry& entry : fs::directory_iterator(path / "snapshots"))
+    if (entry.path().filename() == revision || newest.empty()) newest = entry.path();
+  if (newest.empty()) return path;
+  log_info("{}: snapshot {}", path.string(), newest.filename().string());
+  return newest;
+}
+
+[[noreturn]] void refuse_missing(const fs::path& path) {
+  // ORGANISATION/NAME, as the hub calls its models.
+  static const std::regex kHubName("[A-Za-z0-9][\\w.-]*/[A-Za-z0-9][\\w.-]*");
+  const std::string name = path.string();
+  const bool is_hub_name = std::regex_match(name, kHubName) && !fs::exists(path.parent_path());
+  throw CheckpointError(
+      name + ": no such file or folder" +
+      (is_hub_name ? "; to download a model of this name from the Hugging Face hub: hf download " +
+                         name + " --local-dir " + path.filename().string()
+                   : ""));
 }
 
 // The format that the metadata of a file names, for tensors that do not have the names of
@@ -65,11 +113,12 @@ TensorSet unwrapped(const TensorSet& set) {
 // Opens a file of this program, or one of another program beside a config of this one. Returns
 // nothing if it is neither.
 std::optional<ModelFile> open_own(const fs::path& weights) {
-  if (weights.extension() != ".safetensors") return std::nullopt;
+  if (recognize_weights(weights) != WeightFileKind::kSafetensors) return std::nullopt;
   // Members are set one by one: in an initialiser GCC 12 destroys them twice if reading throws.
   ModelFile model;
   model.weights = weights;
   model.tensors = read_safetensors(weights);
+  model.kind = kind_of_checkpoint(weights);
   const SafetensorsMetadata& metadata = model.tensors.metadata;
   const fs::path neighbour = weights.parent_path() / "config.json";
   if (const auto found = metadata.find(kConfigKey); found != metadata.end())
@@ -119,17 +168,40 @@ SafetensorsMetadata model_metadata(const Config& config, std::optional<ModelForm
   return metadata;
 }
 
-ModelFile open_model(const fs::path& path, WeightSet weights,
+std::string ModelFile::sha256() const {
+  return weights.extension() == ".json" ? hash_tensors(tensors) : sha256_file(weights);
+}
+
+void check_weights(const ModelFile& model, WeightSet wanted, bool asked) {
+  const std::string file = model.weights.string();
+  if (wanted == WeightSet::kRaw) {
+    if (asked && model.kind == WeightKind::kEma)
+      log_warning("{}: there are only averaged weights; they are used", file);
+    return;
+  }
+  if (model.kind == WeightKind::kEma) return;
+  if (!model.unread_average.empty()) {
+    const std::string found =
+        format_text("{}: the averaged weights in '{}' do not fit the network in the file", file,
+                    shorten(model.unread_average));
+    if (asked) throw CheckpointError(found + "; --weights raw takes the others");
+    log_warning("{}; the others are used", found);
+  } else if (asked) {
+    log_warning("{}: no weights here are marked as averaged; weights of kind '{}' are used", file,
+                model.kind);
+  }
+}
+
+ModelFile open_model(const fs::path& given, WeightSet weights,
                      std::span<const ConfigOverride> overrides) {
-  if (!fs::exists(path)) throw CheckpointError(path.string() + ": no such file or folder");
+  if (!fs::exists(given)) refuse_missing(given);
+  const fs::path path = resolve_hub_cache(given);
   try {
-    if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path))
+    if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path, weights))
       return open_diffusers(*folder, weights);
     const fs::path file = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
-    std::optional<ModelFile> model = open_own(file);
-    if (!model) model = open_inferred(file, weights, overrides);
-    model->sha256 = sha256_file(file);
-    return *model;
+    if (std::optional<ModelFile> model = open_own(file)) return *model;
+    return open_inferred(file, weights, overrides);
   } catch (const ConfigError& error) {  // the mistake is in the file, not in the command line
     throw CheckpointError(error.what());
   }

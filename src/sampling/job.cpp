@@ -69,7 +69,7 @@ PngText SampleJob::description(std::int64_t index) const {
                   {"index", std::to_string(index)},
                   {"sampler", std::string(name_of(sampling.sampler))},
                   {"steps", std::to_string(plan_.steps.size())},
-                  {"weights", std::string(name_of(sampling.weights))},
+                  {"weights", std::string(name_of(model_.kind))},
                   {"model_sha256", model_.sha256}};
   if (sampling.sampler == SamplerKind::kDdim)
     text.emplace_back("eta", format_text("{}", sampling.eta));
@@ -192,6 +192,9 @@ ExitCode SampleJob::run() {
 
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
   check_predicts_image(model.config);
+  if (!model.obstacle.empty())
+    throw ConfigError("no images can be sampled from this model: " + model.obstacle +
+                      ". ddpm denoise, inspect and convert work");
   return SampleJob(model, request).run();
 }
 

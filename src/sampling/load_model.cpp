@@ -1,11 +1,47 @@
 #include "ddpm/sampling/load_model.h"
 
+#include <algorithm>
+
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/diffusion/schedule.h"
 #include "ddpm/nn/bound_network.h"
 #include "ddpm/nn/initialize.h"
 
 namespace ddpm {
+namespace {
+
+bool is_set(std::span<const ConfigOverride> overrides, std::string_view prefix) {
+  return std::ranges::any_of(
+      overrides, [&](const ConfigOverride& change) { return change.path.starts_with(prefix); });
+}
+
+// Compares the table of betas in the file with the noise schedule of the config, and takes the
+// schedule from the table if the files say nothing else of the process.
+void check_schedule(const ModelFile& file, std::span<const ConfigOverride> overrides,
+                    LoadedModel& model) {
+  DiffusionConfig& diffusion = model.config.diffusion;
+  if (matches(NoiseSchedule(diffusion), file.betas)) return;
+  const std::optional<DiffusionConfig> found = schedule_of(file.betas, diffusion);
+  const std::string path = file.weights.string();
+  const auto is_beta = [](double beta) { return beta > 0 && beta < 1; };
+  if (!std::ranges::all_of(file.betas, is_beta)) {
+    log_warning("{}: its table of betas has values outside (0, 1) and is passed over", path);
+  } else if (!file.process_is_assumed || is_set(overrides, "diffusion.")) {
+    log_warning(
+        "{}: its table of betas is not the noise schedule of the config{}", path,
+        found ? format_text(", but {} of {} timesteps", found->schedule, found->timesteps) : "");
+  } else if (found) {
+    diffusion = *found;
+    log_info("{}: by its table of betas the noise schedule is {} of {} timesteps", path,
+             diffusion.schedule, diffusion.timesteps);
+  } else {
+    model.obstacle = "its table of betas is none of the noise schedules here; set diffusion.*";
+  }
+}
+
+}  // namespace
 
 std::vector<NamedTensor> LoadedModel::weights() const {
   std::vector<NamedTensor> tensors;
@@ -28,14 +64,17 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
   const ModelFile file = open_model(path, sampling.weights, overrides);
+  check_weights(file, sampling.weights, is_set(overrides, "sampling.weights"));
   LoadedModel model;
+  model.kind = file.kind;
+  model.obstacle = file.obstacle;
   model.config = file.config;
   // The device and threads of the training do not matter on this machine.
   model.config.run = RunConfig{};
   if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
+  if (!file.betas.empty()) check_schedule(file, overrides, model);
   validate(model.config);
-  model.sha256 = file.sha256;
   const RunConfig& run = model.config.run;
   model.runtime = set_up_runtime({.device = run.device,
                                   .precision = run.precision,
@@ -49,6 +88,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
     initialize_weights(*model.net, model.config.model.initialization, 0);
   load_tensors(file.tensors, network.tensors(), missing);
   model.net->eval();
+  model.sha256 = file.sha256();  // only now: a file that does not fit is refused at once
   log_debug("weights: {}", file.weights.string());
   return model;
 }

@@ -35,7 +35,7 @@ Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
   } else if (const std::optional<ModelFile>& model = options.start) {
     trainer.start_from(model->tensors, options.missing);
     log_info("starting from the weights of {} (SHA-256 {})", model->weights.string(),
-             model->sha256);
+             model->sha256());
   }
   // A run that died before its first checkpoint may have left lines too.
   trim_metrics(directory.metrics(), trainer.steps_done());

@@ -33,6 +33,67 @@ class Convert : public testing::TinyRun {
   }
 };
 
+// A folder `out` of diffusers, and what its users do to it.
+class DiffusersFolderTest : public Convert {
+ protected:
+  DiffusersFolderTest() {
+    EXPECT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code,
+              0);
+  }
+  ProgramResult sample(const std::string& model) {
+    return run({"sample", "--model", model, "--count", "1", "--steps", "2", "--output", "x"});
+  }
+  std::string inspected(const std::string& model, const std::string& weights, const char* key) {
+    const ProgramResult result = run({"inspect", model, "--weights", weights, "--json"});
+    EXPECT_EQ(result.code, 0) << result.err;
+    return nlohmann::json::parse(result.out).at(key).get<std::string>();
+  }
+};
+
+TEST_F(DiffusersFolderTest, TheAverageOfATrainingCheckpointHasItsOwnFolder) {
+  const auto recursive = fs::copy_options::recursive;
+  fs::create_directory(folder_ / "checkpoint-5");
+  fs::copy(folder_ / "out/unet", folder_ / "checkpoint-5/unet", recursive);
+  fs::copy(folder_ / "out/unet", folder_ / "checkpoint-5/unet_ema", recursive);
+  EXPECT_EQ(inspected("checkpoint-5", "ema", "weights_kind"), "ema");
+  EXPECT_TRUE(contains(inspected("checkpoint-5", "ema", "weights"), "unet_ema/"));
+  EXPECT_EQ(inspected("checkpoint-5", "raw", "weights_kind"), "raw");
+  EXPECT_TRUE(contains(inspected("checkpoint-5", "raw", "weights"), "5/unet/"));
+  EXPECT_EQ(inspected("out", "ema", "weights_kind"), "unknown");
+}
+
+TEST_F(DiffusersFolderTest, VariantsAndTheHubsCacheAreRead) {
+  const fs::path weights = folder_ / "out/unet/diffusion_pytorch_model.safetensors";
+  fs::rename(weights, folder_ / "out/unet/diffusion_pytorch_model.fp16.safetensors");
+  const fs::path cache = folder_ / "models--someone--tiny";
+  folder_.write("models--someone--tiny/refs/main", "abc123\n");
+  fs::create_directories(cache / "snapshots");
+  fs::rename(folder_ / "out", cache / "snapshots/abc123");
+  fs::create_directory(cache / "snapshots/older");
+  EXPECT_TRUE(contains(inspected("models--someone--tiny", "ema", "weights"),
+                       "abc123/unet/diffusion_pytorch_model.fp16.safetensors"));
+}
+
+TEST_F(DiffusersFolderTest, OtherProcessesAndLatentsAreNotSampledButEvaluated) {
+  const std::string scheduler = content_of(folder_ / "out/scheduler/scheduler_config.json");
+  folder_.write(
+      "out/scheduler/scheduler_config.json",
+      R"({"_class_name": "FlowMatchEulerDiscreteScheduler", "shift": 1.0, "x": -Infinity})");
+  ProgramResult result = sample("out");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(contains(result.err, "FlowMatchEulerDiscreteScheduler")) << result.err;
+  EXPECT_EQ(run({"inspect", "out"}).code, 0);
+  EXPECT_EQ(run({"convert", "--model", "out", "--to", "ddpm", "--output", "copy"}).code, 0);
+  folder_.write("out/scheduler/scheduler_config.json", scheduler);
+  folder_.write("out/model_index.json",
+                R"({"_class_name": "LDMPipeline", "vqvae": ["diffusers", "VQModel"]})");
+  result = sample("out");
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(contains(result.err, "latents of an autoencoder (vqvae of LDMPipeline)"))
+      << result.err;
+  EXPECT_FALSE(fs::exists(folder_ / "x"));
+}
+
 TEST_F(Convert, WritesAFolderAndPrintsItsFiles) {
   const ProgramResult result =
       run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"});

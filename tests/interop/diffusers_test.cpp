@@ -251,6 +251,27 @@ TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
   }
 }
 
+TEST(Diffusers, SchedulersOfOtherProcessesAreNamed) {
+  for (const char* name : {"FlowMatchEulerDiscreteScheduler", "EDMEulerScheduler",
+                           "CMStochasticIterativeScheduler", "ScoreSdeVeScheduler"})
+    EXPECT_TRUE(
+        contains(other_process({{"_class_name", name}, {"num_train_timesteps", 1000}}), name));
+  EXPECT_TRUE(contains(other_process({{"_class_name", "DPMSolverMultistepScheduler"},
+                                      {"beta_schedule", "linear"},
+                                      {"use_flow_sigmas", true}}),
+                       "flow matching"));
+  EXPECT_EQ(other_process({{"_class_name", "PNDMScheduler"}, {"beta_schedule", "linear"}}), "");
+  EXPECT_EQ(other_process({{"_class_name", "DDPMScheduler"}}), "");
+  EXPECT_EQ(other_process(json::object()), "");
+}
+
+TEST(Diffusers, PipelinesOfLatentsAreNamed) {
+  EXPECT_TRUE(
+      contains(latents_of({{"_class_name", "LDMPipeline"}, {"vqvae", {"diffusers", "VQModel"}}}),
+               "vqvae of LDMPipeline"));
+  EXPECT_EQ(latents_of({{"_class_name", "DDPMPipeline"}, {"vae", nullptr}}), "");
+}
+
 TEST(Diffusers, ThresholdsThatAreNoneAreRefused) {
   const auto error = [](json scheduler) {
     scheduler["thresholding"] = true;

@@ -4,6 +4,8 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
+#include <span>
 #include <vector>
 
 #include "ddpm/config/config.h"
@@ -35,6 +37,14 @@ class NoiseSchedule {
   std::vector<double> betas_;
   std::vector<double> alpha_bars_;
 };
+
+// Whether a table of betas is that of the schedule, to the precision of float32.
+bool matches(const NoiseSchedule& schedule, std::span<const double> betas);
+
+// The process whose noise schedule has these betas: `process` with other timesteps, schedule and
+// ends. Nothing if no schedule has them.
+std::optional<DiffusionConfig> schedule_of(std::span<const double> betas,
+                                           const DiffusionConfig& process);
 
 // q(x_s | x_t, x_0) = N(x0_coefficient * x_0 + xt_coefficient * x_t, variance), equations 6 and 7,
 // for a jump from t to an earlier timestep s; s = -1 is the clean image. B = 1 - alpha_bar_t /

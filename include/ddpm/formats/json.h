@@ -16,7 +16,9 @@ inline constexpr std::size_t kMaxJsonBytes = std::size_t{4} << 20;
 // keys. Throws CheckpointError "<name>: <reason>".
 nlohmann::json parse_json(std::string_view text, const std::string& name);
 
-// The same from a file. Throws CheckpointError also if it is missing or cannot be read.
+// The same from a file of another program. NaN, Infinity and -Infinity, which Python writes and JSON
+// does not have, are read as texts. Throws CheckpointError also if the file is missing or cannot be
+// read.
 nlohmann::json read_json_file(const std::filesystem::path& path);
 
 }  // namespace ddpm

@@ -22,6 +22,14 @@ void apply_unet_config(const nlohmann::json& unet, const std::string& name, Conf
 void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& name,
                             Config& config);
 
+// Why images cannot be sampled here from a network with this scheduler_config.json: it belongs to a
+// process that is not DDPM's (flow matching, EDM, consistency models, variance-exploding SDEs).
+// Empty if they can. Every scheduler of DDPM's process has a beta_schedule.
+std::string other_process(const nlohmann::json& scheduler);
+
+// The same for model_index.json: a pipeline whose network makes latents of an autoencoder.
+std::string latents_of(const nlohmann::json& index);
+
 // The files to write. They belong to a DDIMPipeline if sampling.sampler is ddim and the network
 // predicts no variance, else to a DDPMPipeline. unet_config and scheduler_config throw ConfigError
 // with the keys that UNet2DModel and the scheduler cannot represent.

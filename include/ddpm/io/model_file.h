@@ -5,10 +5,12 @@
 #include <optional>
 #include <span>
 #include <string>
+#include <vector>
 
 #include "ddpm/config/config.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/formats/tensor_set.h"
+#include "ddpm/interop/find_networks.h"
 
 namespace ddpm {
 
@@ -26,9 +28,17 @@ struct ModelFile {
   std::filesystem::path weights;  // the file that was read, or the index of its shards
   Config config;  // model, diffusion, and the image shape and range in data; the keys of sampling
                   // that a diffusers scheduler sets; the rest is default
-  std::string sha256;  // of the weights file, or of all tensors if it is an index
   ModelFormat format = ModelFormat::kDdpm;
   TensorSet tensors;  // under the network's own names, model.names
+
+  WeightKind kind = WeightKind::kUnknown;  // what was read, as far as the files tell
+  std::string unread_average;  // where the file has averaged weights that could not be read; ""
+  std::string obstacle;        // why no images can be sampled from this network; ""
+  std::vector<double> betas;   // the file's own table of the noise schedule; may be empty
+  bool process_is_assumed = false;  // the files say nothing of the diffusion process
+
+  // Of the weights file, or of all tensors if it is an index. Reads the whole file.
+  std::string sha256() const;
 };
 
 // Metadata of a weight file: the network and its diffusion process, so that --model needs only this
@@ -37,12 +47,17 @@ struct ModelFile {
 SafetensorsMetadata model_metadata(const Config& config,
                                    std::optional<ModelFormat> layout = std::nullopt);
 
+// Says which weights were read, if they are not those that were wanted. Throws CheckpointError if
+// averaged weights were asked for (`asked`: not only by default) and the file has some that could
+// not be read; otherwise logs a warning.
+void check_weights(const ModelFile& model, WeightSet wanted, bool asked);
+
 // PATH is one of
 //   a run directory or a checkpoint directory; checkpoints are verified first
 //   a .safetensors file or a folder with model.safetensors, written by this program
 //   a diffusers folder: model_index.json, unet/, scheduler/; or the unet folder alone
-//   a .safetensors, .pt, .pth, .bin or .ckpt file with a config.json of diffusers or of a run
-//     beside it
+//   a folder of the hub's cache, models--*
+//   a file of safetensors or torch.save with a config.json of diffusers or of a run beside it
 //   such a file without a config: the network is inferred (interop/infer.h) and logged;
 //     `overrides` of model.* correct wrong assumptions
 // Throws CheckpointError that says what was found and what was expected.

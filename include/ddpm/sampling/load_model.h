@@ -19,7 +19,9 @@ struct LoadedModel {
   Config config;  // as trained, with the overrides; `run` is for this process, not for the training
   Runtime runtime;
   UNet net{nullptr};
-  std::string sha256;  // of the weights file
+  std::string sha256;                      // of the weights file
+  WeightKind kind = WeightKind::kUnknown;  // what the weights are, as far as the files tell
+  std::string obstacle;                    // why no images can be sampled from it; "": they can
 
   // The weights with the network's own names; they are not copied.
   std::vector<NamedTensor> weights() const;

@@ -1,5 +1,6 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/interop/diffusers.h"
 #include "json_keys.h"
 #include "words.h"
@@ -128,6 +129,30 @@ nlohmann::ordered_json scheduler_config(const Config& config) {
   else
     result["variance_type"] = word_for(kVariances, diffusion.variance);
   return result;
+}
+
+std::string other_process(const nlohmann::json& scheduler) {
+  if (!scheduler.is_object() || !scheduler.contains("_class_name")) return "";
+  const nlohmann::json& name = scheduler["_class_name"];
+  if (name == "DDPMScheduler" || name == "DDIMScheduler") return "";
+  const bool is_flow = scheduler.value("use_flow_sigmas", nlohmann::json()) == true ||
+                       scheduler.value("prediction_type", nlohmann::json()) == "flow_prediction";
+  if (scheduler.contains("beta_schedule") && !is_flow) return "";
+  return format_text(
+      "its scheduler, {}, belongs to another process than DDPM's{}, which would need a sampler of "
+      "its own",
+      shorten(name.is_string() ? name.get<std::string>() : name.dump()),
+      is_flow ? " (flow matching)" : ": it has no beta_schedule");
+}
+
+std::string latents_of(const nlohmann::json& index) {
+  if (!index.is_object()) return "";
+  for (const char* part : {"vqvae", "vae", "first_stage_model", "movq"})
+    if (const auto found = index.find(part); found != index.end() && !found->is_null())
+      return format_text(
+          "its images are latents of an autoencoder ({} of {}), which would have to decode them",
+          part, shorten(index.value("_class_name", std::string("its pipeline"))));
+  return "";
 }
 
 nlohmann::ordered_json pipeline_index(const Config& config) {

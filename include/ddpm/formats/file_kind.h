@@ -1,0 +1,18 @@
+// Recognises files of weights by their content; their endings do not matter.
+#pragma once
+
+#include <filesystem>
+
+namespace ddpm {
+
+enum class WeightFileKind {
+  kSafetensors,
+  kTorch,  // of torch.save, as a zip archive or in its older form
+};
+
+// Reads the first bytes, and the directory at the end of a zip archive. Throws CheckpointError
+// "<path>: ..." for everything else, and names what people often have instead: a Git LFS pointer, a
+// web page, TorchScript, a plain pickle, an archive, GGUF, HDF5, an empty file, a FIFO or device.
+WeightFileKind recognize_weights(const std::filesystem::path& path);
+
+}  // namespace ddpm
