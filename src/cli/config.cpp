@@ -1,7 +1,9 @@
 #include <cstdio>
 
 #include "command.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/describe.h"
+#include "ddpm/config/validate.h"
 
 namespace ddpm::cli {
 namespace {
@@ -29,6 +31,19 @@ ExitCode print(const std::string& text) {
   return ExitCode::kSuccess;
 }
 
+// What is known of the data without reading them. A config may leave data.path to the command line.
+std::string checked_data_text(const DataConfig& data) {
+  const bool is_complete = data.source == DataSource::kEmbedded || !data.path.empty();
+  if (!is_complete)
+    return format_text("the settings fit together; training needs data.path too, for source {}",
+                       data.source);
+  check_data_path(data);
+  if (data.source == DataSource::kEmbedded)
+    return "the settings fit together; the data are inside the program";
+  return format_text("the settings fit together, and the data, {} {}, are there", data.source,
+                     shorten(data.path, 1000));
+}
+
 }  // namespace
 
 void add_config(CLI::App& program, Action& action) {
@@ -49,13 +64,13 @@ void add_config(CLI::App& program, Action& action) {
     };
   });
 
-  CLI::App* check = add_reader(*config, *options, "check",
-                               "Check a config: exit code 0 if it is valid, else 2 and the reason");
-  check->footer(examples({"ddpm config check --config my.json && echo valid"}));
+  CLI::App* check = add_reader(
+      *config, *options, "check",
+      "Check a config: exit code 0 if it is valid, else the reason and 2, or 3 if data.path does not exist");
+  check->footer(examples({"ddpm config check --config my.json --set data.path=photos"}));
   check->callback([&action, options] {
     action = [options] {
-      load(*options);
-      return ExitCode::kSuccess;
+      return print("valid: " + checked_data_text(load(*options).config.data) + "\n");
     };
   });
 

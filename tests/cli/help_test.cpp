@@ -108,8 +108,9 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
 TEST_F(Help, EveryConfigOfTheRepositoryIsValid) {
   for (const auto& entry :
        std::filesystem::directory_iterator(std::filesystem::path(DDPM_SOURCE_DIR) / "configs")) {
-    const auto result =
-        run_program(folder_.path(), {"config", "check", "--config", entry.path().string()});
+    // Not every machine has the data.
+    const auto result = run_program(folder_.path(), {"config", "check", "--config",
+                                                     entry.path().string(), "--set", "data.path="});
     EXPECT_EQ(result.code, 0) << entry.path() << ": " << result.err;
   }
 }
