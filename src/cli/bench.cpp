@@ -120,7 +120,7 @@ void add_bench(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("bench", "Measure how fast this machine trains and samples");
   command
-      ->add_option("--config", options->config,
+      ->add_option("-c,--config", options->config,
                    "The network, its image size and the training settings [Ho et al.'s CIFAR-10]")
       ->type_name("FILE");
   command

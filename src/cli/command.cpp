@@ -1,6 +1,7 @@
 #include "command.h"
 
 #include <cmath>
+#include <limits>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
@@ -72,6 +73,10 @@ std::function<std::string(const std::string&)> between(double least, double most
                                                : format_text("from {} to {}", least, most);
     return format_text("'{}' must be a number, {}", shorten(text), range);
   };
+}
+
+std::function<std::string(const std::string&)> at_least(double least) {
+  return between(least, std::numeric_limits<double>::infinity());
 }
 
 std::string model_help() {

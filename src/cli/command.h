@@ -71,6 +71,7 @@ auto read_tensor_data(const Read& read) {
 // A check for an option whose value is a finite number from `least` to `most`, which may be
 // infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
 std::function<std::string(const std::string&)> between(double least, double most);
+std::function<std::string(const std::string&)> at_least(double least);
 
 // The help of an option that names a model.
 std::string model_help();

@@ -21,7 +21,8 @@ ResolvedConfig load(const ConfigOptions& options) {
 CLI::App* add_reader(CLI::App& parent, ConfigOptions& options, const std::string& name,
                      const std::string& help) {
   CLI::App* command = parent.add_subcommand(name, help);
-  command->add_option("--config", options.config, "The config [defaults only]")->type_name("FILE");
+  command->add_option("-c,--config", options.config, "The config [defaults only]")
+      ->type_name("FILE");
   add_set_option(*command, options.common);
   return command;
 }

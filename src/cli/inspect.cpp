@@ -167,7 +167,7 @@ void add_inspect(CLI::App& program, Action& action) {
       ->option_text("A B")
       ->expected(2);
   command
-      ->add_option("--config", options->config,
+      ->add_option("-c,--config", options->config,
                    "Describe the network of this config, or with --data its images")
       ->type_name("FILE");
   command->add_flag("--data", options->data,
@@ -176,6 +176,7 @@ void add_inspect(CLI::App& program, Action& action) {
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch, for the memory estimate [the config's]")
+      ->check(at_least(1))
       ->type_name("N");
   command
       ->add_option("--weights", options->weights,

@@ -4,9 +4,12 @@ namespace ddpm::cli {
 
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const std::string& name,
                                const std::string& note) {
-  CLI::Option* model = command.add_option(name, options.path, model_help() + note)
-                           ->type_name("PATH")
-                           ->group("Model");
+  const bool may_stand_alone = name == "--model";  // "ddpm sample runs/a"
+  CLI::Option* model =
+      command
+          .add_option(may_stand_alone ? "model," + name : name, options.path, model_help() + note)
+          ->type_name("PATH")
+          ->group("Model");
   command
       .add_option("--weights", options.weights,
                   "Which weights of the model to use: ema (averaged) or raw [ema]")

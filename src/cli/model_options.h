@@ -20,7 +20,7 @@ struct ModelOptions {
   }
 };
 // --weights, --allow-missing, and before them the option that names the model, which is returned;
-// `note` stands behind its help.
+// `note` stands behind its help. --model may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");
 // Loads it, with these changes to its config.

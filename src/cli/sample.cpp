@@ -94,12 +94,13 @@ void add_sample(CLI::App& program, Action& action) {
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
   add_model_options(*command, options->model, "--model", " [the newest run in runs/]");
-  command->add_option("--config", options->config, "Use the run named in this config")
+  command->add_option("-c,--config", options->config, "Use the run named in this config")
       ->type_name("FILE")
       ->group("Model");
   command
       ->add_option("--steps", options->steps,
                    "Number of steps, from 1 to the timesteps of the model [all]")
+      ->check(at_least(1))
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
@@ -113,6 +114,7 @@ void add_sample(CLI::App& program, Action& action) {
   command
       ->add_option("--class", options->label,
                    "Class of all images, for a class-conditional model [random for each image]")
+      ->check(at_least(0))
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")

@@ -67,6 +67,8 @@ TEST_F(BadInput, ConfigFilesNameFileLineAndKey) {
 TEST_F(BadInput, OptionsNameThemselves) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--set", "training.stesp=3"}, "training.steps"},
+      {{"--set", "training.lr=1"}, "did you mean 'training.learning_rate'?"},
+      {{"--set", "lr=1"}, "did you mean 'training.learning_rate'?"},
       {{"--set", "training.steps=0"}, "training.steps"},
       {{"--set", "training.steps"}, "--set"},
       {{"--set", "=3"}, "--set"},
@@ -293,6 +295,8 @@ TEST_F(BadInput, NoModelAnywhere) {
   expect_failure(run({"sample", "--config", "tiny.json"}), 4, {"runs/run"});
   expect_failure(run({"sample", "--model", "nowhere"}), 4, {"nowhere"});
   expect_failure(run({"inspect", "nowhere"}), 4, {"nowhere"});
+  expect_failure(run({"sample", "nowhere"}), 4, {"nowhere"});
+  expect_failure(run({"inspect", "--batch-size", "0"}), 2, {"--batch-size"});
   expect_failure(train({"--resume", "latest"}), 4, {"runs/a/checkpoints"});
   expect_failure(train({"--resume", "tiny.json"}), 4, {"tiny.json"});
 }
@@ -364,6 +368,8 @@ TEST_F(BadModel, BadRequests) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--steps", "21"}, "21"},
       {{"--steps", "-1"}, "--steps"},
+      {{"--steps", "0"}, "--steps"},
+      {{"--class", "-1"}, "--class"},
       {{"--count", "0"}, "--count"},
       {{"--sampler", "euler"}, "--sampler"},
       {{"--weights", "best"}, "--weights"},

@@ -187,6 +187,15 @@ TEST_F(Disk, AReaderThatIsNotThereIsAnError) {
   EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
 }
 
+// `ddpm config keys | head` ends quietly.
+TEST_F(Disk, AReaderThatHasSeenEnoughGetsNoMessage) {
+  const std::string command = "cd '" + folder_.path().string() + "' && { '" + DDPM_BINARY +
+                              "' config keys 2> message; echo $? > code; } | true";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(content_of(folder_ / "message"), "");
+  EXPECT_EQ(content_of(folder_ / "code"), "141\n");
+}
+
 // Else the first file that is opened would get the messages.
 TEST_F(Disk, ClosedStreamsDamageNoFile) {
   const ProgramResult result = run_program(folder_.path(), training({}), {.closed = true});
