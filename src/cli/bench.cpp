@@ -139,6 +139,7 @@ void add_bench(CLI::App& program, Action& action) {
                     "List the GPU kernels of one step and their times too");
   command->add_flag("--json", options->json,
                     "Print JSON; docs/formats/bench.md has its keys and units");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",
                             "ddpm bench --config configs/labml.json --train --json"}));

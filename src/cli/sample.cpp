@@ -53,6 +53,14 @@ void check_eta(const std::vector<ConfigOverride>& overrides, const SamplingConfi
                       change.origin, sampling.sampler));
 }
 
+// Weights alone fit images of many sizes.
+void check_image_size_is_known(const DataConfig& data) {
+  if (data.height > 0) return;
+  throw ConfigError(
+      "the size of this model's images is unknown: say it with --image-size 32 for squares, or "
+      "48x32 for width x height; --set data.height=... and --set data.width=... say the same");
+}
+
 torch::Tensor read_noise(const fs::path& path, const DataConfig& shape) {
   const SafetensorsFile file(path);
   torch::Tensor noise = to_tensor(file.get("noise"));
@@ -85,6 +93,7 @@ ExitCode run_sample(const SampleOptions& options) {
   const std::vector<ConfigOverride> overrides = overrides_of(options);
   const LoadedModel model = load_model(choose_model(options), overrides);
   check_eta(overrides, model.config.sampling);
+  check_image_size_is_known(model.config.data);
   return sample_images(model, request_of(options, output, model.config));
 }
 
@@ -155,6 +164,7 @@ void add_sample(CLI::App& program, Action& action) {
       ->add_flag("--overwrite", options->overwrite,
                  "Replace single images that are in the folder already")
       ->group("Output");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(examples(
       {"ddpm sample --steps 1000",

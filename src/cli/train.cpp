@@ -92,6 +92,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   command->add_flag("--dry-run", options->dry_run,
                     "Make one real step and print the parameters, memory, disk space and time that "
                     "training needs; write nothing");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",

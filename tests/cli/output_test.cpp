@@ -122,6 +122,50 @@ TEST_F(Output, SingleImagesAreNotReplacedUnasked) {
   EXPECT_NE(testing::content_of(folder_ / "samples/000001.png"), first);
 }
 
+// A model whose config says no size, as diffusers allows.
+TEST_F(Output, AnImageSizeIsWidthTimesHeight) {
+  ASSERT_EQ(train().code, 0);
+  ASSERT_EQ(run({"convert", "runs/a", "--to", "diffusers", "--output", "sizeless"}).code, 0);
+  const fs::path network = folder_ / "sizeless/unet/config.json";
+  json config = json::parse(testing::content_of(network));
+  config["sample_size"] = nullptr;
+  folder_.write("sizeless/unet/config.json", config.dump());
+  const auto sample = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"sample",  "sizeless", "--count",  "2",
+                                          "--steps", "1",        "--output", "s.safetensors"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  using Shape = std::vector<std::int64_t>;
+  const auto shape = [&] { return SafetensorsFile(folder_ / "s.safetensors").get("images").shape; };
+  const ProgramResult unknown = sample({});
+  EXPECT_EQ(unknown.code, 2);
+  for (const char* part : {"size", "--image-size", "--set data.height="})
+    EXPECT_TRUE(contains(unknown.err, part)) << unknown.err;
+  expect_paths(sample({"--image-size", "16"}), 1);
+  EXPECT_EQ(shape(), (Shape{2, 1, 16, 16}));
+  expect_paths(sample({"--image-size", "24x8"}), 1);
+  EXPECT_EQ(shape(), (Shape{2, 1, 8, 24}));
+  for (const char* side : {"data.height=8", "data.width=8"}) {
+    expect_paths(sample({"--set", side}), 1);
+    EXPECT_EQ(shape(), (Shape{2, 1, 8, 8})) << side;
+  }
+  for (const char* size : {"0", "16x0", "x16", "16x", "-16", "16x16x3", "99999", "big", ""}) {
+    const ProgramResult result = sample({std::string("--image-size=") + size});
+    EXPECT_EQ(result.code, 2) << size;
+    for (const char* part : {"--image-size", "--set data.height="})
+      EXPECT_TRUE(*size == '\0' || contains(result.err, part)) << result.err;
+  }
+}
+
+TEST_F(Output, TrainTakesAnImageSizeToo) {
+  const ProgramResult result = train({"--image-size", "12x8"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  const json config = json::parse(testing::content_of(folder_ / "runs/a/config.json"));
+  EXPECT_EQ(config.at("data").at("width"), 12);
+  EXPECT_EQ(config.at("data").at("height"), 8);
+}
+
 TEST_F(Output, AnEtaThatWouldBeIgnoredIsRefused) {
   ASSERT_EQ(train().code, 0);
   const std::vector<std::string> quick = {"sample", "--count", "1", "--steps", "2"};
