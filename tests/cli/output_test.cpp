@@ -233,6 +233,17 @@ TEST_F(Output, JsonProgressIsAnObjectALine) {
   EXPECT_GE(objects, 1);
 }
 
+TEST_F(Output, TrainShowsWhatDiffersAndLogsEverySetting) {
+  const ProgramResult result = train();
+  ASSERT_EQ(result.code, 0);
+  const std::string log = testing::content_of(folder_ / "runs/a/train.log");
+  EXPECT_TRUE(contains(result.err, "  model.base_width ")) << result.err;
+  EXPECT_FALSE(contains(result.err, "  model.norm_epsilon ")) << result.err;  // as ever
+  std::istringstream keys(run({"config", "keys"}).out);
+  for (std::string key; keys >> key; keys.ignore(10000, '\n'))
+    EXPECT_TRUE(contains(log, " info   " + key + " ")) << key;
+}
+
 TEST_F(Output, LogFileGetsTheMessages) {
   ASSERT_EQ(train({"--log-file", "my.log"}).code, 0);
   EXPECT_TRUE(contains(testing::content_of(folder_ / "my.log"), "device: "));
