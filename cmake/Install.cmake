@@ -3,6 +3,11 @@
 # LibTorch (over a gigabyte) is not copied: the program's RUNPATH gives its folder. With
 # DDPM_BUNDLE_LIBTORCH=ON the needed libraries are copied to lib/ddpm instead, and RUNPATH is
 # relative.
+#
+# The program is not installed as a target, for which CMake would rewrite RUNPATH: it prepares that
+# by ending the RUNPATH of the built program in an empty entry, and an empty entry lets the loader
+# search the current folder (tests/check_runpath.sh). So the built program is copied as it is, and a
+# bundle gets a program that is linked for it.
 include(GNUInstallDirs)
 
 if(TARGET ddpm_main)
@@ -10,18 +15,20 @@ if(TARGET ddpm_main)
     if(DDPM_WITH_CUDA)
       message(FATAL_ERROR "DDPM_BUNDLE_LIBTORCH is for CPU builds: add -DDDPM_CUDA=OFF.")
     endif()
-    set_target_properties(ddpm_main PROPERTIES
+    add_executable(ddpm_bundled "${PROJECT_SOURCE_DIR}/src/main.cpp")
+    target_link_libraries(ddpm_bundled PRIVATE ddpm_cli ddpm::warnings)
+    set_target_properties(ddpm_bundled PROPERTIES
+      OUTPUT_NAME ddpm RUNTIME_OUTPUT_DIRECTORY "${PROJECT_BINARY_DIR}/bundled"
+      BUILD_WITH_INSTALL_RPATH ON
       INSTALL_RPATH "$ORIGIN/../${CMAKE_INSTALL_LIBDIR}/ddpm")
-    install(TARGETS ddpm_main RUNTIME_DEPENDENCY_SET ddpm_libraries)
+    install(TARGETS ddpm_bundled RUNTIME_DEPENDENCY_SET ddpm_libraries)
     # The system's own libraries are not copied.
     install(RUNTIME_DEPENDENCY_SET ddpm_libraries
             POST_EXCLUDE_REGEXES "^/lib" "^/usr/lib"
             DIRECTORIES "${TORCH_INSTALL_PREFIX}/lib"
             LIBRARY DESTINATION "${CMAKE_INSTALL_LIBDIR}/ddpm")
   else()
-    # INSTALL_RPATH_USE_LINK_PATH would leave out folders inside the source tree, such as .venv.
-    set_target_properties(ddpm_main PROPERTIES INSTALL_RPATH "${TORCH_INSTALL_PREFIX}/lib")
-    install(TARGETS ddpm_main)
+    install(PROGRAMS "$<TARGET_FILE:ddpm_main>" DESTINATION "${CMAKE_INSTALL_BINDIR}")
   endif()
 endif()
 

@@ -13,6 +13,7 @@
 #include <spdlog/spdlog.h>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/log_files.h"
 
 namespace ddpm {
 
@@ -61,6 +62,15 @@ void log_message(LogLevel level, const std::string& message) {
     case LogLevel::kError:
       spdlog::error("{}", message);
       break;
+  }
+}
+
+// The first sink is standard error, the others are files.
+void log_to_files(const std::string& message) {
+  const auto& sinks = spdlog::default_logger_raw()->sinks();
+  for (std::size_t i = 1; i < sinks.size(); ++i) {
+    sinks[i]->log(spdlog::details::log_msg("ddpm", spdlog::level::info, message));
+    sinks[i]->flush();
   }
 }
 

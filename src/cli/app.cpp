@@ -2,18 +2,21 @@
 
 #include <c10/util/Exception.h>
 #include <fcntl.h>
+#include <poll.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <utility>
 
 #include "command.h"
 #include "ddpm/base/signals.h"
-#include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
+#include "mistakes.h"
 
 namespace ddpm {
 namespace {
@@ -58,36 +61,33 @@ void reserve_standard_streams() {
     if (::fcntl(stream, F_GETFD) == -1 && ::open("/dev/null", O_RDONLY) != stream) std::abort();
 }
 
-// Results that did not arrive are no success: a full disk, a reader that went away.
+// Whether standard output is a pipe that nobody reads any more, as behind `| head`.
+bool reader_is_gone() {
+  struct pollfd output {
+    .fd = STDOUT_FILENO, .events = POLLOUT, .revents = 0
+  };
+  return ::poll(&output, 1, /*timeout=*/0) == 1 && (output.revents & POLLERR) != 0;
+}
+
+// Results that did not arrive are no success: a full disk, for example. A reader that has seen
+// enough wants no message, but gets the exit code of a program that SIGPIPE ended.
 int check_output(int code) {
   const bool arrived = std::fflush(stdout) == 0 && std::ferror(stdout) == 0;
   if (arrived || code != 0) return code;
+  const int reason = errno;
+  if (reader_is_gone()) return static_cast<int>(ExitCode::kPipeClosed);
   return fail(ExitCode::kFailure,
-              format_text("cannot write to standard output: {}", std::strerror(errno)));
+              format_text("cannot write to standard output: {}", std::strerror(reason)));
 }
 
-// The message for a word that is no command where one must stand ("trian", "config shwo"), else
-// empty. Words are commands until the first option or the first command without subcommands.
-std::string unknown_command(const CLI::App& program, const std::vector<std::string>& words) {
-  const CLI::App* command = &program;
-  std::string parent = program.get_name();
-  for (const std::string& word : words) {
-    const auto named = [&](const CLI::App* child) { return child->get_name() == word; };
-    const std::vector<const CLI::App*> found = command->get_subcommands(named);
-    if (found.empty()) {
-      std::vector<std::string> names;
-      for (const CLI::App* child : cli::visible_commands(*command))
-        names.push_back(child->get_name());
-      if (word.starts_with("-") || names.empty()) return "";
-      const std::string likely = nearest(word, names);
-      return format_text("unknown command '{}'{} The commands of {} are {}; see {} --help",
-                         shorten(word), likely.empty() ? "." : "; did you mean '" + likely + "'?",
-                         parent, join(names), parent);
-    }
-    command = found.front();
-    parent += " " + word;
+// "help" and "help train" are "--help" and "train --help".
+std::vector<std::string> words_of(int argc, char** argv) {
+  std::vector<std::string> words(argv + 1, argv + argc);
+  if (!words.empty() && words.front() == "help") {
+    words.erase(words.begin());
+    words.emplace_back("--help");
   }
-  return "";
+  return words;
 }
 
 // CLI11 prints help and version to standard output and mistakes to standard error; a mistake is
@@ -122,17 +122,17 @@ int run_command_line(int argc, char** argv) {
   cli::add_docs(program, action);
   // Last, since a subcommand that is added takes over the footer of its parent.
   program.footer(cli::examples({"ddpm train --config configs/cifar10.json",
-                                "ddpm sample --steps 1000", "ddpm COMMAND --help"}));
+                                "ddpm sample --steps 1000", "ddpm help COMMAND"}));
   if (argc <= 1) {  // the name alone asks which commands there are
     std::fputs(program.help().c_str(), stderr);
     return static_cast<int>(ExitCode::kUsage);
   }
-  if (const std::string unknown =
-          unknown_command(program, std::vector<std::string>(argv + 1, argv + argc));
-      !unknown.empty())
-    return fail(ExitCode::kUsage, unknown);
+  std::vector<std::string> words = words_of(argc, argv);
+  if (const std::string mistake = cli::usage_mistake(program, words); !mistake.empty())
+    return fail(ExitCode::kUsage, mistake);
   try {
-    program.parse(argc, argv);
+    std::ranges::reverse(words);  // CLI11 takes them from the end
+    program.parse(std::move(words));
   } catch (const CLI::ParseError& result) {
     return report_parse_result(program, result);
   }

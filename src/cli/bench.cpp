@@ -120,7 +120,7 @@ void add_bench(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("bench", "Measure how fast this machine trains and samples");
   command
-      ->add_option("--config", options->config,
+      ->add_option("-c,--config", options->config,
                    "The network, its image size and the training settings [Ho et al.'s CIFAR-10]")
       ->type_name("FILE");
   command
@@ -139,6 +139,7 @@ void add_bench(CLI::App& program, Action& action) {
                     "List the GPU kernels of one step and their times too");
   command->add_flag("--json", options->json,
                     "Print JSON; docs/formats/bench.md has its keys and units");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",
                             "ddpm bench --config configs/labml.json --train --json"}));

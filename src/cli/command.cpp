@@ -1,15 +1,40 @@
 #include "command.h"
 
 #include <cmath>
+#include <limits>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
 
 namespace ddpm::cli {
 
+namespace {
+
+// People write width x height.
+void append_image_size(std::vector<ConfigOverride>& list, const std::string& text) {
+  const std::size_t cross = text.find('x');
+  const std::string width = text.substr(0, cross);
+  const std::string height = cross == std::string::npos ? width : text.substr(cross + 1);
+  for (const std::string& side : {width, height}) {
+    const bool is_number = !side.empty() && side.size() <= 5 &&
+                           side.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_number || std::stoi(side) < 1 || std::stoi(side) > 16384)
+      throw ConfigError(format_text(
+          "--image-size: '{}' must be the side of a square, such as 32, or a width and a height, "
+          "such as 48x32, from 1 to 16384 pixels; --set data.height=... and --set data.width=... "
+          "say the same",
+          shorten(text)));
+  }
+  list.push_back({"data.width", width, "--image-size"});
+  list.push_back({"data.height", height, "--image-size"});
+}
+
+}  // namespace
+
 std::vector<ConfigOverride> CommonOptions::overrides() const {
   std::vector<ConfigOverride> list;
   for (const std::string& text : set) list.push_back(parse_set_option(text));
+  if (image_size) append_image_size(list, *image_size);
   append_override(list, device, "run.device", "--device");
   append_override(list, precision, "run.precision", "--precision");
   append_override(list, seed, "run.seed", "--seed");
@@ -24,6 +49,15 @@ void add_set_option(CLI::App& command, CommonOptions& options) {
           "Change one config key; can be repeated. VALUE is read as JSON, or else as a string")
       ->type_name("PATH=VALUE")
       ->allow_extra_args(false)
+      ->group("Config");
+}
+
+void add_image_size_option(CLI::App& command, CommonOptions& options) {
+  command
+      .add_option("--image-size", options.image_size,
+                  "Size of the images in pixels: 32 for a square, 48x32 for width x height; sets "
+                  "data.width and data.height")
+      ->type_name("SIZE")
       ->group("Config");
 }
 
@@ -72,6 +106,10 @@ std::function<std::string(const std::string&)> between(double least, double most
                                                : format_text("from {} to {}", least, most);
     return format_text("'{}' must be a number, {}", shorten(text), range);
   };
+}
+
+std::function<std::string(const std::string&)> at_least(double least) {
+  return between(least, std::numeric_limits<double>::infinity());
 }
 
 std::string model_help() {

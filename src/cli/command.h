@@ -34,17 +34,19 @@ void add_docs(CLI::App& program, Action& action);
 struct CommonOptions {
   std::optional<std::string> device, precision;
   std::optional<std::int64_t> seed, threads;
-  std::vector<std::string> set;  // path=value
+  std::vector<std::string> set;           // path=value
+  std::optional<std::string> image_size;  // "32", or "48x32": width x height
   LogOptions log;
   std::string progress = "auto";
 
   // These options as changes to the config, in the order they apply: --set first, named options
-  // last.
+  // last. Throws ConfigError for an --image-size that is no size.
   std::vector<ConfigOverride> overrides() const;
 };
 void add_common_options(CLI::App& command, CommonOptions& options);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
+void add_image_size_option(CLI::App& command, CommonOptions& options);
 
 // Appends an override if the option was given.
 template <class Value>
@@ -71,6 +73,7 @@ auto read_tensor_data(const Read& read) {
 // A check for an option whose value is a finite number from `least` to `most`, which may be
 // infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
 std::function<std::string(const std::string&)> between(double least, double most);
+std::function<std::string(const std::string&)> at_least(double least);
 
 // The help of an option that names a model.
 std::string model_help();

@@ -1,7 +1,9 @@
 #include <cstdio>
 
 #include "command.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/describe.h"
+#include "ddpm/config/validate.h"
 
 namespace ddpm::cli {
 namespace {
@@ -19,7 +21,8 @@ ResolvedConfig load(const ConfigOptions& options) {
 CLI::App* add_reader(CLI::App& parent, ConfigOptions& options, const std::string& name,
                      const std::string& help) {
   CLI::App* command = parent.add_subcommand(name, help);
-  command->add_option("--config", options.config, "The config [defaults only]")->type_name("FILE");
+  command->add_option("-c,--config", options.config, "The config [defaults only]")
+      ->type_name("FILE");
   add_set_option(*command, options.common);
   return command;
 }
@@ -27,6 +30,19 @@ CLI::App* add_reader(CLI::App& parent, ConfigOptions& options, const std::string
 ExitCode print(const std::string& text) {
   std::fputs(text.c_str(), stdout);
   return ExitCode::kSuccess;
+}
+
+// What is known of the data without reading them. A config may leave data.path to the command line.
+std::string checked_data_text(const DataConfig& data) {
+  const bool is_complete = data.source == DataSource::kEmbedded || !data.path.empty();
+  if (!is_complete)
+    return format_text("the settings fit together; training needs data.path too, for source {}",
+                       data.source);
+  check_data_path(data);
+  if (data.source == DataSource::kEmbedded)
+    return "the settings fit together; the data are inside the program";
+  return format_text("the settings fit together, and the data, {} {}, are there", data.source,
+                     shorten(data.path, 1000));
 }
 
 }  // namespace
@@ -49,13 +65,13 @@ void add_config(CLI::App& program, Action& action) {
     };
   });
 
-  CLI::App* check = add_reader(*config, *options, "check",
-                               "Check a config: exit code 0 if it is valid, else 2 and the reason");
-  check->footer(examples({"ddpm config check --config my.json && echo valid"}));
+  CLI::App* check = add_reader(
+      *config, *options, "check",
+      "Check a config: exit code 0 if it is valid, else the reason and 2, or 3 if data.path does not exist");
+  check->footer(examples({"ddpm config check --config my.json --set data.path=photos"}));
   check->callback([&action, options] {
     action = [options] {
-      load(*options);
-      return ExitCode::kSuccess;
+      return print("valid: " + checked_data_text(load(*options).config.data) + "\n");
     };
   });
 

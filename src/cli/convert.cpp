@@ -44,6 +44,7 @@ void add_convert(CLI::App& program, Action& action) {
       ->add_option("--dtype", options->dtype,
                    format_text("Number format to write: fp32, fp16 or bf16 [{}]", options->dtype))
       ->type_name("NAME");
+  add_image_size_option(*command, options->common);
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);
   command->footer(

@@ -126,6 +126,7 @@ void add_denoise(CLI::App& program, Action& action) {
           "network predicts its variance")
       ->type_name("FILE.safetensors")
       ->required();
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(
       examples({"ddpm denoise --model runs/cifar10 --input noisy.safetensors --output "

@@ -21,6 +21,7 @@ only on a terminal; `NO_COLOR` turns colours off.
 | 4 | bad checkpoint or model file, or the last checkpoint could not be saved |
 | 5 | training became non-finite; the last good checkpoint is named |
 | 129, 130, 143 | stopped by SIGHUP, SIGINT, SIGTERM; `train` has saved a checkpoint |
+| 141 | the reader of standard output went away, as `head` does; there is no message |
 
 Ctrl-C (SIGINT), SIGTERM and SIGHUP (the terminal was closed) stop `train` after the current step,
 with a checkpoint. `sample` keeps the images that are finished and says how many there are. A second

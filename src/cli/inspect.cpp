@@ -5,6 +5,7 @@
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/difference.h"
+#include "ddpm/config/validate.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/scan.h"
 #include "ddpm/formats/safetensors.h"
@@ -138,7 +139,11 @@ ExitCode run_inspect(const InspectOptions& options) {
     print(describe_model(options), options.json);
     return ExitCode::kSuccess;
   }
-  const Config config = load_config(options.config, options.common.overrides()).config;
+  std::vector<ConfigOverride> overrides = options.common.overrides();
+  if (options.data && !options.path.empty())
+    overrides.push_back({"data.path", Json(options.path).dump(), "--data"});
+  const Config config = load_config(options.config, overrides).config;
+  if (options.data) check_data_path(config.data);
   Json result = Json::object();
   if (options.data)
     result = describe_data(config);
@@ -155,12 +160,15 @@ void add_inspect(CLI::App& program, Action& action) {
   auto options = std::make_shared<InspectOptions>();
   CLI::App* command =
       program.add_subcommand("inspect", "Describe a model, the network of a config, or a data set");
-  command->add_option("path", options->path, model_help())->type_name("MODEL");
+  command
+      ->add_option("path", options->path,
+                   model_help() + "; with --data, a folder or file with images")
+      ->type_name("PATH");
   command->add_option("--diff", options->diff, "Compare two models: settings, tensors, values")
       ->option_text("A B")
       ->expected(2);
   command
-      ->add_option("--config", options->config,
+      ->add_option("-c,--config", options->config,
                    "Describe the network of this config, or with --data its images")
       ->type_name("FILE");
   command->add_flag("--data", options->data,
@@ -169,6 +177,7 @@ void add_inspect(CLI::App& program, Action& action) {
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch, for the memory estimate [the config's]")
+      ->check(at_least(1))
       ->type_name("N");
   command
       ->add_option("--weights", options->weights,
@@ -181,8 +190,7 @@ void add_inspect(CLI::App& program, Action& action) {
   add_log_options(*command, options->common);
   command->footer(
       examples({"ddpm inspect runs/cifar10", "ddpm inspect --diff runs/a runs/b --json",
-                "ddpm inspect --config configs/cifar10.json --set data.path=images --data",
-                "ddpm inspect --config configs/labml.json --json"}));
+                "ddpm inspect --data photos", "ddpm inspect --config configs/labml.json --json"}));
   command->callback([&action, options] { action = [options] { return run_inspect(*options); }; });
 }
 

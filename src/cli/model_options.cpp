@@ -4,9 +4,12 @@ namespace ddpm::cli {
 
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const std::string& name,
                                const std::string& note) {
-  CLI::Option* model = command.add_option(name, options.path, model_help() + note)
-                           ->type_name("PATH")
-                           ->group("Model");
+  const bool may_stand_alone = name == "--model";  // "ddpm sample runs/a"
+  CLI::Option* model =
+      command
+          .add_option(may_stand_alone ? "model," + name : name, options.path, model_help() + note)
+          ->type_name("PATH")
+          ->group("Model");
   command
       .add_option("--weights", options.weights,
                   "Which weights of the model to use: ema (averaged) or raw [ema]")
@@ -21,7 +24,11 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
 
 LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides) {
   append_override(overrides, options.weights, "sampling.weights", "--weights");
-  return load_model(options.path, overrides, options.missing());
+  LoadedModel model = load_model(options.path, overrides, options.missing());
+  DataConfig& data = model.config.data;
+  if (data.height == 0) data.height = data.width;
+  if (data.width == 0) data.width = data.height;
+  return model;
 }
 
 }  // namespace ddpm::cli

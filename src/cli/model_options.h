@@ -20,10 +20,11 @@ struct ModelOptions {
   }
 };
 // --weights, --allow-missing, and before them the option that names the model, which is returned;
-// `note` stands behind its help.
+// `note` stands behind its help. --model may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");
-// Loads it, with these changes to its config.
+// Loads it, with these changes to its config. If only one side of its images is known, they are
+// squares; both are 0 if nothing says their size.
 LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides);
 
 }  // namespace ddpm::cli

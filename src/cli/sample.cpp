@@ -5,6 +5,7 @@
 #include "ddpm/runs/run_directory.h"
 #include "ddpm/sampling/job.h"
 #include "model_options.h"
+#include "sample_output.h"
 
 namespace ddpm::cli {
 namespace {
@@ -12,13 +13,13 @@ namespace {
 struct SampleOptions {
   CommonOptions common;
   ModelOptions model;
-  std::string config, output, format = "png", noise;
+  OutputOptions output;
+  std::string config, noise;
   std::optional<std::string> sampler;
   std::optional<std::int64_t> steps, count, batch_size;
   std::optional<std::int64_t> label;
   std::optional<double> eta;
-  bool grid = false;
-  bool trajectory = false;
+  bool overwrite = false;
 };
 
 std::vector<ConfigOverride> overrides_of(const SampleOptions& options) {
@@ -42,10 +43,22 @@ ModelOptions choose_model(const SampleOptions& options) {
   return model;
 }
 
-fs::path default_output(ImageFormat format, bool grid) {
-  if (format == ImageFormat::kSafetensors) return "samples.safetensors";
-  if (format == ImageFormat::kNpz) return "samples.npz";
-  return grid ? "samples.png" : "samples";
+// An eta that the sampler ignores would look as if it had been used.
+void check_eta(const std::vector<ConfigOverride>& overrides, const SamplingConfig& sampling) {
+  if (sampling.sampler == SamplerKind::kDdim) return;
+  for (const ConfigOverride& change : overrides)
+    if (change.path == "sampling.eta")
+      throw ConfigError(
+          format_text("{}: the sampler {} has no eta; add --sampler ddim, or leave eta out",
+                      change.origin, sampling.sampler));
+}
+
+// Weights alone fit images of many sizes.
+void check_image_size_is_known(const DataConfig& data) {
+  if (data.height > 0) return;
+  throw ConfigError(
+      "the size of this model's images is unknown: say it with --image-size 32 for squares, or "
+      "48x32 for width x height; --set data.height=... and --set data.width=... say the same");
 }
 
 torch::Tensor read_noise(const fs::path& path, const DataConfig& shape) {
@@ -59,27 +72,29 @@ torch::Tensor read_noise(const fs::path& path, const DataConfig& shape) {
   return noise;
 }
 
-SampleRequest request_of(const SampleOptions& options, const Config& config) {
+SampleRequest request_of(const SampleOptions& options, const SampleOutput& output,
+                         const Config& config) {
   SampleRequest request{
-      .output = options.output,
-      .format = choose<ImageFormat>("--format", options.format),
-      .grid = options.grid,
-      .trajectory = options.trajectory,
+      .output = output.path,
+      .format = output.format,
+      .grid = output.one_file && output.format == ImageFormat::kPng,
+      .trajectory = options.output.trajectory,
+      .overwrite = options.overwrite,
       .progress = options.common.log.quiet
                       ? ProgressStyle::kOff
                       : choose<ProgressStyle>("--progress", options.common.progress)};
-  if (request.trajectory && request.format == ImageFormat::kNpz)
-    throw ConfigError("--trajectory: works with --format png and safetensors");
-  if (request.output.empty()) request.output = default_output(request.format, request.grid);
   if (!options.noise.empty())
     request.noise = read_tensor_data([&] { return read_noise(options.noise, config.data); });
   return request;
 }
 
 ExitCode run_sample(const SampleOptions& options) {
-  static_cast<void>(choose<ImageFormat>("--format", options.format));  // before a model is read
-  const LoadedModel model = load_model(choose_model(options), overrides_of(options));
-  return sample_images(model, request_of(options, model.config));
+  const SampleOutput output = choose_output(options.output);  // before a model is read
+  const std::vector<ConfigOverride> overrides = overrides_of(options);
+  const LoadedModel model = load_model(choose_model(options), overrides);
+  check_eta(overrides, model.config.sampling);
+  check_image_size_is_known(model.config.data);
+  return sample_images(model, request_of(options, output, model.config));
 }
 
 }  // namespace
@@ -88,12 +103,13 @@ void add_sample(CLI::App& program, Action& action) {
   auto options = std::make_shared<SampleOptions>();
   CLI::App* command = program.add_subcommand("sample", "Generate images with a trained model");
   add_model_options(*command, options->model, "--model", " [the newest run in runs/]");
-  command->add_option("--config", options->config, "Use the run named in this config")
+  command->add_option("-c,--config", options->config, "Use the run named in this config")
       ->type_name("FILE")
       ->group("Model");
   command
       ->add_option("--steps", options->steps,
                    "Number of steps, from 1 to the timesteps of the model [all]")
+      ->check(at_least(1))
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
@@ -107,6 +123,7 @@ void add_sample(CLI::App& program, Action& action) {
   command
       ->add_option("--class", options->label,
                    "Class of all images, for a class-conditional model [random for each image]")
+      ->check(at_least(0))
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
@@ -124,28 +141,36 @@ void add_sample(CLI::App& program, Action& action) {
       ->type_name("FILE.safetensors")
       ->group("Sampling");
   command
-      ->add_option("--output", options->output,
-                   "Output file, or folder for separate PNG files [samples, samples.png, ...]")
+      ->add_option("--output", options->output.path,
+                   "What to write: a folder for single PNG files, or a file that ends in .png (one "
+                   "picture of all images), .npz or .safetensors [samples, samples.png, ...]")
       ->type_name("PATH")
       ->group("Output");
   command
-      ->add_option("--format", options->format,
-                   format_text("png, safetensors or npz [{}]", options->format))
+      ->add_option("--format", options->output.format,
+                   "png, safetensors or npz, if there is no --output to say it [png]")
       ->type_name("NAME")
       ->group("Output");
-  command->add_flag("--grid", options->grid, "Write all images into one PNG")->group("Output");
   command
-      ->add_flag("--trajectory", options->trajectory,
+      ->add_flag("--grid", options->output.grid,
+                 "Write one picture of all images, as --output NAME.png does")
+      ->group("Output");
+  command
+      ->add_flag("--trajectory", options->output.trajectory,
                  "Write the intermediate images too: a PNG with one row per image, or tensor "
                  "'trajectory' [S,N,C,H,W]")
       ->group("Output");
+  command
+      ->add_flag("--overwrite", options->overwrite,
+                 "Replace single images that are in the folder already")
+      ->group("Output");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
-  command->footer(
-      examples({"ddpm sample --steps 1000",
-                "ddpm sample --model runs/cifar10 --steps 250 --count 64 --grid --output grid.png",
-                "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
-                "ddpm sample --model runs/cifar10 --count 50000 --format npz --output samples.npz "
-                "--device cuda"}));
+  command->footer(examples(
+      {"ddpm sample --steps 1000",
+       "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
+       "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
+       "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --device cuda"}));
   command->callback([&action, options] {
     action = [options] {
       set_up_logging(options->common.log);

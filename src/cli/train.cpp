@@ -1,5 +1,3 @@
-#include <limits>
-
 #include "ddpm/base/signals.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
@@ -69,7 +67,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   auto options = std::make_shared<TrainOptions>();
   CLI::App* command =
       program.add_subcommand("train", "Train a noise-prediction model described by a config");
-  command->add_option("--config", options->config, "The config; see configs/ and docs/config.md")
+  command->add_option("-c,--config", options->config, "The config; see configs/ and docs/config.md")
       ->type_name("FILE")
       ->required()
       ->group("Config");
@@ -89,11 +87,12 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   command
       ->add_option("--max-minutes", options->max_minutes,
                    "Save a checkpoint and stop, with exit code 0, after MINUTES (0: no limit) [0]")
-      ->check(between(0, std::numeric_limits<double>::infinity()))
+      ->check(at_least(0))
       ->type_name("MINUTES");
   command->add_flag("--dry-run", options->dry_run,
                     "Make one real step and print the parameters, memory, disk space and time that "
                     "training needs; write nothing");
+  add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",

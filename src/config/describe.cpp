@@ -50,6 +50,13 @@ std::string padded(std::string text, std::size_t width) {
   return text;
 }
 
+std::string setting_line(const Field& field, const Config& config) {
+  const std::string value = value_text(field.value(config));
+  const std::string usual = value_text(field.default_value());
+  return padded(field.path, longest_path()) + "  " +
+         (value == usual ? value : padded(value, 12) + "  (default " + usual + ")");
+}
+
 }  // namespace
 
 std::string to_json(const Config& config) { return config_json(config, {}); }
@@ -82,12 +89,14 @@ std::string config_keys_text() {
 
 std::vector<std::string> settings_table(const Config& config) {
   std::vector<std::string> lines;
-  for (const Field& field : fields()) {
-    const std::string value = value_text(field.value(config));
-    const std::string usual = value_text(field.default_value());
-    lines.push_back(padded(field.path, longest_path()) + "  " +
-                    (value == usual ? value : padded(value, 12) + "  (default " + usual + ")"));
-  }
+  for (const Field& field : fields()) lines.push_back(setting_line(field, config));
+  return lines;
+}
+
+std::vector<std::string> changed_settings(const Config& config) {
+  std::vector<std::string> lines;
+  for (const Field& field : fields())
+    if (field.value(config) != field.default_value()) lines.push_back(setting_line(field, config));
   return lines;
 }
 

@@ -215,7 +215,8 @@ std::vector<Field> data_fields() {
        "embedded: pictures inside the program; folder: image files; idx: MNIST's format; cifar10: "
        "the binary version of CIFAR-10"},
       {FIELD(data, path), any(), kMayChange,
-       "Folder or file with the images; all sources except embedded need it"},
+       "Folder or file with the images; all sources except embedded need it. Where no source is set, "
+       "the path says which it is"},
       {FIELD(data, height), between(0, 16384), kFrozen,
        "Height in pixels; 0: the same as data.width; if both are 0: the size of the data"},
       {FIELD(data, width), between(0, 16384), kFrozen,

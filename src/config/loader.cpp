@@ -1,8 +1,10 @@
 #include "ddpm/config/loader.h"
 
 #include <algorithm>
+#include <set>
 #include <vector>
 
+#include "data_source.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
@@ -26,20 +28,37 @@ ResolvedConfig defaults() {
   return resolved;
 }
 
+// After the changes of one file or one command line, which set the keys `changed`: a path without a
+// source says what the source is, since the embedded pictures have no path.
+void imply_source(ResolvedConfig& resolved, const std::set<std::string>& changed) {
+  DataConfig& data = resolved.config.data;
+  if (!changed.contains("data.path") || changed.contains("data.source") || data.path.empty() ||
+      data.source != DataSource::kEmbedded)
+    return;
+  data.source = source_of_path(data.path);
+  resolved.origins["data.source"] = "data.path, " + resolved.origins["data.path"];
+}
+
 void apply(ResolvedConfig& resolved, const ParsedConfig& parsed, const std::string& origin) {
+  std::set<std::string> changed;
   for (const Assignment& assignment : parsed.assignments) {
     assignment.field->set(resolved.config, assignment.value);
     resolved.origins[assignment.field->path] = format_text("{}:{}", origin, assignment.line);
+    changed.insert(assignment.field->path);
   }
+  imply_source(resolved, changed);
 }
 
 void apply(ResolvedConfig& resolved, std::span<const ConfigOverride> overrides) {
+  std::set<std::string> changed;
   for (const ConfigOverride& change : overrides) {
     const Field* field = find_field(change.path);
     if (field == nullptr) throw ConfigError(change.origin + ": " + unknown_key_text(change.path));
     field->set(resolved.config, parse_option_value(*field, change.value, change.origin));
     resolved.origins[field->path] = change.origin;
+    changed.insert(field->path);
   }
+  imply_source(resolved, changed);
 }
 
 // Reads files into a config, the extended ones first.

@@ -29,6 +29,25 @@ std::vector<std::string> quoted_paths_named(std::string_view name) {
   return paths;
 }
 
+// "lr" for learning_rate.
+std::string initials(std::string_view name) {
+  std::string letters;
+  for (std::size_t i = 0; i < name.size(); ++i)
+    if (i == 0 || name[i - 1] == '_') letters += name[i];
+  return letters;
+}
+
+// Of all sections, or of one, the paths of the keys with these initials.
+std::vector<std::string> quoted_paths_abbreviated(std::string_view letters,
+                                                  std::string_view section = "") {
+  std::vector<std::string> paths;
+  for (const Field& field : fields())
+    if (letters.size() > 1 && initials(field.name()) == letters &&
+        (section.empty() || field.section() == section))
+      paths.push_back("'" + field.path + "'");
+  return paths;
+}
+
 std::string nearest_path(std::string_view path) {
   std::vector<std::string> paths;
   for (const Field& field : fields()) paths.push_back(field.path);
@@ -49,6 +68,8 @@ std::string did_you_mean(const std::vector<std::string>& quoted) {
 std::string advice_in_section(std::string_view section, std::string_view name) {
   if (const auto elsewhere = quoted_paths_named(name); !elsewhere.empty())
     return did_you_mean(elsewhere);
+  if (const auto meant = quoted_paths_abbreviated(name, section); !meant.empty())
+    return did_you_mean(meant);
   const std::vector<std::string> siblings = names_in(section);
   const std::string dotted = std::string(section) + ".";
   if (const std::string near = nearest(name, siblings); !near.empty())
@@ -61,6 +82,7 @@ std::string advice_in_section(std::string_view section, std::string_view name) {
 std::string advice_at_top(std::string_view name) {
   if (const auto elsewhere = quoted_paths_named(name); !elsewhere.empty())
     return did_you_mean(elsewhere);
+  if (const auto meant = quoted_paths_abbreviated(name); !meant.empty()) return did_you_mean(meant);
   if (const std::string near = nearest(name, section_names()); !near.empty())
     return did_you_mean({"'" + near + "'"});
   if (const std::string near = nearest_name_anywhere(name); !near.empty())

@@ -1,5 +1,7 @@
 #include "ddpm/config/validate.h"
 
+#include <filesystem>
+
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
@@ -146,11 +148,21 @@ void check_trainable(const Config& config) {
 }
 
 void check_data_path(const DataConfig& data) {
-  if (data.source != DataSource::kEmbedded && data.path.empty())
+  if (data.source == DataSource::kEmbedded) {
+    if (data.path.empty()) return;
+    throw ConfigError(
+        format_text("config: data.source = \"embedded\" and data.path = \"{}\": the pictures "
+                    "inside the program have no path; leave out one of the two",
+                    shorten(data.path)));
+  }
+  if (data.path.empty())
     throw ConfigError(
         format_text("config: data.source = \"{}\" needs data.path, the file or folder "
                     "with the images; give it with --set data.path=PATH",
                     data.source));
+  std::error_code ignored;
+  if (!std::filesystem::exists(data.path, ignored))
+    throw DataError(format_text("data.path: '{}' does not exist", shorten(data.path, 1000)));
 }
 
 }  // namespace ddpm

@@ -38,6 +38,7 @@ class SampleJob {
     return request_.output / format_text("{:06}.png", index);
   }
   void check_output() const;
+  void refuse_to_replace_images() const;
   void write_result() const;
   torch::Tensor timesteps() const;  // the visited timesteps, int64 [S]
   // The classes of the images; undefined for an unconditional network.
@@ -133,8 +134,21 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   frames_.push_back(std::move(frames));
 }
 
+// Images of an earlier call may be all that is left of hours of work.
+void SampleJob::refuse_to_replace_images() const {
+  std::error_code ignored;
+  if (!fs::exists(request_.output, ignored)) return;
+  for (std::int64_t i = 0; i < count_; ++i)
+    if (const fs::path path = image_path(i); fs::exists(path, ignored))
+      throw ConfigError(format_text(
+          "--output: {} is there already; write to another folder, or replace such images with "
+          "--overwrite",
+          path.string()));
+}
+
 // Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
+  if (writes_single_images() && !request_.overwrite) refuse_to_replace_images();
   const fs::path file = writes_single_images() ? image_path(0) : request_.output;
   if (file.has_parent_path()) make_directories(file.parent_path());
   const FileWriter probe(file);

@@ -57,7 +57,8 @@ Prepared prepare(Config& config) {
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),
            2e-9 * cost.forward_macs);
-  for (const std::string& line : settings_table(config)) log_info("  {}", line);
+  log_info("settings that differ from the defaults:");
+  for (const std::string& line : changed_settings(config)) log_info("  {}", line);
   return {runtime, std::move(images), cost};
 }
 

@@ -3,8 +3,10 @@
 #include <cstdio>
 
 #include "ddpm/base/log.h"
+#include "ddpm/base/log_files.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/config/describe.h"
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/run_directory.h"
@@ -169,6 +171,7 @@ ExitCode run_training(Config config, const RunOptions& options) {
   if (options.overwrite) directory.clear();
   directory.write_description(config, environment_of(prepared, options));
   add_log_file(directory.log());
+  for (const std::string& line : settings_table(config)) log_to_files("  " + line);
   ExitCode code = ExitCode::kSuccess;
   const TrainingConfig& training = config.training;
   try {

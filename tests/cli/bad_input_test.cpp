@@ -67,6 +67,8 @@ TEST_F(BadInput, ConfigFilesNameFileLineAndKey) {
 TEST_F(BadInput, OptionsNameThemselves) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--set", "training.stesp=3"}, "training.steps"},
+      {{"--set", "training.lr=1"}, "did you mean 'training.learning_rate'?"},
+      {{"--set", "lr=1"}, "did you mean 'training.learning_rate'?"},
       {{"--set", "training.steps=0"}, "training.steps"},
       {{"--set", "training.steps"}, "--set"},
       {{"--set", "=3"}, "--set"},
@@ -129,6 +131,31 @@ TEST_F(BadInput, FoldersWithoutImages) {
   expect_failure(train_on("folder", "texts"), 3, {"texts"});
   expect_failure(train_on("folder", "tiny.json"), 3, {"tiny.json"});
   expect_failure(train_on("folder", ""), 2, {"data.path"});
+}
+
+// A path alone is enough, and is never passed over.
+TEST_F(BadInput, APathIsUsedOrRefused) {
+  const auto set = [](const std::string& path) {
+    return std::vector<std::string>{"--set", "data.path=" + path, "--set", "data.height=8"};
+  };
+  expect_failure(train(set("nowhere")), 3, {"data.path", "'nowhere' does not exist"});
+  expect_failure(train_on("embedded", "images"), 2, {"embedded", "have no path"});
+  expect_failure(run({"inspect", "--data", "nowhere"}), 3, {"'nowhere' does not exist"});
+  const std::vector<std::string> check = {"config", "check", "--config", "tiny.json"};
+  const auto checked = [&](const std::string& path) {
+    std::vector<std::string> arguments = check;
+    arguments.insert(arguments.end(), {"--set", "data.path=" + path});
+    return run(arguments);
+  };
+  expect_failure(checked("nowhere"), 3, {"'nowhere' does not exist"});
+  folder_.write("images/x/a.png", small_png(1));
+  EXPECT_TRUE(contains(checked("images").out, "valid: ")) << checked("images").out;
+  const ProgramResult inspected = run({"inspect", "--data", "images"});
+  EXPECT_EQ(inspected.code, 0) << inspected.err;
+  EXPECT_TRUE(contains(inspected.out, "8x8: 1 image\n")) << inspected.out;
+  const ProgramResult trained = train(set("images"));
+  EXPECT_EQ(trained.code, 0) << trained.err;
+  EXPECT_TRUE(contains(trained.err, "data: 1 images")) << trained.err;
 }
 
 TEST_F(BadInput, BrokenImagesAreNamed) {
@@ -268,6 +295,8 @@ TEST_F(BadInput, NoModelAnywhere) {
   expect_failure(run({"sample", "--config", "tiny.json"}), 4, {"runs/run"});
   expect_failure(run({"sample", "--model", "nowhere"}), 4, {"nowhere"});
   expect_failure(run({"inspect", "nowhere"}), 4, {"nowhere"});
+  expect_failure(run({"sample", "nowhere"}), 4, {"nowhere"});
+  expect_failure(run({"inspect", "--batch-size", "0"}), 2, {"--batch-size"});
   expect_failure(train({"--resume", "latest"}), 4, {"runs/a/checkpoints"});
   expect_failure(train({"--resume", "tiny.json"}), 4, {"tiny.json"});
 }
@@ -339,6 +368,8 @@ TEST_F(BadModel, BadRequests) {
   const std::vector<std::pair<std::vector<std::string>, std::string>> cases = {
       {{"--steps", "21"}, "21"},
       {{"--steps", "-1"}, "--steps"},
+      {{"--steps", "0"}, "--steps"},
+      {{"--class", "-1"}, "--class"},
       {{"--count", "0"}, "--count"},
       {{"--sampler", "euler"}, "--sampler"},
       {{"--weights", "best"}, "--weights"},

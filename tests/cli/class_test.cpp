@@ -34,8 +34,7 @@ class Classes : public testing::TinyRun {
  protected:
   Classes() { folder_.write("tiny.json", kConfig); }
   ProgramResult sample(const std::string& output, const std::vector<std::string>& more = {}) {
-    std::vector<std::string> all = {"sample",      "--model",  "runs/a", "--format",
-                                    "safetensors", "--output", output};
+    std::vector<std::string> all = {"sample", "--model", "runs/a", "--output", output};
     all.insert(all.end(), more.begin(), more.end());
     return run(all);
   }
@@ -60,11 +59,11 @@ class Classes : public testing::TinyRun {
 TEST_F(Classes, AreLearnedSampledAndEvaluated) {
   ASSERT_EQ(train().code, 0);
   EXPECT_TRUE(fs::exists(folder_ / "runs/a/samples/step_00000002.png"));
-  ASSERT_EQ(sample("three", {"--class", "3"}).code, 0);
-  ASSERT_EQ(sample("four", {"--class", "4"}).code, 0);
-  ASSERT_EQ(sample("drawn").code, 0);
-  EXPECT_NE(content_of(folder_ / "three"), content_of(folder_ / "four"));
-  EXPECT_NE(content_of(folder_ / "drawn"), content_of(folder_ / "four"));
+  ASSERT_EQ(sample("three.safetensors", {"--class", "3"}).code, 0);
+  ASSERT_EQ(sample("four.safetensors", {"--class", "4"}).code, 0);
+  ASSERT_EQ(sample("drawn.safetensors").code, 0);
+  EXPECT_NE(content_of(folder_ / "three.safetensors"), content_of(folder_ / "four.safetensors"));
+  EXPECT_NE(content_of(folder_ / "drawn.safetensors"), content_of(folder_ / "four.safetensors"));
   // PNG files say which class they show.
   ASSERT_EQ(
       run({"sample", "--model", "runs/a", "--class", "7", "--count", "1", "--output", "png"}).code,
@@ -78,7 +77,7 @@ TEST_F(Classes, AreLearnedSampledAndEvaluated) {
 
 TEST_F(Classes, ThatDoNotExistAreRefused) {
   ASSERT_EQ(train().code, 0);
-  const ProgramResult unknown = sample("out", {"--class", "10"});
+  const ProgramResult unknown = sample("out.safetensors", {"--class", "10"});
   EXPECT_EQ(unknown.code, 2);
   EXPECT_TRUE(contains(unknown.err, "0 to 9")) << unknown.err;
   for (const auto& [labels, words] :
@@ -100,7 +99,7 @@ TEST_F(Classes, MustCoverTheData) {
 
 TEST_F(Classes, AreNothingToAnUnconditionalNetwork) {
   ASSERT_EQ(train({"--set", "model.class_embedding=none", "--set", "model.classes=0"}).code, 0);
-  const ProgramResult result = sample("out", {"--class", "1"});
+  const ProgramResult result = sample("out.safetensors", {"--class", "1"});
   EXPECT_EQ(result.code, 2);
   EXPECT_TRUE(contains(result.err, "network is unconditional")) << result.err;
   EXPECT_EQ(denoise({1, 1}, "out").code, 3);
@@ -108,12 +107,12 @@ TEST_F(Classes, AreNothingToAnUnconditionalNetwork) {
 
 TEST_F(Classes, DdimNeedsNoNoise) {
   ASSERT_EQ(train().code, 0);
-  ASSERT_EQ(sample("ddim", {"--sampler", "ddim"}).code, 0);
-  ASSERT_EQ(sample("noisy", {"--sampler", "ddim", "--eta", "1"}).code, 0);
-  ASSERT_EQ(sample("ddpm").code, 0);
-  EXPECT_NE(content_of(folder_ / "ddim"), content_of(folder_ / "ddpm"));
-  EXPECT_NE(content_of(folder_ / "ddim"), content_of(folder_ / "noisy"));
-  EXPECT_EQ(sample("out", {"--sampler", "ddim", "--eta", "1.5"}).code, 2);
+  ASSERT_EQ(sample("ddim.safetensors", {"--sampler", "ddim"}).code, 0);
+  ASSERT_EQ(sample("noisy.safetensors", {"--sampler", "ddim", "--eta", "1"}).code, 0);
+  ASSERT_EQ(sample("ddpm.safetensors").code, 0);
+  EXPECT_NE(content_of(folder_ / "ddim.safetensors"), content_of(folder_ / "ddpm.safetensors"));
+  EXPECT_NE(content_of(folder_ / "ddim.safetensors"), content_of(folder_ / "noisy.safetensors"));
+  EXPECT_EQ(sample("out.safetensors", {"--sampler", "ddim", "--eta", "1.5"}).code, 2);
 }
 
 TEST_F(Classes, VariancesAreLearnedBesideTheMean) {
@@ -124,7 +123,7 @@ TEST_F(Classes, VariancesAreLearnedBesideTheMean) {
                                             "diffusion.variance=learned_range"};
   const ProgramResult trained = train(learned);
   ASSERT_EQ(trained.code, 0) << trained.err;
-  ASSERT_EQ(sample("out").code, 0);
+  ASSERT_EQ(sample("out.safetensors").code, 0);
   EXPECT_EQ(denoise({1, 1}, "both").code, 0);
   const SafetensorsFile output(folder_ / "both");
   EXPECT_EQ(output.get("prediction").shape, (std::vector<std::int64_t>{2, 2, 8, 8}));

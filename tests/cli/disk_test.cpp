@@ -160,10 +160,11 @@ TEST_F(Disk, NamesAndFoldersThatCannotBe) {
 TEST_F(Disk, SamplesThatCannotBeWrittenAreNotDrawn) {
   ASSERT_EQ(train().code, 0);
   folder_.write("file", "x");
-  ASSERT_EQ(::mkfifo((folder_ / "pipe").c_str(), 0600), 0);
+  fs::create_directory(folder_ / "folder.png");
+  ASSERT_EQ(::mkfifo((folder_ / "pipe.png").c_str(), 0600), 0);
   const std::vector<std::vector<std::string>> places = {{"--output", "file/below"},
-                                                        {"--grid", "--output", "pipe"},
-                                                        {"--grid", "--output", "runs"},
+                                                        {"--output", "pipe.png"},
+                                                        {"--output", "folder.png"},
                                                         {"--grid", "--output", "file/a.png"}};
   for (const std::vector<std::string>& place : places) {
     std::vector<std::string> arguments = {"sample", "--model", "runs/a", "--count", "1000000"};
@@ -174,7 +175,7 @@ TEST_F(Disk, SamplesThatCannotBeWrittenAreNotDrawn) {
     EXPECT_FALSE(contains(result.err, "images (0 %)")) << result.err;
   }
   EXPECT_EQ(content_of(folder_ / "file"), "x");
-  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe"));
+  EXPECT_TRUE(fs::is_fifo(folder_ / "pipe.png"));
 }
 
 TEST_F(Disk, AReaderThatIsNotThereIsAnError) {
@@ -184,6 +185,15 @@ TEST_F(Disk, AReaderThatIsNotThereIsAnError) {
   const ProgramResult trained = run_program(folder_.path(), training({}), {.out = "/dev/full"});
   EXPECT_EQ(trained.code, 1) << trained.err;
   EXPECT_TRUE(fs::exists(checkpoint(2) / "MANIFEST.json"));
+}
+
+// `ddpm config keys | head` ends quietly.
+TEST_F(Disk, AReaderThatHasSeenEnoughGetsNoMessage) {
+  const std::string command = "cd '" + folder_.path().string() + "' && { '" + DDPM_BINARY +
+                              "' config keys 2> message; echo $? > code; } | true";
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(content_of(folder_ / "message"), "");
+  EXPECT_EQ(content_of(folder_ / "code"), "141\n");
 }
 
 // Else the first file that is opened would get the messages.

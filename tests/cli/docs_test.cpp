@@ -103,14 +103,14 @@ TEST_F(CommandPage, HasASectionWithTheHelpOfEveryCommand) {
 TEST_F(CommandPage, ShowsTheOptionsThatScriptsRelyOn) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> options = {
       {"ddpm", {"--version"}},
-      {"ddpm train", {"--config", "--resume", "--overwrite", "--init-from", "--max-minutes"}},
+      {"ddpm train", {"-c,--config", "--resume", "--overwrite", "--init-from", "--max-minutes"}},
       {"ddpm sample", {"--model", "--steps", "--sampler", "--count", "--batch-size", "--seed"}},
       {"ddpm denoise", {"--model", "--input", "--output"}},
       {"ddpm inspect", {"--diff A B ", "--data", "--json", "--batch-size"}},
       {"ddpm convert", {"--model", "--to", "--output", "--dtype"}},
       {"ddpm bench", {"--train", "--sample", "--seconds", "--kernels", "--json"}},
-      {"ddpm config show", {"--config", "--set", "--json"}},
-      {"ddpm config check", {"--config", "--set"}}};
+      {"ddpm config show", {"-c,--config", "--set", "--json"}},
+      {"ddpm config check", {"-c,--config", "--set"}}};
   for (const auto& [name, list] : options)
     for (const std::string& option : list)
       EXPECT_TRUE(contains(section(name), "\n  " + option)) << name << " " << option;

@@ -76,6 +76,10 @@ TEST(SettingsTable, PointsOutWhatIsNotTheDefault) {
   };
   EXPECT_TRUE(has("training.batch_size                64            (default 128)"));
   EXPECT_TRUE(has("training.micro_batches             1"));
+  EXPECT_EQ(
+      changed_settings(config),
+      std::vector<std::string>{"training.batch_size                64            (default 128)"});
+  EXPECT_TRUE(changed_settings({}).empty());
 }
 
 TEST(ConfigSchema, DescribesTypesDefaultsAndLimits) {

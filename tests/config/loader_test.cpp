@@ -164,5 +164,51 @@ TEST(Config, AllowsASchemaKeyForEditors) {
   EXPECT_EQ(config_from_json_text(R"({"$schema": "x.json", "run": {"seed": 5}})", "t").run.seed, 5);
 }
 
+// A folder is one of images unless it holds the files of another data set; files are what they are.
+TEST(ImpliedSource, IsThatOfThePath) {
+  const testing::TemporaryFolder folder;
+  folder.write("photos/a.png", "");
+  folder.write("mnist/train-images-idx3-ubyte.gz", "");
+  folder.write("cifar/cifar-10-batches-bin/data_batch_1.bin", "");
+  folder.write("digits", std::string("\0\0\x08\x03\0\0\0\x01", 8));
+  folder.write("archive", std::string(257, '\0') + "ustar");
+  folder.write("text.txt", "no images");
+  const std::vector<std::pair<std::string, DataSource>> cases = {
+      {"photos", DataSource::kFolder},
+      {"mnist", DataSource::kIdx},
+      {"cifar", DataSource::kCifar10},
+      {"digits", DataSource::kIdx},
+      {"archive", DataSource::kCifar10},
+      {"text.txt", DataSource::kFolder},
+      {"nowhere", DataSource::kFolder},
+      {"nowhere.tar.gz", DataSource::kCifar10},
+      {"nowhere-idx3-ubyte.gz", DataSource::kIdx}};
+  for (const auto& [name, source] : cases) {
+    const std::vector<ConfigOverride> set = {{"data.path", (folder / name).string(), "--set"}};
+    const ResolvedConfig resolved = load_config(std::nullopt, set);
+    EXPECT_EQ(resolved.config.data.source, source) << name;
+    EXPECT_EQ(resolved.origins.at("data.source"), "data.path, --set");
+    EXPECT_EQ(apply_overrides({}, set).data.source, source) << name;
+  }
+}
+
+TEST(ImpliedSource, GivesWayToOneThatIsSet) {
+  const testing::TemporaryFolder folder;
+  folder.write("path.json", R"({"data": {"path": "photos"}})");
+  folder.write("embedded.json", R"({"data": {"source": "embedded"}})");
+  folder.write("cifar.json", R"({"data": {"source": "cifar10"}})");
+  folder.write("both.json", R"({"data": {"source": "embedded", "path": "photos"}})");
+  const auto source = [&](const char* file, std::vector<ConfigOverride> set) {
+    return load_config(folder / file, set).config.data.source;
+  };
+  const ConfigOverride path = {"data.path", "photos", "--set"};
+  EXPECT_EQ(source("path.json", {}), DataSource::kFolder);
+  EXPECT_EQ(source("embedded.json", {path}), DataSource::kFolder);
+  EXPECT_EQ(source("cifar.json", {path}), DataSource::kCifar10);
+  EXPECT_EQ(source("both.json", {}), DataSource::kEmbedded);
+  EXPECT_EQ(source("path.json", {{"data.source", "idx", "--set"}}), DataSource::kIdx);
+  EXPECT_EQ(source("embedded.json", {{"data.path", "", "--set"}}), DataSource::kEmbedded);
+}
+
 }  // namespace
 }  // namespace ddpm

@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include "config_error.h"
+#include "ddpm/base/error.h"
+#include "support/files.h"
 
 namespace ddpm {
 namespace {
@@ -226,8 +228,14 @@ TEST(DataPath, IsNeededByEverySourceButTheEmbedded) {
   EXPECT_EQ(config_error([&] { check_data_path(data); }),
             "config: data.source = \"folder\" needs data.path, the file or folder with the images; "
             "give it with --set data.path=PATH");
-  data.path = "photos";
+  const testing::TemporaryFolder folder;
+  data.path = folder.path().string();
   EXPECT_NO_THROW(check_data_path(data));
+  data.path = (folder / "nowhere").string();
+  EXPECT_EQ(testing::message_of<DataError>([&] { check_data_path(data); }),
+            "data.path: '" + data.path + "' does not exist");
+  data.source = DataSource::kEmbedded;
+  EXPECT_NE(config_error([&] { check_data_path(data); }).find("have no path"), std::string::npos);
 }
 
 TEST(Validate, ClassesNeedAnEmbeddingAndATableNeedsClasses) {

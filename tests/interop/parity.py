@@ -232,7 +232,7 @@ def check_trajectory(program, scheduler, steps, folder, eta):
     save_file({"noise": x}, folder / "noise.safetensors")
     run(program, "sample", "--model", model, "--steps", steps, "--noise", folder / "noise.safetensors", "--format",
         "safetensors", "--output", folder / "samples.safetensors", "--seed", 11, "--device", "cpu", "--progress", "off",
-        "--eta", eta)
+        *(("--eta", eta) if isinstance(scheduler, DDIMScheduler) else ()))
     got = load_file(folder / "samples.safetensors")["images"]
     scheduler.set_timesteps(steps)
     with torch.no_grad():

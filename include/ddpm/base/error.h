@@ -19,6 +19,7 @@ enum class ExitCode : int {
   // 128 + signal.
   kHungUp = 129,
   kInterrupted = 130,
+  kPipeClosed = 141,  // who read standard output has gone
   kTerminated = 143,
 };
 

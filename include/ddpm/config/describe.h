@@ -29,4 +29,7 @@ std::string config_markdown();
 // differs from it.
 std::vector<std::string> settings_table(const Config& config);
 
+// Only the lines of keys whose values differ from their defaults.
+std::vector<std::string> changed_settings(const Config& config);
+
 }  // namespace ddpm

@@ -25,8 +25,9 @@ void check_predicts_image(const Config& config);
 // Throws ConfigError if the network cannot be trained here; it names the keys that are the reason.
 void check_trainable(const Config& config);
 
-// Throws ConfigError if data.path is missing; every source but "embedded" needs it. Commands that
-// load data call this before they do anything else.
+// Throws ConfigError if data.path is not given, which every source but "embedded" needs, or is given
+// with "embedded", which would ignore it; DataError if there is no such file or folder. Commands
+// that load data call this before they do anything else.
 void check_data_path(const DataConfig& data);
 
 }  // namespace ddpm

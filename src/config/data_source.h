@@ -1,0 +1,16 @@
+// Which source a path means. Internal to config.
+#pragma once
+
+#include <filesystem>
+
+#include "ddpm/config/choices.h"
+
+namespace ddpm {
+
+// The source of data that reads `path`, never the embedded one: by the names that a folder holds,
+// by the first bytes of a file, or where these say nothing (gzip, no such file) by its name. A
+// folder without MNIST's or CIFAR-10's files, and a file of neither kind, is one for images, whose
+// reader says what is wrong with it. Throws nothing.
+DataSource source_of_path(const std::filesystem::path& path);
+
+}  // namespace ddpm
