@@ -65,13 +65,12 @@ void log_message(LogLevel level, const std::string& message) {
   }
 }
 
-// The first sink is standard error, the others are files.
+// The first sink is standard error, the others are files. A logger, unlike a sink, throws nothing.
 void log_to_files(const std::string& message) {
   const auto& sinks = spdlog::default_logger_raw()->sinks();
-  for (std::size_t i = 1; i < sinks.size(); ++i) {
-    sinks[i]->log(spdlog::details::log_msg("ddpm", spdlog::level::info, message));
-    sinks[i]->flush();
-  }
+  spdlog::logger files("ddpm", sinks.begin() + 1, sinks.end());
+  files.flush_on(spdlog::level::info);
+  files.info("{}", message);
 }
 
 std::string with_thousands(long long value) {
