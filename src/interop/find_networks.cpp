@@ -1,6 +1,7 @@
 #include "ddpm/interop/find_networks.h"
 
 #include <algorithm>
+#include <array>
 #include <cctype>
 #include <cstring>
 #include <map>
@@ -94,13 +95,27 @@ std::vector<std::string> prefixes_of(const TensorSet& set) {
   return prefixes;
 }
 
-// Without what belongs to another of the prefixes, and without the tables and counters that trainers
-// keep in the same module: they are numbers or rows whose names have no dot, as no scheme's have.
+// Whether a tensor belongs to the module around the network: a table of the diffusion process or a
+// counter.
+bool is_of_process(const TensorView& view) {
+  static const std::set<std::string_view> kNames = {
+      "betas",   "num_timesteps", "timesteps",    "sigmas", "log_sigmas",
+      "snr",     "loss_weight",   "lvlb_weights", "logvar", "scale_factor",
+      "initted", "step",          "global_step",  "epoch"};
+  static const std::array<std::string_view, 6> kBeginnings = {
+      "alpha", "sqrt_", "posterior_", "log_one_minus_", "one_minus_", "p2_loss_weight"};
+  return view.shape.size() <= 1 &&
+         (kNames.contains(view.name) ||
+          std::ranges::any_of(kBeginnings, [&](std::string_view beginning) {
+            return view.name.starts_with(beginning);
+          }));
+}
+
+// Removes what belongs to another of the prefixes or to the diffusion process.
 void leave_aside(TensorSet& set, const std::string& prefix,
                  const std::vector<std::string>& prefixes) {
   std::erase_if(set.tensors, [&](const TensorView& view) {
-    const bool is_table = view.shape.size() <= 1 && view.name.find('.') == std::string::npos;
-    return is_table || std::ranges::any_of(prefixes, [&](const std::string& other) {
+    return is_of_process(view) || std::ranges::any_of(prefixes, [&](const std::string& other) {
              return other.size() > prefix.size() && other.starts_with(prefix) &&
                     (prefix + view.name).starts_with(other);
            });
