@@ -80,9 +80,13 @@ TEST_F(Resume, AfterTwoStopsGivesTheSameBytes) {
 // docs/determinism.md: equal bytes for equal --threads, and what depends on their number is
 // rounding.
 TEST_F(Resume, WithOtherThreadsGoesOnToTheSameUpToRounding) {
-  const std::vector<std::string> wide = {
-      "model.base_width=32", "data.source=embedded", "training.batch_size=16",
-      "training.steps=6",    "run.threads=2",        "training.learning_rate_schedule=constant"};
+  const std::vector<std::string> wide = {"model.base_width=32",
+                                         "data.source=embedded",
+                                         "data.path=",
+                                         "training.batch_size=16",
+                                         "training.steps=6",
+                                         "run.threads=2",
+                                         "training.learning_rate_schedule=constant"};
   const auto with = [&](std::vector<std::string> more) {
     more.insert(more.begin(), wide.begin(), wide.end());
     return more;
