@@ -52,7 +52,8 @@ torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t
   if (!hybrid_) return torch::mse_loss(output, target(x0, t, noise));
   const std::int64_t channels = x0.size(1);
   const torch::Tensor error = output.narrow(1, 0, channels) - target(x0, t, noise);
-  // The mean learns from the simple loss only, because its gradient from the bound is far noisier.
+  // The mean learns from the simple loss only; of the bound it is a constant (Nichol and Dhariwal,
+  // "Improved DDPM", section 3.1).
   const torch::Tensor bound =
       hybrid_->bound.terms(x0, t, error.detach(), output.narrow(1, channels, channels));
   const double weight = hybrid_->weight * static_cast<double>(signal_.size(0));

@@ -33,7 +33,7 @@ double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction 
   return 0;
 }
 
-// Computes (1 + tanh(y)) / 2 as sigmoid(2 y), which is exact for small results.
+// Computes (1 + tanh(y)) / 2 as sigmoid(2 y), which keeps small values exact.
 torch::Tensor normal_cdf(const torch::Tensor& x) {
   const double scale = 2 * std::sqrt(2 * std::numbers::inv_pi);
   return torch::sigmoid(scale * (x + 0.044715 * x * x * x));

@@ -30,8 +30,8 @@ struct GeneratorOptions {
 // if it returns false. May be empty. The next step may overwrite x.
 using AfterStep = std::function<bool(std::size_t step, double time, const torch::Tensor& x)>;
 
-// The random stream for the noise z of the steps. If all times of the plan are different integers,
-// the noise depends on the timestep, so that plans of different lengths have the same noise at the
+// The random stream for the noise z of the steps. If the plan visits whole timesteps, each once, the
+// noise depends on the timestep, so that plans of different lengths have the same noise at the
 // same timestep. Otherwise it depends on the number of the evaluation, in a separate stream.
 RandomStream noise_stream(const SamplerPlan& plan);
 

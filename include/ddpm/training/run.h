@@ -33,7 +33,7 @@ struct RunOptions {
 // run directory to standard output.
 ExitCode run_training(Config config, const RunOptions& options);
 
-// Prints what training would need, measured in a real step: parameters, memory, disk and time.
+// Prints what training would need, measured in real steps: parameters, memory, disk and time.
 // Writes no file.
 void dry_run(Config config);
 
