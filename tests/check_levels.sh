@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Checks that code includes only lower levels (docs/design.md), that folders of one level do not
+# Checks that code includes only lower levels (CONTRIBUTING.md), that folders of one level do not
 # include each other, and that levels 1 and 2, runs and interop stay free of LibTorch.
 # usage: check_levels.sh [ROOT]   (ROOT holds include/ddpm and src)
 set -euo pipefail

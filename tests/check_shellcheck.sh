@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Runs shellcheck over every shell script of the repository; 77 (skipped) where it is not installed.
+# Runs shellcheck on every shell script of the repository. Exit code 77 (skipped): it is not installed.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -10,4 +10,4 @@ fi
 shopt -s nullglob
 scripts=(scripts/*.sh tests/*.sh tests/*/*.sh .ci/run)
 shellcheck --external-sources --source-path=SCRIPTDIR "${scripts[@]}"
-echo "${#scripts[@]} scripts are clean"
+echo "${#scripts[@]} scripts pass shellcheck"

@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
-# Checks that no type of a namespace is defined in two headers: two files that include one each would
-# compile, and the linker would take the functions of either.
+# Checks that no type of a namespace is defined in two headers. If one source file included the first
+# and another the second, both would compile, and the linker would use the functions of only one type.
 # usage: check_type_names.sh [ROOT]   (ROOT holds include/ddpm and src)
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
-# Prints "namespace::Type file" for every definition that is not nested in a type or a function:
+# Prints "namespace::Type file" for every definition that is not nested in a type or a function.
 # clang-format puts these, and only these, at the beginning of a line.
 definitions() {
-  # shellcheck disable=SC2016  # the program is awk's
+  # shellcheck disable=SC2016  # awk, not the shell, expands these
   find include src -name '*.h' -o -name '*.cuh' | sort | xargs awk '
     FNR == 1 { namespace = "" }
     /^namespace [a-z_:]+ \{/ { namespace = $2 }

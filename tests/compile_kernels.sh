@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Compiles every CUDA kernel, for one or more GPU architectures, with warnings as errors. Needs nvcc and
-# the toolkit's headers, neither a GPU nor LibTorch; exit code 77 means that there is no nvcc.
+# Compiles every CUDA kernel for one or more GPU architectures, with warnings as errors. Needs nvcc and
+# the toolkit's headers, but no GPU and no LibTorch. Exit code 77 (skipped): there is no nvcc.
 # usage: compile_kernels.sh [ARCHITECTURE ...]   (default: 80 90a)
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."

@@ -1,4 +1,4 @@
-// Every operation of a write fails once: the file is the old one or the new one, never a mixture.
+// Lets every operation of a write fail once. The file must be old or new, never a mixture.
 #include <gtest/gtest.h>
 
 #include "ddpm/base/error.h"
@@ -40,7 +40,7 @@ TEST_P(FileFaults, AnAtomicWriteIsAllOrNothing) {
   }
 }
 
-// A checkpoint is as durable as the folders above it.
+// A checkpoint is lost if a folder above it is.
 TEST_P(FileFaults, NewFoldersAreThereOrAnError) {
   for (int n = 1;; ++n) {
     const TemporaryFolder folder;
@@ -61,7 +61,7 @@ TEST_P(FileFaults, NewFoldersAreThereOrAnError) {
       EXPECT_FALSE(made) << n;
       continue;
     }
-    EXPECT_EQ(n, 10);  // make, open and sync, three times
+    EXPECT_EQ(n, 10);  // three folders: make, open and sync each
     return;
   }
 }

@@ -36,14 +36,14 @@ TEST(FileLock, MovesWithItsOwner) {
   EXPECT_THROW(FileLock(folder / "lock"), ConfigError);
 }
 
-// The file of a killed process does not matter: its lock ended with the process.
+// A killed process leaves its lock file, but the lock on it ends with the process.
 TEST(FileLock, OfADeadProcessIsNoObstacle) {
   const testing::TemporaryFolder folder;
   const fs::path path = folder / "lock";
   const pid_t child = ::fork();
   if (child == 0) {
     const FileLock lock(path);
-    ::_exit(0);  // as kill -9: no destructor runs
+    ::_exit(0);  // like kill -9: no destructor runs
   }
   ::waitpid(child, nullptr, 0);
   ASSERT_EQ(testing::content_of(path).rfind("process " + std::to_string(child), 0), 0u);

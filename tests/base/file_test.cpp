@@ -96,7 +96,7 @@ TEST(WriteFileAtomically, AFolderInTheWayStaysAndNothingIsLeftBeside) {
 TEST(WriteFileAtomically, OldContentSurvivesAFailingWrite) {
   const TemporaryFolder folder;
   folder.write("a", "old");
-  fs::create_directory(folder / "a.tmp");  // where the new content would be written
+  fs::create_directory(folder / "a.tmp");  // the new content is written here first
   EXPECT_THROW(write_file_atomically(folder / "a", "new"), IoError);
   EXPECT_EQ(content_of(folder / "a"), "old");
 }
@@ -135,7 +135,7 @@ TEST(FileWriter, LeavesNothingWhereAFolderIsInTheWay) {
   EXPECT_EQ(list_files_recursively(folder.path()), std::vector<fs::path>{"a/inside"});
 }
 
-// For root the rename would succeed and destroy the device.
+// If root runs the program, a rename would succeed and destroy the device.
 TEST(FileWriter, LeavesDevicesAndPipesAlone) {
   const TemporaryFolder folder;
   const fs::path pipe = folder / "pipe", link = folder / "link";
@@ -163,7 +163,7 @@ TEST(LineWriter, AppendsWholeLines) {
   folder.write("a", "before\n");
   LineWriter writer(folder / "a");
   writer.append("one");
-  EXPECT_EQ(content_of(folder / "a"), "before\none\n");  // at once, without sync
+  EXPECT_EQ(content_of(folder / "a"), "before\none\n");  // written at once, without sync
   writer.append("");
   writer.sync();
   {
@@ -244,7 +244,7 @@ TEST(ListFiles, SeesAFileOnceDespiteALoopOfLinks) {
   EXPECT_EQ(listing(folder.path()), (std::vector<std::string>{"a/file"}));
 }
 
-// With two links to a parent there are 2^n paths of depth n.
+// With two links to a parent folder there are 2^n paths of depth n.
 TEST(ListFiles, EndsForManyLoopsOfLinks) {
   const TemporaryFolder folder;
   folder.write("file", "");

@@ -54,7 +54,7 @@ TEST(Progress, FirstAndLastUpdatesShow) {
 TEST(Progress, UpdatesInBetweenAreHeldBack) {
   const std::string text = stderr_of([] {
     Progress progress(ProgressStyle::kPlain, "training", "steps", 1000);
-    for (int i = 1; i < 1000; ++i) progress.update(i, "loss 0.5");  // far less than ten seconds
+    for (int i = 1; i < 1000; ++i) progress.update(i, "loss 0.5");  // takes less than ten seconds
   });
   EXPECT_EQ(std::count(text.begin(), text.end(), '\n'), 1);
 }
@@ -98,7 +98,7 @@ TEST(Progress, TellsTheTimeLeftAsSoonAsItCan) {
   EXPECT_EQ(line(ProgressStyle::kJson, 1),
             "{\"task\":\"sampling\",\"done\":1,\"total\":4,\"unit\":\"images\",\"seconds_left\":"
             "null,\"note\":\"t = 9\"}\n");
-  // Half an image counts too.
+  // Half an image counts in the percentage.
   EXPECT_EQ(line(ProgressStyle::kPlain, 1.5), "sampling 1/4 images (38 %), t = 9, 0 s left\n");
 }
 

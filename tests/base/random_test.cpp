@@ -8,7 +8,7 @@
 namespace ddpm {
 namespace {
 
-// Known-answer vectors of Random123's kat_vectors file for philox4x32, 10 rounds.
+// The known answers are from Random123's file kat_vectors, for philox4x32 with 10 rounds.
 TEST(Philox, AgreesWithRandom123) {
   EXPECT_EQ(philox4x32_10({0, 0, 0, 0}, {0, 0}),
             (PhiloxCounter{0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8}));
@@ -46,7 +46,7 @@ TEST(RandomBelow, IsUniform) {
   double chi_square = 0;
   const double expected = double(kDraws) / kBound;
   for (const int count : histogram) {
-    EXPECT_GT(count, 0);  // 0 and 999 included
+    EXPECT_GT(count, 0);  // also for 0 and 999
     chi_square += (count - expected) * (count - expected) / expected;
   }
   // 999 degrees of freedom: mean 999, standard deviation 44.7.

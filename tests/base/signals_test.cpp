@@ -30,7 +30,7 @@ TEST(Signals, AskToStopWithTheirExitCode) {
       ::testing::ExitedWithCode(0), "");
   EXPECT_EXIT(
       {
-        std::signal(SIGHUP, SIG_DFL);  // whatever started the tests
+        std::signal(SIGHUP, SIG_DFL);  // nohup may have started the tests
         handle_stop_requests();
         std::raise(SIGHUP);
         leave(stop_requested() && stop_exit_code() == ExitCode::kHungUp);
@@ -43,7 +43,7 @@ TEST(Signals, EndAProgramThatDoesNotHandleThem) {
   for (const int signal : {SIGINT, SIGTERM, SIGHUP})
     EXPECT_EXIT(
         {
-          std::signal(signal, SIG_DFL);  // whatever started the tests
+          std::signal(signal, SIG_DFL);  // nohup may have started the tests
           install_signal_handlers();
           std::raise(signal);
           leave(true);
@@ -73,8 +73,8 @@ TEST(Signals, ASecondInterruptEndsAtOnce) {
       ::testing::KilledBySignal(SIGINT), "");
 }
 
-// Batch systems send SIGTERM to every process of a job and again to the first; a shell and its
-// terminal both say that the terminal is gone.
+// Batch systems send SIGTERM to every process of a job and then again to the first one. If a
+// terminal closes, both the terminal and the shell send SIGHUP.
 TEST(Signals, ASecondTerminationOrHangupIsTheSameWish) {
   for (const auto& [signal, code] :
        {std::pair{SIGTERM, ExitCode::kTerminated}, std::pair{SIGHUP, ExitCode::kHungUp}})

@@ -21,11 +21,11 @@ TEST(Stopwatch, DoesNotCountItsRests) {
   watch.pause();
   const double before = watch.seconds();
   wait();
-  watch.pause();  // it is paused already
+  watch.pause();  // no effect: it is paused
   EXPECT_EQ(watch.seconds(), before);
   watch.resume();
   wait();
-  watch.resume();  // it runs already: the time so far is kept
+  watch.resume();  // it is running: the time so far is kept
   EXPECT_GE(watch.seconds(), before + 0.02);
   watch = {};
   EXPECT_LT(watch.seconds(), before);

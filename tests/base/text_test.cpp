@@ -52,7 +52,7 @@ TEST(Shorten, CutsAndMarksLongTexts) {
 }
 
 TEST(Shorten, KeepsCharactersWholeAndHidesControls) {
-  EXPECT_EQ(shorten("\xC3\xA4\xC3\xB6\xC3\xBC", 5), "\xC3\xA4...");  // two bytes a letter
+  EXPECT_EQ(shorten("\xC3\xA4\xC3\xB6\xC3\xBC", 5), "\xC3\xA4...");  // each letter has two bytes
   EXPECT_EQ(shorten("a\nb\x1B[31m"), "a?b?[31m");
 }
 

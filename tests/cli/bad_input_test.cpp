@@ -1,5 +1,5 @@
-// What a user can get wrong, and what broken or hostile files can do: one exit code and one message
-// each, and nothing written.
+// Mistakes of users, and broken or hostile files: each gives one exit code and one message, and
+// nothing is written.
 #include <gtest/gtest.h>
 #include <zlib.h>
 
@@ -21,7 +21,7 @@ using testing::ProgramResult;
 
 class BadInput : public testing::TinyRun {
  protected:
-  // One failure: its code, every part in the message, nothing on standard output, no run.
+  // Expects the exit code, every part in the message, nothing on standard output, and no run.
   void expect_failure(const ProgramResult& result, int code,
                       const std::vector<std::string>& parts) const {
     EXPECT_EQ(result.code, code) << result.err;
@@ -34,8 +34,7 @@ class BadInput : public testing::TinyRun {
   }
 };
 
-// --- Config: 2
-// -------------------------------------------------------------------------------------
+// --- Config: exit code 2 -------------------------------------------------------------------------
 
 TEST_F(BadInput, ConfigFilesNameFileLineAndKey) {
   const std::vector<std::pair<std::string, std::vector<std::string>>> cases = {
@@ -96,8 +95,7 @@ TEST_F(BadInput, AMissingConfigIsNamed) {
   expect_failure(run({"train", "--config", "."}), 2, {"'.'"});
 }
 
-// --- Data: 3
-// ---------------------------------------------------------------------------------------
+// --- Data: exit code 3 ---------------------------------------------------------------------------
 
 std::string big_endian(std::uint32_t value) {
   std::string bytes;
@@ -113,7 +111,7 @@ std::string png_chunk(const std::string& type, const std::string& data) {
          big_endian(static_cast<std::uint32_t>(crc));
 }
 
-// Well-formed chunks that claim a huge grey image and hold one line of nothing.
+// Well-formed chunks that claim a huge grey image, with compressed data of no bytes.
 std::string png_claiming(std::uint32_t width, std::uint32_t height) {
   return "\x89PNG\r\n\x1a\n" +
          png_chunk("IHDR",
@@ -270,25 +268,23 @@ TEST_F(BadInput, InspectListsEveryBadImage) {
     EXPECT_TRUE(contains(result.out, part)) << result.out;
   EXPECT_FALSE(contains(result.out, "a.png")) << result.out;
   for (const char* bad : {"x/b.png", "y/c.jpg", "y/d.png"}) fs::remove(folder_ / "images" / bad);
-  folder_.write("images/y/e.png", encode_png(Image(8, 12, 1, 2)));  // width first, as people say it
+  folder_.write("images/y/e.png", encode_png(Image(8, 12, 1, 2)));  // messages say width x height
   result = run(arguments);
   EXPECT_EQ(result.code, 0);
   EXPECT_TRUE(contains(result.out, "12x8: 1 image\n")) << result.out;
 }
 
-// --- Machine: 1
-// ------------------------------------------------------------------------------------
+// --- Machine: exit code 1 ------------------------------------------------------------------------
 
 TEST_F(BadInput, AGpuThatIsNotThere) {
   if (fs::exists("/dev/nvidia0")) GTEST_SKIP() << "there is a GPU";
   expect_failure(train({"--device", "cuda"}), 1, {"cuda"});
-  const ProgramResult automatic = train();  // says what it took and why
+  const ProgramResult automatic = train();  // logs which device it chose and why
   EXPECT_EQ(automatic.code, 0);
   EXPECT_TRUE(contains(automatic.err, "device: cpu")) << automatic.err;
 }
 
-// --- Models: 4
-// -------------------------------------------------------------------------------------
+// --- Models: exit code 4 -------------------------------------------------------------------------
 
 TEST_F(BadInput, NoModelAnywhere) {
   expect_failure(run({"sample"}), 4, {"runs", "ddpm train", "--model"});
@@ -386,7 +382,7 @@ TEST_F(BadModel, BadRequests) {
   }
 }
 
-// Tensors to compute with are data, not models.
+// The tensors that `ddpm denoise` and `--noise` read are data, not models: exit code 3.
 TEST_F(BadModel, BadTensorsToComputeWith) {
   const std::array<float, 256> x{};
   const std::vector<TensorView> only_sample = {

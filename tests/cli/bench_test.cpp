@@ -1,4 +1,4 @@
-// `ddpm bench --json` on the CPU, against what other commands say of the same network.
+// Compares `ddpm bench --json` on the CPU with what other commands print about the same network.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -27,7 +27,7 @@ class Bench : public testing::TinyRun {
   }
 };
 
-// "section.key" of every number and text of the result.
+// "section.key" for every number and text of the result.
 std::set<std::string> keys_of(const json& result) {
   std::set<std::string> keys;
   for (const auto& [section, values] : result.items())
@@ -72,7 +72,7 @@ TEST_F(Bench, MeasuresTrainingAndSamplingOfARun) {
   const auto number = [](const json& section, const char* key) {
     return section.at(key).get<double>();
   };
-  // Images a second and milliseconds a step say the same.
+  // Images per second and milliseconds per step agree.
   EXPECT_EQ(training.at("batch_size"), 4);
   EXPECT_EQ(sampling.at("batch_size"), 8);
   EXPECT_GT(number(training, "step_ms"), 0);
@@ -83,7 +83,7 @@ TEST_F(Bench, MeasuresTrainingAndSamplingOfARun) {
   EXPECT_LT(number(training, "seconds_to_steady_step") + number(training, "step_ms") / 1e3,
             seconds);
 
-  // Arithmetic is what `ddpm inspect` counts for an image, as often as there were images.
+  // TFLOP/s are what `ddpm inspect` counts for one image, times images per second.
   const json network = json::parse(run({"inspect", "runs/a", "--json"}).out);
   const double peak = number(machine, "matmul_tflops");
   const double trained =
@@ -95,7 +95,7 @@ TEST_F(Bench, MeasuresTrainingAndSamplingOfARun) {
   EXPECT_NEAR(number(training, "share_of_matmul"), trained / peak, 1e-9);
   EXPECT_NEAR(number(sampling, "share_of_matmul"), sampled / peak, 1e-9);
 
-  // The system counts the same memory.
+  // The numbers are the peak memory of the process, which only grows.
   EXPECT_GT(number(training, "peak_memory_bytes"), 0);
   EXPECT_LE(number(training, "peak_memory_bytes"), number(sampling, "peak_memory_bytes"));
   EXPECT_LE(number(sampling, "peak_memory_bytes"), 1024.0 * static_cast<double>(result.peak_kib));
@@ -140,7 +140,7 @@ TEST_F(Bench, RefusesBadArguments) {
   }
 }
 
-// The first step is not timed, so nothing is left of one: this never ended.
+// The first step is not timed, so a process of one step leaves none to time. This once never ended.
 TEST_F(Bench, RefusesToTimeTheOnlyStep) {
   const ProgramResult result =
       bench({"--config", "tiny.json", "--sample", "--set", "diffusion.timesteps=1"});

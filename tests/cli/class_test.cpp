@@ -1,4 +1,4 @@
-// Class-conditional models and the DDIM sampler, as a user meets them.
+// Class-conditional models and the DDIM sampler, used through the commands.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -38,7 +38,7 @@ class Classes : public testing::TinyRun {
     all.insert(all.end(), more.begin(), more.end());
     return run(all);
   }
-  // Input of ddpm denoise for two images of 1x8x8.
+  // Writes the input of ddpm denoise for two images of 1x8x8.
   void write_input(const std::vector<std::int64_t>& labels) {
     const std::vector<float> pixels(2 * 64, 0.5F);
     const std::vector<std::int64_t> t = {3, 19};
@@ -64,7 +64,7 @@ TEST_F(Classes, AreLearnedSampledAndEvaluated) {
   ASSERT_EQ(sample("drawn.safetensors").code, 0);
   EXPECT_NE(content_of(folder_ / "three.safetensors"), content_of(folder_ / "four.safetensors"));
   EXPECT_NE(content_of(folder_ / "drawn.safetensors"), content_of(folder_ / "four.safetensors"));
-  // PNG files say which class they show.
+  // The texts in PNG files say which class the image shows.
   ASSERT_EQ(
       run({"sample", "--model", "runs/a", "--class", "7", "--count", "1", "--output", "png"}).code,
       0);

@@ -1,4 +1,4 @@
-// Models to and from other programs, as a user meets them.
+// Converts models to and from other programs, through the commands.
 #include <gtest/gtest.h>
 
 #include <fstream>
@@ -105,7 +105,7 @@ TEST_F(Convert, WritesAFolderAndPrintsItsFiles) {
       nlohmann::json::parse(content_of(folder_ / "out/scheduler/scheduler_config.json"));
   EXPECT_EQ(scheduler["num_train_timesteps"], 20);
   EXPECT_EQ(scheduler["variance_type"], "fixed_small");
-  // Averaged weights, unless raw ones are asked for.
+  // The weights are the averaged ones, unless --weights raw.
   ASSERT_EQ(
       run({"convert", "--model", "runs/a", "--weights", "raw", "--to", "ddpm", "--output", "raw"})
           .code,
@@ -137,7 +137,7 @@ TEST_F(Convert, SamplingFromAForeignFolderEqualsTheOriginal) {
 
 TEST_F(Convert, TrainingStartsFromAForeignFolder) {
   ASSERT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "out"}).code, 0);
-  // A recipe of another network: the model's counts. The learning rate moves nothing.
+  // The config file describes no network, so the model's is used. A learning rate of 0 keeps it.
   nlohmann::json recipe = nlohmann::json::parse(kConfig);
   recipe.erase("model");
   recipe.erase("diffusion");
@@ -149,7 +149,7 @@ TEST_F(Convert, TrainingStartsFromAForeignFolder) {
   EXPECT_TRUE(contains(result.err, "starting from the weights of out/unet"));
   const auto config = nlohmann::json::parse(content_of(folder_ / "runs/b/config.json"));
   EXPECT_EQ(config["model"]["base_width"], 8);
-  EXPECT_EQ(config["model"]["dropout"], 0.2) << "--set comes last";
+  EXPECT_EQ(config["model"]["dropout"], 0.2) << "--set overrides the model's config";
   EXPECT_EQ(config["diffusion"]["timesteps"], 20);
   for (const char* weights : {"raw", "ema"}) {
     ASSERT_EQ(run({"convert", "--model", "runs/b", "--weights", weights, "--to", "ddpm", "--output",

@@ -1,4 +1,4 @@
-// Full disks, limits and lost folders: reported, survived where that is possible, never silent.
+// Full disks, limits and lost folders: always reported, and training goes on where it can.
 #include <gtest/gtest.h>
 
 #include <sys/stat.h>
@@ -21,7 +21,7 @@ using testing::run_program;
 
 class Disk : public testing::TinyRun {
  protected:
-  // Weights do not fit, the rest does / not even all metrics do.
+  // File sizes in bytes: the first is too small only for the weights, the second even for metrics.
   static constexpr rlim_t kNoWeights = 1 << 16;
   static constexpr rlim_t kNoMetrics = 8000;
 
@@ -43,7 +43,7 @@ TEST_F(Disk, TrainingOutlivesAFailedCheckpointButNotTheLast) {
     EXPECT_TRUE(contains(result.err, part)) << part << " is not in: " << result.err;
   EXPECT_EQ(result.out, "");
   EXPECT_EQ(content_of(checkpoint(4) / "MANIFEST.json"), before);
-  EXPECT_EQ(std::distance(fs::directory_iterator(checkpoints()), {}), 2);  // and `latest`
+  EXPECT_EQ(std::distance(fs::directory_iterator(checkpoints()), {}), 2);  // with `latest`
   EXPECT_EQ(run(training({"training.steps=9"}, {"--resume", "auto"})).code, 0);
   EXPECT_TRUE(fs::exists(checkpoint(9)));
 }
@@ -52,7 +52,7 @@ TEST_F(Disk, TrainingOutlivesMetricsAndPreviewsThatDoNotFit) {
   const ProgramResult result =
       limited(kNoMetrics, {"training.steps=120", "training.sample_every=60",
                            "training.sample_count=16", "training.sample_steps=2"});
-  EXPECT_EQ(result.code, 4) << result.err;  // the last checkpoint
+  EXPECT_EQ(result.code, 4) << result.err;  // the last checkpoint was not saved
   EXPECT_TRUE(contains(result.err, "metrics.jsonl")) << result.err;
   EXPECT_TRUE(contains(result.err, "Training goes on without it")) << result.err;
   EXPECT_GT(read_metrics(folder_ / "runs/a/metrics.jsonl").size(), 10u);
@@ -84,7 +84,7 @@ TEST_F(Disk, AVanishedFolderComesBack) {
   EXPECT_EQ(run(training({"training.steps=1"}, {"--resume", "auto"})).code, 0);
 }
 
-// A folder that may be read but not written, before the start and from some moment on.
+// A folder that cannot be written, from the start or from some moment on.
 class ReadOnly : public Disk {
  public:
   ~ReadOnly() override { allow(checkpoints(), true), allow(folder_ / "runs", true); }
@@ -94,7 +94,7 @@ class ReadOnly : public Disk {
     fs::permissions(folder_.path(), fs::perms(0755));
     fs::create_directory(folder_ / "runs");
     if (::geteuid() == 0 && ::chown((folder_ / "runs").c_str(), testing::kNobody, 0) != 0)
-      ADD_FAILURE() << "chown";
+      ADD_FAILURE() << "chown failed";
   }
 
   static void allow(const fs::path& folder, bool writing) {
@@ -116,7 +116,7 @@ TEST_F(ReadOnly, IsAnErrorBeforeTheStart) {
   EXPECT_EQ(result.out, "");
 }
 
-// Nor need it be readable: only its entries are not synced then.
+// The folder need not be readable, but then its entries are not synced.
 TEST_F(ReadOnly, AFolderThatMayOnlyBeWrittenWillDo) {
   fs::permissions(folder_ / "runs", fs::perms(0333));
   const ProgramResult result = run_program(folder_.path(), training({}), {.nobody = true});
@@ -156,7 +156,7 @@ TEST_F(Disk, NamesAndFoldersThatCannotBe) {
   }
 }
 
-// This many images take minutes.
+// A million images would take minutes, so the error must come before sampling.
 TEST_F(Disk, SamplesThatCannotBeWrittenAreNotDrawn) {
   ASSERT_EQ(train().code, 0);
   folder_.write("file", "x");
@@ -196,7 +196,7 @@ TEST_F(Disk, AReaderThatHasSeenEnoughGetsNoMessage) {
   EXPECT_EQ(content_of(folder_ / "code"), "141\n");
 }
 
-// Else the first file that is opened would get the messages.
+// Otherwise the first file opened would get the number of standard error, and the messages.
 TEST_F(Disk, ClosedStreamsDamageNoFile) {
   const ProgramResult result = run_program(folder_.path(), training({}), {.closed = true});
   EXPECT_EQ(result.code, 1);

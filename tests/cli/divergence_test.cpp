@@ -1,4 +1,4 @@
-// Training that becomes infinite or NaN: it ends or leaves steps out, and nothing bad is saved.
+// Training that becomes infinite or NaN ends or skips steps, and never saves bad weights.
 #include <gtest/gtest.h>
 
 #include "support/tiny_run.h"
@@ -42,7 +42,8 @@ TEST_F(Divergence, SkipsSoManyStepsInARowAndNoMore) {
   EXPECT_FALSE(contains(result.err, "nan,")) << result.err;
 }
 
-// A step of a rate like this ruins the weights; what follows is left out until it is the usual.
+// A step with this rate ruins the weights. The next losses are outliers, so their steps are skipped
+// until such losses are usual.
 TEST_F(Divergence, LeavesOutOutliersAndSaysSo) {
   ASSERT_EQ(run(training({"training.steps=140", "training.skip_outliers=6"})).code, 0);
   const ProgramResult result =

@@ -1,4 +1,4 @@
-// docs/cli.md against what each command says of itself.
+// Compares docs/cli.md with the help of each command.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -19,7 +19,7 @@ std::vector<std::string> lines_of(const std::string& text) {
   return lines;
 }
 
-// The lines of help below a heading ("Examples:") to the next empty one, without indentation.
+// The lines of help from a heading ("Examples:") to the next empty line, without indentation.
 std::vector<std::string> block_below(const std::string& help, const std::string& heading) {
   const std::vector<std::string> lines = lines_of(help);
   std::vector<std::string> block;
@@ -40,7 +40,7 @@ std::size_t count(const std::string& text, const std::string& part) {
 
 struct Command {
   std::string name;         // "ddpm config show"
-  std::string description;  // as the help of its parent lists it; empty for the program itself
+  std::string description;  // from the help of its parent; empty for the program itself
   std::string help;         // what NAME --help prints
 };
 
@@ -54,7 +54,7 @@ class CommandPage : public ::testing::Test {
     return result.out;
   }
 
-  // All that users see, found from the help alone.
+  // All commands that users see, found only through the help.
   std::vector<Command> commands() const {
     std::vector<Command> list;
     add_commands(list, {}, "");
@@ -63,7 +63,7 @@ class CommandPage : public ::testing::Test {
     return list;
   }
 
-  // This command, then those that its help lists.
+  // Adds this command, then those that its help lists.
   void add_commands(std::vector<Command>& list, std::vector<std::string> words,
                     const std::string& description) const {
     std::string name = "ddpm";
@@ -77,7 +77,7 @@ class CommandPage : public ::testing::Test {
     }
   }
 
-  // What stands below the command's heading.
+  // The text of the page below the command's heading.
   std::string section(const std::string& name) const {
     const std::string heading = "\n## `" + name + "`\n";
     EXPECT_EQ(count(page_, heading), 1u) << name;
@@ -130,8 +130,8 @@ TEST_F(CommandPage, ListsTheCommandsFirst) {
   }
 }
 
-// "ddpm train --config my.json" is for ddpm train, "source <(ddpm completion bash)" for ddpm
-// completion bash and, as a subcommand, for ddpm completion.
+// "ddpm train --config my.json" is an example of ddpm train. "source <(ddpm completion bash)" is an
+// example of ddpm completion bash and also of its parent, ddpm completion.
 TEST_F(CommandPage, GivesExamplesOfTheCommandItself) {
   for (const Command& command : commands()) {
     const std::vector<std::string> examples = block_below(command.help, "Examples:");

@@ -48,7 +48,7 @@ TEST_F(Help, AMistypedCommandIsNamedAndGuessed) {
   EXPECT_EQ(result.code, 2);
   for (const char* part : {"'trian'", "did you mean 'train'?", "sample", "inspect"})
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
-  EXPECT_EQ(result.err.find("docs"), std::string::npos);  // which is not for users
+  EXPECT_EQ(result.err.find("docs"), std::string::npos);  // the command docs is hidden from users
 }
 
 TEST_F(Help, IsACommandToo) {
@@ -105,7 +105,7 @@ TEST_F(Help, AMistypedSubcommandIsNamedAndGuessed) {
   EXPECT_NE(shell.err.find("bash, zsh, fish"), std::string::npos) << shell.err;
 }
 
-// The generated pages in docs/ are what the program prints now.
+// The generated pages in docs/ equal what the program prints.
 TEST_F(Help, GeneratedPagesAreNotStale) {
   for (const char* page : {"cli", "config"}) {
     const auto result = run_program(folder_.path(), {"docs", page});
@@ -129,7 +129,7 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
   EXPECT_EQ(run_program(folder_.path(), {"completion", "zsh"}).code, 0);
   const auto fish = run_program(folder_.path(), {"completion", "fish"});
   EXPECT_NE(fish.out.find("-l resume"), std::string::npos);
-  // An apostrophe in a description would end its quotation.
+  // An apostrophe would end the quotes around a description.
   std::istringstream lines(fish.out);
   for (std::string line; std::getline(lines, line);)
     EXPECT_EQ(std::ranges::count(line, '\'') % 2, 0) << line;

@@ -19,7 +19,7 @@ using testing::ProgramResult;
 
 class Interruption : public testing::TinyRun {
  protected:
-  // Whether a checkpoint was left that a next call goes on from, two steps further.
+  // Expects a checkpoint from which another call resumes.
   void expect_resumable() const {
     const ProgramResult resumed =
         run(training({"training.steps=3", "training.sample_every=0"}, {"--resume", "auto"}));
@@ -34,7 +34,7 @@ class Interruption : public testing::TinyRun {
   }
 };
 
-// Each image takes the decoder a while.
+// The images are large, so decoding each takes a while.
 TEST_F(Interruption, WhileDataIsScanned) {
   const fs::path image = folder_.write("images/0.png", encode_png(Image(4096, 4096, 3, 7)));
   for (int i = 1; i < 500; ++i)
@@ -63,7 +63,7 @@ TEST_F(Interruption, WhileTraining) {
   }
 }
 
-// The step of a batch as large as this takes a while, which a second Ctrl-C does not wait for.
+// A step with such a large batch takes a while, but a second Ctrl-C does not wait for its end.
 TEST_F(Interruption, ASecondInterruptDoesNotWaitForTheStep) {
   Program program(folder_.path(), training({"training.batch_size=4000", "training.steps=100"}));
   program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
@@ -131,7 +131,7 @@ TEST_F(Interruption, WhileSamplingLeavesTheFinishedImages) {
     EXPECT_EQ(read_image(folder_ / format_text("samples/{:06}.png", i)).width, 16);
 }
 
-// One file for all images: it holds those that were finished.
+// All images go to one file, which holds those that were finished.
 TEST_F(Interruption, WhileSamplingIntoOneFile) {
   ASSERT_EQ(train().code, 0);
   Program program(folder_.path(),
@@ -149,7 +149,7 @@ TEST_F(Interruption, WhileSamplingIntoOneFile) {
       << result.err;
 }
 
-// They keep nothing that stopping gently would save.
+// These commands have nothing to save before they stop.
 TEST_F(Interruption, OtherCommandsEndAtOnce) {
   const std::vector<std::vector<std::string>> commands = {
       {"bench", "--config", "tiny.json", "--seconds", "600"},
@@ -199,12 +199,12 @@ TEST_F(Interruption, CheckpointsComeByTimeToo) {
   EXPECT_LT(saved, 30) << result.err;
 }
 
-// The first is stopped by kill -9: nothing of it but its lock file remains in the way.
+// At the end kill -9 stops the first run. Its lock file remains, but does not block the next run.
 TEST_F(Interruption, ARunHasOneWriter) {
   Program first(folder_.path(), training({"training.steps=1000000"}));
   first.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
   for (const char* option : {"--overwrite", "--resume=auto"}) {
-    const fs::path elsewhere = folder_ / "second";  // its streams
+    const fs::path elsewhere = folder_ / "second";  // for its standard output and error
     fs::create_directory(elsewhere);
     const ProgramResult second =
         testing::run_program(elsewhere, {"train", "--config", "../tiny.json", "--set",

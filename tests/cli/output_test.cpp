@@ -1,4 +1,4 @@
-// What goes to standard output, what to standard error, and what programs can read.
+// Tests what goes to standard output and to standard error, and the output that programs read.
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
@@ -17,7 +17,7 @@ using testing::ProgramResult;
 
 class Output : public testing::TinyRun {
  protected:
-  // Every line of standard output is a path that exists.
+  // Expects that every line of standard output is a path that exists.
   void expect_paths(const ProgramResult& result, std::size_t count) const {
     EXPECT_EQ(result.code, 0) << result.err;
     std::istringstream lines(result.out);
@@ -201,7 +201,7 @@ TEST_F(Output, QuietIsSilentOnSuccessButNotOnFailure) {
   EXPECT_EQ(trained.out, "runs/a\n");
   EXPECT_TRUE(fs::exists(folder_ / "runs/a/train.log"));
   EXPECT_EQ(run({"sample", "--quiet", "--count", "1", "--steps", "2", "--threads", "1"}).err, "");
-  EXPECT_NE(train({"--quiet"}).err, "");  // the run exists
+  EXPECT_NE(train({"--quiet"}).err, "");  // an error: the run exists already
 }
 
 TEST_F(Output, ARedirectedStandardErrorHasNoControlCharacters) {
@@ -238,7 +238,7 @@ TEST_F(Output, TrainShowsWhatDiffersAndLogsEverySetting) {
   ASSERT_EQ(result.code, 0);
   const std::string log = testing::content_of(folder_ / "runs/a/train.log");
   EXPECT_TRUE(contains(result.err, "  model.base_width ")) << result.err;
-  EXPECT_FALSE(contains(result.err, "  model.norm_epsilon ")) << result.err;  // as ever
+  EXPECT_FALSE(contains(result.err, "  model.norm_epsilon ")) << result.err;  // the default
   std::istringstream keys(run({"config", "keys"}).out);
   for (std::string key; keys >> key; keys.ignore(10000, '\n'))
     EXPECT_TRUE(contains(log, " info   " + key + " ")) << key;
@@ -281,7 +281,7 @@ TEST_F(Output, InspectTellsPeopleWhatANetworkNeeds) {
   ASSERT_EQ(train().code, 0);
   const ProgramResult model = run({"inspect", "runs/a"});
   EXPECT_TRUE(contains(model.out, "\n  model.base_width = 8\n")) << model.out;
-  EXPECT_FALSE(contains(model.out, "model.norm_epsilon")) << model.out;  // as ever
+  EXPECT_FALSE(contains(model.out, "model.norm_epsilon")) << model.out;  // the default
 }
 
 TEST_F(Output, ConfigShowsValuesAndOrigins) {

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """usage: read_formats.py DDPM
 
-Trains a small network with the program DDPM, samples, and reads every file that it wrote as docs/formats/ says, with
-nothing but Python's standard library. Fails where a page is not true.
+Trains a small network with the program DDPM, samples from it, and reads every file that this wrote as docs/formats/
+describes it, using only Python's standard library. Fails if a page is wrong.
 """
 import hashlib
 import json
@@ -162,7 +162,7 @@ def read_records(data):
 
 
 def read_message(data):
-    """Fields of a protocol buffer: (number, int or bytes)."""
+    """The fields of a protocol buffer: (number, int or bytes)."""
     def varint():
         nonlocal at
         value = shift = 0
@@ -207,7 +207,7 @@ def check_events(run, lines):
 
 # --- images.md, npz.md ----------------------------------------------------------------------------------------
 def read_png(path):
-    """Width, height, texts, rows of bytes (for pictures whose rows use any filter)."""
+    """Returns width, height, texts and rows of bytes. The rows of the file may use any filter."""
     data = path.read_bytes()
     same(data[:8], b"\x89PNG\r\n\x1a\n", f"{path}: signature")
     texts, pixels, kinds, at = {}, b"", [], 8
@@ -220,7 +220,7 @@ def read_png(path):
             width, height, bits, colour, _, _, interlaced = struct.unpack(">IIBBBBB", body)
             same((bits, colour, interlaced), (8, 0, 0), f"{path}: 8 bits, grey, not interlaced")
         elif kind == b"tEXt":
-            same(b"IDAT" in kinds, False, f"{path}: text behind pixels")
+            same(b"IDAT" in kinds, False, f"{path}: text after pixels")
             keyword, text = body.split(b"\0")
             texts[keyword.decode("latin-1")] = text.decode("latin-1")
         elif kind == b"IDAT":
@@ -257,7 +257,7 @@ def check_images(folder, weights):
     same(tensors["trajectory"][2][-len(data):], data, "end of the trajectory")
     steps = struct.unpack("<5q", tensors["timesteps"][2])
     same(list(steps), sorted(steps, reverse=True), "timesteps")
-    # Not the last bit: other batches may round differently, and so may a float and a double.
+    # The last bit may differ: batches of another size may round differently, and so may float and double.
     near = lambda byte, x: abs(byte - to_byte(x)) <= 1
     for i in range(3):
         width, height, texts, rows = read_png(folder / f"pngs/{i:06}.png")

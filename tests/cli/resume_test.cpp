@@ -1,4 +1,4 @@
-// Exact resume: whatever happens to a run, what it trains is what an undisturbed one does.
+// Exact resume: whatever interrupts a run, its weights are those of an undisturbed run.
 #include <gtest/gtest.h>
 
 #include <algorithm>
@@ -15,8 +15,8 @@ using testing::content_of;
 using testing::Program;
 using testing::ProgramResult;
 
-// Ten images in batches of 4 make two and a half steps an epoch; accumulation, warm-up up to step
-// 5, then a falling rate; the average warms up too.
+// Ten images in batches of 4 give two and a half steps per epoch. Gradients are accumulated; the
+// learning rate rises until step 5 and then falls; the moving average warms up too.
 class Resume : public testing::TinyRun {
  protected:
   Resume() {
@@ -77,8 +77,8 @@ TEST_F(Resume, AfterTwoStopsGivesTheSameBytes) {
   expect_equal(of_run("constant", 12), of_run("parts", 12));
 }
 
-// docs/determinism.md: equal bytes for equal --threads, and what depends on their number is
-// rounding.
+// docs/determinism.md promises equal bytes for equal --threads. With another number only rounding
+// differs.
 TEST_F(Resume, WithOtherThreadsGoesOnToTheSameUpToRounding) {
   const std::vector<std::string> wide = {"model.base_width=32",
                                          "data.source=embedded",
@@ -118,7 +118,7 @@ TEST_F(Resume, OtherImagesAreNoticed) {
   EXPECT_TRUE(contains(other.err, "the images have changed since the checkpoint")) << other.err;
 }
 
-// Half a picture, half a checkpoint and the pointer's next version, as a crash leaves them.
+// A crash leaves half a picture, half a checkpoint and an unfinished `latest`.
 TEST_F(Resume, CleansUpAfterACrash) {
   ASSERT_EQ(run(arguments("a", {"training.steps=2"})).code, 0);
   for (const char* leftover :
@@ -135,7 +135,7 @@ TEST_F(Resume, CleansUpAfterACrash) {
   }
 }
 
-// Each way damages the newest checkpoint; the one before takes over, and the end is the same.
+// Each test damages the newest checkpoint; the run resumes from the one before, with the same end.
 class DamagedCheckpoint : public Resume {
  protected:
   DamagedCheckpoint() {

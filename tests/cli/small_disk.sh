@@ -1,14 +1,14 @@
 #!/usr/bin/env bash
 # usage: small_disk.sh DDPM
 #
-# Trains with the program DDPM on a disk of 2 MB that fills up and gets space again, and is full from the start:
-# nothing is lost, everything is said. Exit code 77 where file systems cannot be mounted, not even in a name space of
-# one's own.
+# Trains with the program DDPM on a disk of 2 MB that fills up during training and gets space again, is full at the
+# end, and is full before the start. Checks that no checkpoint is lost and that every failure is reported. Exit code 77
+# (skipped): file systems cannot be mounted, not even in a new name space.
 set -euo pipefail
 
 program=$(realpath "$1")
 if [[ ${2:-} != inside ]]; then
-  # A user that is root, and mounts that only we see.
+  # In the new name space the user is root, and others do not see the mounts.
   if ! unshare --user --map-root-user --mount bash -c 'mount -t tmpfs tmpfs /mnt' 2>/dev/null; then
     echo "skipped: a tmpfs cannot be mounted here"
     exit 77
@@ -21,7 +21,7 @@ die() {
   cat err.txt >&2
   exit 1
 }
-# Waits for a condition (a command), as long as the program runs.
+# Waits until a condition (a command) holds; fails if the program ends before.
 wait_for() {
   until "$@"; do
     kill -0 "$child" 2>/dev/null || die "the program ended before: $*"
@@ -59,8 +59,8 @@ trap_ready() { [[ -e disk/a/metrics.jsonl ]]; }
 saved() { [[ -s disk/a/checkpoints/latest ]]; }
 newer() { [[ $(<disk/a/checkpoints/latest) != "$1" ]]; }
 
-# Fills up between two saves: the second fails and is loud, the first stays; with space, the next attempt, which comes
-# by itself within a minute, succeeds.
+# The disk fills up between two saves. The second save fails and is reported, and the first checkpoint stays. Once
+# there is space, the next attempt succeeds; the program makes it by itself within a minute.
 start
 wait_for trap_ready
 kill -USR1 "$child"
@@ -75,20 +75,20 @@ wait_for newer "$first"
 kill -TERM "$child"
 ends_with 143
 
-# Full at the end: exit code 4 names what there is; the next call goes on from it.
+# The disk is full at the end: exit code 4; the message names the newest checkpoint, and the next run resumes from it.
 start --resume auto
 wait_for says 'resumed from'
 dd if=/dev/zero of=disk/filler bs=1k status=none 2>/dev/null || true
 kill -TERM "$child"
 ends_with 4
-says 'the last checkpoint, .*could not be saved' || die "no word of the last checkpoint"
-says 'The newest one is disk/a/checkpoints/step_' || die "no word of the newest"
+says 'the last checkpoint, .*could not be saved' || die "the message does not name the last checkpoint"
+says 'The newest one is disk/a/checkpoints/step_' || die "the message does not name the newest checkpoint"
 
-# Full before the start.
+# The disk is full before the start.
 start --resume auto
 ends_with 1
-says 'not enough space' || die "no word of the space"
+says 'not enough space' || die "the message does not mention space"
 rm disk/filler
 start --resume auto --max-minutes 0.01
 ends_with 0
-echo "a full disk of 2 MB: 4 ways"
+echo "training survives a full disk of 2 MB"

@@ -1,4 +1,4 @@
-// Train, stop, resume, sample: the main job end to end, on a network that trains in milliseconds.
+// Trains, stops, resumes and samples, with a network that trains in milliseconds.
 #include <gtest/gtest.h>
 
 #include <cmath>
@@ -53,7 +53,7 @@ class Training : public ::testing::Test {
     }
   }
 
-  // Event files of the run.
+  // The contents of the run's event files.
   std::vector<std::string> events(const std::string& name) {
     std::vector<std::string> contents;
     for (const auto& entry : std::filesystem::directory_iterator(run(name)))

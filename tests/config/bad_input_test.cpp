@@ -1,4 +1,4 @@
-// The messages that mistakes in a config give.
+// The messages for mistakes in a config.
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 

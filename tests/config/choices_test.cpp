@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-// The names are what users' files and weight files hold: they must not change.
+// The names are in users' config and weight files, so they must not change.
 template <Choice E>
 void expect_names(const std::vector<std::pair<E, std::string>>& expected) {
   ASSERT_EQ(kChoices<E>.size(), expected.size());
@@ -118,7 +118,7 @@ TEST(Choices, OfSampling) {
   expect_names<WeightSet>({{WeightSet::kEma, "ema"}, {WeightSet::kRaw, "raw"}});
 }
 
-// Other schemes are for reading and writing the files of other programs.
+// The other schemes serve only to read and write files of other programs.
 TEST(Choices, OfNamesAreTwoOfTheSchemes) {
   const Field& names = *find_field("model.names");
   EXPECT_EQ(names.limits.choices, (std::vector<std::string>{"diffusers", "labml"}));

@@ -1,4 +1,4 @@
-// The message of the ConfigError that a call must throw.
+// Returns the message of the ConfigError that a call must throw.
 #pragma once
 
 #include <gtest/gtest.h>

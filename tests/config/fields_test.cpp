@@ -11,7 +11,7 @@
 namespace ddpm {
 namespace {
 
-// Counts the members of an aggregate: the longest list in braces that can initialise it.
+// Counts the members of an aggregate: the length of the longest list in braces that initialises it.
 struct Anything {
   template <class T>
   operator T() const;  // NOLINT(google-explicit-constructor): must convert, is never called
@@ -145,7 +145,7 @@ TEST(Fields, KnowTheirRanges) {
   const std::vector<Range> ranges = {
       {"training.batch_size", one, true},
       {"training.batch_size", zero, false},
-      {"training.batch_size", 1.0, false},  // another type
+      {"training.batch_size", 1.0, false},  // the field has another type
       {"model.dropout", 0.0, true},
       {"model.dropout", 1.0, false},
       {"model.norm_epsilon", 0.0, false},
@@ -161,7 +161,7 @@ TEST(Fields, KnowTheirRanges) {
       {"model.upsample", PerLevel<std::string>(std::vector<std::string>{"nearest", "resnet"}),
        true},
       {"model.upsample", PerLevel<std::string>(std::vector<std::string>{"nearest", ""}), false},
-      {"model.upsample", std::string("nearest"), false},  // another type
+      {"model.upsample", std::string("nearest"), false},  // the field has another type
       {"model.blocks_per_level", PerLevel<std::int64_t>({2, 3}), true},
       {"model.blocks_per_level", PerLevel<std::int64_t>({2, 17}), false},
       {"run.device", std::string("cuda:3"), true},

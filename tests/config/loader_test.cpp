@@ -123,7 +123,7 @@ TEST(Config, TakesOverridesAsJsonElseAsText) {
 
 TEST(Config, AppliesOverridesWithoutCheckingTheWhole) {
   const Config config = apply_overrides({}, Overrides{{"sampling.steps", "4000", "--steps"}});
-  EXPECT_EQ(config.sampling.steps, 4000);  // of a model with more timesteps, maybe
+  EXPECT_EQ(config.sampling.steps, 4000);  // the model may have more timesteps
 }
 
 TEST(Config, SplitsASetOptionAtTheFirstEqualsSign) {

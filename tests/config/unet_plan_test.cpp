@@ -30,7 +30,7 @@ void expect_rows(const UNetPlan& plan, const std::vector<Row>& rows) {
 constexpr Way kDown = Way::kDown, kMiddle = Way::kMiddle, kUp = Way::kUp;
 
 // The numbers were derived by hand from UNet2DModel (block_out_channels 32, 64; layers_per_block 2;
-// attention below): the results of the way down join on the way up, the last one first.
+// attention at the lower level). The way up takes the outputs of the way down, the last one first.
 TEST(UNetPlan, IsTheOrderOfEvaluation) {
   ModelConfig model;
   model.base_width = 32;
@@ -58,7 +58,7 @@ TEST(UNetPlan, IsTheOrderOfEvaluation) {
                      {kUp, 0, 32, 32, 32, 0}});
 }
 
-// labml-nn narrows in the last block of a level, and doubles by transposed convolutions.
+// labml-nn reduces the width in a level's last block and upsamples by transposed convolutions.
 TEST(UNetPlan, OfLabmlNarrowsInTheLastBlock) {
   const UNetPlan plan = unet_plan(testing::labml(16, {1, 2}, {false, true}, 1), 1);
   EXPECT_EQ(plan.last, 16);

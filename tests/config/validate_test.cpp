@@ -13,7 +13,8 @@ std::string error_of(const Config& config) {
   return config_error([&] { validate(config); });
 }
 
-// The network of labml's experiment: its widths compound, and change in the last block of a level.
+// The network of labml's experiment. Each width is the one before times the multiplier, and widths
+// change in the last block of a level.
 ModelConfig labml() {
   ModelConfig model;
   model.base_width = 64;

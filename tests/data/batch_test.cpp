@@ -53,7 +53,7 @@ TEST(MakeBatch, ScalesToTheRange) {
   EXPECT_EQ(values(PixelRange::kUnit), (std::vector<float>{0.0F, 0.2F, 1.0F}));
 }
 
-// Pixel 0 is the number of the image, and the label of image i is i.
+// Pixel 0 of image i is i, and so is its label.
 TEST(MakeBatch, LabelsAreThoseOfTheImages) {
   const ImageStore store = make_store(6, 1, 3, 4);
   const BatchRequest request{
@@ -112,7 +112,7 @@ TEST(MakeBatch, VisitsEveryWindowAndBothOrientations) {
   const Batch batch = make_batch(
       store,
       {.count = 600, .horizontal_flip = true, .random_crop = true, .range = PixelRange::kUnit});
-  std::map<std::pair<int, int>, int> seen;  // first two pixels -> times
+  std::map<std::pair<int, int>, int> seen;  // how often each pair of first pixels came
   for (std::int64_t i = 0; i < 600; ++i) {
     const auto value = [&](int x) {
       return static_cast<int>(std::lround(batch.images[i][0][0][x].item<float>() * 255));

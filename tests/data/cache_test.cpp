@@ -57,7 +57,7 @@ TEST_F(CacheTest, GivesTheSameStore) {
 
 TEST_F(CacheTest, IsUsed) {
   load_images(config_);
-  // Names, sizes and times are the same but the content differs, so old pixels come from the cache.
+  // Only the content of the file changes, not name, size or time, so old pixels show the cache.
   const auto path = folder_ / "images/cats/a.png";
   const auto time = std::filesystem::last_write_time(path);
   const auto size = std::filesystem::file_size(path);

@@ -41,7 +41,7 @@ TEST(ShuffledIndex, DiffersBetweenEpochsAndSeeds) {
   for (const auto& other : {epoch_order(1000, 0, 1), epoch_order(1000, 1, 0)}) {
     std::size_t equal = 0;
     for (std::size_t i = 0; i < base.size(); ++i) equal += base[i] == other[i] ? 1 : 0;
-    EXPECT_LT(equal, 10U);  // for two random permutations one is expected
+    EXPECT_LT(equal, 10U);  // two random permutations agree in one place on average
   }
   EXPECT_EQ(base, epoch_order(1000, 0, 0));
 }
@@ -77,8 +77,8 @@ TEST(DatasetIndex, TakesOneEpochAfterTheOther) {
     EXPECT_EQ(dataset_index(position, 5, 9), shuffled_index(position % 5, 5, 9, position / 5));
 }
 
-// The order is a promise: a resumed run must see the images that the uninterrupted one would have
-// seen.
+// The order must never change: a resumed run must see the images that the uninterrupted run would
+// have seen.
 TEST(ShuffledIndex, NeverChanges) {
   EXPECT_EQ(epoch_order(10, 0, 0), (std::vector<std::uint64_t>{3, 7, 4, 6, 1, 2, 9, 0, 8, 5}));
 }

@@ -20,7 +20,7 @@ namespace {
 
 using testing::hash_tensor;
 
-// A frozen network with hash-filled weights.
+// A frozen network whose weights are filled by a hash (support/fill.h).
 Predictor frozen_network() {
   set_up_runtime({.device = "cpu", .threads = 1});
   UNet net = testing::initialized_unet(testing::tiny(), 3);
@@ -32,7 +32,7 @@ Predictor frozen_network() {
 }
 
 SamplerPlan five_steps() {
-  return sampler_plan_for(Config{}, {.steps = 5});  // of 1000; fixed_large becomes fixed_small
+  return sampler_plan_for(Config{}, {.steps = 5});  // of 1000, so fixed_large becomes fixed_small
 }
 
 GenerateRequest request(std::uint64_t first, std::int64_t count) {
@@ -56,7 +56,7 @@ void expect_figures(const torch::Tensor& images, const Figures& expected) {
   EXPECT_NEAR(at(1535), expected.at_1535, 5e-4);
 }
 
-// Printed by tests/golden/canary.py. If one of these moves, images of published seeds change.
+// tests/golden/canary.py prints the numbers. If one changes, the images of published seeds change.
 TEST(Canary, GivenNoiseBecomesTheKnownImages) {
   GenerateRequest given = request(3, 2);
   given.initial_noise = hash_tensor(1000001, {2, 3, 16, 16}, 3.0).to(torch::kFloat32);
@@ -150,7 +150,7 @@ TEST(Generate, AfterStepCountsAndStops) {
   EXPECT_TRUE(generate(five_steps(), frozen_network(), stopped).defined());
 }
 
-// The exact predictor for images that are all one grey: x0 = m.
+// The exact predictor if all pixels of all images are m: x0 = m.
 Predictor predict_constant(double m) {
   return [m](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
     const double bar = NoiseSchedule(DiffusionConfig{}).alpha_bar(t[0].item<std::int64_t>());
@@ -167,8 +167,9 @@ TEST(Generate, AnExactPredictorGivesExactlyItsImage) {
   }
 }
 
-// The exact predictor for independent pixels from N(0, s^2) keeps the variance; with fixed_large
-// few steps end far too noisy (Song et al., "DDIM", table 1).
+// Samples with the exact predictor for independent pixels from N(0, s^2). Returns the largest
+// deviation after the last two steps. With few steps fixed_large leaves far too much noise (Song et
+// al., "DDIM", table 1).
 double deviation(SamplingVariance variance) {
   constexpr double s2 = 0.0625;
   const Predictor exact = [](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
@@ -191,7 +192,7 @@ TEST(Generate, FewStepsUseTheSmallVariance) {
   EXPECT_LT(deviation(SamplingVariance::kAuto), deviation(SamplingVariance::kFixedLarge));
 }
 
-// What a row can say beyond what today's samplers do.
+// Tests of rows that use more than today's samplers do.
 
 SamplerPlan random_plan(std::size_t rows, const testing::Registers& there) {
   std::mt19937 engine(4);
@@ -201,7 +202,7 @@ SamplerPlan random_plan(std::size_t rows, const testing::Registers& there) {
     row.time = 10.25 * static_cast<double>(rows - i);
     plan.steps.push_back(row);
   }
-  // The first rows find nothing to remember.
+  // Before the first rows there are no images to remember.
   plan.steps[0].next.m1 = plan.steps[0].kept.m1 = 0;
   for (std::size_t i = 0; i < std::min<std::size_t>(rows, 2); ++i)
     plan.steps[i].next.m2 = plan.steps[i].kept.m2 = 0;
@@ -211,7 +212,7 @@ SamplerPlan random_plan(std::size_t rows, const testing::Registers& there) {
   return plan;
 }
 
-// A network that depends on all it is told.
+// A network that depends on the image and on the time.
 torch::Tensor predict_sine(const torch::Tensor& x, const torch::Tensor& t, const Condition& = {}) {
   return (x + 0.1 * t.view({-1, 1, 1, 1})).sin();
 }
@@ -228,7 +229,7 @@ TEST(Generator, RemembersAndScalesAsThePlanSays) {
       const SamplerPlan plan = random_plan(6, {second, history});
       EXPECT_EQ(needs_of(plan).history, history);
       const GenerateRequest r = request(5, 2);
-      // The same in float64, step by step.
+      // Computes the same in float64, step by step.
       ops::SamplerRegisters registers{
           .x = noise_of(RandomStream::kInitialNoise, 0, r).to(torch::kFloat64)};
       const auto zeros = [&] { return torch::zeros_like(registers.x); };
@@ -242,7 +243,7 @@ TEST(Generator, RemembersAndScalesAsThePlanSays) {
         ops::sampler_step(registers, row, {});
       }
       Generator generator(plan, predict_sine, {.seed = r.seed, .count = 2, .shape = r.shape});
-      static_cast<void>(generator.make(0));  // leaves something to be remembered
+      static_cast<void>(generator.make(0));  // leaves remembered images that must not matter
       const torch::Tensor images = generator.make(r.first).to(torch::kFloat64);
       EXPECT_TRUE(torch::allclose(images, registers.x, 1e-4, 1e-4)) << second << history;
     }
@@ -258,7 +259,7 @@ TEST(NoiseStream, IsOfTimestepsWhereEachIsVisitedOnce) {
   EXPECT_EQ(noise_stream(plan), RandomStream::kEvaluationNoise);
 }
 
-// A network that says nothing, and a plan that ends in the noise of its last step.
+// The network predicts zero, and the plan ends with the noise of its last step.
 TEST(Generator, DrawsTheNoiseOfTimestepsOrOfEvaluations) {
   const auto last_noise = [](double first_time, double last_time) {
     SamplerPlan plan{

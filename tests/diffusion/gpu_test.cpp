@@ -1,5 +1,5 @@
-// Two batches sampled on a GPU, where all steps but the first two are one recorded graph that is
-// replayed, against the same on the CPU. Skipped without a GPU.
+// Compares two batches sampled on a GPU with the same on the CPU. On the GPU all steps except the
+// first two are replays of one recorded graph. Skipped without a GPU.
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>

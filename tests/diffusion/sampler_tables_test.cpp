@@ -1,4 +1,5 @@
-// Tables against diffusers' schedulers, whose step tests/golden/sampler_tables.py took apart.
+// Compares tables with the coefficients that tests/golden/sampler_tables.py found in diffusers'
+// schedulers.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
@@ -16,10 +17,10 @@ namespace {
 
 using nlohmann::json;
 
-// Of one step: the constant, and the coefficients of x, p and z.
+// The constant of one step and the coefficients of x, p and z.
 using Coefficients = std::array<double, 4>;
 
-// By the step itself, which is affine around p, as in the script.
+// Calls the step itself, which is an affine function around p, as the script does.
 Coefficients coefficients_of(const SamplerPlan& plan, const ops::SamplerStep& row, double p) {
   const auto images = [](std::array<double, 4> values) {
     return torch::tensor(at::ArrayRef<double>(values), torch::kFloat64).view({4, 1, 1, 1});
@@ -59,7 +60,7 @@ void expect_near(const Coefficients& actual, const Coefficients& expected, doubl
 void expect_case(const json& c) {
   const bool saturated = c.value("saturated", false);
   const double p = !saturated ? 0 : c.at("prediction") == "sample" ? 1000 : -1000;
-  // Differences of numbers of up to 1000.
+  // The coefficients of a saturated case are differences of numbers of up to 1000.
   const double tolerance = saturated ? 1e-10 : 1e-11;
   const SamplerPlan plan = plan_of(c);
   ASSERT_EQ(plan.steps.size(), c.at("steps"));

@@ -15,7 +15,7 @@ const NoiseSchedule& linear() {
   return schedule;
 }
 
-// Two closed-form predictors: A, a sine of the time; G, the exact one for data N(0.3, 0.5^2).
+// Two closed-form predictors: A has a sine of the time; G is exact for data from N(0.3, 0.5^2).
 torch::Tensor predict_a(const torch::Tensor& x, const torch::Tensor& t, const Condition& = {}) {
   return 0.5 * x * t.to(torch::kFloat64).sin().view({-1, 1, 1, 1});
 }
@@ -24,7 +24,7 @@ torch::Tensor predict_g(const torch::Tensor& x, const torch::Tensor& t, const Co
   return std::sqrt(1 - a) * (x - 0.3 * std::sqrt(a)) / (0.25 * a + 1 - a);
 }
 
-// Step k of a plan from x, with the noise z.
+// Takes step k of a plan from x, with the noise z.
 torch::Tensor step(const SamplerPlan& plan, std::size_t k, const Predictor& predictor,
                    const torch::Tensor& x, double z) {
   const ops::SamplerStep& row = plan.steps.at(k);
@@ -36,7 +36,7 @@ torch::Tensor step(const SamplerPlan& plan, std::size_t k, const Predictor& pred
   return registers.x;
 }
 
-// From x = 1 with the noise cos(k) in step k = 0, 1, ...
+// Samples from x = 1 with the noise cos(k) in step k = 0, 1, ...
 double run(const Predictor& predictor, const SamplerOptions& options,
            SamplerKind kind = SamplerKind::kDdpm) {
   const SamplerPlan plan = sampler_plan(kind, linear(), options);
@@ -57,7 +57,7 @@ void expect_row(SamplerOptions options, double a10, double g10, double a25, doub
   near(run(predict_g, options, kind), g25);
 }
 
-// Rows of a table computed with diffusers' and OpenAI's schedulers in float64.
+// The numbers in calls of expect_row are from diffusers' and OpenAI's schedulers in float64.
 TEST(DdpmSampler, FixedSmallWithoutClippingOnLeadingTimes) {
   expect_row({.spacing = Spacing::kLeading, .variance = Variance::kFixedSmall, .clip_x0 = false},
              68.59697211, 0.5639413714, 134.3164312, 0.2850208518);
@@ -101,7 +101,7 @@ TEST(DdpmSampler, LearnedIsTheVarianceItself) {
   };
   const torch::Tensor x = torch::zeros({1, 1, 1, 1}, torch::kFloat64);
   EXPECT_NEAR(step(plan, 500, network, x, 2).item<double>(), 1, 1e-12);
-  EXPECT_EQ(step(plan, 999, network, x, 2).item<double>(), 0) << "the last step adds none";
+  EXPECT_EQ(step(plan, 999, network, x, 2).item<double>(), 0) << "the last step adds no noise";
 }
 TEST(DdimSampler, LeavesPredictedVariancesAlone) {
   const Predictor network = [](const torch::Tensor& x, const torch::Tensor& t, const Condition&) {
@@ -134,7 +134,7 @@ TEST(Samplers, ThresholdInsteadOfClipping) {
     }
 }
 
-// From noise alone, v is minus the image and says all.
+// The first x is pure noise, so v is minus the image and determines it.
 TEST(Samplers, BeginWhereNothingOfTheImageIsLeft) {
   DiffusionConfig config;
   config.zero_terminal_snr = true;
@@ -182,7 +182,7 @@ TEST(DdimSampler, FullNoiseIsAncestralSamplingWithTheSmallVariance) {
              134.3164312, 0.2850208518, SamplerKind::kDdim);
 }
 
-// A network that says the same in another way gives the same images.
+// Predictions of noise, velocity and image that mean the same give the same images.
 TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
   const auto terms = [](const torch::Tensor& t) {
     const double bar = linear().alpha_bar(t[0].item<std::int64_t>());
@@ -210,7 +210,7 @@ TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
     }
 }
 
-// Whatever a schedule and a grid are, and an undefined number would be seen in every image.
+// The plan must be finite for every schedule and grid: one bad number would spoil every image.
 TEST(SamplerPlan, IsFinite) {
   for (const BetaSchedule schedule : kChoices<BetaSchedule>)
     for (const bool zero_terminal_snr : {false, true})
@@ -248,7 +248,7 @@ TEST(SamplerNeeds, AreWhatAnyRowUses) {
 
   SamplerPlan plan{.steps = std::vector<ops::SamplerStep>(3)};
   plan.steps[1].kept = {.m3 = 1, .z = 1};
-  EXPECT_EQ(needs_of(plan).history, 0) << "nothing reads s";
+  EXPECT_EQ(needs_of(plan).history, 0) << "no row reads s";
   EXPECT_FALSE(needs_of(plan).noise);
   plan.steps[2].next.s = 1;
   EXPECT_TRUE(needs_of(plan).second_image);
@@ -268,7 +268,7 @@ TEST(DenoiseModel, CorruptsWithUnitVariance) {
     const torch::Tensor x0 = torch::randn({1, 1, 400, 400}), noise = torch::randn({1, 1, 400, 400});
     EXPECT_NEAR(model.corrupt(x0, torch::tensor({t}), noise).var().item<double>(), 1, 0.02);
   }
-  // x0 0.3, noise -0.7 at t = 300.
+  // x0 = 0.3, noise -0.7, t = 300.
   const torch::Tensor x =
       model.corrupt(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
                     torch::full({1, 1, 1, 1}, -0.7f));
@@ -305,7 +305,7 @@ TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
 }
 
 // After 100,000 steps of the linear schedule alpha_bar is at the end of float64's range, and the
-// inverse of its root beyond float32.
+// inverse of its square root is beyond float32's.
 TEST(DdpmSampler, NumbersOfLongProcessesFitFloat32) {
   const NoiseSchedule schedule(DiffusionConfig{.timesteps = 100000});
   EXPECT_LT(schedule.alpha_bar(99999), 1e-300);

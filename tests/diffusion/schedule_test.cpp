@@ -39,7 +39,7 @@ TEST(NoiseSchedule, HasTheReferencesAlphaBars) {
   EXPECT_NEAR(make(BetaSchedule::kCosine, 4000).alpha_bar(3999) / 1.517980469e-10, 1, 1e-9);
 }
 
-// Values of an independent program in float64, which agrees with diffusers'.
+// The values are from an independent program in float64 that agrees with diffusers.
 TEST(NoiseSchedule, EndsInNoiseAloneIfAsked) {
   DiffusionConfig config;
   config.zero_terminal_snr = true;
@@ -91,7 +91,7 @@ TEST(TimeGrid, AgreesWithTheReferences) {
             (Grid{900, 800, 700, 600, 500, 400, 300, 200, 100, 0}));
   EXPECT_EQ(time_grid(1000, 10, Spacing::kTrailing),
             (Grid{999, 899, 799, 699, 599, 499, 399, 299, 199, 99}));
-  // openai/improved-diffusion's space_timesteps(1000, "25").
+  // These are openai/improved-diffusion's space_timesteps(1000, "25").
   EXPECT_EQ(time_grid(1000, 25, Spacing::kLinspace),
             (Grid{999, 957, 916, 874, 832, 791, 749, 708, 666, 624, 583, 541, 500,
                   458, 416, 375, 333, 291, 250, 208, 166, 125, 83,  42,  0}));

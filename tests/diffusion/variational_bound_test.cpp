@@ -22,7 +22,7 @@ const NoiseSchedule& linear() {
 
 torch::Tensor pixel(double value) { return torch::full({1, 1, 1, 1}, value, torch::kFloat64); }
 
-// Values of OpenAI's code in float64.
+// The values are from OpenAI's code in float64.
 TEST(DiscretizedLogLikelihood, OfPixelsInsideAndAtBothEnds) {
   const auto likelihood = [](double x, double mean, double std) {
     return discretized_log_likelihood(pixel(x), pixel(x - mean), pixel(std).log(), -1, 1)
@@ -31,9 +31,9 @@ TEST(DiscretizedLogLikelihood, OfPixelsInsideAndAtBothEnds) {
   EXPECT_NEAR(likelihood(0.1, 0.12, 0.01), -3.082669696, 1e-8);
   EXPECT_NEAR(likelihood(-1, -0.98, 0.02), -1.556716684, 1e-8);
   EXPECT_NEAR(likelihood(1, 0.97, 0.05), -1.200565862, 1e-8);
-  EXPECT_NEAR(likelihood(0.5, -0.5, 0.01), -27.63102112, 1e-7) << "not below log 1e-12";
+  EXPECT_NEAR(likelihood(0.5, -0.5, 0.01), -27.63102112, 1e-7) << "a probability is at least 1e-12";
 }
-// x = 2u - 1 for u in [0,1]: the same pixels.
+// The pixels are the same as u in [0,1] and as x = 2u - 1.
 TEST(DiscretizedLogLikelihood, DoesNotDependOnTheRangeOfPixels) {
   for (const double u : {0.0, 0.2, 0.7, 1.0})
     EXPECT_NEAR(
@@ -54,7 +54,8 @@ TEST(DiscretizedLogLikelihood, SumsToOneOverAllValues) {
                   1, 1e-9);
 }
 
-// x0 = 200 / 127.5 - 1, noise 0.5, predicted as 0.45; a table made with an independent program.
+// x0 = 200 / 127.5 - 1, the noise is 0.5 and predicted as 0.45. An independent program computed the
+// values.
 TEST(VariationalBound, TermsOfALinearSchedule) {
   const VariationalBound bound(linear(), torch::kCPU);
   const auto term = [&](std::int64_t t, double v) {
@@ -72,7 +73,7 @@ TEST(VariationalBound, TermsOfALinearSchedule) {
   near(term(999, 0.2), 3.680494252e-05);
 }
 
-// A network that says the same as velocity or image has the same bound.
+// The bound is the same if the network predicts the velocity or the image that mean the same.
 TEST(VariationalBound, IsTheSameForEveryPrediction) {
   for (const std::int64_t t : {0, 1, 300, 999}) {
     const double bar = linear().alpha_bar(t), signal = std::sqrt(bar), sigma = std::sqrt(1 - bar);
@@ -81,7 +82,7 @@ TEST(VariationalBound, IsTheSameForEveryPrediction) {
           .terms(pixel(0.3), torch::tensor({t}), pixel(error), pixel(-0.4))
           .item<double>();
     };
-    // With x fixed, an error e of the noise is -e sigma / signal of the image and e / signal of v.
+    // For fixed x, an error e of the noise is -e sigma / signal of the image, and e / signal of v.
     const double expected = term(Prediction::kNoise, 0.07);
     EXPECT_NEAR(term(Prediction::kImage, -0.07 * sigma / signal) / expected, 1, 1e-5) << t;
     EXPECT_NEAR(term(Prediction::kVelocity, 0.07 / signal) / expected, 1, 1e-5) << t;
@@ -95,8 +96,8 @@ TEST(VariationalBound, TakesAProcessOfOneStep) {
                   .item<bool>());
 }
 
-// guided-diffusion's training_losses, by tests/golden/hybrid_loss.py: timestep, mean squared error,
-// bound, and the gradient at four places.
+// tests/golden/hybrid_loss.py printed these from guided-diffusion's training_losses: timestep, mean
+// squared error, bound, and the gradient at four places.
 class HybridLossTest : public ::testing::Test {
  protected:
   static constexpr std::array<std::array<double, 7>, 4> kExpected = {{
@@ -157,7 +158,7 @@ TEST_F(HybridLossTest, HasItsGradient) {
   }
 }
 
-// The bound is not to change the mean, whose gradient in it is far noisier.
+// The bound must not train the mean, because its gradient for the mean is far noisier.
 TEST_F(HybridLossTest, TeachesTheVarianceAlone) {
   const auto gradient = [&](double weight) {
     return torch::autograd::grad({loss(weight)}, {output_})[0];

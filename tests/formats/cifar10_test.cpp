@@ -34,7 +34,7 @@ void write_batches(const testing::TemporaryFolder& folder, const std::string& pr
 void expect_content(const Cifar10& data) {
   EXPECT_EQ(data.labels, (std::vector<std::int64_t>{1, 0, 2, 0, 3, 0, 4, 0, 5, 0}));
   ASSERT_EQ(data.pixels.size(), 10U * 3072U);
-  // Interleaved: first pixel, second pixel.
+  // The channels are interleaved: first pixel, second pixel.
   EXPECT_EQ(std::vector<std::uint8_t>(data.pixels.begin(), data.pixels.begin() + 6),
             (std::vector<std::uint8_t>{1, 50, 60, 2, 50, 60}));
   ASSERT_EQ(data.class_names.size(), 10U);

@@ -72,7 +72,7 @@ TEST(Idx, DoesNotBelieveHugeSizes) {
                                          "ffffffff"
                                          "ffffffff")),
                        "16 GiB"));
-  // 15 GiB claimed, one byte there: refused without the memory being taken.
+  // The file claims 15 GiB and has one byte: it is refused before memory is allocated.
   EXPECT_TRUE(contains(error_of(from_hex("00000803"
                                          "0000f000"
                                          "00000200"

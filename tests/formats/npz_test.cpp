@@ -18,7 +18,7 @@ using testing::as_bytes;
 using testing::content_of;
 using testing::TemporaryFolder;
 
-// Little-endian number of `size` bytes.
+// Reads a little-endian number of `size` bytes.
 std::uint32_t number(const std::string& bytes, std::size_t at, std::size_t size) {
   std::uint32_t value = 0;
   for (std::size_t i = 0; i < size; ++i)
@@ -47,7 +47,7 @@ std::vector<ZipMember> unzip(const std::string& zip) {
                         local = number(zip, at + 42, 4);
     const std::string name = zip.substr(at + 46, length);
     EXPECT_EQ(zip.substr(local, 4), std::string("PK\x03\x04"));
-    // From "version needed" to the lengths both headers say the same.
+    // Both headers are equal from "version needed" to the lengths.
     EXPECT_EQ(zip.substr(at + 6, 24), zip.substr(local + 4, 24));
     EXPECT_EQ(number(zip, local + 8, 2), 0u);  // stored
     EXPECT_EQ(number(zip, local + 18, 4), size);
@@ -84,8 +84,8 @@ TEST(Npz, IsAZipOfNpyMembers) {
   EXPECT_TRUE(members[1].content.ends_with(labels));
 }
 
-// numpy/lib/format.py: magic, version 1.0, two bytes of header length, a dictionary that ends with
-// a newline and lets the data begin at a multiple of 64.
+// As in numpy/lib/format.py: magic, version 1.0, the dictionary's length in two bytes, then the
+// dictionary. It ends with a newline and is padded so that the data begin at a multiple of 64.
 TEST(Npz, NpyHeadersAreNumPys) {
   const TemporaryFolder folder;
   for (const auto& [shape, text] : {std::pair{std::vector<std::int64_t>{3}, std::string("(3,)")},
@@ -108,7 +108,7 @@ TEST(Npz, NpyHeadersAreNumPys) {
     std::erase(header, '\n');
     std::string expected = text;
     std::erase(expected, ' ');
-    // A trailing comma is optional in a Python tuple, except in that of one element.
+    // A trailing comma is optional in a Python tuple, except in a tuple of one element.
     if (shape.size() > 1) header.replace(header.find(",),"), 3, "),");
     EXPECT_EQ(header, "{'descr':'|u1','fortran_order':False,'shape':" + expected + ",}");
     EXPECT_EQ(npy.substr(10 + length), bytes);

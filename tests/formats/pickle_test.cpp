@@ -17,9 +17,9 @@ std::string error_of(const std::string& bytes) {
   return testing::message_of<CheckpointError>([&] { read(bytes); });
 }
 
-// Operations: ( mark, ] list, } dictionary, K one byte, X text, N none, R call, q keep, h fetch.
+// Operations: ( mark, ] list, } dictionary, K one byte, X text, N None, R call, q store, h fetch.
 TEST(Pickle, ReadsNumbersOfEverySize) {
-  // pickle.dumps((255, 65535, -2, 2**40, -2**40, True, 2**100), protocol=2), by Python.
+  // Python's pickle.dumps((255, 65535, -2, 2**40, -2**40, True, 2**100), protocol=2).
   const std::string bytes = testing::from_hex(
       "8002284bff4dffff4afeffffff8a060000000000018a060000000000ff888a0d0000000000000000000000001074"
       "71"
@@ -32,7 +32,7 @@ TEST(Pickle, ReadsNumbersOfEverySize) {
   for (std::size_t i = 0; i < expected.size(); ++i)
     EXPECT_EQ(tree.values[tuple.items[i]].integer, expected[i]) << i;
   EXPECT_EQ(tree.values[tuple.items[5]].kind, Kind::kBoolean);
-  EXPECT_EQ(tree.values[tuple.items[6]].kind, Kind::kNone) << "beyond 64 bits";
+  EXPECT_EQ(tree.values[tuple.items[6]].kind, Kind::kNone) << "does not fit in 64 bits";
   EXPECT_EQ(tree.size, bytes.size());
 }
 
@@ -54,7 +54,7 @@ TEST(Pickle, KeepsValuesForLater) {
       "e.");
   const PickleValue& list = tree.values[tree.root];
   ASSERT_EQ(list.items.size(), 2U);
-  EXPECT_EQ(list.items[1], tree.root) << "a list in itself";
+  EXPECT_EQ(list.items[1], tree.root) << "the list contains itself";
 }
 
 TEST(Pickle, RefusesWhatDoesNotFit) {
@@ -62,7 +62,7 @@ TEST(Pickle, RefusesWhatDoesNotFit) {
   EXPECT_TRUE(contains(error_of("N"), "truncated"));
   EXPECT_TRUE(contains(error_of("."), "the stack is empty"));
   EXPECT_TRUE(contains(error_of("NN."), "left over"));
-  EXPECT_TRUE(contains(error_of("(NR."), "the stack is empty")) << "not across a mark";
+  EXPECT_TRUE(contains(error_of("(NR."), "the stack is empty")) << "not from before a mark";
   EXPECT_TRUE(contains(error_of("}u."), "no mark"));
   EXPECT_TRUE(contains(error_of("}(K\x01u."), "a key without a value"));
   EXPECT_TRUE(contains(error_of("NK\x01K\x02s."), "not a dictionary"));
@@ -82,7 +82,7 @@ TEST(Pickle, StaysSmall) {
   std::string fetches = "N\x94";
   for (int i = 0; i < 2'000'000; ++i) fetches += std::string("h\0", 2);
   EXPECT_TRUE(contains(error_of(fetches), "too long"));
-  // A tower of tuples is a tree of indices: no function calls itself.
+  // Nested tuples need no recursion, because the tree is a list of indices.
   const PickleTree tree = read("N" + std::string(900'000, '\x85') + ".");
   EXPECT_EQ(tree.values.size(), 900'001U);
 }

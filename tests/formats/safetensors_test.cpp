@@ -30,7 +30,7 @@ std::string file_of(const std::string& header, const std::string& data) {
   return length + header + data;
 }
 
-// Reads these bytes as a file; the error without the file's name.
+// Reads these bytes as a file. Returns the error without the file's name.
 std::string error_of(const std::string& content) {
   const testing::TemporaryFolder folder;
   const auto path = folder.write("m.safetensors", content);
@@ -172,7 +172,7 @@ TEST(Safetensors, RefusesDuplicatesAndOverlaps) {
       contains(error_of(file_of(R"({"__metadata__":{"a":{}}})", "")), "unexpected an object"));
 }
 
-// Whatever bit of the header flips, the file is refused or still means tensors within the file.
+// If any bit of the header flips, the file is refused or its tensors still lie within the file.
 TEST(Safetensors, SurvivesBitFlips) {
   const testing::TemporaryFolder folder;
   const std::size_t header_bytes = kOfficialFile.size() - 25;

@@ -7,7 +7,7 @@
 namespace ddpm {
 namespace {
 
-// FIPS 180-4 test vectors.
+// The values are test vectors of FIPS 180-4.
 TEST(Sha256, MatchesPublishedVectors) {
   EXPECT_EQ(sha256_hex(std::string_view()),
             "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

@@ -18,7 +18,7 @@ using testing::tar_end;
 using testing::tar_header;
 using testing::tar_member;
 
-// "name=content;" of every member.
+// "name=content;" for every member.
 std::string listing(ByteReader& source, TarLimits limits = {}) {
   TarReader tar(source, limits);
   std::string text;
@@ -109,7 +109,7 @@ TEST(Tar, LimitsMembersAndSizes) {
   const std::string archive = tar_member("a", "abc") + tar_member("b", "def") + tar_end();
   EXPECT_TRUE(contains(error_of(archive, {.max_members = 1}), "more than 1 members"));
   EXPECT_TRUE(contains(error_of(archive, {.max_member_bytes = 2}), "claims 3 bytes"));
-  // 8 GiB - 1 in the header, nothing behind it.
+  // The header claims 8 GiB - 1, and no content follows.
   EXPECT_TRUE(contains(error_of(tar_header("a", 077777777777)), "claims 8589934591 bytes"));
   EXPECT_TRUE(contains(error_of(tar_header("a", 1 << 30)), "truncated"));
   EXPECT_TRUE(contains(error_of(tar_header("x", 1 << 30, 'x')), "too long"));

@@ -48,7 +48,7 @@ TEST_F(ShardedTest, IndexAndShardsMustAgree) {
   EXPECT_TRUE(contains(error_of(R"({"weight_map": {"a": "m-1.safetensors", "b": "m-1.safetensors",
                                                    "d": "m-1.safetensors"}})"),
                        "tensor 'd' is missing in m-1.safetensors"));
-  // Twice in the shards.
+  // Now two shards hold tensor b.
   write_shard("m-2.safetensors", {"b"});
   EXPECT_TRUE(
       contains(error_of(R"({"weight_map": {"a": "m-1.safetensors", "b": "m-2.safetensors"}})"),

@@ -14,7 +14,7 @@ namespace fs = std::filesystem;
 using testing::contains;
 using testing::TemporaryFolder;
 
-// Written by PyTorch 2.11, see tests/golden/torch_files.py.
+// PyTorch 2.11 wrote the files, see tests/golden/torch_files.py.
 fs::path corpus(const std::string& name) {
   return fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/torch_file" / name;
 }
@@ -61,7 +61,7 @@ void expect_state_dict(const fs::path& path) {
   EXPECT_EQ(values<float>(get("parameter")), (std::vector<float>{-1, -0.5}));
   const std::vector<float> image = values<float>(get("channels_last"));
   for (std::size_t i = 0; i < image.size(); ++i)
-    EXPECT_EQ(image[i], static_cast<float>(i) * 0.5F - 1) << "row-major whatever the strides";
+    EXPECT_EQ(image[i], static_cast<float>(i) * 0.5F - 1) << "row-major for all strides";
 }
 
 TEST(TorchFile, ReadsAStateDict) { expect_state_dict(corpus("valid_state_dict.pt")); }
@@ -109,7 +109,7 @@ TEST(TorchFile, RefusesWhatIsNone) {
   EXPECT_TRUE(contains(error_of(folder.write("deflated.pt", zip)), "is compressed"));
 }
 
-// A legacy file, whose pickle no checksum protects: {"w": ones(2)}.
+// A legacy file {"w": ones(2)}. Its pickle can be changed because it has no checksum.
 class ChangedPickle : public ::testing::Test {
  protected:
   std::string error_after(const std::string& from, const std::string& to) {
@@ -122,7 +122,7 @@ class ChangedPickle : public ::testing::Test {
   TemporaryFolder folder_;
 };
 
-// ... K offset, K 2 size tuple, K 1 stride tuple
+// The pickle has: K offset, K 2 (size) tuple, K 1 (stride) tuple.
 TEST_F(ChangedPickle, ShapesAreCheckedAgainstTheStorage) {
   const std::string shape = "K\x02\x85", stride = "K\x01\x85";
   EXPECT_TRUE(

@@ -12,7 +12,7 @@ namespace {
 
 using testing::contains;
 
-// Written by Python's zipfile.
+// Python's zipfile wrote the files.
 std::string corpus(const std::string& name) {
   return testing::content_of(std::filesystem::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/zip" /
                              name);
@@ -24,7 +24,7 @@ std::string error_of(const std::string& file) {
   });
 }
 
-// The file with the byte at the n-th appearance of `text` (and `skip` further on) replaced.
+// Replaces one byte of the file: `skip` bytes after the start of the n-th `text`.
 std::string changed(std::string file, const std::string& text, int n, std::size_t skip, char byte) {
   std::size_t position = std::string::npos;
   for (int i = 0; i < n; ++i) position = file.find(text, position + 1);
@@ -45,7 +45,7 @@ TEST(Zip, ReadsMembersInPlace) {
   const char* data = reinterpret_cast<const char*>(members[2].bytes.data());
   EXPECT_EQ(std::string(data, members[2].bytes.size()), "12345678");
   EXPECT_TRUE(data > file.data() && data < file.data() + file.size())
-      << "a part of the file, no copy";
+      << "the bytes are a part of the file, not a copy";
   for (const ZipMember& member : members) member.verify();
 }
 
@@ -64,7 +64,7 @@ TEST(Zip, KnowsItsSignature) {
   EXPECT_FALSE(looks_like_zip(testing::as_bytes("\x80\x02}.")));
 }
 
-// A zip bomb is compressed by nature.
+// Without compression there are no zip bombs.
 TEST(Zip, RefusesCompressedMembers) {
   EXPECT_TRUE(contains(error_of(corpus("deflated.zip")), "member 'a/data.pkl': is compressed"));
 }
@@ -81,7 +81,7 @@ TEST(Zip, ChecksumsFindChangedBytes) {
 }
 
 TEST(Zip, RefusesSizesBeyondTheFile) {
-  // Size and compressed size of the last member.
+  // Changes size and compressed size of the last member.
   std::string file = changed(corpus("valid_stored.zip"), kCentral, 3, 27, '\x70');
   file = changed(file, kCentral, 3, 23, '\x70');
   EXPECT_TRUE(contains(error_of(file), "reach into the directory"));
@@ -90,18 +90,18 @@ TEST(Zip, RefusesSizesBeyondTheFile) {
 }
 
 TEST(Zip, RefusesOverlappingMembersAndRepeatedNames) {
-  // The second entry becomes a copy of the first: same name, same place.
+  // Adds a second entry that is a copy of the first, with the same name and place.
   std::string file = corpus("valid_stored.zip");
   const std::size_t first = file.find(kCentral), second = file.find(kCentral, first + 1),
                     third = file.find(kCentral, second + 1);
   file.replace(third, std::string::npos, file.substr(first, second - first) + file.substr(third));
-  // The end record moved; its directory grew by the copy and lost nothing.
+  // Corrects the number of entries and the size of the directory in the end record.
   const std::size_t end = file.find("PK\x05\x06");
   file[end + 8] = file[end + 10] = 4;
   file[end + 12] = static_cast<char>(end - first);
   EXPECT_TRUE(contains(error_of(file), "member 'a/data.pkl': appears twice"));
 
-  // The member in the middle, stretched over its neighbour.
+  // Makes the member in the middle so long that it covers its neighbour.
   file = changed(corpus("valid_stored.zip"), kCentral, 2, 24, 20);
   file = changed(file, kCentral, 2, 20, 20);
   EXPECT_TRUE(contains(error_of(file), "overlaps member 'a/empty'"));

@@ -1,4 +1,4 @@
-// The kept inputs of every fuzzed reader: seeds, and whatever once crashed one.
+// Reads the inputs in tests/fuzz/corpus: seeds, and inputs that once crashed a reader.
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -21,7 +21,7 @@ class Corpus : public ::testing::TestWithParam<testing::FuzzTarget> {
   }
 };
 
-// Files called valid_... are whole; the others may be anything.
+// Files called valid_... must be accepted; the others may be accepted or refused.
 TEST_P(Corpus, IsReadOrRefused) {
   int valid = 0;
   for (const auto& entry : fs::directory_iterator(folder())) {
@@ -33,7 +33,7 @@ TEST_P(Corpus, IsReadOrRefused) {
   EXPECT_GT(valid, 0);
 }
 
-// Not a search, but it needs nothing but the tests' compiler: cuts and single flipped bits.
+// Tries cut files and single flipped bits: less than a fuzzer does, but any compiler can build it.
 TEST_P(Corpus, SurvivesCutsAndFlips) {
   for (const auto& entry : fs::directory_iterator(folder())) {
     const std::string content = testing::content_of(entry.path());

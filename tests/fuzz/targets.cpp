@@ -36,19 +36,19 @@ namespace {
 
 using Bytes = std::span<const std::byte>;
 
-// Ends the process where a sanitizer and libFuzzer see it.
+// Aborts the process if the condition is false, so that libFuzzer reports the input.
 void require(bool condition) {
   if (!condition) std::abort();
 }
 
-// Reads every byte, so that a sanitizer sees each that is not there.
+// Reads every byte, so that a sanitizer notices bytes outside of the memory.
 void touch(Bytes bytes) {
   std::size_t sum = 0;
   for (const std::byte byte : bytes) sum += std::to_integer<std::size_t>(byte);
   require(sum <= 255 * bytes.size());
 }
 
-// A file without a place on any disk.
+// A file in memory, on no disk.
 class MemoryFile {
  public:
   explicit MemoryFile(Bytes content) : descriptor_(::memfd_create("fuzz", 0)) {
@@ -92,7 +92,7 @@ bool safetensors(Bytes input) {
   });
 }
 
-// What is accepted must come back from its own text.
+// An accepted config must be the same when it is written and read again.
 bool config(Bytes input) {
   return accepted([&] {
     const std::string once = to_json(config_from_json_text(text_of(input), "fuzz"));
@@ -114,7 +114,7 @@ bool idx(Bytes input) {
 }
 
 bool gzip(Bytes input) {
-  constexpr std::size_t kMaxBytes = 1 << 18;  // there is no end to what can be packed
+  constexpr std::size_t kMaxBytes = 1 << 18;  // a small file can unpack to any size
   return accepted([&] {
     GzipReader reader(input, "fuzz");
     std::array<std::byte, 4096> part{};
@@ -148,7 +148,7 @@ bool cifar10(Bytes input) {
 }
 
 bool image(Bytes input) {
-  // Larger ones are allowed, and only slow.
+  // Larger images are allowed, but they are slow to decode.
   constexpr long long kMaxPixels = 1 << 20;
   return accepted([&] {
     const ImageInfo info = read_image_info(input, "fuzz");
@@ -185,7 +185,7 @@ bool json(Bytes input) {
   });
 }
 
-// Whatever config the JSON files of a diffusers folder give can be validated, or is refused.
+// If the JSON of a diffusers folder is accepted, validate() must accept or refuse its config.
 template <auto kApply>
 bool diffusers_config(Bytes input) {
   return accepted([&] {
@@ -195,7 +195,7 @@ bool diffusers_config(Bytes input) {
   });
 }
 
-// Every reference between values is inside the tree.
+// Every reference between values must be inside the tree.
 bool pickle(Bytes input) {
   return accepted([&] {
     const PickleTree tree = read_pickle(input);
@@ -219,7 +219,7 @@ bool zip(Bytes input) {
   });
 }
 
-// The checkpoint is a whole one but for the manifest.
+// The checkpoint is complete except for the manifest, which is the input.
 bool manifest(Bytes input) {
   static const TemporaryFolder folder;
   for (const char* name : {"model.safetensors", "optimizer.safetensors", "state.json"})
@@ -228,7 +228,7 @@ bool manifest(Bytes input) {
   return accepted([&] { verify_checkpoint(folder.path()); });
 }
 
-// What is accepted must come back from its own file.
+// An accepted state must be the same when it is written and read again.
 bool state(Bytes input) {
   static const TemporaryFolder folder;
   folder.write("state.json", text_of(input));

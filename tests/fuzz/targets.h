@@ -1,5 +1,5 @@
-// What is fuzzed: every reader of files that may come from strangers. Used by libFuzzer
-// (scripts/fuzz.sh) and, over the kept inputs, by the ordinary tests.
+// The fuzz targets: every reader of files that may come from strangers. libFuzzer runs them
+// (scripts/fuzz.sh), and so do the ordinary tests, on the inputs in tests/fuzz/corpus.
 #pragma once
 
 #include <cstddef>
@@ -10,20 +10,20 @@
 namespace ddpm::testing {
 
 struct FuzzTarget {
-  std::string_view name;  // its inputs lie in tests/fuzz/corpus/NAME
-  // Reads one input and uses all of what comes out. True if it was accepted, false if it was
-  // refused with a ddpm::Error that has a message; whatever else happens is a bug.
+  std::string_view name;  // its inputs are in tests/fuzz/corpus/NAME
+  // Reads one input and uses the whole result. Returns true if the input was accepted, false if it
+  // was refused with a ddpm::Error that has a message. Anything else is a bug.
   bool (*accepts)(std::span<const std::byte> input);
 };
 
-// How tests call it.
+// Prints the target in names and messages of tests.
 inline std::ostream& operator<<(std::ostream& out, const FuzzTarget& target) {
   return out << target.name;
 }
 
 std::span<const FuzzTarget> fuzz_targets();
 
-// Throws std::out_of_range.
+// Throws std::out_of_range if there is no such target.
 const FuzzTarget& fuzz_target(std::string_view name);
 
 }  // namespace ddpm::testing

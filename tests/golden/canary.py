@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Images of a frozen tiny network by an implementation that shares nothing with `ddpm`: diffusers' UNet in
-float64, filled as tests/support/fill.h says, and the ancestral step of Ho et al. (equations 6, 7 and
-algorithm 2) on five of a thousand timesteps. Prints the numbers of tests/diffusion/generate_test.cpp.
+"""Computes images of a frozen tiny network by an implementation that shares no code with `ddpm`: diffusers'
+UNet in float64, filled as tests/support/fill.h says, and the ancestral step of Ho et al. (equations 6, 7 and
+algorithm 2) on five of a thousand timesteps. Prints the numbers in tests/diffusion/generator_test.cpp.
 
     python3 -m venv v && v/bin/pip install torch==2.11.0 numpy diffusers==0.42.1
     v/bin/python tests/golden/canary.py

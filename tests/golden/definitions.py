@@ -1,5 +1,5 @@
-"""Random numbers, data order and noise schedule of `ddpm`, written again from docs/determinism.md and
-the comments of include/ddpm/base/random.h, data/order.h and diffusion/schedule.h. Everything in float64."""
+"""Random numbers, data order and noise schedule of `ddpm`, implemented a second time from docs/determinism.md
+and the comments in include/ddpm/base/random.h, data/order.h and diffusion/schedule.h. All numbers are float64."""
 
 import gzip
 import math
@@ -16,7 +16,7 @@ TIMESTEP, NOISE, SHUFFLE, INITIAL_NOISE, STEP_NOISE, INITIALIZATION = 0, 1, 4, 5
 
 
 def philox4x32_10(counter, key):
-    """Salmon et al., SC 2011, on Python integers or numpy uint64 arrays of 32-bit words."""
+    """Philox (Salmon et al., SC 2011) on Python integers or numpy uint64 arrays that hold 32-bit words."""
     c0, c1, c2, c3 = counter
     k0, k1 = key
     for _ in range(10):
@@ -27,7 +27,7 @@ def philox4x32_10(counter, key):
 
 
 def words(seed, stream, step, sample, count):
-    """The first `count` words of one draw. 40 bits of step and sample: the high 8 share a word with the stream."""
+    """The first `count` words of one draw. Step and sample have 40 bits; the high 8 are in one word with the stream."""
     blocks = np.arange((count + 3) // 4, dtype=np.uint64)
     wide = lambda value: np.full_like(blocks, value)
     packed = stream | (step >> 32 & 0xFF) << 16 | (sample >> 32 & 0xFF) << 24
@@ -43,7 +43,7 @@ def uniforms(seed, stream, step, sample, count):
 
 
 def normals(seed, stream, step, sample, shape):
-    """Box and Muller on words (2k, 2k+1)."""
+    """The Box-Muller transform of words (2k, 2k+1)."""
     count = math.prod(shape)
     u = uniforms(seed, stream, step, sample, count + count % 2).reshape(-1, 2)
     radius, angle = np.sqrt(-2 * np.log(u[:, 0])), 2 * np.pi * u[:, 1]
@@ -56,7 +56,7 @@ def below(seed, stream, step, sample, bound):
 
 
 def image_index(position, count, seed):
-    """Feistel network of 8 rounds over Z_m x Z_m with cycle walking."""
+    """A Feistel network of 8 rounds over Z_m x Z_m with cycle walking."""
     epoch, value = divmod(position, count)
     m = math.isqrt(count - 1) + 1 if count > 1 else 1
     while True:
@@ -93,7 +93,7 @@ def alpha_bars(timesteps=1000):
 
 
 def network(width, groups, channels, size):
-    """Two levels of Ho et al.'s network, one block each, attention at the lower one."""
+    """Ho et al.'s network with two levels, one block in each, and attention at the lower level."""
     return UNet2DModel(
         sample_size=size, in_channels=channels, out_channels=channels, layers_per_block=1,
         block_out_channels=(width, 2 * width), down_block_types=("DownBlock2D", "AttnDownBlock2D"),

@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
-"""The loss that guided-diffusion trains a network with learned variance with, and its gradient, in float64, for the
-inputs of tests/diffusion/variational_bound_test.cpp. Prints for each timestep: mean squared error, bound in bits per
-dimension, and the gradient of their hybrid's batch mean: first and last element of the noise's and of the variance's
-channels.
+"""Computes in float64 the loss, and its gradient, by which guided-diffusion trains a network with learned variance, for
+the inputs of tests/diffusion/variational_bound_test.cpp. Prints for each timestep: the mean squared error, the bound in
+bits per dimension, and four elements of the gradient of the hybrid loss's batch mean: the first and last of the noise's
+channels and the first and last of the variance's channels.
 
     python3 -m venv v && v/bin/pip install torch==2.11.0 numpy diffusers==0.42.1 && v/bin/pip install --no-deps guided-diffusion-sdk==1.0.0
     v/bin/python tests/golden/hybrid_loss.py
@@ -17,13 +17,13 @@ TIMES = (0, 1, 500, 999)
 
 
 def main():
-    # Its tables go through float32 otherwise.
+    # guided-diffusion itself rounds values of its tables to float32.
     g._extract_into_tensor = lambda table, t, shape: torch.from_numpy(table)[t].view(-1, 1, 1, 1).expand(shape)
     diffusion = g.GaussianDiffusion(
         betas=g.get_named_beta_schedule("linear", 1000), model_mean_type=g.ModelMeanType.EPSILON,
         model_var_type=g.ModelVarType.LEARNED_RANGE, loss_type=g.LossType.RESCALED_MSE)
     shape = (4, 2, 3, 3)
-    # Pixels have 256 values, the two ends among them.
+    # Pixels have one of 256 values; the smallest and the largest occur too.
     x0 = ((hash_tensor(1, shape, 1.2).clamp(-0.5, 0.5) + 0.5) * 255).round() / 127.5 - 1
     noise = hash_tensor(2, shape, 4.0)
     output = torch.cat([noise + hash_tensor(3, shape, 0.2), hash_tensor(4, shape, 2.0)], 1).requires_grad_()

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
-"""Ten training steps of `ddpm` by an implementation that shares nothing with it: diffusers' UNet in float64,
-everything else written again (definitions.py and below). Prints the numbers of tests/training/trainer_test.cpp.
+"""Computes ten training steps of `ddpm` by an implementation that shares no code with it: diffusers' UNet in float64,
+and a second implementation of the rest (definitions.py and below). Prints the numbers in
+tests/training/trainer_test.cpp.
 
     python3 -m venv v && v/bin/pip install torch==2.11.0 numpy diffusers==0.42.1
     v/bin/python tests/golden/loss_sequence.py
@@ -18,7 +19,7 @@ CLIP, EMA, BETA1, BETA2, EPSILON = 1.0, 0.9999, 0.9, 0.999, 1e-8
 
 
 def in_order_of_registration(names):
-    """Parameters are numbered as the C++ modules register them, which differs from diffusers' order."""
+    """Sorts names in the order in which the C++ modules register parameters; diffusers has another order."""
     top = ["conv_in", "time_embedding", "down_blocks", "mid_block", "up_blocks", "conv_norm_out", "conv_out"]
     kinds = ["resnets", "attentions", "downsamplers", "upsamplers"]
     layers = ["linear_1", "linear_2", "group_norm", "to_q", "to_k", "to_v", "to_out", "norm1", "conv1",
@@ -38,7 +39,7 @@ def in_order_of_registration(names):
 
 
 def initialize(net, method):
-    """Ho et al.: Xavier uniform, biases 0, the last layer of each block times 1e-5. pytorch: 1/sqrt(fan in)."""
+    """ho: Xavier uniform, biases 0, the last layer of each block times 1e-5. pytorch: uniform up to 1/sqrt(fan in)."""
     parameters = dict(net.named_parameters())
     limit = 0.0
     for number, name in enumerate(in_order_of_registration(parameters)):

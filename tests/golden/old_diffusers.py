@@ -1,6 +1,6 @@
-"""Writes tests/io/old_diffusers, a network as an old version of diffusers would have left it in a training
-checkpoint: attention named query, key, value, proj_attn with [C,C,1,1] weights, float16, an averaged and a raw
-state dict. Prints the prediction that tests/io/export_model_test.cpp expects.
+"""Writes tests/io/old_diffusers, a network in a training checkpoint as an old version of diffusers wrote it: the
+layers of attention are named query, key, value and proj_attn and have [C,C,1,1] weights, the type is float16, and there
+are an averaged and a raw state dict. Prints the prediction that tests/io/export_model_test.cpp expects.
 
     python tests/golden/old_diffusers.py     # torch 2.11, diffusers 0.42.1
 """

@@ -1,18 +1,19 @@
 #!/usr/bin/env python3
-"""What diffusers' schedulers make of the image x, the prediction p and the noise z in one step, in float64. Writes
-sampler_tables.json, which tests/diffusion/sampler_tables_test.cpp compares with the tables of this program.
+"""Computes in float64 how one step of diffusers' schedulers depends on the image x, the prediction p and the noise z.
+Prints sampler_tables.json, which tests/diffusion/sampler_tables_test.cpp compares with the tables of this program.
 
     python3 -m venv v && v/bin/pip install torch==2.11.0 numpy diffusers==0.42.1
     v/bin/python tests/golden/sampler_tables.py > tests/golden/sampler_tables.json
 
-A step is affine in x, p and z as long as x0 stays on one side of its clip. So four calls of the real scheduler's step
-give the constant and the three coefficients of a row: around zero without clipping, and, where a case says
-"saturated", around predictions that are clipped to 1. A case holds the coefficients {constant, x, p, z} of its first,
-middle and last row, and the sums of these and of the timesteps over all rows. What a case leaves out is as in PLAIN.
+A step is an affine function of x, p and z as long as x0 is either never clipped or always clipped to the same value.
+So four calls of the real scheduler's step give the constant and the three coefficients of a row: around zero without
+clipping or, in a "saturated" case, around a prediction whose x0 is clipped to 1. A case holds the coefficients
+{constant, x, p, z} of its first, middle and last row, and the sums of these and of the timesteps over all rows. Keys
+that a case omits have their values in PLAIN.
 
-Two conventions of diffusers are not this program's, and are set aside here: DDIM goes from t to t - T // S, also where
-that is not the next time of the grid (there is no other setting, so the number of steps is replaced by one that divides
-to the right stride); and DDPM adds noise in the last step unless that is t = 0.
+This program differs from diffusers in two conventions, so the script changes them in diffusers. There DDIM goes from t
+to t - T // S even if that is not the next time of the grid; no setting changes that, so the script replaces the number
+of steps S by an object whose division gives the right stride. And there DDPM adds noise in the last step unless t = 0.
 
 Continuous integration does not run it."""
 
@@ -28,7 +29,7 @@ TIMESTEPS = 1000
 
 
 class Stride:
-    """Divides any number of timesteps to the stride it is given."""
+    """A number of steps: any number of timesteps divided by it gives `stride`."""
 
     def __init__(self, stride):
         self.stride = stride
@@ -65,7 +66,7 @@ def step(scheduler, case, t, following, x, p, z):
 
 
 def row_of(scheduler, case, t, following):
-    # Far from the clip, or so far beyond it that 1 more does not matter.
+    # A saturated case uses a p so large that x0 stays clipped to 1 if p grows by 1.
     p = 0.0 if not case["saturated"] else 1000.0 if case["prediction"] == "sample" else -1000.0
     f = lambda *at: step(scheduler, case, t, following, *at)
     base = f(0.0, p, 0.0)

@@ -1,4 +1,5 @@
-"""Prints the records of tests/metrics/tensorboard_test.cpp as TensorBoard's own package writes them, in hexadecimal.
+"""Prints in hexadecimal the records that tests/metrics/tensorboard_test.cpp expects, as TensorBoard's own package
+writes them.
 
     python tests/golden/tensorboard_events.py     # tensorboard 2.21
 """

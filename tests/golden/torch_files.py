@@ -1,5 +1,5 @@
-"""Writes the files of tests/fuzz/corpus that PyTorch and the safetensors package made: what the readers
-of src/formats must understand.
+"""Writes those files of tests/fuzz/corpus that PyTorch and the safetensors package make. The readers in
+src/formats must understand them.
 
     python tests/golden/torch_files.py     # torch 2.11, safetensors 0.8, numpy
 """
@@ -24,7 +24,7 @@ def state_dict():
     return collections.OrderedDict(
         plain=values((2, 3), torch.float32),
         transposed=whole.t(),  # [4,3], strides 1 and 4
-        part=whole[1:, 1:3],  # [2,2] of the same storage, at offset 5
+        part=whole[1:, 1:3],  # [2,2] in the same storage, at offset 5
         half=values((3,), torch.float16),
         brain=values((3,), torch.bfloat16),
         double=values((2,), torch.float64),
@@ -70,7 +70,7 @@ def main():
     torch.save({"weight": torch.ones(1), "x": Malicious()}, folder / "malicious.pt")
     torch.save({"w": torch.ones(2)}, folder / "legacy.pt", _use_new_zipfile_serialization=False)
     for name in ("state_dict", "protocol4", "training", "malicious"):
-        kept = name if name == "malicious" else f"valid_{name}"  # PyTorch names folders in it after the file
+        kept = name if name == "malicious" else f"valid_{name}"  # PyTorch names the folder in it after the file
         (folder / f"{name}.pt").rename(folder / f"{kept}.pt")
         with zipfile.ZipFile(folder / f"{kept}.pt") as archive:
             (CORPUS / "pickle" / f"{kept}.pkl").write_bytes(archive.read(f"{name}/data.pkl"))

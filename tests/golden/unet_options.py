@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Outputs of diffusers' UNet2DModel in float64 with options that few networks use, filled as
-tests/support/fill.h says, for images and times of tests/nn/unet_test.cpp. Prints mean, mean absolute value, first and
-last element, and the number of parameters.
+"""Computes outputs of diffusers' UNet2DModel in float64 with options that few networks use. The network is filled as
+tests/support/fill.h says; images and times are those of tests/nn/unet_test.cpp. Prints the mean, the mean absolute
+value, the first and the last element, and the number of parameters.
 
     python3 -m venv v && v/bin/pip install torch==2.11.0 numpy diffusers==0.42.1
     v/bin/python tests/golden/unet_options.py
@@ -42,7 +42,7 @@ def main():
         labels = torch.tensor([7, 2]) if conditional else None
         if "fourier" in name:
             labels = labels.double()
-        if options.get("class_embed_type") == "timestep":  # features come in float32
+        if options.get("class_embed_type") == "timestep":  # its input is float32 otherwise
             net.class_embedding.register_forward_pre_hook(lambda _, inputs: (inputs[0].double(),))
         with torch.no_grad():
             y = net(x, t, labels).sample

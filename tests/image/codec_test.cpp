@@ -16,7 +16,7 @@ using testing::contains;
 using testing::from_hex;
 using Pixels = std::vector<std::uint8_t>;
 
-// 8x8, every pixel (200, 100, 50); written by another program.
+// 8x8, every pixel (200, 100, 50), written by another program.
 const std::string kJpeg = from_hex(
     "ffd8ffe000104a46494600010100000100010000ffdb00430002010101010102010101020202020204030202"
     "02020504040304060506060605060606070908060709070606080b08090a0a0a0a0a06080b0c0b0a0c090a0a"
@@ -95,7 +95,7 @@ TEST(DecodeImage, ReadsBmp) {
             (Pixels{1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12}));
 }
 
-// The height (4 bytes at 22) is negative where the first row of the file is the top one.
+// The height (4 bytes at offset 22) is negative if the first row in the file is the top row.
 TEST(DecodeImage, ReadsBmpFromTheTop) {
   std::string file = kBmp;
   file.replace(22, 4, from_hex("feffffff"));
@@ -131,7 +131,7 @@ TEST(DecodeImage, RefusesWhatIsNoImage) {
 
 TEST(DecodeImage, RefusesHugeClaims) {
   EXPECT_TRUE(contains(error_of(kHugePng), "f: "));
-  // 16000 x 16000 is within the sides but has 244 Mi pixels.
+  // The sides of 16000 x 16000 are allowed, but it has 244 Mi pixels.
   const std::string header = big_endian(16000) + big_endian(16000) + from_hex("0802000000");
   const std::string png = kPng16.substr(0, 8) + png_chunk("IHDR", header) + png_chunk("IEND", "");
   EXPECT_TRUE(contains(error_of(png), "claims 16000x16000 pixels"));
@@ -146,22 +146,23 @@ TEST(DecodeImage, RefusesEveryTruncation) {
     EXPECT_FALSE(error_of(kBmp.substr(0, size)).empty()) << size;
 }
 
-// stb_image before 2.28 writes beyond its tables for these.
+// With such tables stb_image before 2.28 writes out of bounds.
 TEST(DecodeImage, RefusesImpossibleHuffmanTables) {
   for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
     const std::size_t segment = file.find("\xff\xc4");
     ASSERT_NE(segment, std::string::npos);
-    constexpr std::size_t kLengths = 5;  // behind marker, size, class and number
+    constexpr std::size_t kLengths = 5;  // after marker, size, class and number
     std::string damaged = file;
     damaged.replace(segment + kLengths, 16, std::string(16, '\xff'));
     EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
     damaged = file;
-    damaged[segment + kLengths - 1] = '\x04';  // there are tables 0 to 3
+    damaged[segment + kLengths - 1] = '\x04';  // tables have numbers 0 to 3
     EXPECT_TRUE(contains(error_of(damaged), "impossible Huffman tables")) << error_of(damaged);
   }
 }
 
-// Without a definition the decoder would read what its memory held before. 0xec: a comment.
+// Without a definition the decoder would use uninitialised memory. The marker 0xec turns the
+// definition into a segment that decoders skip.
 TEST(DecodeImage, RefusesAScanWithoutItsHuffmanTables) {
   for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
     std::string damaged = file;
@@ -187,7 +188,7 @@ TEST(DecodeImage, SurvivesBitFlips) {
 
 TEST(DecodeImage, ChecksPngChecksums) {
   std::string damaged = kPng16;
-  damaged[45] ^= 1;  // in the pixels
+  damaged[45] ^= 1;  // a bit of the pixels
   EXPECT_EQ(error_of(damaged), "f: damaged PNG file (wrong checksum)");
 }
 

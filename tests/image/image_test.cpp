@@ -44,8 +44,7 @@ TEST(Resize, KeepsConstantImages) {
 }
 
 TEST(Resize, AveragesWhenShrinking) {
-  // A fine checkerboard has no detail left at a quarter of its size; point sampling would give 0 or
-  // 255.
+  // At a quarter of its size a fine checkerboard is plain grey; point sampling would give 0 or 255.
   Image board(32, 32, 1);
   for (int y = 0; y < 32; ++y)
     for (int x = 0; x < 32; ++x) *board.at(y, x) = (x + y) % 2 == 0 ? 255 : 0;
@@ -53,7 +52,7 @@ TEST(Resize, AveragesWhenShrinking) {
 }
 
 TEST(Resize, TransparentPixelsDoNotBleed) {
-  // Opaque white beside transparent black: every visible pixel of the result stays white.
+  // Opaque white is beside transparent black: every visible pixel of the result must stay white.
   const Image image =
       image_of(1, 4, 4, {255, 255, 255, 255, 255, 255, 255, 255, 0, 0, 0, 0, 0, 0, 0, 0});
   const Image half = resize(image, 1, 2);
@@ -105,7 +104,7 @@ TEST(Grid, PutsImagesInRowsWithPadding) {
 
 TEST(Grid, EnlargesSmallImagesByAWholeFactor) {
   const std::vector<Image> images(64, Image(8, 8, 1));
-  // 8 columns of 8k + 2 and 2 more: 498 for k = 7.5; k = 8 gives 530.
+  // The width is 8 columns of 8k + 2, plus 2: 530 for k = 8, and less than 512 for k = 7.
   EXPECT_EQ(make_grid(images).width, 8 * (8 * 8 + 2) + 2);
   const std::vector<Image> large(4, Image(300, 300, 3));
   EXPECT_EQ(make_grid(large).width, 2 * 302 + 2);

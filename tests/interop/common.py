@@ -1,4 +1,4 @@
-"""What the comparisons of this folder have in common."""
+"""Functions that several comparisons of this folder use."""
 
 import subprocess
 
@@ -19,7 +19,7 @@ def run(program, *arguments):
 
 
 def randomize(net, seed):
-    """Norms too: PyTorch starts them as 1 and 0, which hides mistakes."""
+    """Changes the norms at random: PyTorch initialises them with 1 and 0, which would hide mistakes."""
     generator = torch.Generator().manual_seed(seed)
     for name, p in net.named_parameters():
         if p.dim() == 1 and "norm" in name:
@@ -27,7 +27,7 @@ def randomize(net, seed):
 
 
 def published(size, mult, attention, channels=3):
-    """google/ddpm-*: the shape of Ho et al.'s networks, narrower."""
+    """The config of google/ddpm-*, Ho et al.'s networks, but with fewer channels."""
     levels = len(mult)
     down = ["AttnDownBlock2D" if i in attention else "DownBlock2D" for i in range(levels)]
     up = ["AttnUpBlock2D" if levels - 1 - i in attention else "UpBlock2D" for i in range(levels)]

@@ -15,8 +15,8 @@ using nlohmann::json;
 using testing::contains;
 using testing::message_of;
 
-// unet/config.json of google/ddpm-cifar10-32, as it is published (0.0.4 wrote it: some keys of
-// today are absent).
+// unet/config.json of google/ddpm-cifar10-32 as published. diffusers 0.0.4 wrote it, so some of
+// today's keys are absent.
 const char* const kCifar10 = R"({
   "_class_name": "UNet2DModel", "_diffusers_version": "0.0.4", "act_fn": "silu",
   "attention_head_dim": null, "block_out_channels": [128, 256, 256, 256], "center_input_sample": false,
@@ -49,14 +49,14 @@ TEST(Diffusers, GooglesCifar10NetworkIsHos) {
   const Config config = read_unet(json::parse(kCifar10));
   Config expected;
   expected.model = testing::ho_cifar10();
-  expected.model.dropout = 0;                                // the file does not say
-  expected.model.initialization = Initialization::kPytorch;  // of a fresh network there
+  expected.model.dropout = 0;                                // the file does not have it
+  expected.model.initialization = Initialization::kPytorch;  // diffusers' initialisation
   expected.data.height = expected.data.width = 32;
   expected.data.channels = 3;
   EXPECT_EQ(to_json(config), to_json(expected));
 }
 
-// Defaults of the class, from its signature.
+// The expected values are the defaults in the signature of UNet2DModel.
 TEST(Diffusers, AbsentKeysAreTheClasssDefaults) {
   const ModelConfig model = read_unet(json::object()).model;
   EXPECT_EQ(model.base_width, 224);
@@ -88,14 +88,14 @@ TEST(Diffusers, ResamplingByResidualBlocks) {
   unet["downsample_type"] = unet["upsample_type"] = "resnet";
   EXPECT_EQ(read_unet(unet).model.downsample, Downsampling::kResnet);
   EXPECT_EQ(read_unet(unet).model.upsample, Upsampling::kResnet);
-  // The level with attention alone then resamples by a convolution.
+  // Then only the level with attention resamples by a plain convolution.
   unet["downsample_type"] = "conv";
   EXPECT_EQ(read_unet(unet).model.downsample,
             PerLevel<Downsampling>(std::vector<Downsampling>{
                 Downsampling::kResnet, Downsampling::kConv, Downsampling::kResnet}));
 }
 
-// Both ways of a network can differ, and so can its levels; what is written is what was read.
+// The two ways of a network can differ, and so can its levels. Writing gives back what was read.
 TEST(Diffusers, LevelsAndWaysMayDiffer) {
   json unet = json::parse(kCifar10);
   unet["down_block_types"] = {"AttnDownBlock2D", "ResnetDownsampleBlock2D", "DownBlock2D",
@@ -200,7 +200,7 @@ TEST(Diffusers, SchedulersBecomeTheProcess) {
   EXPECT_EQ(config.sampling.spacing, Spacing::kTrailing);
   EXPECT_EQ(read_scheduler({{"prediction_type", "v_prediction"}}).diffusion.prediction_type,
             Prediction::kVelocity);
-  // Of another sampler the process is taken.
+  // From the config of an unknown sampler only the diffusion process is used.
   const Config other =
       read_scheduler({{"_class_name", "PNDMScheduler"}, {"beta_schedule", "squaredcos_cap_v2"}});
   EXPECT_EQ(other.diffusion.schedule, BetaSchedule::kCosine);
@@ -212,7 +212,7 @@ TEST(Diffusers, DdimSchedulersAreHonoured) {
   EXPECT_EQ(defaults.sampling.sampler, SamplerKind::kDdim);
   EXPECT_EQ(defaults.sampling.eta, 0);
   EXPECT_TRUE(defaults.sampling.set_alpha_to_one);
-  EXPECT_FALSE(defaults.sampling.use_clipped_model_output) << "as DDIMPipeline calls it";
+  EXPECT_FALSE(defaults.sampling.use_clipped_model_output) << "DDIMPipeline does not use it";
   const Config config = read_scheduler({{"_class_name", "DDIMScheduler"},
                                         {"clip_sample", false},
                                         {"set_alpha_to_one", false},
@@ -281,14 +281,14 @@ TEST(Diffusers, ThresholdsThatAreNoneAreRefused) {
     EXPECT_TRUE(contains(error({{"dynamic_thresholding_ratio", ratio}}), "in (0, 1]"));
   EXPECT_TRUE(contains(error({{"sample_max_value", 0.5}}), "sample_max_value = 0.5"));
   EXPECT_EQ(read_scheduler({{"dynamic_thresholding_ratio", 7}}).diffusion.dynamic_threshold, 0)
-      << "without thresholding it does not count";
+      << "the ratio is ignored without thresholding";
   const json one_step = {
       {"prediction_type", "sample"}, {"num_train_timesteps", 1}, {"rescale_betas_zero_snr", true}};
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { read_scheduler(one_step); }),
                        "rescale_betas_zero_snr"));
 }
 
-// Written and read again: the same network.
+// A config that is written and read again describes the same network.
 TEST(Diffusers, ConfigsSurviveTheWayThereAndBack) {
   for (int variant = 0; variant < 7; ++variant) {
     Config config = read_unet(json::parse(kCifar10));
@@ -358,7 +358,7 @@ TEST(Diffusers, NetworksThatItLacksAreRefusedByTheirKeys) {
   EXPECT_TRUE(contains(message_of<ConfigError>([&] { unet_config(config); }), "model.time_scale"));
   config.model.time_scale = 1;
   config.model.attention_heads = 4;
-  EXPECT_EQ(unet_config(config)["attention_head_dim"], 64) << "256 channels everywhere";
+  EXPECT_EQ(unet_config(config)["attention_head_dim"], 64) << "every attention has 256 channels";
   config.model.attention[0] = true;
   EXPECT_TRUE(
       contains(message_of<ConfigError>([&] { unet_config(config); }), "model.attention_heads"));

@@ -5,7 +5,7 @@
 namespace ddpm {
 namespace {
 
-// The names of the blocks of a network, to be asked for by way, level and place.
+// Gives the names of a network's blocks by way, level and index.
 class Blocks {
  public:
   Blocks(NamingScheme scheme, std::size_t levels, std::int64_t blocks,
@@ -43,7 +43,8 @@ class Blocks {
   std::vector<BlockNames> names_;
 };
 
-// diffusers: by level and kind, up from the lowest resolution. Four levels, two blocks.
+// diffusers names blocks by level and kind; the way up counts levels from the lowest resolution.
+// Here are four levels of two blocks.
 TEST(Names, OfDiffusers) {
   const Blocks blocks(NamingScheme::kDiffusers, 4, 2);
   EXPECT_EQ(blocks.down(1, 0), "down_blocks.1.resnets.0");
@@ -58,8 +59,8 @@ TEST(Names, OfDiffusers) {
   EXPECT_EQ(blocks.up(1, 3), "up_blocks.2.upsamplers.0");
 }
 
-// labml: one list of blocks and resampling steps; two blocks and a downsample down, three and an
-// upsample up.
+// labml has one list of blocks and resampling steps for each way. A level has two blocks and a
+// downsampling on the way down, three blocks and an upsampling on the way up.
 TEST(Names, OfLabml) {
   const Blocks blocks(NamingScheme::kLabml, 4, 2);
   EXPECT_EQ(blocks.down(0, 0), "down.0.res");
@@ -72,8 +73,8 @@ TEST(Names, OfLabml) {
   EXPECT_EQ(blocks.up_attention(0, 2), "up.14.attn");
 }
 
-// OpenAI: the first convolution is a block of the list down; upsampling is the last part of a
-// level's last block, behind its attention.
+// OpenAI's list for the way down begins with the first convolution. Upsampling is the last part of
+// a level's last block, after its attention.
 TEST(Names, OfOpenAi) {
   const Blocks blocks(NamingScheme::kOpenai, 3, 2, {false, true, false});
   EXPECT_EQ(blocks.down(0, 0), "input_blocks.1.0");

@@ -5,7 +5,7 @@
     ho       stable-diffusion-sdkit 2.1.5, ldm's diffusionmodules.model (pesser's port of Ho et al.'s)
     labml    labml-nn 0.5.1
 
-A case is (name, scheme, network, what its file holds, options of `ddpm`, arguments of the network after x and t)."""
+A case is (name, scheme, network, content of its file, options of `ddpm`, arguments of the network after x and t)."""
 
 import importlib.util
 import random
@@ -16,7 +16,7 @@ PACKAGES = "guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==
 
 
 def fill_zeros(net, seed):
-    """Layers that start at zero hide what comes before them."""
+    """Fills parameters that are zero: such a layer would hide mistakes in the layers before it."""
     generator = torch.Generator().manual_seed(seed)
     for p in net.parameters():
         if p.abs().max() == 0:
@@ -35,7 +35,7 @@ def openai_arguments(r):
 
 
 def openai_options(a):
-    """What the tensors do not tell."""
+    """Options for settings that cannot be inferred from the tensors."""
     options = ["--set", f"model.qkv_order={'blocked' if a['use_new_attention_order'] else 'by_head'}"]
     if "num_heads" in a:
         return options + ["--set", f"model.attention_heads={a['num_heads']}"]
@@ -43,7 +43,7 @@ def openai_options(a):
 
 
 def time_scale(options):
-    """What times are multiplied by: rescale_timesteps of guided-diffusion's code for other than 1000 steps."""
+    """The factor of the times: guided-diffusion's rescale_timesteps, if there are not 1000 steps."""
     return next((float(o.split("=")[1]) for o in options if o.startswith("model.time_scale=")), 1)
 
 
@@ -64,8 +64,8 @@ def has_openai():
 
 
 def learned_variance(size):
-    """A network that predicts its variance, and its loss in float64 by guided-diffusion's code: of betas, images,
-    timesteps and noise. The loss turns the network to float64."""
+    """Returns a network that predicts its variance, and a function that computes its loss in float64 by
+    guided-diffusion's code from betas, images, timesteps and noise. The function converts the network to float64."""
     from guided_diffusion import gaussian_diffusion as g
     from guided_diffusion.nn import GroupNorm32
     from guided_diffusion.unet import UNetModel
@@ -75,7 +75,7 @@ def learned_variance(size):
                                attention_resolutions=[2], channel_mult=[1, 2], num_heads=4, use_scale_shift_norm=True), 4)
 
     def loss(betas, x0, t, noise):
-        # Parts of the code go through float32 on purpose, for networks in half precision.
+        # Parts of the code round to float32 on purpose, for networks in half precision; these lines avoid it.
         GroupNorm32.forward = torch.nn.GroupNorm.forward
         g._extract_into_tensor = lambda table, t, shape: torch.from_numpy(table)[t].view(-1, 1, 1, 1).expand(shape)
         net.double().dtype = torch.float64
@@ -114,9 +114,9 @@ def labml():
 
 
 def cases(count):
-    """Those whose package is there. The names of the others are printed."""
+    """The cases whose package is installed. Prints which packages are missing."""
     for make in (lambda: openai(count), compvis, ho, labml):
         try:
             yield from make()
         except ModuleNotFoundError as missing:
-            print(f"  without {missing.name}: pip install --no-deps {PACKAGES}")
+            print(f"  {missing.name} is not installed: pip install --no-deps {PACKAGES}")

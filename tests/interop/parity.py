@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""`ddpm` against diffusers and other programs on the same files: predictions, files written back, sampling
+"""Compares `ddpm` with diffusers and other programs on the same files: predictions, files written back, sampling
 trajectories, one training step. Prints a table of the largest errors; exit code 1 if one is too large.
 
     python tests/interop/parity.py PROGRAM [--configs 40] [--seed 5] [--long]     # torch 2.11, diffusers 0.42.1
 
-Random networks with random weights, in float32 on the CPU. An error is the largest difference, as a part of
-the largest value of the expected tensor."""
+Networks and weights are random; `ddpm` runs in float32 on the CPU. An error is the largest absolute difference
+divided by the largest absolute value of the expected tensor."""
 
 import argparse
 import copy
@@ -71,12 +71,12 @@ def random_config(r):
     if rest.random() < 0.2:
         config["out_channels"] = 2 * channels
     differ(config, rest)
-    # As the schema of the file allows: a key that is absent has the class's default.
+    # Some keys are left out, as the files allow: an absent key has the class's default.
     return {k: v for k, v in config.items() if r.random() < 0.9 or k in REQUIRED}
 
 
 def differ(config, r):
-    """Half of the networks: ways and levels that are unlike each other, and another number of channels out."""
+    """In half of the networks, makes the two ways and the levels differ; some get another number of output channels."""
     if r.random() < 0.5:
         return
     for key, plain in (("down_block_types", ["DownBlock2D", "ResnetDownsampleBlock2D", "AttnDownBlock2D"]),
@@ -117,7 +117,7 @@ def predict(program, model, x, t, folder, labels=None, options=()):
 
 
 def check_predictions(program, count, seed, folder):
-    """Also what is written back: the same weights, and the same prediction by diffusers."""
+    """Compares predictions. Also checks that the model written back has the same weights and prediction in diffusers."""
     worst = {}
     for number, (name, config) in enumerate(configs(count, seed)):
         torch.manual_seed(number)
@@ -149,7 +149,7 @@ def check_predictions(program, count, seed, folder):
 
 
 def check_others(program, count, folder):
-    """Read, and written back: the same tensors."""
+    """Compares predictions. Also checks that the tensors are the same when written back."""
     largest, same = 0, True
     for number, (name, scheme, net, content, options, more) in enumerate(others.cases(count)):
         file = folder / f"other{number}.ckpt"
@@ -168,7 +168,7 @@ def check_others(program, count, folder):
 
 
 def check_round_trip(program, folder):
-    """Own -> diffusers -> own, in the same bytes."""
+    """Checks that a model converted to another layout and back has the same bytes."""
     torch.manual_seed(1)
     DDPMPipeline(UNet2DModel(**published(16, (1, 2), {1})), DDPMScheduler()).save_pretrained(folder / "start")
     run(program, "convert", "--model", folder / "start", "--to", "ddpm", "--output", folder / "own")
@@ -193,8 +193,8 @@ def check_round_trip(program, folder):
 
 @functools.cache
 def trained_network(prediction, channels):
-    """An untrained network makes DDIM chaotic: diffusers itself then differs by its whole range between float32 and
-    float64. On smooth images a few seconds of training are enough to end that."""
+    """A network trained for a few seconds on smooth images. With an untrained network DDIM is chaotic: even diffusers'
+    own images in float32 and in float64 then differ by their whole range."""
     torch.manual_seed(7)
     net = UNet2DModel(**{**published(8, (1, 2), {1}), "out_channels": channels})
     randomize(net, 7)
@@ -214,15 +214,15 @@ def trained_network(prediction, channels):
 
 
 def own_noise(seed, t, like):
-    """The program's noise of a step, computed again."""
+    """The program's noise of a step, by the second implementation in definitions.py."""
     return torch.stack([d.normals(seed, d.STEP_NOISE, int(t), i, like.shape[1:]) for i in range(len(like))]).float()
 
 
 def check_trajectory(program, scheduler, steps, folder, eta):
-    """Sampling from a given x_T. Returns the error of the images."""
+    """Compares images sampled from a given x_T. Returns their error."""
     learned = scheduler.config.get("variance_type", "").startswith("learned")
     net = copy.deepcopy(trained_network(scheduler.config.prediction_type, 6 if learned else 3))
-    if scheduler.config.get("variance_type") == "learned":  # which must not be negative
+    if scheduler.config.get("variance_type") == "learned":  # a variance must not be negative
         net.conv_out.weight.data[3:] *= 1e-3
         net.conv_out.bias.data[3:] = 0.01
     model = folder / f"trajectory{len(list(folder.iterdir()))}"
@@ -248,7 +248,7 @@ def check_trajectory(program, scheduler, steps, folder, eta):
 
 
 def trajectories(long):
-    """Name, scheduler, steps, eta."""
+    """Yields name, scheduler, steps, eta."""
     for steps in (10, 50, 1000) if long else (10, 50):
         large = "fixed_small" if steps < 1000 else "fixed_large"
         yield f"DDPM, {steps} steps", DDPMScheduler(variance_type=large), steps, 0
@@ -274,8 +274,8 @@ def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
     parser.add_argument("--configs", type=int, default=40)
-    parser.add_argument("--seed", type=int, default=5, help="of the random configs")
-    parser.add_argument("--long", action="store_true", help="also trajectories of 1000 steps")
+    parser.add_argument("--seed", type=int, default=5, help="seed of the random configs")
+    parser.add_argument("--long", action="store_true", help="also compare trajectories of 1000 steps")
     options = parser.parse_args()
     torch.set_num_threads(2)
     logging.set_verbosity_error()

@@ -2,9 +2,9 @@
 # Runs parity.py, which compares `ddpm` with diffusers and others, in a Python environment of its own.
 # usage: parity.sh PROGRAM [OPTIONS OF parity.py]
 #
-# The environment is the Python that DDPM_PARITY_PYTHON names, or ${XDG_CACHE_HOME:-~/.cache}/ddpm/parity. The
-# latter is made if DDPM_PARITY_INSTALL=1 or CI is set: PyTorch is a download of up to three gigabytes, which
-# nobody who runs the tests should meet unasked. Exit code 77: skipped, with the reason.
+# The Python is the one that DDPM_PARITY_PYTHON names, or that of ${XDG_CACHE_HOME:-~/.cache}/ddpm/parity. The
+# latter is installed only if DDPM_PARITY_INSTALL=1 or CI is set, because PyTorch is a download of up to three
+# gigabytes. Exit code 77: skipped, with the reason.
 set -euo pipefail
 program=$(realpath "$1")
 shift
@@ -25,18 +25,18 @@ if ! complete "$python"; then
   [[ ${DDPM_PARITY_INSTALL:-} == 1 || -n ${CI:-} ]] ||
     skip "no Python with torch and diffusers 0.42.1; DDPM_PARITY_INSTALL=1 makes one in $environment"
   free_kb=$(df --output=avail -k "$(dirname "$script")" | tail -1)
-  ((free_kb > 12000000)) || skip "12 GB of disk are needed for PyTorch"
+  ((free_kb > 12000000)) || skip "PyTorch needs 12 GB of free disk space"
   python3 -m venv "$environment" || skip "python3 -m venv does not work here"
   pip=("$environment/bin/python" -m pip install --quiet --retries 1 --timeout 20)
-  # The CPU build is a tenth of the size of PyPI's.
+  # The CPU build is a tenth as large as the build on PyPI.
   "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 2>/dev/null ||
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
   "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
-  # Networks of other programs, of which others.py says which. What else these packages want is not used.
+  # Packages with networks of other programs, see others.py. Their other dependencies are not used.
   "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow ||
-    echo "without networks of other programs: their packages cannot be downloaded"
+    echo "networks of other programs are not compared: their packages cannot be downloaded"
   complete "$python" || skip "the new environment in $environment does not work"
 fi
-# Threads that spin while they wait stall each other where other programs compute beside.
+# Threads that spin while they wait slow each other down if other programs use the cores too.
 export OMP_WAIT_POLICY=${OMP_WAIT_POLICY:-PASSIVE}
 exec "$python" "$script" "$program" "$@"

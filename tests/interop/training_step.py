@@ -1,5 +1,5 @@
-"""One training step of `ddpm` against PyTorch's autograd and Adam in float64: the same weights, images, timesteps and
-noise."""
+"""Compares one training step of `ddpm` with PyTorch's autograd and Adam in float64 on the same weights, images,
+timesteps and noise."""
 
 import json
 import pathlib
@@ -14,14 +14,14 @@ import definitions as d  # noqa: E402
 import others  # noqa: E402
 from common import error, published, randomize, run  # noqa: E402
 
-# Of Adam. With 1e-8 its first step is the sign of the gradient, also where that is rounding alone: of the
-# keys' bias, which softmax ignores.
+# Adam's epsilon. With 1e-8 its first step would be the sign of the gradient, even of a gradient that is only
+# rounding error, as that of the keys' bias, which softmax ignores.
 EPSILON = 1e-3
-SEED, BATCH, RATE = 3, 8, 1e-3  # of that step
+SEED, BATCH, RATE = 3, 8, 1e-3  # of the step that is compared
 
 
 def train_one_step(program, folder, name, start, *options):
-    """One step of Adam. Returns its line of the metrics and the run."""
+    """Trains one step with Adam. Returns its line of the metrics and the run directory."""
     (folder / "recipe.json").write_text(json.dumps({
         "run": {"name": name, "directory": str(folder / "runs"), "seed": SEED},
         "training": {"steps": 1, "batch_size": BATCH, "learning_rate": RATE, "warmup_steps": 0, "ema_decay": 0,
@@ -32,7 +32,7 @@ def train_one_step(program, folder, name, start, *options):
 
 
 def first_batch(timesteps):
-    """Images, labels, timesteps and noise of that step, in float64."""
+    """Images, labels, timesteps and noise of the step; images and noise in float64."""
     images, labels = d.embedded_images(), d.embedded_labels()
     index = [d.image_index(i, len(images), SEED) for i in range(BATCH)]
     x0 = torch.from_numpy(images[index].astype("float64")) / 127.5 - 1
@@ -42,7 +42,7 @@ def first_batch(timesteps):
 
 
 def update(net, loss):
-    """PyTorch's step. Returns the gradient's norm."""
+    """Makes the same step with PyTorch. Returns the gradient's norm."""
     loss.backward()
     norm = torch.nn.utils.clip_grad_norm_(net.parameters(), 1.0)
     torch.optim.Adam(net.parameters(), lr=RATE, eps=EPSILON).step()
@@ -56,7 +56,7 @@ def training_errors(metrics, trained, net, loss, norm):
 
 
 def check_training(program, folder, prediction, classes):
-    """A network of diffusers. float64 stands for the exact result; float32 programs differ from it by rounding."""
+    """Compares a network of diffusers. Its result in float64 counts as exact; `ddpm` differs by float32 rounding."""
     torch.manual_seed(9)
     x0, labels, t, noise = first_batch(1000)
     net = UNet2DModel(**published(x0.shape[-1], (1, 2), {1}, channels=1), num_class_embeds=classes)
@@ -74,8 +74,8 @@ def check_training(program, folder, prediction, classes):
 
 
 def check_hybrid_training(program, folder, timesteps):
-    """The same with a network of guided-diffusion that learns its variance. Of few timesteps one is the first, where
-    the bound is a likelihood."""
+    """Compares a network of guided-diffusion that learns its variance. If there are few timesteps, the batch has the
+    first one, where the bound is a likelihood."""
     x0, _, t, noise = first_batch(timesteps)
     assert timesteps > 100 or 0 in t
     net, exact_loss = others.learned_variance(x0.shape[-1])
@@ -89,7 +89,7 @@ def check_hybrid_training(program, folder, timesteps):
 
 
 def cases(program, folder):
-    """What was compared, and its errors."""
+    """Yields the name of each comparison and its errors."""
     yield "epsilon", check_training(program, folder, "epsilon", None)
     yield "v_prediction, classes", check_training(program, folder, "v_prediction", 10)
     for timesteps in (1000, 12) if others.has_openai() else ():

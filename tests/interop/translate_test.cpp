@@ -20,7 +20,7 @@ using testing::contains;
 using testing::message_of;
 using Shape = std::vector<std::int64_t>;
 
-// Tensors with numbered values, in memory of their own.
+// Tensors in their own memory, with the values 0, 1, 2, ...
 class Tensors {
  public:
   void add(const std::string& name, const Shape& shape) {
@@ -51,8 +51,8 @@ ModelConfig small() {
   return model;
 }
 
-// Every tensor of a network of two levels (widths 2, 4) with one block each, attention at the
-// lower.
+// Adds every tensor of a network of two levels (widths 2, 4) with one block each and attention at
+// the lower level.
 void fill_network(Tensors& tensors) {
   const auto layer = [&](const std::string& name, const Shape& shape) {
     tensors.add(name + ".weight", shape);
@@ -91,7 +91,7 @@ void fill_network(Tensors& tensors) {
   layer("conv_out", {3, 2, 3, 3});
 }
 
-// Names and shapes as in the reference's tables.
+// The names and shapes are those of the other code base.
 TEST(Translate, ToHo) {
   Tensors own;
   fill_network(own);
@@ -122,7 +122,7 @@ TEST(Translate, ToPytorchDdpm) {
         "middleblocks.1.block2.0.bias", "upblocks.1.attn.proj.weight", "upblocks.2.main.bias",
         "upblocks.4.block1.2.weight", "tail.0.weight", "tail.2.bias"})
     EXPECT_NE(other.find(name), nullptr) << name;
-  // Its sinusoid has sine and cosine in turn; with two values that is the same as two blocks.
+  // Its sinusoid alternates sine and cosine, which differs from two blocks only for more values.
   ModelConfig wide = small();
   wide.base_width = 4;
   Tensors time;
@@ -150,7 +150,8 @@ TEST(Translate, ToOpenAi) {
   EXPECT_EQ(other.tensors.size(), own.set.tensors.size() - 4 * 4) << "6 tensors become 2";
 }
 
-// Two heads of width 2: rows of q, k, v of the first head, then of the second; or all of q, k, v.
+// Two heads of width 2. The rows are q, k, v of the first head, then of the second; or q of both
+// heads, then k, then v.
 TEST(Translate, JointProjectionsKnowTheirHeads) {
   Tensors own;
   for (const char* part : {"q", "k", "v"})
@@ -213,12 +214,12 @@ TEST(Translate, OldDiffusersNames) {
   const TensorSet now = rename_old_diffusers(old.set);
   EXPECT_EQ(now.find("mid_block.attentions.0.to_q.weight")->shape, (Shape{2, 2}));
   EXPECT_NE(now.find("mid_block.attentions.0.to_out.0.bias"), nullptr);
-  EXPECT_NE(now.find("something.value.weight"), nullptr) << "only attention had these";
+  EXPECT_NE(now.find("something.value.weight"), nullptr) << "only names in attention change";
 }
 
 class InferTest : public ::testing::Test {
  protected:
-  // The network of fill_network as a file of this scheme would have it.
+  // The tensors of fill_network as a file of this scheme has them.
   TensorSet in(NamingScheme scheme) {
     fill_network(own_);
     return to_layout(own_.set, {.scheme = scheme}, small());

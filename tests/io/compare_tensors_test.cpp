@@ -40,7 +40,7 @@ TEST(CompareTensors, SaysWhatDiffersAndByHowMuch) {
 TEST(CompareTensors, CountsNonFiniteValues) {
   const float nan = std::numeric_limits<float>::quiet_NaN(), infinite = INFINITY;
   const TensorSet a = to_tensor_set({{"w", torch::tensor({nan, infinite, 1.0f, 2.0f})}});
-  EXPECT_EQ(compare_tensors(a, a).equal, 1) << "two NaNs are alike";
+  EXPECT_EQ(compare_tensors(a, a).equal, 1) << "two NaNs count as equal";
   const TensorSet b = to_tensor_set({{"w", torch::tensor({nan, infinite, nan, 2.0f})}});
   const SetDifference d = compare_tensors(a, b);
   ASSERT_EQ(d.values.size(), 1);

@@ -34,7 +34,7 @@ std::vector<fs::path> export_to(const LoadedModel& model, const ExportRequest& r
 
 class ExportTest : public ::testing::Test {
  protected:
-  // A network that every layout but labml's can represent, as a file of this program.
+  // A network that the target's format can represent.
   static ModelConfig network(ModelFormat target) {
     ModelConfig model = testing::tiny();
     model.base_width = 32;
@@ -110,7 +110,7 @@ TEST_F(ExportTest, OverridesCorrectWhatWasAssumed) {
       predict(model)));
 }
 
-// A network with labels and the order of OpenAI's newer attention.
+// The network has labels and the order of q, k, v of OpenAI's newer attention.
 TEST_F(ExportTest, OpenAisOptionsComeBack) {
   ModelConfig network = this->network(ModelFormat::kOpenai);
   network.class_embedding = ClassEmbeddingKind::kTable;
@@ -223,7 +223,7 @@ TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
   EXPECT_TRUE(contains(
       message_of<CheckpointError>([&] { load(folder_ / "out", {}, MissingTensors::kKeep); }),
       "unexpected: extra"))
-      << "only missing ones are allowed";
+      << "extra tensors are still an error";
 }
 
 TEST_F(ExportTest, DiffusersFoldersThatAreIncompleteSayWhatIsMissing) {

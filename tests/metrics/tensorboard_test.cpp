@@ -1,4 +1,4 @@
-// Expected bytes: tests/golden/tensorboard_events.py, TensorBoard's own writer.
+// tests/golden/tensorboard_events.py printed the expected bytes with TensorBoard's own writer.
 #include "ddpm/metrics/tensorboard.h"
 
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ using testing::from_hex;
 
 constexpr double kTime = 1700000000.25;
 
-// Sorted.
+// Returns the files sorted by name.
 std::vector<fs::path> files_in(const fs::path& folder) {
   std::set<fs::path> sorted;
   for (const auto& entry : fs::directory_iterator(folder)) sorted.insert(entry.path());
@@ -73,7 +73,7 @@ TEST(TensorboardWriter, EachProcessHasItsFileAndCountsOn) {
   const std::string first = testing::content_of(files[0]), second = testing::content_of(files[1]);
   for (const fs::path& file : files) EXPECT_TRUE(is_tensorboard_file(file)) << file;
   EXPECT_TRUE(has(first, "brain.Event:2") && has(second, "brain.Event:2"));
-  // Step 1, and step 201, with session_log {status: START}.
+  // Events of step 1 and of step 201 with session_log {status: START}.
   EXPECT_TRUE(has(first, from_hex("10013a020801")));
   EXPECT_TRUE(has(second, from_hex("10c9013a020801")));
   EXPECT_TRUE(has(first, "loss") && has(first, "config"));
@@ -90,7 +90,7 @@ TEST(TensorboardWriter, GoesOnInAnotherFileAfterOneThatCouldNotBeWritten) {
   const std::vector<fs::path> files = files_in(folder.path());
   ASSERT_EQ(files.size(), 2u);
   const std::string second = testing::content_of(files[1]);
-  EXPECT_TRUE(has(second, from_hex("10653a020801")));  // what was written up to step 100 counts
+  EXPECT_TRUE(has(second, from_hex("10653a020801")));  // step 101, START: step 100 counts
   EXPECT_TRUE(has(second, from_hex("150000003e")));    // 0.125
 }
 

@@ -214,7 +214,7 @@ TEST(UNet, IdentityTakesTheVectorOfAClass) {
   EXPECT_THROW(by_table->forward(x, t), std::invalid_argument);
 }
 
-// Kernels fuse SiLU and dropout; with another activation dropout is an operation of its own.
+// Kernels fuse SiLU and dropout. With another activation dropout is a separate operation.
 TEST(UNet, DropoutIsTheSameWithOtherActivations) {
   ModelConfig model = testing::tiny();
   model.dropout = 0.5;
@@ -233,7 +233,7 @@ TEST(UNet, MiddleAttentionCanBeLeftOut) {
   ModelConfig model = testing::tiny();
   const std::size_t with = tensor_count(model, 3);
   model.middle_attention = MiddleAttention::kNone;
-  EXPECT_EQ(tensor_count(model, 3), with - 10) << "norm, q, k, v and output, weight and bias each";
+  EXPECT_EQ(tensor_count(model, 3), with - 10) << "weight and bias of norm, q, k, v, output";
   UNet net = testing::initialized_unet(model, 3);
   EXPECT_EQ(net->forward(torch::zeros({1, 3, 8, 8}), torch::tensor({1})).size(1), 3);
 }
@@ -244,7 +244,7 @@ TEST(UNet, HeadsByNumberEqualHeadsByWidth) {
   UNet by_width = testing::initialized_unet(model, 3);
   hash_fill(*by_width);
   model.attention_head_width = 0;
-  model.attention_heads = 4;  // of 16 channels
+  model.attention_heads = 4;  // of 4 channels each
   UNet by_number = testing::initialized_unet(model, 3);
   hash_fill(*by_number);
   const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
@@ -365,7 +365,7 @@ TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
   EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
             1e-3);
   const auto parameters = net->named_parameters();
-  const torch::Tensor conv = parameters["conv_in.weight"];  // 8 x 3 x 3 x 3: fans 27 and 72
+  const torch::Tensor conv = parameters["conv_in.weight"];  // [8,3,3,3]: fan in 27, fan out 72
   EXPECT_LE(conv.abs().max().item<double>(), std::sqrt(6.0 / 99));
   EXPECT_NEAR(conv.pow(2).mean().item<double>(), 2.0 / 99, 0.005);
   EXPECT_EQ(parameters["conv_in.bias"].abs().max().item<double>(), 0);

@@ -195,8 +195,8 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
   }
 }
 
-// Every choice of registers, in both layouts of the kernel, and switches; what has no coefficient
-// may be undefined numbers.
+// Tries every choice of registers and switches in both layouts of the kernel. A register without a
+// coefficient may hold NaN or infinity.
 TEST(KernelSamplerStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
   set_up_runtime({.device = "cuda"});
@@ -220,7 +220,7 @@ TEST(KernelSamplerStep, AgreesWithTheFormula) {
     const Tensor on_device = torch::tensor(std::vector<double>(numbers.begin(), numbers.end()))
                                  .to(torch::kCUDA, torch::kFloat32);
     ops::sampler_step(cpu, row, switches);
-    // What the kernel is told on the host must not matter.
+    // The kernel must use the row on the device, not the one given on the host.
     ops::sampler_step(gpu, {}, switches, on_device);
     const auto expect_equal = [](const Tensor& actual, const Tensor& expected) {
       ASSERT_EQ(actual.defined(), expected.defined());
@@ -230,7 +230,7 @@ TEST(KernelSamplerStep, AgreesWithTheFormula) {
     expect_equal(gpu.x, cpu.x);
     expect_equal(gpu.s, cpu.s);
     for (std::size_t i = 0; i < 3; ++i) expect_equal(gpu.m[i], cpu.m[i]);
-    EXPECT_TRUE(torch::equal(in_place.nan_to_num(), gpu.x.nan_to_num())) << "in place";
+    EXPECT_TRUE(torch::equal(in_place.nan_to_num(), gpu.x.nan_to_num())) << "not in place";
   };
   for (const std::vector<std::int64_t>& shape :
        {std::vector<std::int64_t>{3, 3, 5, 5}, std::vector<std::int64_t>{2, 3, 8, 8}})

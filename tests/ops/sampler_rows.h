@@ -1,4 +1,4 @@
-// Random steps of a sampler, for tests.
+// Random rows and registers of samplers, for tests.
 #pragma once
 
 #include <torch/types.h>
@@ -9,7 +9,7 @@
 
 namespace ddpm::testing {
 
-// Every number is used: nothing is 0.
+// A row without zeros, so that every number has an effect.
 inline ops::SamplerStep random_row(std::mt19937& engine) {
   std::uniform_real_distribution<double> uniform(0.1, 1.0);
   const auto number = [&] { return engine() % 2 == 0 ? uniform(engine) : -uniform(engine); };
@@ -33,13 +33,13 @@ inline ops::SamplerStep random_row(std::mt19937& engine) {
   return row;
 }
 
-// Whether there is a second image, and how many images are remembered.
+// Tells whether there is a second image and how many images are remembered.
 struct Registers {
   bool second = true;
   std::size_t history = 3;
 };
 
-// A row that leaves alone what is not there.
+// The row with coefficient 0 for registers that do not exist.
 inline ops::SamplerStep without_missing(ops::SamplerStep row, const Registers& there) {
   for (ops::RegisterSum* sum : {&row.next, &row.kept}) {
     if (!there.second) sum->s = 0;
@@ -50,7 +50,8 @@ inline ops::SamplerStep without_missing(ops::SamplerStep row, const Registers& t
   return row;
 }
 
-// Standard normal, in float64 but float32 numbers. `channels`: of the prediction, for each of x.
+// Standard normal values in float64 that float32 can hold. The prediction has `channels` times the
+// channels of x.
 inline ops::SamplerRegisters random_registers(const std::vector<std::int64_t>& shape,
                                               const Registers& there = {},
                                               std::int64_t channels = 1) {

@@ -18,7 +18,7 @@ using ops::SamplerStep;
 
 constexpr double kNan = std::numeric_limits<double>::quiet_NaN();
 
-// The registers at one element, and the step in plain arithmetic, as the header says.
+// The registers at one element, and the step in plain arithmetic as in the comment of SamplerStep.
 struct Element {
   double x, s, p, m1, m2, m3, z;
 };
@@ -54,7 +54,7 @@ TEST(SamplerStep, IsTheArithmeticOfItsRow) {
   for (const torch::Dtype dtype : {torch::kFloat64, torch::kFloat32}) {
     SamplerRegisters registers = testing::random_registers({2, 3, 2, 2});
     testing::for_each_register(registers, [&](torch::Tensor& x) { x = x.to(dtype); });
-    // The images that are remembered move on from step to step.
+    // Several steps are needed because each moves the remembered images on by one.
     for (int k = 0; k < 5; ++k) {
       const SamplerStep row = testing::random_row(engine);
       std::vector<Element> expected;
@@ -88,7 +88,7 @@ TEST(SamplerStep, LeavesOutWhatIsNotThere) {
     }
 }
 
-// A register by its coefficients in both sums and its tensor.
+// A register: its coefficient in both sums, and its tensor.
 struct Place {
   double ops::RegisterSum::*coefficient;
   std::function<torch::Tensor&(SamplerRegisters&)> tensor;
@@ -138,14 +138,14 @@ for (const Place& place : places) {
 }
 }
 
-// m0 from an image that is not a number, too.
+// m0 may also come from an image that is NaN.
 TEST(SamplerStep, DoesNotReadM0WithoutACoefficient) {
   SamplerRegisters registers{.x = torch::full({1, 1, 1, 1}, 2.0, torch::kFloat64),
                              .p = torch::full({1, 1, 1, 1}, kNan, torch::kFloat64)};
   ops::sampler_step(registers, {.from_p = 1, .next = {.x = 3}}, {});
   EXPECT_EQ(registers.x.item<double>(), 6);
   ops::sampler_step(registers, {.from_x = 1, .keep_x0 = 0, .next = {.m0 = 3}}, {});
-  EXPECT_EQ(registers.x.item<double>(), 0) << "of nothing";
+  EXPECT_EQ(registers.x.item<double>(), 0) << "m0 is an empty sum";
 }
 
 TEST(SamplerStep, ClippingHidesNothing) {
@@ -157,12 +157,12 @@ TEST(SamplerStep, ClippingHidesNothing) {
   }
 }
 
-// A row of numbers whose quantile diffusers' scheduler computed.
+// diffusers' scheduler computed the expected numbers.
 TEST(SamplerStep, DividesByAQuantileOfTheImage) {
   const torch::Tensor image =
       torch::tensor({-3.0, 0.2, 0.5, -1.2, 0.9, 2.0, -0.1, 0.4}, torch::kFloat64)
           .view({1, 2, 2, 2});
-  const torch::Tensor small = image / 10;  // has nothing above 1
+  const torch::Tensor small = image / 10;  // no value is above 1
   const auto step = [&](double threshold_max) {
     SamplerRegisters registers{.x = torch::zeros({2, 2, 2, 2}, torch::kFloat64),
                                .p = torch::cat({image, small})};

@@ -1,4 +1,4 @@
-// Every operation of a save fails once, in three ways; a good checkpoint always remains.
+// Lets every operation of a save fail once, in three ways. A good checkpoint must always remain.
 #include <gtest/gtest.h>
 
 #include "ddpm/base/error.h"
@@ -82,7 +82,7 @@ class CheckpointFaults : public ::testing::TestWithParam<Case> {
     const std::string content = newest_content(checkpoints);
     const bool is_old = content == (old_step >= 0 ? "old" : "");
     EXPECT_TRUE(content == "new" || (is_old && !saved)) << "operation " << n << ": " << content;
-    // The next run works as if nothing had happened.
+    // The next run must work as if nothing had happened.
     CheckpointStore restarted(checkpoints);
     save(restarted, 30, "next");
     EXPECT_EQ(newest_content(checkpoints), "next") << "operation " << n;
@@ -97,7 +97,7 @@ TEST_P(CheckpointFaults, ALaterSave) { EXPECT_GT(try_every_fault(10), 30); }
 
 TEST_P(CheckpointFaults, ASaveOverTheSameStep) { EXPECT_GT(try_every_fault(20), 30); }
 
-// The run went on from an earlier checkpoint than the one that `latest` names.
+// The run resumed from an earlier checkpoint than the one that `latest` names.
 TEST_P(CheckpointFaults, ASaveOfAnEarlierStep) { EXPECT_GT(try_every_fault(50), 30); }
 
 INSTANTIATE_TEST_SUITE_P(Each, CheckpointFaults,

@@ -46,7 +46,7 @@ class CheckpointTest : public ::testing::Test {
   std::string verify_error(const fs::path& checkpoint) const {
     return message_of<CheckpointError>([&] { verify_checkpoint(checkpoint); });
   }
-  // Replaces the manifest of a fresh checkpoint and returns the complaint.
+  // Replaces the manifest of a fresh checkpoint. Returns the error.
   std::string error_of_manifest(const std::string& text) {
     const fs::path checkpoint = save(1);
     write(checkpoint / "MANIFEST.json", text);
@@ -83,7 +83,7 @@ TEST_F(CheckpointTest, SavesFilesManifestAndPointer) {
   ASSERT_EQ(manifest.at("files").size(), 3u);
   EXPECT_EQ(manifest.at("files")[0].at("name"), "model.safetensors");
   EXPECT_EQ(manifest.at("files")[0].at("size"), 3);
-  // FIPS 180-2's example.
+  // The hash of the example in FIPS 180-2.
   EXPECT_EQ(manifest.at("files")[0].at("sha256"),
             "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
   EXPECT_EQ(manifest.at("files")[2].at("name"), "state.json");
@@ -122,7 +122,8 @@ TEST_F(CheckpointTest, KeepsTheNewest) {
   EXPECT_TRUE(store_.newest());
 }
 
-// A run that went back from a damaged checkpoint, and keeps one, must not delete the next it saves.
+// A run resumes from before a damaged checkpoint and keeps only one checkpoint. It must not delete
+// the next one that it saves, although its step is smaller.
 TEST_F(CheckpointTest, NeverPrunesWhatWasSavedLast) {
   save(1);
   const fs::path damaged = save(3);
@@ -157,7 +158,7 @@ TEST_F(CheckpointTest, AFailingWriterLeavesTheOldOneInPlace) {
   EXPECT_EQ(content_of(old / "model.safetensors"), "weights");
   for (const std::string& name : entries())
     EXPECT_TRUE(name == "latest" || name == "step_00000001" || name.starts_with(".")) << name;
-  const fs::path next = save(2);  // works in spite of the files that the failure left
+  const fs::path next = save(2);  // works despite the files that the failure left
   EXPECT_EQ(content_of(next / "model.safetensors"), "weights");
   store_.prune({.newest = 5});
   EXPECT_EQ(entries(), (std::vector<std::string>{"latest", "step_00000001", "step_00000002"}));

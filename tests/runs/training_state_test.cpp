@@ -70,7 +70,7 @@ TEST(TrainingState, IsTheDocumentedJson) {
   EXPECT_EQ(json.at("config").at("model").at("base_width"), 8);
 }
 
-// Writes an example in which one value is replaced.
+// Replaces one value of an example. Returns the error on reading it.
 std::string error_with(const std::string& key, const nlohmann::json& value) {
   const TemporaryFolder folder;
   write_training_state(folder.path(), example());
@@ -113,7 +113,7 @@ TEST(TrainingState, RefusesWhatIsNoJson) {
   }
 }
 
-// Otherwise quoting or copying a nested value would take a level of the stack for each level.
+// Printing or copying a nested value takes stack for each level, so deep nesting must be refused.
 TEST(TrainingState, RefusesDepth) {
   const TemporaryFolder folder;
   const std::string deep = std::string(200'000, '[') + std::string(200'000, ']');

@@ -117,7 +117,7 @@ TEST_F(LoadModelTest, OverridesAreConfig) {
                        }),
                        "sampling.steps"));
   EXPECT_THROW(load(file, {{"sampling.weights", "best", "--weights"}}), ConfigError);
-  // Another network than the file's.
+  // The file's network has another width.
   EXPECT_THROW(load(file, {{"model.base_width", "16", "--set"}}), CheckpointError);
 }
 

@@ -41,10 +41,10 @@ TEST(SamplerPlanFor, TakesEverythingThatSamplingSays) {
   EXPECT_EQ(first.time, 901);
   EXPECT_EQ(last.time, 1);
   EXPECT_GT(first.next.z, 0);
-  EXPECT_GT(first.next.p, 0) << "the noise enters beside the clipped image";
+  EXPECT_GT(first.next.p, 0) << "the predicted noise is used beside the clipped image";
   EXPECT_NEAR(first.from_x, std::sqrt(NoiseSchedule(config.diffusion).alpha_bar(901)), 1e-12)
       << "the prediction is a velocity";
-  EXPECT_GT(last.next.p, 0) << "the noise of t = 0 is left";
+  EXPECT_GT(last.next.p, 0) << "the noise of t = 0 remains in the image";
   EXPECT_FALSE(needs_of(sampler_plan_for(config, {.sampler = SamplerKind::kDdim})).noise);
 }
 
@@ -84,7 +84,7 @@ TEST(ClassLabels, AreForClassConditionalNetworks) {
   EXPECT_FALSE(class_labels(config, 3, 0, 2, torch::kCPU).defined());
   config.sampling.class_label = 0;
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
-  config.model.class_embedding = ClassEmbeddingKind::kTimestep;  // any label will do, but which?
+  config.model.class_embedding = ClassEmbeddingKind::kTimestep;  // needs a label
   EXPECT_EQ(class_labels(config, 3, 0, 2, torch::kCPU).numel(), 2);
   config.sampling.class_label = -1;
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);

@@ -39,7 +39,7 @@ TEST(WriteTensorFile, SafetensorsHoldTheValuesUnclipped) {
   EXPECT_TRUE(torch::equal(to_tensor(file.get("images")), example()));
 }
 
-// As OpenAI's evaluation reads it: one array arr_0, uint8 [N,H,W,C].
+// OpenAI's evaluation reads this format: one array arr_0, uint8 [N,H,W,C].
 TEST(WriteTensorFile, NpzHoldsBytesChannelsLast) {
   const TemporaryFolder folder;
   write_tensor_file(folder / "a.npz", example().contiguous(torch::MemoryFormat::ChannelsLast),
@@ -53,7 +53,7 @@ TEST(WriteTensorFile, NpzHoldsBytesChannelsLast) {
   const std::string header = zip.substr(npy + 10, length);
   for (const char* part : {"'descr': '|u1'", "'fortran_order': False", "'shape': (2,1,2,3"})
     EXPECT_TRUE(testing::contains(header, part)) << header;
-  // 127.5 (v + 1), rounded half up, clamped; red, green, blue of each pixel.
+  // 127.5 (v + 1), rounded half up and clamped, for red, green and blue of each pixel.
   const std::vector<int> expected = {0, 0, 128, 255, 255, 191, 64, 0, 255, 159, 0, 255};
   std::vector<int> bytes;
   for (std::size_t i = 0; i < expected.size(); ++i)

@@ -1,4 +1,4 @@
-// What an evaluation of a network costs, by listening to LibTorch's operators while it really runs.
+// Counts what an evaluation of a network costs by observing LibTorch's operators while it runs.
 #pragma once
 
 #include <ATen/record_function.h>
@@ -16,13 +16,13 @@
 
 namespace ddpm::testing {
 
-// What one evaluation of a small image computes, by how it grows with the number of pixels.
+// The costs of one evaluation of a small image, sorted by their growth with the number of pixels.
 struct Probe {
-  double constant_macs = 0;            // of the time embedding
+  double constant_macs = 0;            // the time embedding
   double linear_macs = 0;              // convolutions, and linear layers over pixels
   double quadratic_macs = 0;           // attention between all pairs of pixels
-  double activations = 0;              // elements of maps that are kept; grow linearly
-  double fused = 0;                    // those that the kernels keep
+  double activations = 0;              // elements of maps that are kept; they grow linearly
+  double fused = 0;                    // elements of maps that the kernels keep
   std::vector<std::string> open = {};  // operators under way, the innermost last
 };
 
@@ -33,19 +33,19 @@ inline double numel(const c10::IValue& value) {
   return static_cast<double>(value.toTensor().numel());
 }
 
-// Inputs are alive when an operator starts, outputs when it ends; this is what the end needs to
-// know.
+// An operator's inputs exist when it starts, its outputs when it ends. This holds what is computed
+// from the inputs of a convolution until it ends.
 struct Convolution : at::ObserverContext {
   double macs_per_output = 0;
 };
 
 inline std::unique_ptr<at::ObserverContext> count_convolution(
     c10::ArrayRef<const c10::IValue> inputs) {
-  // One product per weight of a filter and output element; transposed: per input element.
+  // A product for each weight of a filter and each output element; transposed: each input element.
   const torch::Tensor weight = inputs[1].toTensor();
   const auto filter = static_cast<double>(weight.numel()) / static_cast<double>(weight.size(0));
   const bool transposed = inputs[6].toBool();
-  // Upsampling folded into 2x2 phases counts as what it stands for: a 3x3 at twice the side.
+  // Upsampling is done by 2x2 filters. It counts as a 3x3 convolution at twice the side.
   if (weight.size(2) == 2) {
     active_probe->linear_macs += numel(inputs[0]) * 9 * static_cast<double>(weight.size(0));
     return nullptr;
@@ -80,7 +80,7 @@ inline void count_activations(std::string_view name, const torch::Tensor& output
   static const std::set<std::string_view> kBetween = {
       "aten::silu", "aten::relu", "aten::gelu", "aten::mish",
       "aten::add",  "aten::cat",  "aten::mul",  "aten::constant_pad_nd"};
-  // A map or tokens of the one image; filters and embeddings do not grow with it.
+  // Counts only maps and tokens of the one image. Filters and embeddings do not grow with it.
   if (output.dim() < 3 || output.size(0) != 1) return;
   const auto elements = static_cast<double>(output.numel());
   const bool is_layer = kLayers.contains(name);
@@ -95,7 +95,7 @@ inline void on_end(const at::RecordFunction& call, at::ObserverContext* context)
   const double outputs = numel(call.outputs()[0]);
   if (const auto* convolution = dynamic_cast<const Convolution*>(context))
     active_probe->linear_macs += outputs * convolution->macs_per_output;
-  // A sum with a number is made of one with a tensor; it is one map.
+  // The sum of a tensor and a number calls the sum of two tensors, but makes only one map.
   const bool is_inner = !active_probe->open.empty() && active_probe->open.back() == call.name();
   if (!is_inner) count_activations(call.name(), call.outputs()[0].toTensor());
 }
@@ -120,8 +120,8 @@ class ProbeScope {
   at::CallbackHandle handle_;
 };
 
-// Runs the network on the smallest image that its levels allow, in float64, where convolutions are
-// plain.
+// Runs the network on the smallest image that its levels allow. In float64 no special convolutions
+// are used.
 inline Probe probe(const ModelConfig& config, std::int64_t channels) {
   const std::int64_t side = size_factor(config);
   torch::NoGradGuard no_grad;

@@ -1,4 +1,4 @@
-// A file system whose n-th operation fails, to see what a save that was cut short leaves behind.
+// A file system whose n-th operation fails, to test what an interrupted save leaves.
 #pragma once
 
 #include <cerrno>
@@ -17,7 +17,7 @@ namespace ddpm::testing {
 enum class Fault {
   kError,     // one operation fails, later ones work: a bad sector, an interrupted mount
   kDiskFull,  // from then on nothing can be written
-  kCrash,     // from then on nothing works, and what was not synced is lost: the power went
+  kCrash,     // from then on nothing works, and what was not synced is lost: a power cut
 };
 
 class FaultyFileSystem : public FileSystem {
@@ -27,7 +27,7 @@ class FaultyFileSystem : public FileSystem {
   FaultyFileSystem(Fault fault, int failing, bool can_exchange = true)
       : fault_(fault), failing_(failing), can_exchange_(can_exchange) {}
 
-  // Whether there were as many calls.
+  // Whether the n-th operation was reached.
   bool failed() const { return calls_ >= failing_; }
 
   int open(const char* path, int flags) override {
@@ -38,7 +38,7 @@ class FaultyFileSystem : public FileSystem {
     return descriptor;
   }
 
-  // The failing write leaves half of its bytes, as a full disk does.
+  // The failing write writes half of its bytes, as on a full disk.
   ssize_t write(int descriptor, const void* data, std::size_t size) override {
     const std::lock_guard lock(mutex_);
     const bool gone = stopped_;
@@ -90,8 +90,8 @@ class FaultyFileSystem : public FileSystem {
     return result;
   }
 
-  // What a machine finds after losing its power: files that were not synced have lost half of their
-  // content, renames and new folders whose folder was not synced did not happen.
+  // Makes the state that a machine finds after a power cut: files that were not synced lose half of
+  // their content; renames and new folders are undone if the folder they are in was not synced.
   void lose_unsynced() {
     for (const std::string& path : unsynced_) {
       std::error_code gone;
@@ -111,11 +111,11 @@ class FaultyFileSystem : public FileSystem {
  private:
   struct Rename {
     std::string from, to;
-    std::filesystem::path old;  // a copy of the file that it replaced
+    std::filesystem::path old;  // a copy of the file that the rename replaced
     bool exchanged;
   };
 
-  // Counts a call; whether it is to fail.
+  // Counts a call. Returns whether it must fail.
   bool fails() {
     ++calls_;
     const bool now = calls_ == failing_;
@@ -135,10 +135,10 @@ class FaultyFileSystem : public FileSystem {
   std::mutex mutex_;
   TemporaryFolder backup_folder_;
   std::filesystem::path backup_ = backup_folder_.path();
-  std::map<int, std::string> paths_;  // of descriptors
+  std::map<int, std::string> paths_;  // by descriptor
   std::set<std::string> unsynced_;
   std::vector<Rename> renames_;
-  std::vector<std::filesystem::path> folders_;  // that were made
+  std::vector<std::filesystem::path> folders_;  // new ones, not synced yet
 };
 
 }  // namespace ddpm::testing

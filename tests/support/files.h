@@ -1,4 +1,4 @@
-// Files for tests: a folder that goes away, bytes written as hexadecimal digits.
+// Files for tests: a temporary folder, content of files, bytes from hexadecimal digits.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 
 namespace ddpm::testing {
 
-// A new folder below the system's temporary one, removed with everything in it.
+// A new folder in the system's temporary folder. The destructor removes it with everything in it.
 class TemporaryFolder {
  public:
   TemporaryFolder() {
@@ -33,7 +33,7 @@ class TemporaryFolder {
   const std::filesystem::path& path() const { return path_; }
   std::filesystem::path operator/(const std::filesystem::path& name) const { return path_ / name; }
 
-  // Creates the file and the folders it lies in. Returns its path.
+  // Creates the file and its folders. Returns its path.
   std::filesystem::path write(const std::filesystem::path& name, std::string_view content) const {
     std::filesystem::create_directories((path_ / name).parent_path());
     std::ofstream(path_ / name, std::ios::binary) << content;
@@ -60,8 +60,8 @@ inline std::span<const std::byte> as_bytes(std::string_view text) {
   return std::as_bytes(std::span(text));
 }
 
-// The message of the exception of this type that `action` throws; fails the test and returns "" if
-// it does not.
+// Returns the message of the exception of this type that `action` throws. If it throws none, fails
+// the test and returns "".
 template <class Exception, class Action>
 std::string message_of(Action action) {
   try {

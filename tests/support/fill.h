@@ -1,5 +1,5 @@
-// Deterministic values that any language can make without a random generator: a hash of (k, j) in
-// [-0.5, 0.5). Reference outputs of published networks were computed from tensors filled this way.
+// Deterministic values in [-0.5, 0.5): a hash of (k, j) that is easy to compute in any language.
+// Reference outputs of published networks were computed with tensors filled this way.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -31,7 +31,7 @@ inline torch::Tensor hash_tensor(std::uint64_t k, torch::IntArrayRef shape, doub
   return torch::tensor(values).view(shape).to(torch::kFloat64);
 }
 
-// Fills every parameter: k is the rank of its name in bytewise order.
+// Fills every parameter; k is the index of its name in bytewise order.
 inline void hash_fill(torch::nn::Module& module) {
   torch::NoGradGuard no_grad;
   auto named = module.named_parameters();

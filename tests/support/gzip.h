@@ -1,4 +1,4 @@
-// Compression, which the program itself never needs.
+// Compresses data for tests; the program itself only decompresses.
 #pragma once
 
 #include <zlib.h>

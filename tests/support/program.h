@@ -1,4 +1,4 @@
-// Runs the real binary as a user would.
+// Runs the program itself as a user would.
 #pragma once
 
 #include <fcntl.h>
@@ -20,24 +20,24 @@ namespace ddpm::testing {
 
 struct ProgramResult {
   int code = -1;        // exit code, or 128 + signal
-  bool killed = false;  // by a signal
+  bool killed = false;  // whether a signal ended it
   std::string out;      // standard output
   std::string err;      // standard error
-  long peak_kib = 0;    // most memory it held at once
+  long peak_kib = 0;    // peak resident memory
 };
 
-// What the system lets a program have; 0: as much as it likes.
+// Limits that the system sets for the program; 0: no limit.
 struct Limits {
   rlim_t file_bytes = 0;      // ulimit -f
   rlim_t memory_bytes = 0;    // ulimit -v
-  const char* out = nullptr;  // its standard output, instead of a file
-  bool closed = false;        // neither standard output nor standard error are open
-  bool nobody = false;        // where root runs the tests: not as root, who may do anything
+  const char* out = nullptr;  // file for standard output instead of .stdout
+  bool closed = false;        // standard output and standard error are closed
+  bool nobody = false;        // if root runs the tests, run as another user
 };
 
 inline constexpr uid_t kNobody = 65534;
 
-// A started program, in `folder`, with its streams in files there.
+// A program that was started in `folder`. Its output goes to files there.
 class Program {
  public:
   Program(const std::filesystem::path& folder, std::vector<std::string> arguments,
@@ -58,7 +58,7 @@ class Program {
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
       if (limits.closed) ::close(stream);
     for (const int signal : {SIGHUP, SIGINT})
-      ::signal(signal, SIG_DFL);  // whoever started the tests
+      ::signal(signal, SIG_DFL);  // nohup may have started the tests
     limit(RLIMIT_FSIZE, limits.file_bytes);
     limit(RLIMIT_AS, limits.memory_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
@@ -68,7 +68,7 @@ class Program {
     ::_exit(127);
   }
 
-  // Kills what was not waited for.
+  // Kills the program if wait() was not called.
   ~Program() {
     if (pid_ <= 0) return;
     ::kill(pid_, SIGKILL);
@@ -77,12 +77,12 @@ class Program {
   Program(const Program&) = delete;
   Program& operator=(const Program&) = delete;
 
-  // What it has written to standard error so far.
+  // What the program has written to standard error so far.
   std::string err() const { return content_of(folder_ / ".stderr"); }
 
   void send(int signal) const { ::kill(pid_, signal); }
 
-  // Whether it has a handler for this signal.
+  // Whether the program has a handler for this signal.
   bool handles(int signal) const {
     const std::string status =
         content_of(std::filesystem::path("/proc") / std::to_string(pid_) / "status");
@@ -91,7 +91,7 @@ class Program {
            (std::stoull(status.substr(mask + 7), nullptr, 16) >> (signal - 1) & 1) != 0;
   }
 
-  // Waits until the condition holds or the program ends or a minute passes.
+  // Waits until the condition holds, the program ends, or a minute has passed.
   template <class Condition>
   void wait_until(const Condition& condition) const {
     for (int i = 0; i < 6000 && !condition(); ++i) {

@@ -1,4 +1,4 @@
-// Tar archives, honest and hostile, made by hand.
+// Makes tar archives, also hostile ones.
 #pragma once
 
 #include <cstdio>
@@ -6,7 +6,7 @@
 
 namespace ddpm::testing {
 
-// One ustar header with a valid checksum. `size` is what it claims.
+// One ustar header with a valid checksum. It claims `size` bytes of content.
 inline std::string tar_header(const std::string& name, std::size_t size, char type = '0') {
   std::string header(512, '\0');
   header.replace(0, name.size(), name);
@@ -26,7 +26,7 @@ inline std::string tar_header(const std::string& name, std::size_t size, char ty
   return header;
 }
 
-// Header, content, padding.
+// A member: header, content and padding.
 inline std::string tar_member(const std::string& name, const std::string& content,
                               char type = '0') {
   return tar_header(name, content.size(), type) + content +

@@ -31,8 +31,8 @@ class TinyRun : public ::testing::Test {
   ProgramResult run(std::vector<std::string> arguments) const {
     return run_program(folder_.path(), std::move(arguments));
   }
-  // Arguments that train run "a", with these changes to the config ("training.steps=3") and then
-  // these options.
+  // Arguments that train run "a" with changes to the config ("training.steps=3"), followed by
+  // `options`.
   static std::vector<std::string> training(const std::vector<std::string>& settings,
                                            const std::vector<std::string>& options = {}) {
     std::vector<std::string> arguments = {"train", "--config", "tiny.json", "--set", "run.name=a"};

@@ -1,4 +1,4 @@
-// What training and sampling promise on a GPU. Skipped without one.
+// Tests what training and sampling promise on a GPU. Skipped without a GPU.
 #include <gtest/gtest.h>
 #include <torch/cuda.h>
 #include <torch/types.h>
@@ -12,7 +12,7 @@
 namespace ddpm {
 namespace {
 
-// A network with everything Ho et al.'s has: two resolutions, attention, dropout, shortcuts.
+// A small network with all parts of Ho et al.'s: two resolutions, attention, dropout, shortcuts.
 ModelConfig small_network() {
   ModelConfig model;
   model.base_width = 32;
@@ -42,8 +42,8 @@ class KernelTraining : public testing::SmallTrainer,
       EXPECT_TRUE(testing::content_of(a / file) == testing::content_of(b / file)) << file;
   }
 
-  // A trainer records its third step and replays it from then on; one that makes a single step of
-  // a saved state never does.
+  // A trainer records its third step and replays it from then on. A trainer that loads a state and
+  // makes one step never records.
   void expect_equal_replays() {
     constexpr int kSteps = 6;
     Trainer replaying = make();
@@ -67,7 +67,7 @@ TEST_P(KernelTraining, ReplayedStepsEqualOrdinaryOnesBitForBit) { expect_equal_r
 TEST_P(KernelTraining, ReplayedStepsOfTheHybridLossDoSo) {
   config_.model.predicts_variance = true;
   config_.diffusion.variance = Variance::kLearnedRange;
-  config_.diffusion.timesteps = 4;  // some of every batch are the first
+  config_.diffusion.timesteps = 4;  // few, so that batches hold t = 0
   expect_equal_replays();
 }
 
@@ -97,8 +97,8 @@ TEST_P(KernelTraining, OutOfMemoryIsExplainedAndNotTheEnd) {
   EXPECT_EQ(trainer.totals().steps, 8);
 }
 
-// In batches of any size, by recorded steps or not, of a network that has learnt a little: one of
-// random weights tells its own rounding to bf16 apart in every image.
+// Batches of different sizes must give the same images, by recorded steps or not. The network is
+// trained a little, because with random weights rounding to bf16 would change every image visibly.
 TEST_P(KernelTraining, SampledImageIDependsOnSeedAndIndexAlone) {
   const double tolerance = runtime_.compute_dtype == torch::kFloat32 ? 1e-5 : 1e-3;
   Trainer trainer = make();

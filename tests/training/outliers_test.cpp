@@ -83,9 +83,9 @@ class OutlierTrainer : public testing::SmallTrainer {
   OutlierTrainer() {
     config_.training.ema_decay = 0;
     config_.training.skip_outliers = 6;
-    config_.training.learning_rate = 1e-5;  // the loss stays about where it is
+    config_.training.learning_rate = 1e-5;  // small, so the loss hardly changes
   }
-  // Multiplies the last layer's weights, and so the loss.
+  // Multiplies the last layer's weights, which changes the loss.
   static void scale_output(Trainer& trainer, double factor) {
     trainer.with_average_weights([&](UNet& net) {
       torch::NoGradGuard no_grad;
@@ -102,7 +102,7 @@ TEST_F(OutlierTrainer, LeavesThemOutAndSoDoesAResumedRun) {
   Trainer resumed = make(config_);
   resumed.load(save(trainer, "before"));
   for (Trainer* each : {&trainer, &resumed}) {
-    scale_output(*each, 1024);  // exact, there and back
+    scale_output(*each, 1024);  // a power of two, so undoing it is exact
     const fs::path before = save(*each, "one");
     const TrainingTotals totals = each->totals();
     each->step();

@@ -53,7 +53,7 @@ TEST(EmaDecay, WarmsUp) {
   EXPECT_DOUBLE_EQ(ema_decay(config, 0), 0.1);
   EXPECT_DOUBLE_EQ(ema_decay(config, 8), 0.5);
   EXPECT_DOUBLE_EQ(ema_decay(config, 90), 0.91);
-  EXPECT_DOUBLE_EQ(ema_decay(config, 89989), 89990.0 / 89999.0);  // the last below 0.9999
+  EXPECT_DOUBLE_EQ(ema_decay(config, 89989), 89990.0 / 89999.0);  // the last decay below 0.9999
   EXPECT_DOUBLE_EQ(ema_decay(config, 89991), 0.9999);
   EXPECT_DOUBLE_EQ(ema_decay(config, 100000000), 0.9999);
 }

@@ -10,7 +10,7 @@
 namespace ddpm {
 namespace {
 
-constexpr std::int64_t kSize = 300'000;  // more than one thread takes at a time
+constexpr std::int64_t kSize = 300'000;  // more than one thread copies at a time
 
 class HostCopiesTest : public ::testing::TestWithParam<torch::DeviceType> {
  protected:
@@ -38,7 +38,7 @@ TEST_P(HostCopiesTest, AreEqualAndStayWhenTheOriginalChanges) {
   EXPECT_TRUE(torch::equal(copied->at(2), torch::zeros(kSize)));
 }
 
-// Memory that a save still writes from must not change; what nobody needs is used again.
+// Memory that a save still reads must not change. Memory that nobody holds is used again.
 TEST_P(HostCopiesTest, AreOverwrittenOnlyWhenNobodyHasThem) {
   const std::vector<torch::Tensor> from = buffers();
   const void* memory[2] = {};

@@ -1,4 +1,4 @@
-// Trainers under bad luck: gradients that are not finite, saves that fail.
+// Trainers with gradients that are not finite and with saves that fail.
 #include <gtest/gtest.h>
 #include <torch/types.h>
 
@@ -23,7 +23,7 @@ using testing::small_config;
 
 using SavedTrainer = testing::SmallTrainer;
 
-// A weight that is NaN for some steps stands for a gradient that overflows.
+// Tests make a weight NaN for some steps to imitate a gradient that overflows.
 class SkippingTrainer : public testing::SmallTrainer {
  protected:
   SkippingTrainer() {
@@ -61,13 +61,13 @@ TEST_F(SkippingTrainer, LeavesBadStepsOut) {
   EXPECT_EQ(after.skipped, 2);
   EXPECT_EQ(after.loss_sum, before.loss_sum);
   EXPECT_TRUE(std::isnan(after.mean_loss_since(before)));
-  // Nothing moved: weights and moments are those of before.
+  // Skipped steps change nothing: weights and moments are those of before.
   for (const char* file : {"model.safetensors", "optimizer.safetensors"})
     EXPECT_TRUE(content_of(saved / file) == content_of(save(trainer, "after") / file)) << file;
   trainer.step();
   EXPECT_EQ(trainer.totals().skipped, 2);
   EXPECT_GT(trainer.totals().mean_loss_since(before), 0);
-  bad_steps(trainer, 2);  // a row of its own
+  bad_steps(trainer, 2);  // counted from 0 again after the good step
   EXPECT_EQ(trainer.totals().skipped, 4);
 }
 
@@ -77,13 +77,13 @@ TEST_F(SkippingTrainer, EndsAfterTooManyInARow) {
   const float weight = set_weight(trainer, 0);
   bad_steps(trainer, 3);
   set_weight(trainer, weight);
-  trainer.step();  // for good
+  trainer.step();  // the failure stays
   const std::string message = message_of<NonFiniteError>([&] { trainer.totals(); });
   EXPECT_TRUE(contains(message, "step 4 (learning rate 0.001)")) << message;
   EXPECT_THROW(trainer.snapshot(), NonFiniteError);
 }
 
-// The gradient can be finite where the weights no longer are.
+// The weights can be infinite although the gradient was finite.
 TEST_F(SavedTrainer, NeverSavesWhatIsNotFinite) {
   Config config = small_config();
   config.training.ema_decay = 0;
@@ -119,8 +119,8 @@ TEST_F(SavedTrainer, AMissingAverageIsDamageWhereTheRunHadOne) {
                        "ema.safetensors"));
 }
 
-// tests/io does it for every bit of a checkpoint of a few bytes; here bits of a real one, spread
-// over the whole of each file.
+// tests/runs flips every bit of a checkpoint of a few bytes. This test flips 60 bits of each file
+// of a real one, spread over the whole file.
 TEST_F(SavedTrainer, EveryFlippedBitIsNoticed) {
   Trainer trainer = make(small_config());
   trainer.step();
@@ -147,8 +147,8 @@ TEST_F(SavedTrainer, EveryFlippedBitIsNoticed) {
   verify_checkpoint(saved);
 }
 
-// The whole of it: whichever operation of a save fails, the newest checkpoint loads, and training
-// from it gives the bytes of an undisturbed run.
+// After a crash in any operation of a save, the newest checkpoint must load, and training from it
+// must give the bytes of an undisturbed run.
 TEST_F(SavedTrainer, LosesNothingWhicheverOperationFails) {
   Trainer trainer = make(small_config());
   steps(trainer, 1);
@@ -164,7 +164,7 @@ TEST_F(SavedTrainer, LosesNothingWhicheverOperationFails) {
   Trainer restored = make(small_config());
   bool all_tried = false;
   int tried = 0;
-  for (int n = 1; !all_tried; n += 7) {  // each kind of operation, in each file
+  for (int n = 1; !all_tried; n += 7) {  // reaches each kind of operation in each file
     fs::remove_all(folder_ / "checkpoints");
     CheckpointStore store(folder_ / "checkpoints");
     save_to(store, first);

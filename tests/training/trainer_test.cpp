@@ -24,8 +24,7 @@ using testing::cpu;
 using testing::message_of;
 using testing::small_config;
 
-// --- A sequence computed elsewhere
-// -----------------------------------------------------------------
+// --- A sequence computed by another implementation -----------------------------------------------
 
 struct Average {
   const char* name;
@@ -78,7 +77,7 @@ void expect_sequence(const Sequence& expected) {
   });
 }
 
-// Printed by tests/golden/loss_sequence.py.
+// tests/golden/loss_sequence.py printed the numbers.
 TEST(TrainerSequence, FollowsAnIndependentImplementationFromHosInitialization) {
   expect_sequence({.initialization = Initialization::kHo,
                    .losses = {1.0255582, 0.9914244, 0.9753619, 0.8897692, 0.8804154, 0.8182926,
@@ -105,8 +104,7 @@ TEST(TrainerSequence, FollowsAnIndependentImplementationFromPyTorchsInitializati
                                 {"conv_out.weight", -0.03054146, 0.58238544}}});
 }
 
-// --- On images of a few pixels
-// ----------------------------------------------------------------------
+// --- Trainers of small images --------------------------------------------------------------------
 
 using TrainerTest = testing::SmallTrainer;
 
@@ -119,7 +117,7 @@ TEST_F(TrainerTest, CountsStepsAndImages) {
   EXPECT_EQ(trainer.totals().steps, 3);
 }
 
-// The gradient of a mean is the mean of the parts' gradients, dropout included.
+// The gradient of the batch is the mean of the micro-batches' gradients, also with dropout.
 TEST_F(TrainerTest, MicroBatchesGiveTheUpdateOfTheWholeBatch) {
   Config config = small_config();
   Trainer whole = make(config);
@@ -136,8 +134,8 @@ TEST_F(TrainerTest, MicroBatchesGiveTheUpdateOfTheWholeBatch) {
   expect_near(a / "model.safetensors", b / "model.safetensors", 1e-4);
 }
 
-// Steps of these leave the weights alone, so that trainers with different gradients stay
-// comparable, and Adam's first moment is the gradient of the last step.
+// With this config steps do not change the weights, so trainers with different gradients can be
+// compared, and Adam's first moment is the gradient of the last step.
 Config config_that_shows_gradients() {
   Config config = small_config();
   config.data.horizontal_flip = true;
@@ -150,10 +148,10 @@ class SharedTraining : public TrainerTest {
  protected:
   struct Step {
     double loss;
-    torch::Tensor gradient;  // of all parameters, one after the other
+    torch::Tensor gradient;  // of all parameters, concatenated
   };
 
-  // The third step: the data and all random numbers have moved on from where they began.
+  // Returns the third step, so that the data and all random numbers have advanced.
   Step third_step(const Config& config, World world = {}) {
     Trainer trainer = make(config, world);
     steps(trainer, 2);
@@ -167,7 +165,7 @@ class SharedTraining : public TrainerTest {
 };
 
 // Rank r draws the images, flips, timesteps, noise and dropout that micro-batch r of one process
-// draws; both add two numbers, so that not a bit differs.
+// draws. Both ways add the same two numbers, so the results are equal bit for bit.
 TEST_F(SharedTraining, TwoRanksComputeTheTwoMicroBatchesOfOneProcess) {
   Config config = config_that_shows_gradients();
   const Step first = third_step(config, {.rank = 0, .size = 2}),
@@ -218,7 +216,7 @@ TEST_F(TrainerTest, SavedStateContinuesToTheSameBytes) {
   const fs::path a = save(straight, "a"), b = save(restored, "b");
   for (const char* file : {"model.safetensors", "ema.safetensors", "optimizer.safetensors"})
     EXPECT_TRUE(content_of(a / file) == content_of(b / file)) << file;
-  EXPECT_EQ(restored.totals().steps, 2);  // those of this process
+  EXPECT_EQ(restored.totals().steps, 2);  // counts only the steps of this trainer
 }
 
 TEST_F(TrainerTest, SavesWhatItSays) {
@@ -287,7 +285,7 @@ TEST_F(TrainerTest, NamesTheStepThatDivergedAlsoAfterResume) {
   config.training.ema_decay = 0;
   Trainer trainer = make(config);
   trainer.load(saved);
-  trainer.step();  // finite gradient, absurd update
+  trainer.step();  // the gradient is finite, the update is absurd
   EXPECT_EQ(trainer.totals().steps, 1);
   std::vector<torch::Tensor> before;
   trainer.with_average_weights([&](UNet& net) {
@@ -313,7 +311,7 @@ TEST_F(TrainerTest, ComputesInBfloat16CloseToFloat32) {
   }
   EXPECT_NEAR(trainer.totals().loss_sum / exact.totals().loss_sum, 1, 0.02);
   EXPECT_NEAR(trainer.totals().gradient_norm / exact.totals().gradient_norm, 1, 0.2);
-  // The master weights are float32: they move by less than bfloat16 could show.
+  // The master weights are float32, so they can change by less than bfloat16 can represent.
   const fs::path a = save(exact, "exact"), b = save(trainer, "rounded");
   const torch::Tensor w = tensor(b / "model.safetensors", "conv_in.weight");
   EXPECT_FALSE(torch::equal(w, w.to(torch::kBFloat16).to(torch::kFloat32)));
@@ -334,7 +332,7 @@ TEST_F(TrainerTest, WithoutAveragingThereIsOneSetOfWeights) {
   trainer.with_average_weights([&](UNet& net) {
     EXPECT_TRUE(torch::equal(net->named_parameters()["conv_in.weight"], raw));
   });
-  // Switched on later, the average starts from the weights.
+  // If it is switched on later, the average starts from the weights.
   Trainer later = make(small_config());
   later.load(saved);
   later.with_average_weights([&](UNet& net) {
@@ -369,7 +367,7 @@ TEST_F(TrainerTest, OverfitsOneImage) {
   steps(trainer, 150);
   const double before = trainer.totals().loss_sum;
   steps(trainer, 50);
-  EXPECT_LT((trainer.totals().loss_sum - before) / 50, 0.35);  // predicting nothing costs 1
+  EXPECT_LT((trainer.totals().loss_sum - before) / 50, 0.35);  // predicting zero gives 1
 }
 
 }  // namespace

@@ -1,4 +1,4 @@
-// One program a target: DDPM_FUZZ_TARGET is its name (tests/CMakeLists.txt).
+// Each target is a program of its own: DDPM_FUZZ_TARGET is its name (tests/CMakeLists.txt).
 #include <cstdint>
 
 #include "fuzz/targets.h"
