@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -9,6 +10,9 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
+#include "ddpm/formats/gzip.h"
+#include "ddpm/formats/zip.h"
+#include "torch_archive.h"
 
 namespace ddpm {
 namespace {
@@ -20,10 +24,9 @@ struct Signature {
   std::string_view bytes;
   const char* meaning;
 };
-constexpr std::array<Signature, 9> kOthers = {{
+constexpr std::array<Signature, 8> kOthers = {{
     {0, "version https://git-lfs"sv,
      "a Git LFS pointer, not the file itself: run git lfs pull in its repository"},
-    {0, "\x1f\x8b"sv, "compressed by gzip: unpack it first"},
     {0, "BZh"sv, "compressed by bzip2: unpack it first"},
     {0,
      "\xfd"
@@ -36,13 +39,10 @@ constexpr std::array<Signature, 9> kOthers = {{
     {0, "\x93NUMPY"sv, "a NumPy array, not the weights of a network"},
 }};
 
-// The older form of torch.save begins with this number as a pickle.
-constexpr std::string_view kLegacyTorch =
-    "\x80\x02\x8a\x0a\x6c\xfc\x9c\x46\xf9\x20\x6a\xa8\x50\x19"sv;
-
-bool is_web_page(std::string_view head) {
+// Whether `letter` is the first one of a text, behind spaces and the mark of UTF-8.
+bool starts_with_letter(std::string_view head, char letter) {
   const std::size_t first = head.find_first_not_of(" \t\r\n\xef\xbb\xbf"sv);
-  return first != std::string_view::npos && head[first] == '<';
+  return first != std::string_view::npos && head[first] == letter;
 }
 
 // The length of the header in eight bytes, then the header, which is JSON.
@@ -52,29 +52,28 @@ bool is_pickle(std::string_view head) {
   return head.size() > 2 && head[0] == '\x80' && head[1] >= 2 && head[1] <= 5;
 }
 
-WeightFileKind kind_of_zip(std::string_view all) {
-  // The directory, which names all members, is at the end.
+// TorchScript is a zip archive too. The directory at the end of one names all members.
+bool is_torch_script(std::string_view all) {
   constexpr std::size_t kDirectory = std::size_t{1} << 20;
   const std::string_view end = all.substr(all.size() - std::min(all.size(), kDirectory));
-  if (end.find("/constants.pkl"sv) != std::string_view::npos)
-    throw CheckpointError(
-        "a TorchScript program (torch.jit.save), which is not read; in Python: "
-        "torch.save(torch.jit.load(FILE).state_dict(), \"weights.pt\")");
-  if (end.find("PK\x05\x06"sv) == std::string_view::npos)
-    throw CheckpointError("a zip archive without its end: the file is truncated");
-  return WeightFileKind::kTorch;
+  return end.find("/constants.pkl"sv) != std::string_view::npos;
 }
 
-WeightFileKind recognize(std::string_view all) {
+WeightFileKind recognize(std::span<const std::byte> bytes) {
+  const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string_view head = all.substr(0, 512);
-  if (head.empty()) throw CheckpointError("an empty file (0 bytes)");
+  if (looks_like_gzip(bytes)) throw CheckpointError("compressed by gzip: unpack it first");
   for (const Signature& other : kOthers)
     if (head.size() >= other.offset && head.substr(other.offset).starts_with(other.bytes))
       throw CheckpointError(other.meaning);
-  if (head.starts_with("PK\x03\x04"sv)) return kind_of_zip(all);
-  if (head.starts_with(kLegacyTorch)) return WeightFileKind::kTorch;
+  if (looks_like_zip(bytes) && is_torch_script(all))
+    throw CheckpointError(
+        "a TorchScript program (torch.jit.save), which is not read; in Python: "
+        "torch.save(torch.jit.load(FILE).state_dict(), \"weights.pt\")");
+  if (looks_like_zip(bytes) || looks_like_legacy_torch(bytes)) return WeightFileKind::kTorch;
   if (is_safetensors(head)) return WeightFileKind::kSafetensors;
-  if (is_web_page(head))
+  if (starts_with_letter(head, '{')) return WeightFileKind::kShardIndex;
+  if (starts_with_letter(head, '<'))
     throw CheckpointError(
         "a web page, not a file of weights: the download failed or needs a login");
   if (is_pickle(head))
@@ -94,7 +93,7 @@ WeightFileKind recognize_weights(const fs::path& path) {
     if (fs::exists(path) && fs::file_size(path) == 0)
       throw CheckpointError("an empty file (0 bytes)");
     const MappedFile map(path);
-    return recognize({reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()});
+    return recognize(map.bytes());
   } catch (const IoError& error) {
     throw CheckpointError(error.what());
   } catch (const CheckpointError& error) {

@@ -66,11 +66,6 @@ TorchArchive open_zip(std::span<const std::byte> file) {
 constexpr std::array<unsigned char, 14> kLegacyMagic = {0x80, 0x02, 0x8a, 0x0a, 0x6c, 0xfc, 0x9c,
                                                         0x46, 0xf9, 0x20, 0x6a, 0xa8, 0x50, 0x19};
 
-bool looks_like_legacy(std::span<const std::byte> file) {
-  return file.size() > kLegacyMagic.size() &&
-         std::memcmp(file.data(), kLegacyMagic.data(), kLegacyMagic.size()) == 0;
-}
-
 PickleTree next_pickle(std::span<const std::byte>& rest) {
   PickleTree tree = read_pickle(rest);
   rest = rest.subspan(tree.size);
@@ -111,6 +106,11 @@ TorchArchive open_legacy(std::span<const std::byte> file) {
 
 }  // namespace
 
+bool looks_like_legacy_torch(std::span<const std::byte> file) {
+  return file.size() > kLegacyMagic.size() &&
+         std::memcmp(file.data(), kLegacyMagic.data(), kLegacyMagic.size()) == 0;
+}
+
 std::string full_name(const PickleValue& global) {
   return std::string(global.text) + "." + std::string(global.name);
 }
@@ -146,7 +146,7 @@ StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent)
 
 TorchArchive open_torch_archive(std::span<const std::byte> file) {
   if (looks_like_zip(file)) return open_zip(file);
-  if (looks_like_legacy(file)) return open_legacy(file);
+  if (looks_like_legacy_torch(file)) return open_legacy(file);
   throw CheckpointError("not a file of torch.save: neither a zip archive nor its older form");
 }
 

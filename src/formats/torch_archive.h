@@ -24,6 +24,7 @@ struct StorageIdentity {
   std::uint64_t count = 0;  // elements
   std::uint64_t bytes = 0;
 };
+
 // Whether the elements of a storage have a type that is read here.
 bool has_known_type(const PickleTree& tree, PickleIndex persistent);
 
@@ -32,6 +33,9 @@ StorageIdentity storage_identity(const PickleTree& tree, PickleIndex persistent)
 
 // "torch._utils._rebuild_tensor_v2".
 std::string full_name(const PickleValue& global);
+
+// Whether the bytes start as torch.save wrote files before PyTorch 1.6.
+bool looks_like_legacy_torch(std::span<const std::byte> file);
 
 // Opens a zip archive (since PyTorch 1.6), or pickles and storages in a row (before). The checksums
 // of a zip archive are verified. Throws CheckpointError.

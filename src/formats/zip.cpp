@@ -57,7 +57,7 @@ struct Directory {
 
 // The end record is at the end of the file; only a comment of at most 64 KiB may follow it.
 std::uint64_t find_end(const Bytes& file) {
-  if (file.size() < kEndBytes) fail("it is too short");
+  if (file.size() < kEndBytes) fail("it is too short; the file is truncated");
   const std::uint64_t last = file.size() - kEndBytes;
   const std::uint64_t first = last > kMax16 ? last - kMax16 : 0;
   for (std::uint64_t position = last + 1; position-- > first;)

@@ -238,16 +238,20 @@ std::uint64_t bytes_of(const TensorSet& set) {
 std::string find_unread_average(const std::vector<StateDict>& dictionaries,
                                 const TensorSet& network) {
   std::map<std::string, std::uint64_t> bytes;
-  for (const StateDict& dictionary : dictionaries)
+  for (const StateDict& dictionary : dictionaries) {
+    if (kind_of(dictionary.name) == WeightKind::kEma) {
+      bytes[dictionary.name] += bytes_of(dictionary.set);
+      continue;
+    }
     for (const TensorView& view : dictionary.set.tensors) {
       const std::string first = split(view.name).front();
-      if (kind_of(dictionary.name) == WeightKind::kEma)
-        bytes[dictionary.name] += view.bytes.size();
-      else if (view.name != first && kind_of(first) == WeightKind::kEma)
+      if (view.name != first && kind_of(first) == WeightKind::kEma)
         bytes[join_path(dictionary.name, first)] += view.bytes.size();
     }
+  }
+  const std::uint64_t least = bytes_of(network) / 2;
   for (const auto& [place, size] : bytes)
-    if (size >= bytes_of(network) / 2) return place;
+    if (size >= least) return place;
   return "";
 }
 

@@ -19,19 +19,18 @@
 namespace ddpm {
 namespace {
 
-struct FoundWeights {
-  TensorSet tensors;
-  WeightKind kind = WeightKind::kUnknown;
-  std::string unread_average = {};
-  std::vector<double> betas = {};
-  std::string autoencoder = {};
-};
-
 // --- Files of weights ----------------------------------------------------------------------------
 
 std::vector<StateDict> read_dictionaries(const fs::path& path) {
-  if (recognize_weights(path) == WeightFileKind::kTorch) return read_torch_file(path);
-  return {{"", read_safetensors(path)}};
+  switch (recognize_weights(path)) {
+    case WeightFileKind::kSafetensors:
+      return {{"", read_safetensors(path)}};
+    case WeightFileKind::kShardIndex:
+      return {{"", read_sharded_safetensors(path)}};
+    case WeightFileKind::kTorch:
+      return read_torch_file(path);
+  }
+  return {};
 }
 
 [[noreturn]] void refuse(const fs::path& path, const std::vector<StateDict>& dictionaries) {
@@ -46,35 +45,32 @@ std::vector<StateDict> read_dictionaries(const fs::path& path) {
       describe_dictionaries(dictionaries)));
 }
 
-// The network with the wanted weights in a file of another program. With a config, whatever tensors
-// the file has are compared with it later; without one they must show which network they are.
-FoundWeights read_weights(const fs::path& path, WeightSet wanted, bool has_config) {
-  if (path.extension() == ".json") return {.tensors = read_sharded_safetensors(path)};
+std::string latents_obstacle(const std::string& autoencoder) {
+  return format_text(
+      "its images are latents of an autoencoder ({}), which would have to decode them",
+      autoencoder);
+}
+
+// Sets the tensors of a model to those of the network with the wanted weights in its file, which
+// another program wrote, and what else the file tells. With a config, whatever tensors the file has
+// are compared with it later; without one they must show which network they are.
+void read_weights(ModelFile& model, WeightSet wanted, bool has_config) {
+  const fs::path& path = model.weights;
   const std::vector<StateDict> dictionaries = read_dictionaries(path);
   const NetworkSearch search = find_networks(dictionaries, path.filename().string());
   const FoundNetwork* network = choose_network(search, wanted);
-  if (network == nullptr && has_config && dictionaries.size() == 1)
-    return {.tensors = dictionaries.front().set};
+  if (network == nullptr && has_config && dictionaries.size() == 1) {
+    model.tensors = dictionaries.front().set;
+    return;
+  }
   if (network == nullptr) refuse(path, dictionaries);
   if (!network->place.empty())
     log_info("{}: weights of '{}'", path.string(), shorten(network->place));
-  return {.tensors = network->set,
-          .kind = network->kind,
-          .unread_average = search.unread_average,
-          .betas = network->betas,
-          .autoencoder = search.autoencoder};
-}
-
-// Moves what was found to the model.
-void take(FoundWeights& found, ModelFile& model) {
-  model.tensors = std::move(found.tensors);
-  model.kind = found.kind;
-  model.unread_average = found.unread_average;
-  model.betas = std::move(found.betas);
-  if (!found.autoencoder.empty())
-    model.obstacle = format_text(
-        "its images are latents of an autoencoder ({}), which would have to decode them",
-        found.autoencoder);
+  model.tensors = network->set;
+  model.kind = network->kind;
+  model.unread_average = search.unread_average;
+  model.betas = network->betas;
+  if (!search.autoencoder.empty()) model.obstacle = latents_obstacle(search.autoencoder);
 }
 
 std::string describe(const ModelConfig& model) {
@@ -139,14 +135,23 @@ fs::path find_scheduler(const fs::path& unet_folder) {
   return {};
 }
 
-Config read_configs(const DiffusersFolder& folder, const nlohmann::json& unet,
-                    const nlohmann::json& scheduler) {
-  Config config;
-  apply_unet_config(unet, folder.unet.string(), config);
-  // Without a scheduler, `scheduler` is empty and gives the defaults of DDPMScheduler.
-  if (other_process(scheduler).empty())
-    apply_scheduler_config(scheduler, folder.scheduler.string(), config);
-  return config;
+void read_configs(const DiffusersFolder& folder, ModelFile& model) {
+  apply_unet_config(read_json_file(folder.unet), folder.unet.string(), model.config);
+  // Without a scheduler the empty object gives the defaults of DDPMScheduler.
+  nlohmann::json scheduler = nlohmann::json::object();
+  if (folder.scheduler.empty())
+    log_info("{}: no scheduler_config.json; using the defaults of DDPMScheduler",
+             folder.unet.string());
+  else
+    scheduler = read_json_file(folder.scheduler);
+  if (const std::string other = other_process(scheduler); !other.empty())
+    model.obstacle = other;
+  else
+    apply_scheduler_config(scheduler, folder.scheduler.string(), model.config);
+  if (folder.index.empty()) return;
+  if (const std::string autoencoder = autoencoder_of(read_json_file(folder.index));
+      !autoencoder.empty())
+    model.obstacle = latents_obstacle(autoencoder);
 }
 
 // Whether the record of the network in the file still agrees with the JSON files.
@@ -195,21 +200,10 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
   ModelFile model;
   model.weights = folder.weights;
   model.format = ModelFormat::kDiffusers;
-  const nlohmann::json unet = read_json_file(folder.unet);
-  const nlohmann::json scheduler =
-      folder.scheduler.empty() ? nlohmann::json::object() : read_json_file(folder.scheduler);
-  if (folder.scheduler.empty())
-    log_info("{}: no scheduler_config.json; using the defaults of DDPMScheduler",
-             folder.unet.string());
-  model.config = read_configs(folder, unet, scheduler);
-  FoundWeights found_weights = read_weights(folder.weights, weights, /*has_config=*/true);
-  take(found_weights, model);
+  read_configs(folder, model);
+  read_weights(model, weights, /*has_config=*/true);
   if (folder.kind != WeightKind::kUnknown) model.kind = folder.kind;
   model.tensors = rename_old_diffusers(model.tensors);
-  for (const std::string& reason :
-       {other_process(scheduler),
-        folder.index.empty() ? std::string() : latents_of(read_json_file(folder.index))})
-    if (!reason.empty()) model.obstacle = reason;
   if (const auto found = model.tensors.metadata.find(kConfigKey);
       found != model.tensors.metadata.end()) {
     Config record =
@@ -226,12 +220,10 @@ ModelFile open_diffusers(const DiffusersFolder& folder, WeightSet weights) {
 
 ModelFile open_inferred(const fs::path& file, WeightSet weights,
                         std::span<const ConfigOverride> overrides) {
-  FoundWeights found = read_weights(file, weights, /*has_config=*/false);
   ModelFile result;
   result.weights = file;
-  take(found, result);
-  const TensorSet set = result.tensors;
-  InferredModel inferred = infer_model(set);
+  read_weights(result, weights, /*has_config=*/false);
+  InferredModel inferred = infer_model(result.tensors);
   std::vector<ConfigOverride> of_model;
   std::ranges::copy_if(overrides, std::back_inserter(of_model), [](const ConfigOverride& change) {
     return change.path.starts_with("model.");
@@ -243,8 +235,8 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
   log_info("assumed, because tensors do not show it: {}", join(inferred.assumed, "; "));
   const ModelConfig& model = inferred.config.model;
   inferred.layout = Layout::of(inferred.layout.scheme, model);
-  result.tensors =
-      model.names == inferred.layout.scheme ? set : from_layout(set, inferred.layout, model);
+  if (model.names != inferred.layout.scheme)
+    result.tensors = from_layout(result.tensors, inferred.layout, model);
   // pytorch_ddpm stores its table of sinusoids, which is not needed: the network here computes it.
   std::erase_if(result.tensors.tensors, [](const TensorView& view) {
     return view.name == "time_embedding.timembedding.0.weight";

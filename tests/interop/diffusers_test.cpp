@@ -266,10 +266,10 @@ TEST(Diffusers, SchedulersOfOtherProcessesAreNamed) {
 }
 
 TEST(Diffusers, PipelinesOfLatentsAreNamed) {
-  EXPECT_TRUE(
-      contains(latents_of({{"_class_name", "LDMPipeline"}, {"vqvae", {"diffusers", "VQModel"}}}),
-               "vqvae of LDMPipeline"));
-  EXPECT_EQ(latents_of({{"_class_name", "DDPMPipeline"}, {"vae", nullptr}}), "");
+  EXPECT_TRUE(contains(
+      autoencoder_of({{"_class_name", "LDMPipeline"}, {"vqvae", {"diffusers", "VQModel"}}}),
+      "vqvae of LDMPipeline"));
+  EXPECT_EQ(autoencoder_of({{"_class_name", "DDPMPipeline"}, {"vae", nullptr}}), "");
 }
 
 TEST(Diffusers, ThresholdsThatAreNoneAreRefused) {

@@ -7,7 +7,8 @@ namespace ddpm {
 
 enum class WeightFileKind {
   kSafetensors,
-  kTorch,  // of torch.save, as a zip archive or in its older form
+  kShardIndex,  // NAME.safetensors.index.json, read by read_sharded_safetensors
+  kTorch,       // of torch.save, as a zip archive or in its older form
 };
 
 // Reads the first bytes, and the directory at the end of a zip archive. Throws CheckpointError

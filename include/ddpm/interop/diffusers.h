@@ -27,8 +27,9 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
 // Empty if they can. Every scheduler of DDPM's process has a beta_schedule.
 std::string other_process(const nlohmann::json& scheduler);
 
-// The same for model_index.json: a pipeline whose network makes latents of an autoencoder.
-std::string latents_of(const nlohmann::json& index);
+// The autoencoder of a pipeline with this model_index.json, whose latents its network makes: "vqvae
+// of LDMPipeline". Empty if it has none.
+std::string autoencoder_of(const nlohmann::json& index);
 
 // The files to write. They belong to a DDIMPipeline if sampling.sampler is ddim and the network
 // predicts no variance, else to a DDPMPipeline. unet_config and scheduler_config throw ConfigError

@@ -145,13 +145,12 @@ std::string other_process(const nlohmann::json& scheduler) {
       is_flow ? " (flow matching)" : ": it has no beta_schedule");
 }
 
-std::string latents_of(const nlohmann::json& index) {
+std::string autoencoder_of(const nlohmann::json& index) {
   if (!index.is_object()) return "";
   for (const char* part : {"vqvae", "vae", "first_stage_model", "movq"})
     if (const auto found = index.find(part); found != index.end() && !found->is_null())
-      return format_text(
-          "its images are latents of an autoencoder ({} of {}), which would have to decode them",
-          part, shorten(index.value("_class_name", std::string("its pipeline"))));
+      return format_text("{} of {}", part,
+                         shorten(index.value("_class_name", std::string("its pipeline"))));
   return "";
 }
 
