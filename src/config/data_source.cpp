@@ -1,4 +1,4 @@
-#include "data_source.h"
+#include "ddpm/config/data_source.h"
 
 #include <array>
 #include <fstream>
@@ -22,10 +22,7 @@ DataSource source_of_folder(const fs::path& folder) {
   std::error_code ignored;
   for (const char* name : {"cifar-10-batches-bin", "data_batch_1.bin"})
     if (fs::exists(folder / name, ignored)) return DataSource::kCifar10;
-  for (const char* name : {"train-images-idx3-ubyte", "train-images-idx3-ubyte.gz",
-                           "train-images.idx3-ubyte", "train-images.idx3-ubyte.gz"})
-    if (fs::exists(folder / name, ignored)) return DataSource::kIdx;
-  return DataSource::kFolder;
+  return find_idx_images(folder).empty() ? DataSource::kFolder : DataSource::kIdx;
 }
 
 // IDX begins with two zeros, the type (8: bytes) and the rank; tar has its name at byte 257.
@@ -39,6 +36,15 @@ DataSource source_of_file(const fs::path& file) {
 }
 
 }  // namespace
+
+fs::path find_idx_images(const fs::path& folder) {
+  std::error_code ignored;
+  for (const char* name : {"train-images-idx3-ubyte", "train-images.idx3-ubyte"})
+    for (const char* suffix : {"", ".gz"})
+      if (fs::path file = folder / (std::string(name) + suffix); fs::is_regular_file(file, ignored))
+        return file;
+  return {};
+}
 
 DataSource source_of_path(const fs::path& path) {
   std::error_code ignored;

@@ -4,11 +4,11 @@
 #include <set>
 #include <vector>
 
-#include "data_source.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/data_source.h"
 #include "ddpm/config/fields.h"
 #include "ddpm/config/validate.h"
 #include "parse.h"

@@ -6,6 +6,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/config/data_source.h"
 #include "ddpm/data/embedded.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/load_folder.h"
@@ -58,13 +59,11 @@ bool is_file(const fs::path& path) {
   return fs::is_regular_file(path, ignored);
 }
 
-// Finds the training images in a folder, by the file names that MNIST and similar data sets use.
-fs::path find_idx_images(const fs::path& path) {
+// The file of training images: the path itself, or one in this folder.
+fs::path idx_images(const fs::path& path) {
   std::error_code ignored;
   if (!fs::is_directory(path, ignored)) return path;
-  for (const char* name : {"train-images-idx3-ubyte", "train-images.idx3-ubyte"})
-    for (const char* suffix : {"", ".gz"})
-      if (const fs::path file = path / (std::string(name) + suffix); is_file(file)) return file;
+  if (const fs::path file = find_idx_images(path); !file.empty()) return file;
   throw DataError("'" + path.string() +
                   "' has no train-images-idx3-ubyte or train-images-idx3-ubyte.gz");
 }
@@ -84,7 +83,7 @@ fs::path find_idx_labels(const fs::path& images) {
 }
 
 ArrayData load_idx(const fs::path& path) {
-  const fs::path images = find_idx_images(path);
+  const fs::path images = idx_images(path);
   ArrayData data = from_idx(read_idx(images, 3), "idx " + images.string());
   const fs::path labels = find_idx_labels(images);
   if (!labels.empty()) set_labels(data, read_idx(labels, 1), labels.string());

@@ -1,4 +1,4 @@
-// Which source a path means. Internal to config.
+// What the names and first bytes of data sets tell before anything is read.
 #pragma once
 
 #include <filesystem>
@@ -6,6 +6,10 @@
 #include "ddpm/config/choices.h"
 
 namespace ddpm {
+
+// The training images in a folder, by the file names of MNIST and similar data sets; empty if there
+// are none.
+std::filesystem::path find_idx_images(const std::filesystem::path& folder);
 
 // The source of data that reads `path`, never the embedded one: by the names that a folder holds,
 // by the first bytes of a file, or where these say nothing (gzip, no such file) by its name. A
