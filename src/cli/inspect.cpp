@@ -12,14 +12,15 @@
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "inspect.h"
+#include "model_options.h"
 
 namespace ddpm::cli {
 namespace {
 
 struct InspectOptions {
   CommonOptions common;
-  std::string path, weights = "ema";
-  std::optional<std::string> config;
+  std::string path;
+  std::optional<std::string> config, weights;
   std::vector<std::string> diff;
   std::int64_t batch_size = 0;
   bool data = false;
@@ -102,8 +103,7 @@ void count_values(Json& result, const TensorSet& set) {
 }
 
 Json describe_model(const InspectOptions& options) {
-  const ModelFile model =
-      open_model(options.path, choose<WeightSet>("sampling.weights", options.weights));
+  const ModelFile model = open_model(options.path, asked_weights(options.weights));
   Json result = {{"weights", model.weights.string()},
                  {"format", name_of(model.format)},
                  {"weights_kind", name_of(model.kind)},
@@ -132,7 +132,8 @@ Json describe_model(const InspectOptions& options) {
 ExitCode run_inspect(const InspectOptions& options) {
   set_up_logging(options.common.log);
   if (!options.diff.empty()) {
-    print(describe_difference(options.diff[0], options.diff[1], options.weights), options.json);
+    print(describe_difference(options.diff[0], options.diff[1], asked_weights(options.weights)),
+          options.json);
     return ExitCode::kSuccess;
   }
   if (!options.path.empty() && !options.data) {
@@ -181,8 +182,7 @@ void add_inspect(CLI::App& program, Action& action) {
       ->type_name("N");
   command
       ->add_option("--weights", options->weights,
-                   format_text("Which weights of the model to use: ema (averaged) or raw [{}]",
-                               options->weights))
+                   "Which weights of the model to use: ema (averaged) or raw [ema]")
       ->type_name("NAME");
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "Print JSON");

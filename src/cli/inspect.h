@@ -1,14 +1,18 @@
 // Parts of `ddpm inspect`.
 #pragma once
 
+#include <optional>
+#include <string>
+
 #include "command.h"
+#include "ddpm/config/choices.h"
 #include "json_text.h"
 
 namespace ddpm::cli {
 
-// What differs between two models: settings, names and shapes of tensors, values. `weights` is ema
-// or raw. Throws CheckpointError, ConfigError.
+// What differs between two models: settings, names and shapes of tensors, values. Without `weights`
+// the averaged ones are compared. Throws CheckpointError.
 Json describe_difference(const std::string& path_a, const std::string& path_b,
-                         const std::string& weights);
+                         std::optional<WeightSet> weights);
 
 }  // namespace ddpm::cli

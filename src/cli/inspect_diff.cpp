@@ -33,9 +33,8 @@ Json describe_values(const SetDifference& difference) {
 }  // namespace
 
 Json describe_difference(const std::string& path_a, const std::string& path_b,
-                         const std::string& weights) {
-  const WeightSet set = choose<WeightSet>("sampling.weights", weights);
-  const ModelFile a = open_model(path_a, set), b = open_model(path_b, set);
+                         std::optional<WeightSet> weights) {
+  const ModelFile a = open_model(path_a, weights), b = open_model(path_b, weights);
   const SetDifference d = compare_tensors(a.tensors, b.tensors);
   Json shapes = Json::array();
   for (const ShapeDifference& s : d.shapes)

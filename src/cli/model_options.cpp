@@ -2,6 +2,11 @@
 
 namespace ddpm::cli {
 
+std::optional<WeightSet> asked_weights(const std::optional<std::string>& name) {
+  if (!name) return std::nullopt;
+  return choose<WeightSet>("sampling.weights", *name);
+}
+
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const std::string& name,
                                const std::string& note) {
   const bool may_stand_alone = name == "--model";  // "ddpm sample runs/a"

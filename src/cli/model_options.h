@@ -19,6 +19,9 @@ struct ModelOptions {
     return allow_missing ? MissingTensors::kKeep : MissingTensors::kRefuse;
   }
 };
+// The value of --weights; nothing if the option was not given. Throws ConfigError for other words.
+std::optional<WeightSet> asked_weights(const std::optional<std::string>& name);
+
 // --weights, --allow-missing, and before them the option that names the model, which is returned;
 // `note` stands behind its help. --model may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,

@@ -46,11 +46,10 @@ ModelOptions choose_model(const SampleOptions& options) {
 // An eta that the sampler ignores would look as if it had been used.
 void check_eta(const std::vector<ConfigOverride>& overrides, const SamplingConfig& sampling) {
   if (sampling.sampler == SamplerKind::kDdim) return;
-  for (const ConfigOverride& change : overrides)
-    if (change.path == "sampling.eta")
-      throw ConfigError(
-          format_text("{}: the sampler {} has no eta; add --sampler ddim, or leave eta out",
-                      change.origin, sampling.sampler));
+  if (const ConfigOverride* eta = find_override(overrides, "sampling.eta"))
+    throw ConfigError(
+        format_text("{}: the sampler {} has no eta; add --sampler ddim, or leave eta out",
+                    eta->origin, sampling.sampler));
 }
 
 // Weights alone fit images of many sizes.

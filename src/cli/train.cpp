@@ -43,9 +43,7 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   const std::vector<ConfigOverride> overrides = options.common.overrides();
   std::optional<ModelFile> start;
   if (!options.start.path.empty())
-    start = open_model(options.start.path,
-                       choose<WeightSet>("sampling.weights", options.start.weights.value_or("ema")),
-                       overrides);
+    start = open_model(options.start.path, asked_weights(options.start.weights), overrides);
   const Config config =
       start ? config_for(options, *start) : load_config(options.config, overrides).config;
   if (options.dry_run) {

@@ -149,6 +149,13 @@ Config config_from_json_text(std::string_view text, const std::string& origin) {
   return resolved.config;
 }
 
+const ConfigOverride* find_override(std::span<const ConfigOverride> overrides,
+                                    std::string_view prefix) {
+  const auto found = std::ranges::find_if(
+      overrides, [&](const ConfigOverride& change) { return change.path.starts_with(prefix); });
+  return found == overrides.end() ? nullptr : &*found;
+}
+
 Config apply_overrides(Config config, std::span<const ConfigOverride> overrides) {
   ResolvedConfig resolved{std::move(config), {}};
   apply(resolved, overrides);

@@ -112,8 +112,6 @@ bool matches(const NoiseSchedule& schedule, std::span<const double> betas) {
 std::optional<DiffusionConfig> schedule_of(std::span<const double> betas,
                                            const DiffusionConfig& process) {
   if (betas.empty()) return std::nullopt;
-  for (const double beta : betas)
-    if (!(beta > 0 && beta < 1)) return std::nullopt;
   DiffusionConfig candidate = process;
   candidate.timesteps = static_cast<std::int64_t>(betas.size());
   candidate.zero_terminal_snr = false;

@@ -137,6 +137,36 @@ std::optional<ModelFile> open_own(const fs::path& weights) {
   return model;
 }
 
+// Says which weights were read, if they are not those that were asked for.
+void check_weights(const ModelFile& model, std::optional<WeightSet> asked) {
+  const std::string file = model.weights.string();
+  if (asked == WeightSet::kRaw) {
+    if (model.kind == WeightKind::kEma)
+      log_warning("{}: there are only averaged weights; they are used", file);
+    return;
+  }
+  if (model.kind == WeightKind::kEma) return;
+  if (!model.unread_average.empty()) {
+    const std::string found =
+        format_text("{}: the averaged weights in '{}' do not fit the network in the file", file,
+                    shorten(model.unread_average));
+    if (asked) throw CheckpointError(found + "; --weights raw takes the others");
+    log_warning("{}; the others are used", found);
+  } else if (asked) {
+    log_warning("{}: no weights here are marked as averaged; weights of kind '{}' are used", file,
+                model.kind);
+  }
+}
+
+ModelFile open_resolved(const fs::path& path, WeightSet weights,
+                        std::span<const ConfigOverride> overrides) {
+  if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path, weights))
+    return open_diffusers(*folder, weights);
+  const fs::path file = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
+  if (std::optional<ModelFile> model = open_own(file)) return *model;
+  return open_inferred(file, weights, overrides);
+}
+
 }  // namespace
 
 std::optional<NamingScheme> scheme_of(ModelFormat format) {
@@ -172,36 +202,14 @@ std::string ModelFile::sha256() const {
   return weights.extension() == ".json" ? hash_tensors(tensors) : sha256_file(weights);
 }
 
-void check_weights(const ModelFile& model, WeightSet wanted, bool asked) {
-  const std::string file = model.weights.string();
-  if (wanted == WeightSet::kRaw) {
-    if (asked && model.kind == WeightKind::kEma)
-      log_warning("{}: there are only averaged weights; they are used", file);
-    return;
-  }
-  if (model.kind == WeightKind::kEma) return;
-  if (!model.unread_average.empty()) {
-    const std::string found =
-        format_text("{}: the averaged weights in '{}' do not fit the network in the file", file,
-                    shorten(model.unread_average));
-    if (asked) throw CheckpointError(found + "; --weights raw takes the others");
-    log_warning("{}; the others are used", found);
-  } else if (asked) {
-    log_warning("{}: no weights here are marked as averaged; weights of kind '{}' are used", file,
-                model.kind);
-  }
-}
-
-ModelFile open_model(const fs::path& given, WeightSet weights,
+ModelFile open_model(const fs::path& path, std::optional<WeightSet> asked,
                      std::span<const ConfigOverride> overrides) {
-  if (!fs::exists(given)) refuse_missing(given);
-  const fs::path path = resolve_hub_cache(given);
+  if (!fs::exists(path)) refuse_missing(path);
   try {
-    if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path, weights))
-      return open_diffusers(*folder, weights);
-    const fs::path file = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
-    if (std::optional<ModelFile> model = open_own(file)) return *model;
-    return open_inferred(file, weights, overrides);
+    ModelFile model =
+        open_resolved(resolve_hub_cache(path), asked.value_or(WeightSet::kEma), overrides);
+    check_weights(model, asked);
+    return model;
   } catch (const ConfigError& error) {  // the mistake is in the file, not in the command line
     throw CheckpointError(error.what());
   }

@@ -12,23 +12,18 @@
 namespace ddpm {
 namespace {
 
-bool is_set(std::span<const ConfigOverride> overrides, std::string_view prefix) {
-  return std::ranges::any_of(
-      overrides, [&](const ConfigOverride& change) { return change.path.starts_with(prefix); });
-}
-
 // Compares the table of betas in the file with the noise schedule of the config, and takes the
 // schedule from the table if the files say nothing else of the process.
 void check_schedule(const ModelFile& file, std::span<const ConfigOverride> overrides,
                     LoadedModel& model) {
   DiffusionConfig& diffusion = model.config.diffusion;
-  if (matches(NoiseSchedule(diffusion), file.betas)) return;
-  const std::optional<DiffusionConfig> found = schedule_of(file.betas, diffusion);
+  if (file.betas.empty() || matches(NoiseSchedule(diffusion), file.betas)) return;
   const std::string path = file.weights.string();
   const auto is_beta = [](double beta) { return beta > 0 && beta < 1; };
-  if (!std::ranges::all_of(file.betas, is_beta)) {
-    log_warning("{}: its table of betas has values outside (0, 1) and is passed over", path);
-  } else if (!file.process_is_assumed || is_set(overrides, "diffusion.")) {
+  if (!std::ranges::all_of(file.betas, is_beta))
+    return log_warning("{}: its table of betas has values outside (0, 1) and is passed over", path);
+  const std::optional<DiffusionConfig> found = schedule_of(file.betas, diffusion);
+  if (!file.process_is_assumed || find_override(overrides, "diffusion.") != nullptr) {
     log_warning(
         "{}: its table of betas is not the noise schedule of the config{}", path,
         found ? format_text(", but {} of {} timesteps", found->schedule, found->timesteps) : "");
@@ -63,8 +58,10 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   // Which weights to open is an option too, and it is needed before the model's config is read.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
-  const ModelFile file = open_model(path, sampling.weights, overrides);
-  check_weights(file, sampling.weights, is_set(overrides, "sampling.weights"));
+  const bool is_default = find_override(overrides, "sampling.weights") == nullptr &&
+                          defaults.weights == SamplingConfig{}.weights;
+  const ModelFile file =
+      open_model(path, is_default ? std::nullopt : std::optional(sampling.weights), overrides);
   LoadedModel model;
   model.kind = file.kind;
   model.obstacle = file.obstacle;
@@ -73,7 +70,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   model.config.run = RunConfig{};
   if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
-  if (!file.betas.empty()) check_schedule(file, overrides, model);
+  check_schedule(file, overrides, model);
   validate(model.config);
   const RunConfig& run = model.config.run;
   model.runtime = set_up_runtime({.device = run.device,

@@ -3,11 +3,19 @@
 #include <gtest/gtest.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <cstring>
+#include <iterator>
+#include <optional>
 #include <string>
+#include <vector>
+
+#include <nlohmann/json.hpp>
 
 #include "ddpm/base/error.h"
 #include "ddpm/formats/gzip.h"
+#include "ddpm/formats/safetensors.h"
+#include "ddpm/formats/torch_file.h"
 #include "ddpm/io/model_file.h"
 #include "support/files.h"
 
@@ -76,15 +84,15 @@ TEST_F(WrappedNetwork, EndingsDoNotMatter) {
 
 TEST_F(WrappedNetwork, AnAverageThatFitsNoNetworkIsReported) {
   const fs::path path = checkpoint("stranger");
-  const ModelFile model = open_model(path, WeightSet::kEma);
-  EXPECT_EQ(output_bias(model), 1);
-  EXPECT_EQ(model.unread_average, "ema.shadow");
+  for (const std::optional<WeightSet> asked : {std::optional<WeightSet>(), {WeightSet::kRaw}}) {
+    const ModelFile model = open_model(path, asked);
+    EXPECT_EQ(output_bias(model), 1);
+    EXPECT_EQ(model.unread_average, "ema.shadow");
+  }
   const std::string message =
-      message_of<CheckpointError>([&] { check_weights(model, WeightSet::kEma, /*asked=*/true); });
+      message_of<CheckpointError>([&] { open_model(path, WeightSet::kEma); });
   EXPECT_TRUE(contains(message, "'ema.shadow'")) << message;
   EXPECT_TRUE(contains(message, "--weights raw")) << message;
-  check_weights(model, WeightSet::kEma, /*asked=*/false);  // a warning
-  check_weights(model, WeightSet::kRaw, /*asked=*/true);
 }
 
 TEST_F(WrappedNetwork, TheOnlyWeightsAreUsedAndCalledWhatTheyAre) {
@@ -106,6 +114,24 @@ TEST_F(WrappedNetwork, ARefusalListsWhatIsThere) {
       message_of<CheckpointError>([&] { open_model(path, WeightSet::kEma); });
   EXPECT_TRUE(contains(message, "'state.0': 1 tensor, an optimiser's state: exp_avg")) << message;
   EXPECT_TRUE(contains(message, "torch.save(model.state_dict()")) << message;
+}
+
+// Without a config too.
+TEST_F(WrappedNetwork, ShardsAreReadByTheirIndex) {
+  const std::vector<StateDict> dictionaries = read_torch_file(checkpoint("tutorial"));
+  const std::vector<TensorView>& tensors = dictionaries.front().set.tensors;
+  nlohmann::json map;
+  for (const TensorView& view : tensors)
+    map[view.name] = view.name < "mid" ? "1.safetensors" : "2.safetensors";
+  for (const char* shard : {"1.safetensors", "2.safetensors"}) {
+    std::vector<TensorView> part;
+    std::ranges::copy_if(tensors, std::back_inserter(part),
+                         [&](const TensorView& view) { return map[view.name] == shard; });
+    write_safetensors(folder_ / shard, part);
+  }
+  const nlohmann::json index = {{"weight_map", map}};
+  expect(folder_.write("model.safetensors.index.json", index.dump()), WeightSet::kEma, 1,
+         WeightKind::kUnknown);
 }
 
 struct Stranger {

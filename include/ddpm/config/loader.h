@@ -3,8 +3,9 @@
 // Files are nested JSON with // and /* */ comments. "extends" names one file or a list of files,
 // relative to the file that says it. A later file overrides an earlier one, the extending file
 // overrides them all, and options override every file. A file or a command line that sets data.path
-// and not data.source replaces the embedded source by the one that reads this path. A mistake is a ConfigError that names the
-// file and line (or the option), the key's path, the value, and what would be right.
+// and not data.source replaces the embedded source by the one that reads this path. A mistake is a
+// ConfigError that names the file and line (or the option), the key's path, the value, and what would
+// be right.
 #pragma once
 
 #include <filesystem>
@@ -25,6 +26,10 @@ struct ConfigOverride {
   std::string value;   // JSON; a string without its quotes, a list without its brackets: 1,2,2
   std::string origin;  // the option, for messages: "--set", "--steps"
 };
+
+// The first override of a key that begins with `prefix`; null if there is none.
+const ConfigOverride* find_override(std::span<const ConfigOverride> overrides,
+                                    std::string_view prefix);
 
 // Where each value came from, by path: "default", "configs/digits.json:12", "--set".
 using Origins = std::map<std::string, std::string>;

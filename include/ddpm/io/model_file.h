@@ -47,11 +47,6 @@ struct ModelFile {
 SafetensorsMetadata model_metadata(const Config& config,
                                    std::optional<ModelFormat> layout = std::nullopt);
 
-// Says which weights were read, if they are not those that were wanted. Throws CheckpointError if
-// averaged weights were asked for (`asked`: not only by default) and the file has some that could
-// not be read; otherwise logs a warning.
-void check_weights(const ModelFile& model, WeightSet wanted, bool asked);
-
 // PATH is one of
 //   a run directory or a checkpoint directory; checkpoints are verified first
 //   a .safetensors file or a folder with model.safetensors, written by this program
@@ -60,8 +55,10 @@ void check_weights(const ModelFile& model, WeightSet wanted, bool asked);
 //   a file of safetensors or torch.save with a config.json of diffusers or of a run beside it
 //   such a file without a config: the network is inferred (interop/infer.h) and logged;
 //     `overrides` of model.* correct wrong assumptions
-// Throws CheckpointError that says what was found and what was expected.
-ModelFile open_model(const std::filesystem::path& path, WeightSet weights,
+// Reads the averaged weights if nothing else is asked for. Logs a warning if the weights are not
+// those that were asked for. Throws CheckpointError that says what was found and what was expected,
+// also if averaged weights were asked for and there are some that fit no network of the file.
+ModelFile open_model(const std::filesystem::path& path, std::optional<WeightSet> asked,
                      std::span<const ConfigOverride> overrides = {});
 
 // The sampling section of a run's config, or the defaults if `path` is not a run directory. Throws
