@@ -126,8 +126,8 @@ collect_missing_packages() {
   need_command python3 python3
   if command -v dpkg-query >/dev/null; then
     local package
-    for package in zlib1g-dev libssl-dev ca-certificates \
-      libcli11-dev nlohmann-json3-dev libspdlog-dev libstb-dev; do
+    for package in zlib1g-dev libssl-dev ca-certificates pkgconf \
+      libcli11-dev nlohmann-json3-dev libspdlog-dev libstb-dev libwebp-dev; do
       need_package "$package"
     done
     if [[ $tests == yes ]]; then

@@ -13,7 +13,9 @@
 #include "ddpm/base/file.h"
 #include "file_structure.h"
 #include "jpeg_structure.h"
+#include "orientation.h"
 #include "stb_codecs.h"
+#include "webp.h"
 
 namespace ddpm {
 namespace {
@@ -43,6 +45,15 @@ MappedFile map_image(const fs::path& path) {
   }
 }
 
+template <typename Read>
+auto read_webp(const std::string& name, Read read) {
+  try {
+    return read();
+  } catch (const std::runtime_error& error) {
+    fail(name, error.what());
+  }
+}
+
 // Copies pixels from the decoder; two channels (grey and alpha) become four.
 Image to_image(const stbi_uc* pixels, int height, int width, int channels) {
   Image image(height, width, channels == 2 ? 4 : channels);
@@ -55,6 +66,39 @@ Image to_image(const stbi_uc* pixels, int height, int width, int channels) {
     image.pixels[4 * i + 3] = pixels[2 * i + 1];
   }
   return image;
+}
+
+ImageInfo stored_info(std::span<const std::byte> file, const std::string& name) {
+  if (file_format(file) == FileFormat::kWebp)
+    return read_webp(name, [&] { return webp_info(file); });
+  if (file_format(file) == FileFormat::kJpeg)
+    if (const std::string damage = jpeg_damage(file, /*to_frame_header=*/true); !damage.empty())
+      fail(name, damage);
+  ImageInfo info;
+  const int size = static_cast<int>(file.size());
+  if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
+    fail(name, decoder_reason());
+  // A negative height in a BMP file says that its first row is the top one.
+  if (file_format(file) == FileFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
+    info.height = -info.height;
+  return info;
+}
+
+Image decode_stored(std::span<const std::byte> file, const std::string& name) {
+  if (file_format(file) == FileFormat::kWebp)
+    return read_webp(name, [&] { return decode_webp(file); });
+  std::vector<std::byte> mended;
+  if (file_format(file) == FileFormat::kJpeg) mended = mended_jpeg(file);
+  if (!mended.empty()) file = mended;
+  if (const std::string damage = structural_damage(file); !damage.empty()) fail(name, damage);
+  int width = 0;
+  int height = 0;
+  int channels = 0;
+  const int size = static_cast<int>(file.size());
+  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
+      stbi_load_from_memory(stb_bytes(file), size, &width, &height, &channels, 0), stbi_image_free);
+  if (pixels == nullptr) fail(name, decoder_reason());
+  return to_image(pixels.get(), height, width, channels);
 }
 
 void check_text(const std::string& keyword, const std::string& text) {
@@ -72,45 +116,32 @@ void check_text(const std::string& keyword, const std::string& text) {
 
 }  // namespace
 
-ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name) {
+ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name, bool upright) {
   if (file.empty()) fail(name, "empty file (0 bytes)");
-  if (file_format(file) == FileFormat::kUnknown) fail(name, "not a PNG, JPEG or BMP file");
+  if (file_format(file) == FileFormat::kUnknown) fail(name, kNoImage);
   if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
-  if (file_format(file) == FileFormat::kJpeg)
-    if (const std::string damage = jpeg_damage(file, /*to_frame_header=*/true); !damage.empty())
-      fail(name, damage);
-  ImageInfo info;
-  const int size = static_cast<int>(file.size());
-  if (stbi_info_from_memory(stb_bytes(file), size, &info.width, &info.height, &info.channels) != 1)
-    fail(name, decoder_reason());
-  // A negative height in a BMP file says that its first row is the top one.
-  if (file_format(file) == FileFormat::kBmp && info.height < 0 && info.height >= -kMaxImageSide)
-    info.height = -info.height;
+  ImageInfo info = stored_info(file, name);
   const long long pixels = static_cast<long long>(info.width) * info.height;
   if (info.width < 1 || info.height < 1) fail(name, "the image has no pixels");
   if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)
     fail(name, "claims " + std::to_string(info.width) + "x" + std::to_string(info.height) +
                    " pixels, more than the " + std::to_string(kMaxImageSide) + " a side and " +
                    std::to_string(kMaxImagePixels >> 20) + " Mi pixels allowed");
+  if (upright && is_transposed(exif_orientation(find_exif(file))))
+    std::swap(info.height, info.width);
   return info;
 }
 
-Image decode_image(std::span<const std::byte> file, const std::string& name) {
+Image decode_image(std::span<const std::byte> file, const std::string& name, bool upright) {
   read_image_info(file, name);
-  if (const std::string damage = structural_damage(file); !damage.empty()) fail(name, damage);
-  int width = 0;
-  int height = 0;
-  int channels = 0;
-  const int size = static_cast<int>(file.size());
-  const std::unique_ptr<stbi_uc, void (*)(void*)> pixels(
-      stbi_load_from_memory(stb_bytes(file), size, &width, &height, &channels, 0), stbi_image_free);
-  if (pixels == nullptr) fail(name, decoder_reason());
-  return to_image(pixels.get(), height, width, channels);
+  Image image = decode_stored(file, name);
+  if (!upright) return image;
+  return turn_upright(std::move(image), exif_orientation(find_exif(file)));
 }
 
-Image read_image(const fs::path& path) {
+Image read_image(const fs::path& path, bool upright) {
   const MappedFile file = map_image(path);
-  return decode_image(file.bytes(), path.string());
+  return decode_image(file.bytes(), path.string(), upright);
 }
 
 bool has_image_extension(const fs::path& path) {
@@ -118,7 +149,7 @@ bool has_image_extension(const fs::path& path) {
   std::transform(extension.begin(), extension.end(), extension.begin(), [](char c) {
     return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
   });
-  return extension == ".png" || extension == ".jpg" || extension == ".jpeg" || extension == ".bmp";
+  return std::ranges::find(kImageExtensions, extension) != kImageExtensions.end();
 }
 
 std::string encode_png(const Image& image, const PngText& text) {

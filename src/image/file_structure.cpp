@@ -7,6 +7,7 @@
 
 #include "ddpm/base/bytes.h"
 #include "jpeg_structure.h"
+#include "webp.h"
 
 namespace ddpm {
 namespace {
@@ -24,6 +25,19 @@ std::uint64_t little_endian(Bytes bytes, std::size_t i, std::size_t width) {
 std::uint32_t checksum(std::string_view type_and_data) {
   const auto* bytes = reinterpret_cast<const Bytef*>(type_and_data.data());
   return static_cast<std::uint32_t>(crc32_z(0, bytes, type_and_data.size()));
+}
+
+constexpr std::size_t kChunkOverhead = 12;  // of PNG: length, type, checksum
+
+Bytes png_exif(Bytes file) noexcept {
+  Bytes rest = file.subspan(8);
+  while (rest.size() >= kChunkOverhead) {
+    const std::uint64_t length = load_big_endian(rest.first(4));
+    if (length > rest.size() - kChunkOverhead) break;
+    if (as_text(rest.subspan(4, 4)) == "eXIf") return rest.subspan(8, length);
+    rest = rest.subspan(kChunkOverhead + length);
+  }
+  return {};
 }
 
 std::string bmp_damage(Bytes file) {
@@ -51,6 +65,7 @@ FileFormat file_format(Bytes file) noexcept {
   if (text.starts_with("\x89PNG\r\n\x1a\n")) return FileFormat::kPng;
   if (text.starts_with("\xff\xd8\xff")) return FileFormat::kJpeg;
   if (text.starts_with("BM")) return FileFormat::kBmp;
+  if (text.starts_with("RIFF") && text.substr(0, 12).ends_with("WEBP")) return FileFormat::kWebp;
   return FileFormat::kUnknown;
 }
 
@@ -62,26 +77,42 @@ std::string structural_damage(Bytes file) {
       return jpeg_damage(file, /*to_frame_header=*/false);
     case FileFormat::kBmp:
       return bmp_damage(file);
+    case FileFormat::kWebp:
+      return "";
     case FileFormat::kUnknown:
       break;
   }
-  return "not a PNG, JPEG or BMP file";
+  return kNoImage;
+}
+
+Bytes find_exif(Bytes file) noexcept {
+  switch (file_format(file)) {
+    case FileFormat::kPng:
+      return png_exif(file);
+    case FileFormat::kJpeg:
+      return jpeg_exif(file);
+    case FileFormat::kWebp:
+      return webp_exif(file);
+    case FileFormat::kBmp:
+    case FileFormat::kUnknown:
+      break;
+  }
+  return {};
 }
 
 std::string for_each_png_chunk(
     Bytes file, const std::function<void(std::string_view, std::string_view)>& visit) {
-  constexpr std::size_t kOverhead = 12;  // length, type, checksum
   Bytes rest = file.subspan(8);
-  while (rest.size() >= kOverhead) {
+  while (rest.size() >= kChunkOverhead) {
     const std::uint64_t length = load_big_endian(rest.first(4));
-    if (length > rest.size() - kOverhead) break;
+    if (length > rest.size() - kChunkOverhead) break;
     const std::string_view type_and_data = as_text(rest.subspan(4, 4 + length));
     if (checksum(type_and_data) != load_big_endian(rest.subspan(8 + length, 4)))
       return "damaged PNG file (wrong checksum)";
     const std::string_view type = type_and_data.substr(0, 4);
     visit(type, type_and_data.substr(4));
     if (type == "IEND") return "";
-    rest = rest.subspan(kOverhead + length);
+    rest = rest.subspan(kChunkOverhead + length);
   }
   return "truncated PNG file";
 }

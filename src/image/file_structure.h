@@ -11,12 +11,16 @@
 
 namespace ddpm {
 
-enum class FileFormat { kUnknown, kPng, kJpeg, kBmp };
+enum class FileFormat { kUnknown, kPng, kJpeg, kBmp, kWebp };
+
+// What is said of a file of no known format.
+inline constexpr const char* kNoImage = "not a PNG, JPEG, WebP or BMP file";
 
 // The format by the file's signature.
 FileFormat file_format(std::span<const std::byte> file) noexcept;
 
-// Why the file is incomplete or damaged: truncated, wrong checksum. Empty if no damage is found.
+// Why the file is incomplete or damaged: truncated, wrong checksum. Empty if no damage is found, and
+// for WebP, whose decoder finds it.
 std::string structural_damage(std::span<const std::byte> file);
 
 // Calls visit(type, data) for every chunk up to IEND, after verifying its checksum. Returns the
@@ -24,6 +28,9 @@ std::string structural_damage(std::span<const std::byte> file);
 std::string for_each_png_chunk(
     std::span<const std::byte> file,
     const std::function<void(std::string_view type, std::string_view data)>& visit);
+
+// The block of Exif of the file; empty if it has none. Checksums are not verified.
+std::span<const std::byte> find_exif(std::span<const std::byte> file) noexcept;
 
 // A chunk: length, type, data, CRC-32.
 std::string make_png_chunk(std::string_view type, std::string_view data);

@@ -1,9 +1,13 @@
 #include "jpeg_structure.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
+#include <optional>
+#include <string_view>
 
 #include "ddpm/base/bytes.h"
+#include "jpeg_tables.h"
 
 namespace ddpm {
 namespace {
@@ -15,6 +19,7 @@ constexpr std::uint32_t kHuffmanTables = 0xc4;
 constexpr std::uint32_t kProgressiveFrame = 0xc2;
 constexpr std::uint32_t kEndOfImage = 0xd9;
 constexpr std::uint32_t kStartOfScan = 0xda;
+constexpr std::uint32_t kApplication1 = 0xe1;
 
 constexpr const char* kTruncated = "truncated JPEG file";
 constexpr const char* kBadTables = "damaged JPEG file (impossible Huffman tables)";
@@ -24,12 +29,24 @@ std::uint32_t byte_at(Bytes bytes, std::size_t i) {
   return std::to_integer<std::uint32_t>(bytes[i]);
 }
 
+bool is_restart(std::uint32_t marker) { return marker >= 0xd0 && marker <= 0xd7; }
+
 // Whether no segment follows the marker: restart and temporary markers, and the start of the image.
 bool stands_alone(std::uint32_t marker) {
-  return marker == 0x01 || (marker >= 0xd0 && marker <= 0xd8);
+  return marker == 0x01 || is_restart(marker) || marker == 0xd8;
 }
 
 bool starts_frame(std::uint32_t marker) { return marker >= 0xc0 && marker <= 0xc2; }
+
+// A marker with its segment. After a scan header, `end` is the end of the coded data.
+struct Segment {
+  std::uint32_t marker = 0;
+  std::size_t begin = 0, end = 0;  // bytes of the file, marker included
+  Bytes content;                   // without marker and length
+  Bytes coded;                     // after a scan header
+
+  bool is_last() const { return marker == kEndOfImage; }
+};
 
 // The position of the first marker FF xx that ends entropy-coded data. FF 00 stands for a data byte
 // FF, and FF D0 to FF D7 only restart the coding.
@@ -37,9 +54,44 @@ std::size_t skip_entropy_coded(Bytes file, std::size_t i) {
   for (; i + 1 < file.size(); ++i) {
     if (file[i] != std::byte{0xff}) continue;
     const std::uint32_t next = byte_at(file, i + 1);
-    if (next != 0 && next != 0xff && (next < 0xd0 || next > 0xd7)) break;
+    if (next != 0 && next != 0xff && !is_restart(next)) break;
   }
   return i;
+}
+
+// The next segment at or after byte `i`. Bytes between segments and fill bytes are skipped, as
+// decoders do. Nothing if the file ends before the segment does.
+std::optional<Segment> next_segment(Bytes file, std::size_t i) {
+  for (; i + 1 < file.size(); ++i) {
+    const std::uint32_t marker = byte_at(file, i + 1);
+    if (file[i] != std::byte{0xff} || marker == 0xff || marker == 0) continue;
+    Segment segment{.marker = marker, .begin = i, .end = i + 2, .content = {}, .coded = {}};
+    if (marker == kEndOfImage || stands_alone(marker)) return segment;
+    if (i + 4 > file.size()) return std::nullopt;
+    const std::size_t length = load_big_endian(file.subspan(i + 2, 2));
+    if (length < 2 || length > file.size() - i - 2) return std::nullopt;
+    segment.content = file.subspan(i + 4, length - 2);
+    segment.end += length;
+    if (marker == kStartOfScan) {
+      const std::size_t end = skip_entropy_coded(file, segment.end);
+      segment.coded = file.subspan(segment.end, end - segment.end);
+      segment.end = end;
+    }
+    return segment;
+  }
+  return std::nullopt;
+}
+
+// Calls visit(segment) for one segment after the other until it returns true. Returns whether it did
+// before the file ended.
+template <typename Visit>
+bool find_segment(Bytes file, Visit visit) {
+  std::optional<Segment> segment = next_segment(file, 2);
+  while (segment) {
+    if (visit(*segment)) return true;
+    segment = next_segment(file, segment->end);
+  }
+  return false;
 }
 
 // Records which tables have been defined, and checks that a scan's tables are among them.
@@ -81,8 +133,86 @@ class Tables {
     return "";
   }
 
+  // A DHT segment of the standard tables that are not defined, which are then; empty if all are.
+  std::vector<std::byte> add_standard() {
+    std::vector<std::byte> missing;
+    for (const std::span<const std::uint8_t> table :
+         {std::span<const std::uint8_t>(kDcOfBrightness),
+          {kAcOfBrightness},
+          {kDcOfColor},
+          {kAcOfColor}}) {
+      bool& defined = defined_[table[0] >> 4][table[0] & 15];
+      if (defined) continue;
+      defined = true;
+      std::ranges::copy(std::as_bytes(table), std::back_inserter(missing));
+    }
+    if (missing.empty()) return missing;
+    const std::size_t length = missing.size() + 2;
+    const std::array<std::byte, 4> header = {std::byte{0xff}, std::byte{kHuffmanTables},
+                                             static_cast<std::byte>(length >> 8),
+                                             static_cast<std::byte>(length & 0xff)};
+    missing.insert(missing.begin(), header.begin(), header.end());
+    return missing;
+  }
+
  private:
   std::array<std::array<bool, 4>, 2> defined_{};  // [DC, AC][number]
+};
+
+// The coded data without restart markers and fill bytes at their end.
+Bytes without_trailing_markers(Bytes coded) {
+  const auto ends_in_restart = [&] {
+    return coded.size() >= 2 && coded[coded.size() - 2] == std::byte{0xff} &&
+           is_restart(byte_at(coded, coded.size() - 1));
+  };
+  while (true) {
+    if (ends_in_restart())
+      coded = coded.first(coded.size() - 2);
+    else if (!coded.empty() && coded.back() == std::byte{0xff})
+      coded = coded.first(coded.size() - 1);
+    else
+      return coded;
+  }
+}
+
+// Collects the parts of the mended file.
+class Mender {
+ public:
+  explicit Mender(Bytes file) : file_(file) { append(file.first(2)); }
+
+  void add(const Segment& segment) {
+    changed_ |= segment.begin != next_;
+    next_ = segment.end;
+    if (stands_alone(segment.marker)) {
+      changed_ = true;
+      return;
+    }
+    if (segment.marker == kHuffmanTables) static_cast<void>(tables_.define(segment.content));
+    if (starts_frame(segment.marker)) progressive_ = segment.marker == kProgressiveFrame;
+    if (segment.marker == kStartOfScan) add_missing_tables(segment);
+    append(file_.subspan(segment.begin, segment.end - segment.begin - segment.coded.size()));
+    const Bytes coded = without_trailing_markers(segment.coded);
+    changed_ |= coded.size() != segment.coded.size();
+    append(coded);
+  }
+
+  std::vector<std::byte> result() && {
+    return changed_ ? std::move(mended_) : std::vector<std::byte>();
+  }
+
+ private:
+  void append(Bytes bytes) { mended_.insert(mended_.end(), bytes.begin(), bytes.end()); }
+  void add_missing_tables(const Segment& scan) {
+    if (progressive_ || tables_.check_scan(scan.content, progressive_) != kNoTables) return;
+    append(tables_.add_standard());
+    changed_ = true;
+  }
+
+  Bytes file_;
+  std::vector<std::byte> mended_;
+  Tables tables_;
+  std::size_t next_ = 2;  // the end of the segment before
+  bool progressive_ = false, changed_ = false;
 };
 
 }  // namespace
@@ -90,30 +220,37 @@ class Tables {
 std::string jpeg_damage(Bytes file, bool to_frame_header) {
   Tables tables;
   bool progressive = false;
-  std::size_t i = 2;
-  while (i + 1 < file.size()) {
-    const std::uint32_t marker = byte_at(file, i + 1);
-    // Bytes between segments and fill bytes are skipped, as decoders do.
-    if (file[i] != std::byte{0xff} || marker == 0xff || marker == 0) {
-      ++i;
-      continue;
-    }
-    i += 2;
-    if (marker == kEndOfImage || (to_frame_header && starts_frame(marker))) return "";
-    if (stands_alone(marker)) continue;
-    if (i + 2 > file.size()) break;
-    const std::size_t length = load_big_endian(file.subspan(i, 2));
-    if (length < 2 || length > file.size() - i) break;
-    const Bytes segment = file.subspan(i + 2, length - 2);
-    std::string damage;
-    if (marker == kHuffmanTables) damage = tables.define(segment);
-    if (marker == kStartOfScan) damage = tables.check_scan(segment, progressive);
-    if (!damage.empty()) return damage;
-    if (starts_frame(marker)) progressive = marker == kProgressiveFrame;
-    i += length;
-    if (marker == kStartOfScan) i = skip_entropy_coded(file, i);
-  }
-  return kTruncated;
+  std::string damage;
+  const bool found_end = find_segment(file, [&](const Segment& segment) {
+    if (segment.is_last() || (to_frame_header && starts_frame(segment.marker))) return true;
+    if (segment.marker == kHuffmanTables) damage = tables.define(segment.content);
+    if (segment.marker == kStartOfScan) damage = tables.check_scan(segment.content, progressive);
+    if (starts_frame(segment.marker)) progressive = segment.marker == kProgressiveFrame;
+    return !damage.empty();
+  });
+  return found_end ? damage : kTruncated;
+}
+
+std::vector<std::byte> mended_jpeg(Bytes file) {
+  Mender mender(file);
+  const bool found_end = find_segment(file, [&](const Segment& segment) {
+    mender.add(segment);
+    return segment.is_last();
+  });
+  return found_end ? std::move(mender).result() : std::vector<std::byte>();
+}
+
+Bytes jpeg_exif(Bytes file) {
+  constexpr std::string_view kPrefix("Exif\0\0", 6);
+  Bytes exif;
+  find_segment(file, [&](const Segment& segment) {
+    const auto* text = reinterpret_cast<const char*>(segment.content.data());
+    if (segment.marker == kApplication1 &&
+        std::string_view(text, segment.content.size()).starts_with(kPrefix))
+      exif = segment.content;
+    return !exif.empty() || segment.is_last() || segment.marker == kStartOfScan;
+  });
+  return exif;
 }
 
 }  // namespace ddpm

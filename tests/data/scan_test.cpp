@@ -31,7 +31,7 @@ TEST(SummarizeData, ListsEveryBrokenFile) {
   ASSERT_EQ(summary.bad.size(), 3U);
   EXPECT_EQ(summary.bad[0].path, folder / "dogs/d.png");
   EXPECT_EQ(summary.bad[0].reason, "empty file (0 bytes)");
-  EXPECT_EQ(summary.bad[1].reason, "not a PNG, JPEG or BMP file");
+  EXPECT_EQ(summary.bad[1].reason, "not a PNG, JPEG, WebP or BMP file");
   EXPECT_EQ(summary.bad[2].reason, "truncated PNG file");
 }
 

@@ -241,7 +241,7 @@ bool state(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 19> kTargets = {
+constexpr std::array<FuzzTarget, 20> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
@@ -256,6 +256,7 @@ constexpr std::array<FuzzTarget, 19> kTargets = {
      {"cifar10", cifar10},
      {"png", image},
      {"jpeg", image},
+     {"webp", image},
      {"bmp", image},
      {"png_text", png_text},
      {"metrics", metrics},

@@ -123,9 +123,9 @@ TEST(ReadImageInfo, DecodesNothing) {
 
 TEST(DecodeImage, RefusesWhatIsNoImage) {
   EXPECT_EQ(error_of(""), "f: empty file (0 bytes)");
-  EXPECT_EQ(error_of("hello"), "f: not a PNG, JPEG or BMP file");
-  EXPECT_EQ(error_of("GIF89a......................"), "f: not a PNG, JPEG or BMP file");
-  EXPECT_EQ(error_of("P6 1 1 255\nabc"), "f: not a PNG, JPEG or BMP file");
+  EXPECT_EQ(error_of("hello"), "f: not a PNG, JPEG, WebP or BMP file");
+  EXPECT_EQ(error_of("GIF89a......................"), "f: not a PNG, JPEG, WebP or BMP file");
+  EXPECT_EQ(error_of("P6 1 1 255\nabc"), "f: not a PNG, JPEG, WebP or BMP file");
   EXPECT_TRUE(contains(error_of("BM"), "f: "));
 }
 
@@ -162,13 +162,14 @@ TEST(DecodeImage, RefusesImpossibleHuffmanTables) {
 }
 
 // Without a definition the decoder would use uninitialised memory. The marker 0xec turns the
-// definition into a segment that decoders skip.
+// definition into a segment that decoders skip. Sequential files may lack the standard tables, so
+// their scan must ask for another one.
 TEST(DecodeImage, RefusesAScanWithoutItsHuffmanTables) {
-  for (const std::string& file : {kJpeg, kProgressiveJpeg}) {
-    std::string damaged = file;
-    damaged[file.find("\xff\xc4") + 1] = '\xec';
+  std::string progressive = kProgressiveJpeg, sequential = kJpeg;
+  progressive[progressive.find("\xff\xc4") + 1] = '\xec';
+  sequential[sequential.find("\xff\xda") + 6] = '\x20';  // the tables of the first component
+  for (const std::string& damaged : {progressive, sequential})
     EXPECT_TRUE(contains(error_of(damaged), "Huffman table is missing")) << error_of(damaged);
-  }
 }
 
 TEST(DecodeImage, SurvivesBitFlips) {
@@ -204,7 +205,8 @@ TEST(ReadImage, NamesTheFile) {
 }
 
 TEST(HasImageExtension, IgnoresCase) {
-  for (const char* name : {"a.png", "a.PNG", "a.Jpg", "a.JPEG", "a.bmp"})
+  for (const char* name :
+       {"a.png", "a.PNG", "a.Jpg", "a.JPEG", "a.bmp", "a.WebP", "a.jfif", "a.jpe"})
     EXPECT_TRUE(has_image_extension(name));
   for (const char* name : {"a.gif", "png", "a.png.txt", ""})
     EXPECT_FALSE(has_image_extension(name));

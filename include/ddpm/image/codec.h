@@ -1,12 +1,14 @@
-// Reads PNG, JPEG and BMP files and writes PNG. Files may be hostile, so the signature is checked
+// Reads PNG, JPEG, WebP and BMP files and writes PNG. Files may be hostile, so the signature is checked
 // first, the claimed size is limited before anything is decoded, and incomplete files are refused
 // (the decoder would fill the rest with grey).
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <filesystem>
 #include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -25,17 +27,24 @@ struct ImageInfo {
   int channels = 0;  // as stored: 1 grey, 2 grey and alpha, 3 RGB, 4 RGBA
 };
 
+// Cameras store rows as their sensor has them, and say in the Exif block of the file how the picture
+// is to be turned. `upright`: the picture as viewers show it; else rows as they lie in the file.
+
 // Reads the header without decoding. Throws DataError "<name>: <reason>", or only the reason if the
 // name is empty.
-ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name);
+ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name,
+                          bool upright = true);
 
 // Decodes the image with as many channels as stored. Grey with alpha becomes RGBA, 16-bit samples
-// lose their low byte, palettes are resolved, orientation tags are ignored. Throws DataError
-// "<name>: <reason>".
-Image decode_image(std::span<const std::byte> file, const std::string& name);
-Image read_image(const std::filesystem::path& path);
+// lose their low byte, palettes are resolved. Throws DataError "<name>: <reason>".
+Image decode_image(std::span<const std::byte> file, const std::string& name, bool upright = true);
+Image read_image(const std::filesystem::path& path, bool upright = true);
 
-// Whether the extension is .png, .jpg, .jpeg or .bmp, in upper or lower case.
+// The extensions of image files, in lower case.
+inline constexpr std::array<std::string_view, 7> kImageExtensions = {
+    ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".webp", ".bmp"};
+
+// Whether the extension is one of these, in upper or lower case.
 bool has_image_extension(const std::filesystem::path& path);
 
 // Pairs for tEXt chunks: a keyword of 1..79 Latin-1 characters and a text without NUL.
