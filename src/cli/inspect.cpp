@@ -55,10 +55,15 @@ Json describe_data(const Config& config) {
         format_text("{}x{}: {}", size.second, size.first, counted(count, "image")));
   for (const auto& [channels, count] : summary.channels)
     result["channels"].push_back(format_text("{}: {}", channels, counted(count, "image")));
-  for (const auto& [name, count] : summary.classes)
-    result["classes"].push_back(format_text("{}: {}", name, counted(count, "image")));
-  for (const BadFile& bad : summary.bad)
-    result["bad"].push_back(bad.path.string() + ": " + bad.reason);
+  for (const auto& [name, count] : summary.classes) {
+    const std::size_t number = result.contains("classes") ? result["classes"].size() : 0;
+    result["classes"].push_back(format_text("{} {}: {}", number, name, counted(count, "image")));
+  }
+  for (const std::string& name : summary.empty_classes)
+    result["classes_without_image"].push_back(name);
+  for (const auto& [reason, count] : summary.passed_over)
+    result["passed_over"].push_back(format_text("{}: {}", reason, counted(count, "file")));
+  for (const BadFile& bad : summary.bad) result["bad"].push_back(bad.name + ": " + bad.reason);
   return result;
 }
 
@@ -110,6 +115,8 @@ Json describe_model(const InspectOptions& options) {
                  {"sha256", model.sha256()},
                  {"tensors", model.tensors.tensors.size()}};
   count_values(result, model.tensors);
+  for (std::size_t i = 0; i < model.config.data.class_names.size(); ++i)
+    result["classes"].push_back(format_text("{} {}", i, model.config.data.class_names[i]));
   // A file of weights alone says nothing of a source: only a size that it states counts.
   const DataConfig& data = model.config.data;
   const bool states_size = data.height > 0 && data.width > 0 && data.channels > 0;

@@ -29,7 +29,7 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
 
 LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides) {
   append_override(overrides, options.weights, "sampling.weights", "--weights");
-  LoadedModel model = load_model(options.path, overrides, options.missing());
+  LoadedModel model = load_model(options.path, overrides, options.fit());
   DataConfig& data = model.config.data;
   if (data.height == 0) data.height = data.width;
   if (data.width == 0) data.width = data.height;

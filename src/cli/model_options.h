@@ -15,10 +15,14 @@ struct ModelOptions {
   std::optional<std::string> weights;
   bool allow_missing = false;
 
-  MissingTensors missing() const {
-    return allow_missing ? MissingTensors::kKeep : MissingTensors::kRefuse;
+  bool reinit_mismatched = false;
+
+  TensorFit fit() const {
+    if (reinit_mismatched) return TensorFit::kMayDiffer;
+    return allow_missing ? TensorFit::kMayLack : TensorFit::kExact;
   }
 };
+
 // The value of --weights; nothing if the option was not given. Throws ConfigError for other words.
 std::optional<WeightSet> asked_weights(const std::optional<std::string>& name);
 

@@ -1,5 +1,9 @@
+#include <algorithm>
+#include <charconv>
+
 #include "ddpm/base/progress.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/text.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/runs/run_directory.h"
@@ -17,7 +21,7 @@ struct SampleOptions {
   std::string config, noise;
   std::optional<std::string> sampler;
   std::optional<std::int64_t> steps, count, batch_size;
-  std::optional<std::int64_t> label;
+  std::optional<std::string> class_name;
   std::optional<double> eta;
   bool overwrite = false;
 };
@@ -26,7 +30,6 @@ std::vector<ConfigOverride> overrides_of(const SampleOptions& options) {
   std::vector<ConfigOverride> list = options.common.overrides();
   append_override(list, options.sampler, "sampling.sampler", "--sampler");
   append_override(list, options.eta, "sampling.eta", "--eta");
-  append_override(list, options.label, "sampling.class_label", "--class");
   append_override(list, options.steps, "sampling.steps", "--steps");
   append_override(list, options.count, "sampling.count", "--count");
   append_override(list, options.batch_size, "sampling.batch_size", "--batch-size");
@@ -41,6 +44,28 @@ ModelOptions choose_model(const SampleOptions& options) {
                                       : run_directory(load_config(options.config, {}).config);
   log_info("model: {}", model.path);
   return model;
+}
+
+// The number of the class that --class names, by its name or its number. A name wins, because people
+// who call their folders 1, 2, 10 mean the folder.
+std::int64_t class_number(const std::string& text, const std::vector<std::string>& names) {
+  if (const auto found = std::ranges::find(names, text); found != names.end()) {
+    const std::int64_t number = std::distance(names.begin(), found);
+    log_info("class: {} ({})", number, text);
+    return number;
+  }
+  std::int64_t number = -1;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data(), end, number);
+  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 0) return number;
+  if (names.empty())
+    throw ConfigError(format_text(
+        "--class: this model does not know the names of its classes; give the number of '{}'",
+        shorten(text)));
+  const std::string likely = nearest(text, names);
+  throw ConfigError(format_text("--class: unknown '{}'; {}", shorten(text),
+                                likely.empty() ? "choose from " + shorten(join(names), 300)
+                                               : "did you mean '" + likely + "'?"));
 }
 
 // An eta that the sampler ignores would look as if it had been used.
@@ -90,7 +115,10 @@ SampleRequest request_of(const SampleOptions& options, const SampleOutput& outpu
 ExitCode run_sample(const SampleOptions& options) {
   const SampleOutput output = choose_output(options.output);  // before a model is read
   const std::vector<ConfigOverride> overrides = overrides_of(options);
-  const LoadedModel model = load_model(choose_model(options), overrides);
+  LoadedModel model = load_model(choose_model(options), overrides);
+  if (options.class_name)
+    model.config.sampling.class_label =
+        class_number(*options.class_name, model.config.data.class_names);
   check_eta(overrides, model.config.sampling);
   check_image_size_is_known(model.config.data);
   return sample_images(model, request_of(options, output, model.config));
@@ -120,10 +148,10 @@ void add_sample(CLI::App& program, Action& action) {
       ->type_name("X")
       ->group("Sampling");
   command
-      ->add_option("--class", options->label,
-                   "Class of all images, for a class-conditional model [random for each image]")
-      ->check(at_least(0))
-      ->type_name("N")
+      ->add_option("--class", options->class_name,
+                   "Class of all images, by name or number, for a class-conditional model; `ddpm "
+                   "inspect MODEL` lists them [random for each image]")
+      ->type_name("NAME|N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
       ->type_name("N")

@@ -18,8 +18,9 @@ struct TrainOptions {
 
 // The config, with the network, process and image shape of the model it starts from; --set comes
 // last.
-Config config_for(const TrainOptions& options, const ModelFile& model) {
-  Config config = load_config(options.config, {}).config;
+ResolvedConfig config_for(const TrainOptions& options, const ModelFile& model) {
+  ResolvedConfig resolved = load_config(options.config, {});
+  Config& config = resolved.config;
   config.model = model.config.model;
   config.diffusion = model.config.diffusion;
   DataConfig& data = config.data;
@@ -29,9 +30,11 @@ Config config_for(const TrainOptions& options, const ModelFile& model) {
     data.height = model.config.data.height;
     data.width = model.config.data.width;
   }
+  for (const ConfigOverride& change : options.common.overrides())
+    resolved.origins[change.path] = change.origin;
   config = apply_overrides(config, options.common.overrides());
   validate(config);
-  return config;
+  return resolved;
 }
 
 ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
@@ -42,17 +45,19 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
                                      : choose<ProgressStyle>("--progress", options.common.progress);
   const std::vector<ConfigOverride> overrides = options.common.overrides();
   std::optional<ModelFile> start;
+  // With --reinit-mismatched, --set describes the network to train, not the one in the file.
   if (!options.start.path.empty())
-    start = open_model(options.start.path, asked_weights(options.start.weights), overrides);
-  const Config config =
-      start ? config_for(options, *start) : load_config(options.config, overrides).config;
+    start = open_model(options.start.path, asked_weights(options.start.weights),
+                       options.start.reinit_mismatched ? std::vector<ConfigOverride>() : overrides);
+  const ResolvedConfig config =
+      start ? config_for(options, *start) : load_config(options.config, overrides);
   if (options.dry_run) {
-    dry_run(config);
+    dry_run(config.config);
     return ExitCode::kSuccess;
   }
   return run_training(config, {.resume = options.resume,
                                .start = std::move(start),
-                               .missing = options.start.missing(),
+                               .fit = options.start.fit(),
                                .overwrite = options.overwrite,
                                .max_minutes = options.max_minutes,
                                .progress = progress,
@@ -72,6 +77,12 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   add_model_options(*command, options->start, "--init-from",
                     ". Start from its weights; its network and diffusion process replace those of "
                     "--config, and --set changes them");
+  command
+      ->add_flag(
+          "--reinit-mismatched", options->start.reinit_mismatched,
+          "With --init-from: tensors that the model lacks or has in another shape start anew, "
+          "for other classes, channels or widths; they are listed")
+      ->group("Model");
   CLI::Option* resume =
       command
           ->add_option(

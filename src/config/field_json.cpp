@@ -41,13 +41,19 @@ std::optional<FieldValue> booleans_from_json(const json& value) {
   return flags;
 }
 
-std::optional<FieldValue> texts_from_json(const json& value) {
+std::optional<std::vector<std::string>> texts_from_json(const json& value) {
   std::vector<std::string> texts;
   for (const json& element : value) {
     if (!element.is_string()) return std::nullopt;
     texts.push_back(element.get<std::string>());
   }
-  return PerLevel<std::string>(std::move(texts));
+  return texts;
+}
+
+std::optional<FieldValue> text_per_level_from_json(const json& value) {
+  auto texts = texts_from_json(value.is_array() ? value : json::array({value}));
+  if (!texts) return std::nullopt;
+  return PerLevel<std::string>(std::move(*texts));
 }
 
 // A value, or a list with one for each level.
@@ -97,7 +103,9 @@ std::optional<FieldValue> field_from_json(FieldType type, const json& value) {
     case FieldType::kIntegerPerLevel:
       return integer_per_level_from_json(value);
     case FieldType::kStringPerLevel:
-      return texts_from_json(value.is_array() ? value : json::array({value}));
+      return text_per_level_from_json(value);
+    case FieldType::kStringList:
+      return value.is_array() ? texts_from_json(value) : std::nullopt;
   }
   return std::nullopt;
 }

@@ -58,6 +58,10 @@ bool is_level_count(const FieldLimits& limits, std::size_t size) {
   return (size >= 1 || limits.may_be_empty) && size <= kMaxLevels;
 }
 
+std::size_t most_entries(FieldType type) {
+  return type == FieldType::kStringList ? kMaxTexts : kMaxLevels;
+}
+
 // Whether a value of each type is within the limits.
 struct LimitCheck {
   const FieldLimits& limits;
@@ -77,6 +81,10 @@ struct LimitCheck {
   }
   bool operator()(const std::vector<bool>& values) const {
     return is_level_count(limits, values.size());
+  }
+  bool operator()(const std::vector<std::string>& values) const {
+    return (!values.empty() || limits.may_be_empty) && values.size() <= kMaxTexts &&
+           std::ranges::all_of(values, [this](const std::string& one) { return (*this)(one); });
   }
   template <class T>
   bool operator()(const PerLevel<T>& value) const {
@@ -105,7 +113,9 @@ FieldType Field::type() const {
 }
 
 bool Field::is_list() const {
-  return type() == FieldType::kIntegerList || type() == FieldType::kBooleanList;
+  const FieldType kind = type();
+  return kind == FieldType::kIntegerList || kind == FieldType::kBooleanList ||
+         kind == FieldType::kStringList;
 }
 
 bool Field::is_per_level() const {
@@ -146,6 +156,8 @@ std::string type_text(FieldType type) {
       return "integer or list of integers";
     case FieldType::kStringPerLevel:
       return "string or list of strings";
+    case FieldType::kStringList:
+      return "list of strings";
   }
   return "";
 }
@@ -157,7 +169,7 @@ std::string allowed_text(const Field& field) {
   if (!limits.choices.empty()) return "one of " + join(limits.choices, ", ") + or_list;
   if (!limits.pattern.empty()) return "one of " + limits.pattern_text;
   const std::string list =
-      format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, kMaxLevels);
+      format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, most_entries(field.type()));
   switch (field.type()) {
     case FieldType::kBoolean:
       return "true or false";
@@ -176,6 +188,8 @@ std::string allowed_text(const Field& field) {
       return "an integer" + interval_clause(limits) + or_list;
     case FieldType::kStringPerLevel:
       return "a string" + or_list;
+    case FieldType::kStringList:
+      return list + "strings";
   }
   return "";
 }

@@ -46,6 +46,7 @@ FieldLimits matching(std::string pattern, std::string in_words) {
 #define CHOICE(section, name) FIELD(section, name), any_of(Config{}.section.name)
 
 constexpr OnResume kFrozen = OnResume::kFrozen;
+constexpr OnResume kKept = OnResume::kKept;
 constexpr OnResume kMayChange = OnResume::kMayChange;
 
 // The position of a random number has 40 bits each for step and sample (base/random.h).
@@ -212,8 +213,8 @@ std::vector<Field> diffusion_fields() {
 std::vector<Field> data_fields() {
   return {
       {CHOICE(data, source), kFrozen,
-       "embedded: pictures inside the program; folder: image files; idx: MNIST's format; cifar10: "
-       "the binary version of CIFAR-10"},
+       "embedded: pictures inside the program; folder, zip, tar: image files; npz: arrays of NumPy; "
+       "idx: MNIST's format; cifar10, cifar100: the binary and the Python version"},
       {FIELD(data, path), any(), kMayChange,
        "Folder or file with the images; all sources except embedded need it. Where no source is set, "
        "the path says which it is"},
@@ -223,6 +224,26 @@ std::vector<Field> data_fields() {
        "Width in pixels; 0: the same as data.height; if both are 0: the size of the data"},
       {FIELD(data, channels), one_of({"0", "1", "3", "4"}), kFrozen,
        "1: grey, 3: RGB, 4: RGBA; 0: those of the data"},
+      {CHOICE(data, labels), kKept,
+       "Class of an image file: that of its first-level sub-folder; of its name up to the first _ "
+       "(prefix); of dataset.json or NAME.cls (file); none; auto: file if there is one, else folder",
+       std::string(name_of(LabelSource::kFolder))},
+      {FIELD(data, class_names),
+       {.may_be_empty = true},
+       kKept,
+       "Names of the classes, class 0 first; empty: those of the data, which are then recorded"},
+      {FIELD(data, exclude),
+       {.may_be_empty = true},
+       kKept,
+       "Image files and folders to leave out: shell patterns for a name, or with a / for a path "
+       "below data.path; a list replaces this one",
+       std::vector<std::string>{}},
+      {CHOICE(data, orientation), kKept,
+       "exif: turn pictures upright as their Exif block says; stored: leave them as they lie",
+       std::string(name_of(Orientation::kStored))},
+      {FIELD(data, background),
+       matching("^(white|black|grey|#[0-9A-Fa-f]{6})$", "white | black | grey | #rrggbb"), kFrozen,
+       "Colour that transparent pictures are laid on"},
       {CHOICE(data, crop), kFrozen,
        "Which part of a larger image is kept; random needs a height or width"},
       {FIELD(data, horizontal_flip), any(), kFrozen, "Mirror each image with probability 1/2"},
@@ -230,7 +251,7 @@ std::vector<Field> data_fields() {
        "Range of pixel values in tensors; symmetric: [-1, 1], unit: [0, 1]"},
       {CHOICE(data, on_bad_image), kMayChange, "What to do with an image file that cannot be read"},
       {FIELD(data, cache), any(), kMayChange,
-       "Folder where decoded images of source folder are kept; auto: the user's cache folder; off: "
+       "Folder where decoded images of folder, zip and tar are kept; auto: the user's cache folder; off: "
        "do not keep them"},
   };
 }

@@ -21,10 +21,11 @@ constexpr std::uint64_t kMaxFileBytes = std::uint64_t{1} << 20;
 // A file that several files extend is read once for each of them, so a few files could take
 // exponential time.
 constexpr int kMaxFiles = 64;
+constexpr const char* kDefaultOrigin = "default";
 
 ResolvedConfig defaults() {
   ResolvedConfig resolved;
-  for (const Field& field : fields()) resolved.origins[field.path] = "default";
+  for (const Field& field : fields()) resolved.origins[field.path] = kDefaultOrigin;
   return resolved;
 }
 
@@ -136,7 +137,8 @@ ResolvedConfig load_config(const std::optional<fs::path>& file,
   return resolved;
 }
 
-Config config_from_json_text(std::string_view text, const std::string& origin) {
+Config config_from_json_text(std::string_view text, const std::string& origin,
+                             MissingKeys missing) {
   if (text.size() > kMaxFileBytes)
     throw ConfigError(format_text("{}: {} bytes are too many for a config", origin, text.size()));
   const ParsedConfig parsed = parse_config(text, origin);
@@ -144,6 +146,9 @@ Config config_from_json_text(std::string_view text, const std::string& origin) {
     throw ConfigError(format_text("{}:{}: extends: only a config file can extend others", origin,
                                   parsed.extends.front().line));
   ResolvedConfig resolved = defaults();
+  if (missing == MissingKeys::kBefore)
+    for (const Field& field : fields())
+      if (field.before) field.set(resolved.config, *field.before);
   apply(resolved, parsed, origin);
   validate(resolved.config, resolved.origins);
   return resolved.config;
@@ -160,6 +165,16 @@ Config apply_overrides(Config config, std::span<const ConfigOverride> overrides)
   ResolvedConfig resolved{std::move(config), {}};
   apply(resolved, overrides);
   return resolved.config;
+}
+
+Config keep_values(const ResolvedConfig& now, const Config& saved) {
+  Config config = now.config;
+  for (const Field& field : fields()) {
+    const auto origin = now.origins.find(field.path);
+    const bool is_default = origin != now.origins.end() && origin->second == kDefaultOrigin;
+    if (field.on_resume == OnResume::kKept && is_default) field.set(config, field.value(saved));
+  }
+  return config;
 }
 
 }  // namespace ddpm

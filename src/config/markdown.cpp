@@ -50,7 +50,7 @@ std::string code(const std::string& text) { return text.empty() ? "" : "`" + cel
 std::string row(const Field& field) {
   return format_text("| {} | {} | {} | {} | {}{} |\n", code(field.name()), type_text(field.type()),
                      code(value_text(field.default_value())), code(range_text(field)),
-                     cell(field.help), field.on_resume == OnResume::kFrozen ? " *(fixed)*" : "");
+                     cell(field.help), field.may_change_on_resume() ? "" : " *(fixed)*");
 }
 
 }  // namespace

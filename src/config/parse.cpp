@@ -236,7 +236,8 @@ FieldValue parse_option_value(const Field& field, const std::string& text,
   const bool may_be_list = field.is_list() || (field.is_per_level() && value.is_discarded());
   if (may_be_list && !value.is_array()) value = json::parse("[" + text + "]", nullptr, false);
   if (type == FieldType::kString && !value.is_string()) value = text;
-  if (type == FieldType::kStringPerLevel && value.is_discarded()) value = split_list(text);
+  const bool may_be_texts = type == FieldType::kStringPerLevel || type == FieldType::kStringList;
+  if (may_be_texts && value.is_discarded()) value = split_list(text);
   std::optional<FieldValue> typed;
   if (!value.is_discarded()) typed = field_from_json(type, value);
   if (!typed || !allows(field, *typed)) {

@@ -23,6 +23,7 @@ std::string schema_type(FieldType type) {
       return "number";
     case FieldType::kString:
     case FieldType::kStringPerLevel:
+    case FieldType::kStringList:
       return "string";
   }
   return "";
@@ -53,7 +54,7 @@ ordered_json list_schema(const Field& field) {
   return {{"type", "array"},
           {"items", value_schema(field)},
           {"minItems", field.limits.may_be_empty ? 0 : 1},
-          {"maxItems", kMaxLevels}};
+          {"maxItems", field.type() == FieldType::kStringList ? kMaxTexts : kMaxLevels}};
 }
 
 ordered_json field_schema(const Field& field) {

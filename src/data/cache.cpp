@@ -14,7 +14,7 @@
 namespace ddpm {
 namespace {
 
-constexpr const char* kVersion = "1";
+constexpr const char* kVersion = "2";
 
 // The folder in an environment variable. Relative ones must be ignored (XDG Base Directory
 // Specification).
@@ -34,8 +34,11 @@ std::string metadata_value(const SafetensorsFile& file, const std::string& key) 
 
 // The info as JSON, so that a person can read it in the file's header.
 std::string info_to_json(const ImageStoreInfo& info) {
-  const nlohmann::json json = {
-      {"height", info.height}, {"width", info.width}, {"class_names", info.class_names}};
+  const nlohmann::json json = {{"height", info.height},
+                               {"width", info.width},
+                               {"class_names", info.class_names},
+                               {"empty_classes", info.empty_classes},
+                               {"passed_over", info.passed_over}};
   // Folder names may not be UTF-8. They are only shown, so a replacement character is good enough.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -49,8 +52,37 @@ ImageStoreInfo info_from_json(const std::string& text, const std::vector<std::in
           .height = json.at("height"),
           .width = json.at("width"),
           .class_names = json.at("class_names"),
+          .empty_classes = json.at("empty_classes"),
+          .passed_over = json.at("passed_over"),
           .source = source};
 }
+
+// The hash of everything on which the content depends.
+class Key {
+ public:
+  explicit Key(const DataConfig& config) {
+    add(std::string("ddpm cache ") + kVersion);
+    for (const std::int64_t number : {config.height, config.width, config.channels})
+      add(std::to_string(number));
+    for (const std::string_view name : {name_of(config.crop), name_of(config.on_bad_image),
+                                        name_of(config.labels), name_of(config.orientation)})
+      add(name);
+    add(config.background);
+    for (const std::string& pattern : config.exclude) add(pattern);
+  }
+
+  void add(std::string_view text) { hash_.update(std::string(text) + '\n'); }
+  void add_file(const fs::path& root, const fs::path& path) {
+    std::error_code error;  // for a file that has vanished: it is reported when it is read
+    const auto time = fs::last_write_time(root / path, error).time_since_epoch().count();
+    add(path.string() + '\0' + std::to_string(fs::file_size(root / path, error)) + ' ' +
+        std::to_string(time));
+  }
+  std::string digest() { return hash_.hex_digest(); }
+
+ private:
+  Sha256 hash_;
+};
 
 // Throws CheckpointError, an exception of nlohmann's or std::invalid_argument if anything is wrong.
 ImageStore open_store(const fs::path& path, const std::string& key, const std::string& source) {
@@ -82,21 +114,18 @@ std::optional<fs::path> cache_folder(const std::string& setting) {
   return std::nullopt;
 }
 
-std::string cache_key(const ImageFolder& folder, const DataConfig& config) {
-  Sha256 hash;
-  const auto add = [&hash](std::string_view text) { hash.update(std::string(text) + '\n'); };
-  add(std::string("ddpm cache ") + kVersion);
-  for (const std::int64_t number : {config.height, config.width, config.channels})
-    add(std::to_string(number));
-  add(name_of(config.crop));
-  add(name_of(config.on_bad_image));
-  for (std::size_t i = 0; i < folder.images.size(); ++i) {
-    std::error_code error;  // for a file that has vanished: it is reported when it is read
-    const fs::path path = folder.full_path(i);
-    add(folder.images[i].path.string() + '\0' + std::to_string(fs::file_size(path, error)) + ' ' +
-        std::to_string(fs::last_write_time(path, error).time_since_epoch().count()));
-  }
-  return hash.hex_digest();
+std::string cache_key(const ImageFiles& files, const DataConfig& config) {
+  Key key(config);
+  for (const ImageFile& image : files.images) key.add_file(files.root, image.path);
+  for (const auto& [path, content] : files.label_files) key.add(path + '\0' + content);
+  return key.digest();
+}
+
+std::string archive_cache_key(const DataConfig& config) {
+  Key key(config);
+  const fs::path path = config.path;
+  key.add_file(path.parent_path(), path.filename());
+  return key.digest();
 }
 
 std::optional<ImageStore> load_cache(const fs::path& file, const std::string& key,

@@ -6,7 +6,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
-#include "ddpm/formats/cifar10.h"
+#include "ddpm/formats/cifar.h"
 #include "ddpm/image/resize.h"
 
 namespace ddpm {
@@ -18,6 +18,7 @@ bool keeps_natural_size(const DataConfig& config) {
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels) {
   StoreShape shape;
+  shape.background = background_color(config.background);
   shape.channels = config.channels > 0 ? static_cast<int>(config.channels) : natural_channels;
   if (keeps_natural_size(config)) {
     shape.height = natural_height;
@@ -42,14 +43,23 @@ std::optional<StoreShape> known_shape(const DataConfig& config) {
   constexpr int kEmbeddedSide = 16;
   if (config.source == DataSource::kEmbedded)
     return resolve_shape(config, kEmbeddedSide, kEmbeddedSide, /*natural_channels=*/1);
-  if (config.source == DataSource::kCifar10)
-    return resolve_shape(config, Cifar10::kSide, Cifar10::kSide, Cifar10::kChannels);
+  if (config.source == DataSource::kCifar10 || config.source == DataSource::kCifar100)
+    return resolve_shape(config, Cifar::kSide, Cifar::kSide, Cifar::kChannels);
   if (keeps_natural_size(config) || config.channels == 0) return std::nullopt;
   return resolve_shape(config, 0, 0, 0);
 }
 
+Rgb background_color(const std::string& text) {
+  if (text == "white") return {255, 255, 255};
+  if (text == "black") return {0, 0, 0};
+  if (text == "grey") return {128, 128, 128};
+  const auto value = static_cast<std::uint32_t>(std::stoul(text.substr(1), nullptr, 16));
+  return {static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8 & 0xff),
+          static_cast<std::uint8_t>(value & 0xff)};
+}
+
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out) {
-  const Image converted = convert_channels(image, shape.channels);
+  const Image converted = convert_channels(image, shape.channels, shape.background);
   const Image fitted = resize_and_center_crop(converted, shape.stored_height, shape.stored_width);
   std::copy(fitted.pixels.begin(), fitted.pixels.end(), out.begin());
 }

@@ -1,67 +1,63 @@
-#include "ddpm/data/folder.h"
-
-#include <set>
-
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
-#include "ddpm/image/codec.h"
+#include "listing.h"
 
 namespace ddpm {
 namespace {
 
-// "cats" for "cats/young/1.png"; empty for a file that lies directly in the root.
-std::string class_of(const fs::path& relative) {
-  return relative.has_parent_path() ? relative.begin()->string() : "";
-}
+constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{1} << 28;
 
-template <typename Use>
-auto with_file(const fs::path& path, Use use) {
-  try {
-    return use(MappedFile(path).bytes());
-  } catch (const IoError& error) {
-    throw DataError(error.what());
-  }
-}
-
-}  // namespace
-
-ImageFolder list_image_folder(const fs::path& root) {
+void check_folder(const fs::path& root) {
   std::error_code error;
   if (root.empty()) throw DataError("no image folder is given: set data.path");
   if (!fs::exists(root, error))
     throw DataError("image folder '" + root.string() + "' does not exist");
   if (!fs::is_directory(root, error)) throw DataError("'" + root.string() + "' is not a folder");
-  ImageFolder folder{.root = root, .images = {}, .class_names = {}};
-  std::set<std::string> classes;
-  try {
-    for (fs::path& path : list_files_recursively(root))
-      if (has_image_extension(path)) folder.images.push_back({.path = std::move(path)});
-  } catch (const IoError& io_error) {
-    throw DataError(io_error.what());
+}
+
+// Sub-folders that may stand for a class, whether or not there is anything in them.
+std::set<fs::path> first_level_folders(const fs::path& root,
+                                       const std::vector<std::string>& exclude) {
+  std::set<fs::path> names;
+  std::error_code error;
+  for (const fs::directory_entry& entry : fs::directory_iterator(root, error)) {
+    const std::string name = entry.path().filename().string();
+    if (entry.is_directory(error) && !name.starts_with('.') && !is_excluded(name, exclude))
+      names.insert(name);
   }
-  if (folder.images.empty())
-    throw DataError("image folder '" + root.string() + "' has no .png, .jpg, .jpeg or .bmp file");
-  for (const FolderImage& image : folder.images)
-    if (const std::string name = class_of(image.path); !name.empty()) classes.insert(name);
-  folder.class_names.assign(classes.begin(), classes.end());
-  for (FolderImage& image : folder.images)
-    if (const std::string name = class_of(image.path); !name.empty())
-      image.label = std::distance(classes.begin(), classes.find(name));
-  return folder;
+  return names;
 }
 
-ImageInfo read_folder_image_info(const ImageFolder& folder, std::size_t index) {
-  return with_file(folder.full_path(index), [](auto bytes) { return read_image_info(bytes, ""); });
-}
+}  // namespace
 
-Image read_folder_image(const ImageFolder& folder, std::size_t index) {
-  return with_file(folder.full_path(index), [](auto bytes) { return decode_image(bytes, ""); });
-}
-
-std::vector<std::string> for_each_image(std::size_t count, const WorkOptions& options,
-                                        bool stop_at_first,
-                                        const std::function<void(std::size_t)>& work) {
-  return for_each_index(count, options, stop_at_first, "the images were being read", work);
+ImageFiles list_folder(const DataConfig& config) {
+  const fs::path root = config.path;
+  check_folder(root);
+  Listing listing(root, /*is_archive=*/false, config.exclude);
+  ImageFiles& files = listing.files;
+  try {
+    for (fs::path& path : list_files_recursively(root)) switch (listing.judge(path)) {
+        case Listing::Verdict::kImage:
+          files.images.push_back({.path = std::move(path)});
+          break;
+        case Listing::Verdict::kLabels:
+          files.label_files[path.string()] = read_file(root / path, kMaxLabelFileBytes);
+          break;
+        case Listing::Verdict::kPassedOver:
+          break;
+      }
+  } catch (const IoError& error) {
+    throw DataError(error.what());
+  }
+  files.other_folders.merge(first_level_folders(root, config.exclude));
+  files.visit = [root, paths = files.images](std::size_t index, const UseBytes& use) {
+    try {
+      use(MappedFile(root / paths[index].path).bytes());
+    } catch (const IoError& error) {
+      throw DataError(error.what());
+    }
+  };
+  return std::move(listing.files);
 }
 
 }  // namespace ddpm

@@ -1,34 +1,51 @@
 #include "ddpm/data/scan.h"
 
+#include "arrays.h"
+#include "ddpm/base/format.h"
 #include "ddpm/data/load.h"
 
 namespace ddpm {
 namespace {
 
-DataSummary summarize_folder(const DataConfig& config, const WorkOptions& options) {
-  const ImageFolder folder = list_image_folder(config.path);
-  std::vector<Image> shapes(folder.images.size());
+// The classes by number; one without a name is called by its number.
+std::vector<std::pair<std::string, std::int64_t>> named_counts(
+    const std::map<std::int64_t, std::int64_t>& counts, const std::vector<std::string>& names) {
+  std::vector<std::pair<std::string, std::int64_t>> classes;
+  for (const auto& [label, count] : counts) {
+    const auto index = static_cast<std::size_t>(label);
+    classes.emplace_back(index < names.size() ? names[index] : std::to_string(label), count);
+  }
+  return classes;
+}
+
+DataSummary summarize_files(const DataConfig& config, const WorkOptions& options) {
+  const ImageFiles files = find_image_files(config);
+  std::vector<Image> shapes(files.images.size());
   const auto look = [&](std::size_t i) {
-    Image image = read_folder_image(folder, i);
+    Image image = read_image(files, i, config.orientation);
     image.pixels = {};
     shapes[i] = image;
   };
   const auto reasons = for_each_image(shapes.size(), options, /*stop_at_first=*/false, look);
 
   DataSummary summary;
-  summary.source = "folder " + config.path;
-  for (const std::string& name : folder.class_names) summary.classes.emplace_back(name, 0);
+  summary.source = format_text("{} {}", config.source, config.path);
+  summary.passed_over = files.passed_over;
+  summary.empty_classes = files.empty_classes;
+  std::map<std::int64_t, std::int64_t> counts;
+  for (std::size_t i = 0; i < files.class_names.size(); ++i)
+    counts[static_cast<std::int64_t>(i)] = 0;
   for (std::size_t i = 0; i < shapes.size(); ++i) {
     if (!reasons[i].empty()) {
-      summary.bad.push_back({folder.full_path(i), reasons[i]});
+      summary.bad.push_back({files.full_name(i), reasons[i]});
       continue;
     }
     ++summary.count;
     ++summary.sizes[{shapes[i].height, shapes[i].width}];
     ++summary.channels[shapes[i].channels];
-    if (const std::int64_t label = folder.images[i].label; label >= 0)
-      ++summary.classes[static_cast<std::size_t>(label)].second;
+    if (const std::int64_t label = files.images[i].label; label >= 0) ++counts[label];
   }
+  summary.classes = named_counts(counts, files.class_names);
   return summary;
 }
 
@@ -46,19 +63,15 @@ DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
   std::map<std::int64_t, std::int64_t> counts;
   for (const std::int64_t label : store.labels())
     if (label >= 0) ++counts[label];
-  for (const auto& [label, count] : counts) {
-    const auto index = static_cast<std::size_t>(label);
-    const bool named = index < info.class_names.size();
-    summary.classes.emplace_back(named ? info.class_names[index] : std::to_string(label), count);
-  }
+  summary.classes = named_counts(counts, info.class_names);
   return summary;
 }
 
 }  // namespace
 
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options) {
-  return config.source == DataSource::kFolder ? summarize_folder(config, options)
-                                              : summarize_array(config, options);
+  return is_array(config.source) ? summarize_array(config, options)
+                                 : summarize_files(config, options);
 }
 
 }  // namespace ddpm

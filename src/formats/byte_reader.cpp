@@ -1,6 +1,7 @@
 #include "ddpm/formats/byte_reader.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "ddpm/base/error.h"
@@ -21,6 +22,7 @@ class FileReader : public ByteReader {
   }
 
   std::size_t read(std::span<std::byte> out) override { return content_->read(out); }
+  std::uint64_t skip(std::uint64_t count) override { return content_->skip(count); }
 
  private:
   MappedFile file_;
@@ -28,6 +30,25 @@ class FileReader : public ByteReader {
 };
 
 }  // namespace
+
+std::uint64_t ByteReader::skip(std::uint64_t count) {
+  std::array<std::byte, 1 << 14> buffer;
+  std::uint64_t done = 0;
+  while (done < count) {
+    const auto wanted =
+        static_cast<std::size_t>(std::min<std::uint64_t>(count - done, buffer.size()));
+    const std::size_t got = read(std::span(buffer).first(wanted));
+    done += got;
+    if (got < wanted) break;
+  }
+  return done;
+}
+
+std::uint64_t MemoryReader::skip(std::uint64_t count) {
+  const auto size = static_cast<std::size_t>(std::min<std::uint64_t>(count, rest_.size()));
+  rest_ = rest_.subspan(size);
+  return size;
+}
 
 std::size_t MemoryReader::read(std::span<std::byte> out) {
   const std::size_t size = std::min(out.size(), rest_.size());

@@ -267,10 +267,11 @@ bool Machine::container(char operation) {
     case 'Q':  // BINPERSID
       push_items(Kind::kPersistent, {pop()});
       return true;
-    case 'b':  // BUILD: the state of an object, such as the versions of a state dict's modules
-      static_cast<void>(pop());
-      static_cast<void>(top());
+    case 'b': {  // BUILD: the state of an object, such as the versions of a state dict's modules
+      const PickleIndex state = pop();
+      top().state = state;
       return true;
+    }
     default:
       return false;
   }

@@ -110,15 +110,21 @@ std::optional<TarMember> TarReader::next() {
     overrides = {};
     // Old tars mark a folder by its trailing slash. Unknown types are skipped with their content.
     const bool is_regular = (type == '0' || type == '\0' || type == '7') && !raw.ends_with('/');
-    if (is_regular && !name->empty()) return TarMember{*name, unread_};
+    if (is_regular && !name->empty()) return TarMember{*name, unread_, position_};
   }
   return std::nullopt;
 }
 
 std::vector<std::uint8_t> TarReader::read() {
-  std::vector<std::uint8_t> content = read_exactly(source_, unread_, "a tar member");
+  std::vector<std::uint8_t> content = take(unread_, "a tar member");
   unread_ = 0;
   return content;
+}
+
+std::vector<std::uint8_t> TarReader::take(std::uint64_t size, const char* what) {
+  std::vector<std::uint8_t> bytes = read_exactly(source_, size, what);
+  position_ += size;
+  return bytes;
 }
 
 // Returns false at the end: a block of zeros, or the end of the file, where tar itself only warns.
@@ -126,6 +132,7 @@ bool TarReader::read_header(Header& header) {
   skip_to_next_header();
   header.resize(kBlock);
   const std::size_t got = source_.read(std::as_writable_bytes(std::span(header)));
+  position_ += got;
   const bool zeros = std::all_of(header.begin(), header.end(), [](auto b) { return b == 0; });
   if (got == 0 && headers_ > 0) return false;
   if (got < kBlock) fail(headers_ == 0 ? "not a tar archive" : "truncated tar archive");
@@ -144,7 +151,7 @@ bool TarReader::read_header(Header& header) {
 // records ('g') do not concern a member.
 void TarReader::apply_extension(char type, std::uint64_t size, Overrides& overrides) {
   if (size > kMaxExtensionBytes) fail("a tar extension header is too long");
-  const std::vector<std::uint8_t> bytes = read_exactly(source_, size, "a tar extension header");
+  const std::vector<std::uint8_t> bytes = take(size, "a tar extension header");
   padding_ = (kBlock - size % kBlock) % kBlock;
   std::string_view text(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   if (type == 'L') overrides.name = text.substr(0, text.find('\0'));
@@ -179,14 +186,10 @@ void TarReader::drain() {
 }
 
 void TarReader::skip_to_next_header() {
-  std::array<std::byte, 1 << 14> buffer;
-  std::uint64_t left = unread_ + padding_;
+  const std::uint64_t left = unread_ + padding_;
   unread_ = padding_ = 0;
-  while (left > 0) {
-    const auto part = static_cast<std::size_t>(std::min<std::uint64_t>(left, buffer.size()));
-    if (source_.read(std::span(buffer).first(part)) < part) fail("truncated tar archive");
-    left -= part;
-  }
+  if (source_.skip(left) < left) fail("truncated tar archive");
+  position_ += left;
 }
 
 }  // namespace ddpm

@@ -3,6 +3,8 @@
 #include <zlib.h>
 
 #include <algorithm>
+#include <memory>
+#include <new>
 #include <optional>
 #include <set>
 
@@ -19,6 +21,7 @@ constexpr std::uint32_t kLocalSignature = 0x04034b50, kCentralSignature = 0x0201
                         kLocator64Signature = 0x07064b50;
 constexpr std::uint64_t kLocalBytes = 30, kCentralBytes = 46, kEndBytes = 22, kEnd64Bytes = 56,
                         kLocator64Bytes = 20;
+constexpr std::uint64_t kStored = 0, kDeflate = 8;             // methods of compression
 constexpr std::uint64_t kMax16 = 0xFFFF, kMax32 = 0xFFFFFFFF;  // "see the zip64 field"
 
 [[noreturn]] void fail(const std::string& reason) {
@@ -145,13 +148,24 @@ struct Placed {
   std::uint64_t begin = 0, end = 0;  // bytes of the file, local header included
 };
 
-Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit) {
+void check_method(const Entry& entry, ZipMethods methods) {
   if (entry.flags & 1) fail_member(entry.name, "is encrypted");
-  if (entry.method != 0)
+  if (entry.method != kStored && methods == ZipMethods::kStored)
     fail_member(entry.name, "is compressed; PyTorch stores its members as they are");
-  if (entry.compressed != entry.size)
+  if (entry.method != kStored && entry.method != kDeflate)
+    fail_member(entry.name,
+                format_text("is compressed by method {}; only deflate is read", entry.method));
+  // A bit of deflate gives at most 258 bytes, two of them are needed.
+  constexpr std::uint64_t kMostPerByte = 1032;
+  const bool fits = entry.method == kStored ? entry.compressed == entry.size
+                                            : entry.size / kMostPerByte <= entry.compressed;
+  if (!fits)
     fail_member(entry.name,
                 format_text("{} bytes stored for a size of {}", entry.compressed, entry.size));
+}
+
+Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit, ZipMethods methods) {
+  check_method(entry, methods);
   const char* what = "member";
   if (file.number(entry.offset, 4, what) != kLocalSignature)
     fail_member(entry.name, format_text("no header at byte {}", entry.offset));
@@ -160,20 +174,62 @@ Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit) {
   if (file.text(entry.offset + kLocalBytes, name, what) != entry.name)
     fail_member(entry.name, "has another name in its own header");
   const std::uint64_t begin = entry.offset + kLocalBytes + name + extra;
-  if (begin > limit || entry.size > limit - begin)
-    fail_member(entry.name, format_text("its {} bytes reach into the directory", entry.size));
-  return {{entry.name, file.part(begin, entry.size, what), static_cast<std::uint32_t>(entry.crc)},
+  if (begin > limit || entry.compressed > limit - begin)
+    fail_member(entry.name, format_text("its {} bytes reach into the directory", entry.compressed));
+  return {{.name = entry.name,
+           .bytes = file.part(begin, entry.compressed, what),
+           .crc = static_cast<std::uint32_t>(entry.crc),
+           .size = entry.size,
+           .compressed = entry.method != kStored},
           entry.offset,
-          begin + entry.size};
+          begin + entry.compressed};
+}
+
+void check_sum(const ZipMember& member, std::span<const std::byte> content) {
+  const auto found = static_cast<std::uint32_t>(
+      crc32_z(0, reinterpret_cast<const Bytef*>(content.data()), content.size()));
+  if (found != member.crc)
+    fail_member(member.name,
+                format_text("damaged: CRC-32 is {}, the directory says {}", found, member.crc));
+}
+
+// Fills `content` from deflate data without a header of zlib or gzip.
+void inflate_all(const ZipMember& member, std::span<std::byte> content) {
+  constexpr int kRawDeflate = -15;
+  constexpr std::size_t kMostAtOnce = std::size_t{1} << 30;  // zlib counts with 32 bits
+  z_stream stream{};
+  if (inflateInit2(&stream, kRawDeflate) != Z_OK) throw std::bad_alloc();
+  const std::unique_ptr<z_stream, int (*)(z_stream*)> end(&stream, inflateEnd);
+  // zlib only reads through this pointer.
+  stream.next_in = const_cast<Bytef*>(reinterpret_cast<const Bytef*>(member.bytes.data()));
+  stream.next_out = reinterpret_cast<Bytef*>(content.data());
+  int result = Z_OK;
+  while (result == Z_OK) {
+    const auto read = static_cast<std::size_t>(reinterpret_cast<const std::byte*>(stream.next_in) -
+                                               member.bytes.data());
+    const auto written =
+        static_cast<std::size_t>(reinterpret_cast<std::byte*>(stream.next_out) - content.data());
+    stream.avail_in = static_cast<uInt>(std::min(member.bytes.size() - read, kMostAtOnce));
+    stream.avail_out = static_cast<uInt>(std::min(content.size() - written, kMostAtOnce));
+    result = inflate(&stream, Z_NO_FLUSH);
+  }
+  const bool filled =
+      reinterpret_cast<std::byte*>(stream.next_out) == content.data() + content.size();
+  if (result != Z_STREAM_END || !filled) fail_member(member.name, "damaged deflate data");
 }
 
 }  // namespace
 
-void ZipMember::verify() const {
-  const auto found = static_cast<std::uint32_t>(
-      crc32_z(0, reinterpret_cast<const Bytef*>(bytes.data()), bytes.size()));
-  if (found != crc)
-    fail_member(name, format_text("damaged: CRC-32 is {}, the directory says {}", found, crc));
+void ZipMember::verify() const { check_sum(*this, bytes); }
+
+std::vector<std::byte> ZipMember::unpack() const {
+  std::vector<std::byte> content(bytes.begin(), compressed ? bytes.begin() : bytes.end());
+  if (compressed) {
+    content.resize(size);
+    inflate_all(*this, content);
+  }
+  check_sum(*this, content);
+  return content;
 }
 
 bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
@@ -182,7 +238,7 @@ bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
           (bytes[2] == std::byte{5} && bytes[3] == std::byte{6}));
 }
 
-std::vector<ZipMember> read_zip(std::span<const std::byte> bytes) {
+std::vector<ZipMember> read_zip(std::span<const std::byte> bytes, ZipMethods methods) {
   const Bytes file(bytes);
   const Directory directory = read_end(file);
   std::vector<Placed> placed;
@@ -192,7 +248,7 @@ std::vector<ZipMember> read_zip(std::span<const std::byte> bytes) {
     const Entry entry = read_entry(file, position);
     if (position > directory.offset + directory.size) fail("the directory is longer than it says");
     if (!names.insert(entry.name).second) fail_member(entry.name, "appears twice");
-    placed.push_back(place(file, entry, directory.offset));
+    placed.push_back(place(file, entry, directory.offset, methods));
   }
   std::ranges::sort(placed, {}, &Placed::begin);
   for (std::size_t i = 1; i < placed.size(); ++i)

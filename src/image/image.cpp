@@ -6,9 +6,9 @@
 namespace ddpm {
 namespace {
 
-// A colour value over white paper: alpha 255 hides the paper, alpha 0 shows only the paper.
-std::uint8_t over_white(std::uint8_t value, std::uint8_t alpha) {
-  return static_cast<std::uint8_t>((value * alpha + 255 * (255 - alpha) + 127) / 255);
+// A colour value over paper: alpha 255 hides the paper, alpha 0 shows only the paper.
+std::uint8_t over(std::uint8_t paper, std::uint8_t value, std::uint8_t alpha) {
+  return static_cast<std::uint8_t>((value * alpha + paper * (255 - alpha) + 127) / 255);
 }
 
 std::uint8_t luma(std::uint8_t red, std::uint8_t green, std::uint8_t blue) {
@@ -23,13 +23,14 @@ void to_rgba(const std::uint8_t* from, int channels, std::uint8_t (&rgba)[4]) {
   rgba[3] = channels == 4 ? from[3] : 255;
 }
 
-void from_rgba(const std::uint8_t (&rgba)[4], int channels, std::uint8_t* to) {
+void from_rgba(const std::uint8_t (&rgba)[4], int channels, Rgb background, std::uint8_t* to) {
   if (channels == 4) {
     for (int c = 0; c < 4; ++c) to[c] = rgba[c];
     return;
   }
-  std::uint8_t rgb[3];
-  for (int c = 0; c < 3; ++c) rgb[c] = over_white(rgba[c], rgba[3]);
+  const std::uint8_t rgb[3] = {over(background.red, rgba[0], rgba[3]),
+                               over(background.green, rgba[1], rgba[3]),
+                               over(background.blue, rgba[2], rgba[3])};
   if (channels == 1) {
     to[0] = luma(rgb[0], rgb[1], rgb[2]);
   } else {
@@ -41,7 +42,7 @@ bool is_channel_count(int channels) { return channels == 1 || channels == 3 || c
 
 }  // namespace
 
-Image convert_channels(const Image& image, int channels) {
+Image convert_channels(const Image& image, int channels, Rgb background) {
   if (!is_channel_count(channels) || !is_channel_count(image.channels))
     throw std::invalid_argument("images have 1, 3 or 4 channels, not " + std::to_string(channels));
   if (channels == image.channels) return image;
@@ -50,7 +51,7 @@ Image convert_channels(const Image& image, int channels) {
   for (int y = 0; y < image.height; ++y) {
     for (int x = 0; x < image.width; ++x) {
       to_rgba(image.at(y, x), image.channels, rgba);
-      from_rgba(rgba, channels, result.at(y, x));
+      from_rgba(rgba, channels, background, result.at(y, x));
     }
   }
   return result;

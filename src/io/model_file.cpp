@@ -193,6 +193,7 @@ SafetensorsMetadata model_metadata(const Config& config, std::optional<ModelForm
   nlohmann::ordered_json network = {{"model", all.at("model")}, {"diffusion", all.at("diffusion")}};
   for (const char* key : {"height", "width", "channels", "range"})
     network["data"][key] = all.at("data").at(key);
+  if (!config.data.class_names.empty()) network["data"]["class_names"] = config.data.class_names;
   SafetensorsMetadata metadata = {{"format", "pt"}, {kConfigKey, network.dump()}};
   if (layout) metadata.emplace(kLayoutKey, name_of(*layout));
   return metadata;

@@ -44,7 +44,9 @@ std::string summarize(const std::vector<std::string>& problems) {
 }
 
 struct Comparison {
-  std::vector<std::string> problems, missing;
+  std::vector<std::string> problems;                       // that nothing allows
+  std::vector<std::string> missing, reshaped, unexpected;  // in words
+  std::vector<const TensorView*> usable;
 };
 
 Comparison compare(const TensorSet& set, const std::map<std::string, torch::Tensor>& targets) {
@@ -61,15 +63,65 @@ Comparison compare(const TensorSet& set, const std::map<std::string, torch::Tens
     }
     const TensorView* view = found->second;
     if (torch::IntArrayRef(view->shape) != target.sizes())
-      problems.push_back(format_text("wrong shape: {} is [{}], expected [{}]", name,
-                                     c10::Join(",", view->shape), c10::Join(",", target.sizes())));
+      result.reshaped.push_back(format_text("wrong shape: {} is [{}], expected [{}]", name,
+                                            c10::Join(",", view->shape),
+                                            c10::Join(",", target.sizes())));
     else if (torch::isFloatingType(to_tensor_dtype(view->dtype)) !=
              torch::isFloatingType(target.scalar_type()))
       problems.push_back(format_text("wrong type: {} is {}", name, dtype_name(view->dtype)));
+    else
+      result.usable.push_back(view);
   }
   for (const TensorView& view : set.tensors)
-    if (!targets.contains(view.name)) problems.push_back("unexpected: " + view.name);
+    if (!targets.contains(view.name)) result.unexpected.push_back("unexpected: " + view.name);
   return result;
+}
+
+// What the fit does not allow, the missing ones first.
+std::vector<std::string> problems_of(const Comparison& found, TensorFit fit) {
+  std::vector<std::string> problems;
+  const auto add = [&](const std::vector<std::string>& more) {
+    problems.insert(problems.end(), more.begin(), more.end());
+  };
+  if (fit == TensorFit::kExact) add(found.missing);
+  add(found.problems);
+  if (fit != TensorFit::kMayDiffer) {
+    add(found.reshaped);
+    add(found.unexpected);
+  } else if (found.usable.empty()) {
+    problems.emplace_back("no tensor has the name and shape of one of the network");
+  }
+  return problems;
+}
+
+std::map<std::string, torch::Tensor> named(const std::vector<NamedTensor>& tensors) {
+  std::map<std::string, torch::Tensor> by_name;
+  for (const NamedTensor& tensor : tensors) by_name.emplace(tensor.name, tensor.tensor);
+  return by_name;
+}
+
+Comparison compare_or_throw(const TensorSet& set,
+                            const std::map<std::string, torch::Tensor>& targets, TensorFit fit) {
+  Comparison found = compare(set, targets);
+  const std::vector<std::string> problems = problems_of(found, fit);
+  if (!problems.empty())
+    throw CheckpointError(
+        format_text("{}: {} of its tensors do not fit this network:{}\nThe file belongs to another "
+                    "network (model.*) or is incomplete",
+                    set.path.string(), problems.size(), summarize(problems)));
+  return found;
+}
+
+// Says which targets keep their values.
+void log_kept(const Comparison& found, const std::filesystem::path& path) {
+  std::vector<std::string> kept = found.missing;
+  kept.insert(kept.end(), found.reshaped.begin(), found.reshaped.end());
+  if (!kept.empty())
+    log_warning("{}: {} of the network's tensors keep their initial values:{}", path.string(),
+                kept.size(), summarize(kept));
+  if (!found.unexpected.empty())
+    log_warning("{}: {} of its tensors are not used:{}", path.string(), found.unexpected.size(),
+                summarize(found.unexpected));
 }
 
 }  // namespace
@@ -104,24 +156,16 @@ void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& t
   load_tensors(TensorSet{file.path(), file.tensors(), {}}, targets);
 }
 
-void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
-                  MissingTensors missing) {
-  std::map<std::string, torch::Tensor> by_name;
-  for (const NamedTensor& target : targets) by_name.emplace(target.name, target.tensor);
-  Comparison found = compare(set, by_name);
-  std::vector<std::string>& problems = found.problems;
-  if (missing == MissingTensors::kRefuse)
-    problems.insert(problems.begin(), found.missing.begin(), found.missing.end());
-  else if (!found.missing.empty())
-    log_warning("{}: missing tensors keep their initial values ({}):{}", set.path.string(),
-                found.missing.size(), summarize(found.missing));
-  if (!problems.empty())
-    throw CheckpointError(
-        format_text("{}: {} of its tensors do not fit this network:{}\nThe file belongs to another "
-                    "network (model.*) or is incomplete",
-                    set.path.string(), problems.size(), summarize(problems)));
+void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets, TensorFit fit) {
+  const std::map<std::string, torch::Tensor> by_name = named(targets);
+  const Comparison found = compare_or_throw(set, by_name, fit);
+  log_kept(found, set.path);
   torch::NoGradGuard no_grad;
-  for (const TensorView& view : set.tensors) by_name.at(view.name).copy_(to_tensor(view));
+  for (const TensorView* view : found.usable) by_name.at(view->name).copy_(to_tensor(*view));
+}
+
+void check_fit(const TensorSet& set, const std::vector<NamedTensor>& targets, TensorFit fit) {
+  static_cast<void>(compare_or_throw(set, named(targets), fit));
 }
 
 }  // namespace ddpm

@@ -162,8 +162,10 @@ void check_disk_space(const RunDirectory& directory, const Config& config,
 
 void check_resumable(const fs::path& checkpoint, const Config& now,
                      const std::string& data_fingerprint) {
-  const TrainingState state = read_training_state(checkpoint);
-  const Config& saved = state.config;
+  TrainingState state = read_training_state(checkpoint);
+  Config& saved = state.config;
+  // Runs before classes had names do not know theirs.
+  if (saved.data.class_names.empty()) saved.data.class_names = now.data.class_names;
   if (!state.data_fingerprint.empty() && state.data_fingerprint != data_fingerprint)
     log_warning(
         "the images have changed since the checkpoint; continuing with the new ones (not "

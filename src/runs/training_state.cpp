@@ -58,7 +58,7 @@ TrainingState read_training_state(const fs::path& checkpoint) {
       state.loss_statistics = {.count = losses->at("count").get<double>(),
                                .mean = losses->at("mean").get<double>(),
                                .variance = losses->at("variance").get<double>()};
-    state.config = config_from_json_text(json.at("config").dump(), name);
+    state.config = config_from_json_text(json.at("config").dump(), name, MissingKeys::kBefore);
     return state;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(name + ": " + error.what());

@@ -54,7 +54,7 @@ Predictor LoadedModel::predictor() const {
 }
 
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
-                       MissingTensors missing) {
+                       TensorFit fit) {
   // Which weights to open is an option too, and it is needed before the model's config is read.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
@@ -81,9 +81,9 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   const BoundNetwork<UNet> network(UNet(model.config.model, model.config.data.channels),
                                    model.runtime.compute_dtype, model.runtime.device);
   model.net = network.net();
-  if (missing == MissingTensors::kKeep)
+  if (fit != TensorFit::kExact)
     initialize_weights(*model.net, model.config.model.initialization, 0);
-  load_tensors(file.tensors, network.tensors(), missing);
+  load_tensors(file.tensors, network.tensors(), fit);
   model.net->eval();
   model.sha256 = file.sha256();  // only now: a file that does not fit is refused at once
   log_debug("weights: {}", file.weights.string());

@@ -1,19 +1,65 @@
 #include "ddpm/training/prepare.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/describe.h"
+#include "ddpm/config/fields.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/load.h"
 
 namespace ddpm {
 namespace {
 
+// The names of classes that a config can hold: its copy in a checkpoint is at most 1 MiB.
+bool can_be_recorded(const std::vector<std::string>& names) {
+  constexpr std::size_t kMostBytes = 1 << 18;
+  std::size_t bytes = 0;
+  for (const std::string& name : names) bytes += name.size() + 4;
+  return names.size() <= kMaxTexts && bytes <= kMostBytes;
+}
+
+// Compares the names of the data's classes with those of the config, or records them there.
+void settle_class_names(std::vector<std::string>& wanted, const std::vector<std::string>& found) {
+  if (wanted.empty() && can_be_recorded(found)) wanted = found;
+  if (wanted == found || wanted.empty()) return;
+  std::vector<std::string> missing, added;
+  std::ranges::copy_if(wanted, std::back_inserter(missing), [&](const std::string& name) {
+    return std::ranges::find(found, name) == found.end();
+  });
+  std::ranges::copy_if(found, std::back_inserter(added), [&](const std::string& name) {
+    return std::ranges::find(wanted, name) == wanted.end();
+  });
+  throw DataError(format_text(
+      "the data have {} classes, but data.class_names has {}; missing: {}; added: {}{}. The number of "
+      "a class would no longer mean the same: bring the data in order, or start a new run for them",
+      found.size(), wanted.size(), missing.empty() ? "none" : shorten(join(missing), 300),
+      added.empty() ? "none" : shorten(join(added), 300),
+      missing.empty() && added.empty() ? "; the order differs" : ""));
+}
+
 void check_labels(const ModelConfig& model, const ImageStore& images) {
   if (model.class_embedding == ClassEmbeddingKind::kNone) return;
+  const ImageStoreInfo& info = images.info();
+  if (!info.empty_classes.empty())
+    throw DataError(format_text(
+        "data: the {} no image that can be used{}; add images, or leave the folder out by "
+        "data.exclude",
+        info.empty_classes.size() == 1
+            ? "class folder '" + info.empty_classes.front() + "' has"
+            : "class folders " + shorten(join(info.empty_classes), 300) + " have",
+        info.passed_over.empty() ? "" : " (passed over: " + info.passed_over + ")"));
+  const auto named = static_cast<std::int64_t>(info.class_names.size());
+  if (named > 0 && named != model.classes)
+    throw ConfigError(format_text(
+        "config: model.classes = {}: the data have {} classes ({}); set model.classes={}",
+        model.classes, named, shorten(join(info.class_names), 200), named));
   for (const std::int64_t label : images.labels()) {
     if (label < 0)
       throw DataError(
@@ -35,9 +81,13 @@ ImageStore load_data(Config& config) {
   config.data.channels = images.channels();
   check_image_size(config.model, images.height(), images.width());
   check_labels(config.model, images);
+  if (config.model.class_embedding != ClassEmbeddingKind::kNone)
+    settle_class_names(config.data.class_names, images.info().class_names);
   log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
            with_thousands(images.count()), images.channels(), images.height(), images.width(),
            images.info().source, watch.seconds());
+  if (!images.info().passed_over.empty())
+    log_info("data: passed over {}", images.info().passed_over);
   return images;
 }
 

@@ -8,8 +8,11 @@
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/config/describe.h"
 #include "ddpm/metrics/jsonl.h"
+#include "ddpm/nn/parameter_layout.h"
+#include "ddpm/nn/unet.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/run_directory.h"
+#include "ddpm/runs/training_state.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/trainer.h"
 #include "preview.h"
@@ -35,13 +38,26 @@ Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
     trainer.load(*checkpoint);
     log_info("resumed from {} at step {}", checkpoint->string(), trainer.steps_done());
   } else if (const std::optional<ModelFile>& model = options.start) {
-    trainer.start_from(model->tensors, options.missing);
+    trainer.start_from(model->tensors, options.fit);
     log_info("starting from the weights of {} (SHA-256 {})", model->weights.string(),
              model->sha256());
   }
   // A run that died before its first checkpoint may have left lines too.
   trim_metrics(directory.metrics(), trainer.steps_done());
   return trainer;
+}
+
+// Refuses a model that does not fit before there is a run directory. The network has no memory.
+void check_start(const Config& config, const ModelFile& model, TensorFit fit) {
+  const UNet net(config.model, config.data.channels);
+  const ParameterLayout layout(*net, net->joined_parameters());
+  try {
+    check_fit(model.tensors, layout.views(layout.allocate(torch::kFloat32, torch::kMeta)), fit);
+  } catch (const CheckpointError& error) {
+    if (fit == TensorFit::kMayDiffer) throw;
+    throw CheckpointError(std::string(error.what()) +
+                          "; --reinit-mismatched starts such tensors anew");
+  }
 }
 
 // The running job: the loop of steps, and what is done after each step.
@@ -155,16 +171,19 @@ ExitCode Run::report_end() const {
 
 }  // namespace
 
-ExitCode run_training(Config config, const RunOptions& options) {
+ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   const Stopwatch started;
+  Config config = wanted.config;
   const RunDirectory directory(config);
   // An existing directory is locked before its checkpoints are read, so that they do not change.
   std::optional<FileLock> lock = directory.lock_existing();
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
+  if (checkpoint) config = keep_values(wanted, read_training_state(*checkpoint).config);
   const Prepared prepared = prepare(config);
   if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
+  if (!checkpoint && options.start) check_start(config, *options.start, options.fit);
   check_disk_space(directory, config, prepared.cost.parameters);
 
   if (!lock) lock.emplace(directory.create_and_lock());

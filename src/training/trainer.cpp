@@ -253,8 +253,8 @@ void Trainer::load(const std::filesystem::path& folder) {
   images_seen_ = state.images_seen;
 }
 
-void Trainer::start_from(const TensorSet& tensors, MissingTensors missing) {
-  load_tensors(tensors, layout().views(state_.weights), missing);
+void Trainer::start_from(const TensorSet& tensors, TensorFit fit) {
+  load_tensors(tensors, layout().views(state_.weights), fit);
   torch::NoGradGuard no_grad;
   if (state_.copy.defined()) state_.copy.copy_(state_.weights);
   if (averages()) state_.average.copy_(state_.weights);

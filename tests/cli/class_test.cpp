@@ -2,11 +2,13 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <fstream>
 #include <span>
 
 #include <nlohmann/json.hpp>
 
 #include "ddpm/formats/safetensors.h"
+#include "ddpm/formats/sha256.h"
 #include "ddpm/image/codec.h"
 #include "support/files.h"
 #include "support/tiny_run.h"
@@ -37,6 +39,13 @@ class Classes : public testing::TinyRun {
     std::vector<std::string> all = {"sample", "--model", "runs/a", "--output", output};
     all.insert(all.end(), more.begin(), more.end());
     return run(all);
+  }
+  // Ten pictures of 8x8 pixels, of classes 0 to 9.
+  void write_digits() {
+    folder_.write("digits/train-images-idx3-ubyte",
+                  testing::from_hex("000008030000000a0000000800000008") + std::string(640, 'x'));
+    folder_.write("digits/train-labels-idx1-ubyte",
+                  testing::from_hex("000008010000000a00010203040506070809"));
   }
   // Writes the input of ddpm denoise for two images of 1x8x8.
   void write_input(const std::vector<std::int64_t>& labels) {
@@ -92,9 +101,139 @@ TEST_F(Classes, ThatDoNotExistAreRefused) {
 }
 
 TEST_F(Classes, MustCoverTheData) {
-  const ProgramResult few = train({"--set", "model.classes=9"});
+  for (const char* classes : {"9", "11"}) {
+    const ProgramResult wrong = train({"--set", std::string("model.classes=") + classes});
+    EXPECT_EQ(wrong.code, 2);
+    EXPECT_TRUE(contains(wrong.err, std::string("model.classes = ") + classes +
+                                        ": the data have 10 classes (T-shirt, trouser, "))
+        << wrong.err;
+  }
+  // Classes without names are only numbers.
+  write_digits();
+  const ProgramResult few = train_on("idx", "digits", {"--set", "model.classes=9"});
   EXPECT_EQ(few.code, 2);
   EXPECT_TRUE(contains(few.err, "model.classes = 9: there are images of class 9")) << few.err;
+}
+
+TEST_F(Classes, HaveNames) {
+  ASSERT_EQ(train().code, 0);
+  ASSERT_EQ(sample("number.safetensors", {"--class", "7"}).code, 0);
+  const ProgramResult named = sample("name.safetensors", {"--class", "sneaker"});
+  ASSERT_EQ(named.code, 0) << named.err;
+  EXPECT_EQ(SafetensorsFile(folder_ / "name.safetensors").get("images").bytes.size(), 3U * 64 * 4);
+  EXPECT_EQ(content_of(folder_ / "name.safetensors"), content_of(folder_ / "number.safetensors"));
+  const ProgramResult close = sample("out.safetensors", {"--class", "sneakers"});
+  EXPECT_EQ(close.code, 2);
+  EXPECT_TRUE(contains(close.err, "did you mean 'sneaker'?")) << close.err;
+  EXPECT_TRUE(contains(run({"inspect", "runs/a"}).out, "  7 sneaker\n"));
+  // A file of weights alone knows them too.
+  fs::copy_file(checkpoint(2) / "model.safetensors", folder_ / "alone.safetensors");
+  EXPECT_EQ(
+      run({"sample", "alone.safetensors", "--class", "bag", "--count", "1", "--output", "bag.npz"})
+          .code,
+      0);
+}
+
+class ClassFolders : public Classes {
+ protected:
+  ClassFolders() {
+    for (const char* name : {"cats/1.png", "cats/2.png", "dogs/1.png"})
+      folder_.write(std::string("photos/") + name, encode_png(Image(8, 8, 1, 100)));
+  }
+  ProgramResult train_on_photos(std::vector<std::string> more = {}) {
+    more.insert(more.end(), {"--set", "model.classes=2", "--set", "data.cache=off"});
+    return train_on("folder", "photos", more);
+  }
+};
+
+TEST_F(ClassFolders, KeepTheirNumbers) {
+  ASSERT_EQ(train_on_photos().code, 0);
+  const std::vector<std::string> resume = {"--resume", "latest", "--set", "training.steps=3"};
+  folder_.write("photos/birds/1.png", encode_png(Image(8, 8, 1, 100)));
+  ProgramResult other = train_on_photos({"--resume", "latest"});
+  EXPECT_EQ(other.code, 2);
+  EXPECT_TRUE(contains(other.err, "the data have 3 classes (birds, cats, dogs)")) << other.err;
+  fs::remove_all(folder_ / "photos/cats");
+  other = train_on_photos({"--resume", "latest"});
+  EXPECT_EQ(other.code, 3);
+  EXPECT_TRUE(contains(other.err, "missing: cats; added: birds")) << other.err;
+  fs::remove_all(folder_ / "photos/birds");
+  folder_.write("photos/cats/1.png", encode_png(Image(8, 8, 1, 100)));
+  EXPECT_EQ(train_on_photos(resume).code, 0);
+}
+
+TEST_F(ClassFolders, MustHaveAPicture) {
+  folder_.write("photos/birds/1.gif", "GIF89a");
+  const ProgramResult empty = train_on_photos();
+  EXPECT_EQ(empty.code, 3);
+  EXPECT_TRUE(contains(empty.err,
+                       "class folder 'birds' has no image that can be used "
+                       "(passed over: 1 .gif file)"))
+      << empty.err;
+  EXPECT_EQ(train_on_photos({"--set", "data.exclude=birds"}).code, 0);
+  const ProgramResult inspected = run({"inspect", "--data", "photos"});
+  EXPECT_TRUE(contains(inspected.out, "birds")) << inspected.out;
+  EXPECT_TRUE(contains(inspected.out, "0 cats: 2 images")) << inspected.out;
+}
+
+// A checkpoint of a program that had neither orientation nor exclusions.
+TEST_F(ClassFolders, OfAnOldRunAreReadByItsRules) {
+  folder_.write("photos/@eaDir/1.png", encode_png(Image(8, 8, 1, 100)));
+  ASSERT_EQ(
+      train_on("folder", "photos",
+               {"--set", "model.classes=3", "--set", "data.exclude=[]", "--set", "data.cache=off"})
+          .code,
+      0);
+  const fs::path state = checkpoint(2) / "state.json", manifest = checkpoint(2) / "MANIFEST.json";
+  auto json = nlohmann::json::parse(content_of(state));
+  for (const char* key : {"orientation", "exclude", "labels", "class_names", "background"})
+    json["config"]["data"].erase(key);
+  std::ofstream(state) << json.dump();
+  auto files = nlohmann::json::parse(content_of(manifest));
+  for (nlohmann::json& file : files["files"])
+    if (file["name"] == "state.json") {
+      file["size"] = fs::file_size(state);
+      file["sha256"] = sha256_file(state);
+    }
+  std::ofstream(manifest) << files.dump();
+  const std::vector<std::string> resume = {"--set",          "model.classes=3", "--set",
+                                           "data.cache=off", "--set",           "training.steps=3",
+                                           "--resume",       "latest"};
+  const ProgramResult resumed = train_on("folder", "photos", resume);
+  ASSERT_EQ(resumed.code, 0) << resumed.err;
+  const auto saved =
+      nlohmann::json::parse(content_of(checkpoint(3) / "state.json"))["config"]["data"];
+  EXPECT_EQ(saved["orientation"], "stored");
+  EXPECT_EQ(saved["exclude"], nlohmann::json::array());
+  std::vector<std::string> explicitly = resume;
+  explicitly.insert(explicitly.end(), {"--set", "data.orientation=exif"});
+  const ProgramResult refused = train_on("folder", "photos", explicitly);
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(contains(refused.err, "data.orientation: \"stored\" in the checkpoint, \"exif\" now"))
+      << refused.err;
+}
+
+TEST_F(Classes, CanBeOthersThanThoseOfTheModelToStartFrom) {
+  ASSERT_EQ(train({"--set", "run.name=digits", "--set", "model.class_embedding=none", "--set",
+                   "model.classes=0"})
+                .code,
+            0);
+  const std::vector<std::string> start = {"--init-from", "runs/digits",
+                                          "--set",       "model.class_embedding=table",
+                                          "--set",       "model.classes=10"};
+  const ProgramResult refused = train(start);
+  EXPECT_EQ(refused.code, 4);
+  EXPECT_TRUE(contains(refused.err, "missing: class_embedding.weight")) << refused.err;
+  EXPECT_TRUE(contains(refused.err, "--reinit-mismatched")) << refused.err;
+  EXPECT_FALSE(fs::exists(folder_ / "runs/a"));
+  std::vector<std::string> anew = start;
+  anew.insert(anew.end(), {"--reinit-mismatched", "--set", "data.channels=3"});
+  const ProgramResult trained = train(anew);
+  ASSERT_EQ(trained.code, 0) << trained.err;
+  for (const char* name : {"missing: class_embedding.weight", "wrong shape: conv_in.weight",
+                           "wrong shape: conv_out.bias"})
+    EXPECT_TRUE(contains(trained.err, name)) << trained.err;
+  EXPECT_FALSE(contains(trained.err, "mid_block")) << trained.err;
 }
 
 TEST_F(Classes, AreNothingToAnUnconditionalNetwork) {
@@ -131,7 +270,11 @@ TEST_F(Classes, VariancesAreLearnedBesideTheMean) {
 
 TEST_F(Classes, InspectTellsTwoModelsApart) {
   ASSERT_EQ(train().code, 0);
-  ASSERT_EQ(train({"--set", "run.name=b", "--set", "model.classes=11", "--seed", "1"}).code, 0);
+  write_digits();  // their classes have no names, so that there may be more than the data have
+  ASSERT_EQ(
+      train_on("idx", "digits", {"--set", "run.name=b", "--set", "model.classes=11", "--seed", "1"})
+          .code,
+      0);
   const auto diff = [&](const char* a, const char* b) {
     const ProgramResult result = run({"inspect", "--diff", a, b, "--json"});
     EXPECT_EQ(result.code, 0) << result.err;
@@ -142,7 +285,9 @@ TEST_F(Classes, InspectTellsTwoModelsApart) {
   EXPECT_EQ(same["settings"].size(), 0);
   EXPECT_GT(same["equal_tensors"], 10);
   const auto other = diff("runs/a", "runs/b");
-  EXPECT_EQ(other["settings"], nlohmann::json::array({"model.classes: 10 -> 11"}));
+  EXPECT_EQ(other["settings"].size(), 2);
+  EXPECT_EQ(other["settings"][0], "model.classes: 10 -> 11");
+  EXPECT_TRUE(contains(other["settings"][1], "data.class_names: [\"T-shirt\", "));
   EXPECT_EQ(other["shapes"], nlohmann::json::array({"class_embedding.weight: [10,32] -> [11,32]"}));
   EXPECT_GT(other["largest_relative_difference"], 0);
   EXPECT_EQ(other["differences"].size(), other["different_tensors"]);

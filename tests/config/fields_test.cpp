@@ -121,7 +121,7 @@ TEST(Fields, ReadAndWriteTheirMember) {
 
 TEST(Fields, FreezeWhatDefinesTheResultAndNothingElse) {
   const auto is_frozen = [](const std::string& path) {
-    return find_field(path)->on_resume == OnResume::kFrozen;
+    return !find_field(path)->may_change_on_resume();
   };
   const std::set<std::string> free_data = {"data.path", "data.cache", "data.on_bad_image"};
   for (const Field& field : fields()) {
@@ -175,6 +175,12 @@ TEST(Fields, KnowTheirRanges) {
       {"model.width_multipliers", std::vector<std::int64_t>{}, false},
       {"model.width_multipliers", std::vector<std::int64_t>(11, 1), false},
       {"model.attention", std::vector<bool>{}, false},
+      {"data.exclude", std::vector<std::string>{}, true},
+      {"data.exclude", std::vector<std::string>{"*.tmp.png"}, true},
+      {"data.exclude", std::vector<std::string>{"a\nb"}, false},
+      {"data.background", std::string("#00fF7a"), true},
+      {"data.background", std::string("#00ff7"), false},
+      {"data.background", std::string("red"), false},
   };
   for (const Range& range : ranges)
     EXPECT_EQ(allows(*find_field(range.path), range.value), range.allowed)

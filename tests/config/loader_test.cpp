@@ -160,6 +160,31 @@ TEST(Config, KeepsDefaultsForKeysThatASavedCopyLacks) {
   EXPECT_EQ(config.diffusion.timesteps, 1000);
 }
 
+// A run goes on by the rules it began with: before data.orientation existed, rows were left as stored.
+TEST(Config, ReadsMissingKeysOfARunAsTheyWereMeant) {
+  const std::string old = R"({"run": {"seed": 5}})";
+  const DataConfig saved = config_from_json_text(old, "copy", MissingKeys::kBefore).data;
+  EXPECT_EQ(saved.orientation, Orientation::kStored);
+  EXPECT_EQ(saved.labels, LabelSource::kFolder);
+  EXPECT_TRUE(saved.exclude.empty());
+  EXPECT_EQ(config_from_json_text(old, "copy").data.orientation, Orientation::kExif);
+  const std::string now = R"({"data": {"orientation": "exif"}})";
+  EXPECT_EQ(config_from_json_text(now, "copy", MissingKeys::kBefore).data.orientation,
+            Orientation::kExif);
+}
+
+TEST(Config, KeepsTheValuesThatARunBeganWith) {
+  Config saved;
+  saved.data.orientation = Orientation::kStored;
+  saved.data.exclude = {"x"};
+  saved.training.batch_size = 7;
+  const std::vector<ConfigOverride> set = {{"data.exclude", "y", "--set"}};
+  const Config config = keep_values(load_config(std::nullopt, set), saved);
+  EXPECT_EQ(config.data.orientation, Orientation::kStored);
+  EXPECT_EQ(config.data.exclude, std::vector<std::string>{"y"});  // the user said so
+  EXPECT_EQ(config.training.batch_size, TrainingConfig{}.batch_size);  // not a key that is kept
+}
+
 TEST(Config, AllowsASchemaKeyForEditors) {
   EXPECT_EQ(config_from_json_text(R"({"$schema": "x.json", "run": {"seed": 5}})", "t").run.seed, 5);
 }
@@ -172,16 +197,29 @@ TEST(ImpliedSource, IsThatOfThePath) {
   folder.write("cifar/cifar-10-batches-bin/data_batch_1.bin", "");
   folder.write("digits", std::string("\0\0\x08\x03\0\0\0\x01", 8));
   folder.write("archive", std::string(257, '\0') + "ustar");
+  folder.write("cifar-10-binary.tar", std::string(257, '\0') + "ustar");
+  folder.write("cifar100/cifar-100-python/train", "");
+  folder.write("zipped", "PK\3\4");
+  folder.write("array", "\x93NUMPY\1");
+  folder.write("array.npz", "PK\3\4");
   folder.write("text.txt", "no images");
   const std::vector<std::pair<std::string, DataSource>> cases = {
       {"photos", DataSource::kFolder},
       {"mnist", DataSource::kIdx},
       {"cifar", DataSource::kCifar10},
       {"digits", DataSource::kIdx},
-      {"archive", DataSource::kCifar10},
+      {"archive", DataSource::kTar},
+      {"cifar-10-binary.tar", DataSource::kCifar10},
+      {"cifar100", DataSource::kCifar100},
+      {"photos.zip", DataSource::kZip},
+      {"zipped", DataSource::kZip},
+      {"array", DataSource::kNpz},
+      {"array.npz", DataSource::kNpz},
       {"text.txt", DataSource::kFolder},
       {"nowhere", DataSource::kFolder},
-      {"nowhere.tar.gz", DataSource::kCifar10},
+      {"nowhere.tar.gz", DataSource::kTar},
+      {"cifar-10-python.tar.gz", DataSource::kCifar10},
+      {"cifar-100-python.tar.gz", DataSource::kCifar100},
       {"nowhere-idx3-ubyte.gz", DataSource::kIdx}};
   for (const auto& [name, source] : cases) {
     const std::vector<ConfigOverride> set = {{"data.path", (folder / name).string(), "--set"}};

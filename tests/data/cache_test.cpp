@@ -8,6 +8,7 @@
 #include "ddpm/data/load.h"
 #include "ddpm/image/codec.h"
 #include "support/files.h"
+#include "support/zip.h"
 
 namespace ddpm {
 namespace {
@@ -37,7 +38,7 @@ class CacheTest : public ::testing::Test {
     return files;
   }
 
-  std::string key() const { return cache_key(list_image_folder(config_.path), config_); }
+  std::string key() const { return cache_key(find_image_files(config_), config_); }
 
   TemporaryFolder folder_;
   DataConfig config_;
@@ -72,12 +73,38 @@ TEST_F(CacheTest, KeyFollowsFilesAndSettings) {
   EXPECT_EQ(before, key());
   DataConfig resized = config_;
   resized.height = 8;
-  EXPECT_NE(cache_key(list_image_folder(config_.path), resized), before);
+  EXPECT_NE(cache_key(find_image_files(config_), resized), before);
   DataConfig flipped = config_;
   flipped.horizontal_flip = true;  // images are flipped in the batch, not in the store
-  EXPECT_EQ(cache_key(list_image_folder(config_.path), flipped), before);
+  EXPECT_EQ(cache_key(find_image_files(config_), flipped), before);
+  const auto changed = [&](auto change) {
+    DataConfig other = config_;
+    change(other);
+    return cache_key(find_image_files(other), other) != before;
+  };
+  EXPECT_TRUE(changed([](DataConfig& c) { c.orientation = Orientation::kStored; }));
+  EXPECT_TRUE(changed([](DataConfig& c) { c.background = "black"; }));
+  EXPECT_TRUE(changed([](DataConfig& c) { c.labels = LabelSource::kNone; }));
+  EXPECT_TRUE(changed([](DataConfig& c) { c.exclude = {"a.png"}; }));
   write("cats/c.png", 1);
   EXPECT_NE(key(), before);
+}
+
+// An archive is known by its own size and time.
+TEST_F(CacheTest, KeepsArchivesToo) {
+  const auto write_zip = [&](std::uint8_t value) {
+    return folder_.write("a.zip", testing::zip({{"a.png", encode_png(Image(4, 4, 3, value))}}));
+  };
+  config_.source = DataSource::kZip;
+  config_.path = write_zip(10).string();
+  const auto time = std::filesystem::last_write_time(config_.path);
+  load_images(config_);
+  EXPECT_EQ(cache_files().size(), 1U);
+  write_zip(99);
+  std::filesystem::last_write_time(config_.path, time);
+  EXPECT_EQ(load_images(config_).image(0)[0], 10);
+  std::filesystem::last_write_time(config_.path, time + std::chrono::seconds(5));
+  EXPECT_EQ(load_images(config_).image(0)[0], 99);
 }
 
 TEST_F(CacheTest, NoticesAChangedFile) {

@@ -8,6 +8,8 @@
 #include "ddpm/image/codec.h"
 #include "support/files.h"
 #include "support/gzip.h"
+#include "support/npy.h"
+#include "support/zip.h"
 
 namespace ddpm {
 namespace {
@@ -228,6 +230,99 @@ TEST(KnownShape, IsThatOfTheLoadedImages) {
   EXPECT_EQ(shape({.source = DataSource::kFolder, .height = 64}), Shape{});
   EXPECT_EQ(shape({.source = DataSource::kFolder, .height = 64, .width = 48, .channels = 3}),
             (Shape{3, 64, 48}));
+}
+
+TEST(LoadImages, TurnsPicturesUpright) {
+  const TemporaryFolder folder;
+  // 3x2 grey, 10 20 30 / 40 50 60, orientation 6 (the seed of a fuzzer; made by Pillow).
+  const auto seed = std::filesystem::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/png/valid_exif.png";
+  folder.write("a.png", testing::content_of(seed));
+  DataConfig config = folder_config(folder);
+  const ImageStore upright = load_images(config);
+  EXPECT_EQ(upright.height(), 3);
+  EXPECT_EQ(upright.width(), 2);
+  config.orientation = Orientation::kStored;
+  const ImageStore stored = load_images(config);
+  EXPECT_EQ(stored.height(), 2);
+  EXPECT_NE(stored.fingerprint(), upright.fingerprint());
+}
+
+TEST(LoadImages, LaysTransparentPicturesOnTheBackground) {
+  const TemporaryFolder folder;
+  Image image(1, 1, 4);
+  image.pixels = {10, 20, 30, 51};  // a fifth of it is opaque
+  folder.write("a.png", encode_png(image));
+  DataConfig config = folder_config(folder);
+  const auto pixel = [&](const char* background) {
+    config.background = background;
+    const ImageStore store = load_images(config);
+    return std::vector<int>(store.pixels().begin(), store.pixels().end());
+  };
+  EXPECT_EQ(pixel("white"), (std::vector<int>{206, 208, 210}));
+  EXPECT_EQ(pixel("black"), (std::vector<int>{2, 4, 6}));
+  EXPECT_EQ(pixel("#0a141e"), (std::vector<int>{10, 20, 30}));
+  EXPECT_EQ(pixel("grey"), (std::vector<int>{104, 106, 108}));
+}
+
+TEST(LoadImages, NamesClassesWithoutAPicture) {
+  const TemporaryFolder folder;
+  write_image(folder, "a/1.png", 2, 2, 1, 10);
+  folder.write("b/1.png", "damaged");
+  folder.write("c/1.gif", "x");
+  DataConfig config = folder_config(folder);
+  config.on_bad_image = OnBadImage::kSkip;
+  const ImageStore store = load_images(config);
+  EXPECT_EQ(store.info().empty_classes, (std::vector<std::string>{"c", "b"}));
+  EXPECT_EQ(store.info().passed_over, "1 .gif file");
+}
+
+class LoadNumpy : public ::testing::Test {
+ protected:
+  ImageStore load(const std::vector<std::pair<std::string, std::string>>& arrays) {
+    return load_images({.source = DataSource::kNpz,
+                        .path = folder_.write("a.npz", testing::zip(arrays)).string()});
+  }
+  TemporaryFolder folder_;
+};
+
+// The samples of OpenAI's programs: arr_0 and arr_1.
+TEST_F(LoadNumpy, ReadsImagesAndLabels) {
+  const std::string numbers = testing::from_hex("000102030405060708090a0b");
+  const ImageStore store =
+      load({{"arr_0.npy", testing::npy("|u1", "(2, 1, 2, 3)", numbers)},
+            {"arr_1.npy",
+             testing::npy("<i8", "(2,)", testing::from_hex("07000000000000000900000000000000"))}});
+  EXPECT_EQ(store.count(), 2);
+  EXPECT_EQ(store.width(), 2);
+  EXPECT_EQ(store.channels(), 3);
+  EXPECT_EQ(store.labels(), (std::vector<std::int64_t>{7, 9}));
+  EXPECT_EQ(store.image(1)[0], 6);
+}
+
+// MedMNIST has grey images and labels [N,1]; others put channels first.
+TEST_F(LoadNumpy, KnowsOtherNamesAndLayouts) {
+  const ImageStore grey = load({{"val_images.npy", testing::npy("|u1", "(1, 1, 2)", "ab")},
+                                {"train_images.npy", testing::npy("|u1", "(2, 1, 2)", "abcd")},
+                                {"train_labels.npy", testing::npy("|u1", "(2, 1)", "\1\2")}});
+  EXPECT_EQ(grey.channels(), 1);
+  EXPECT_EQ(grey.labels(), (std::vector<std::int64_t>{1, 2}));
+  const ImageStore planes = load({{"pictures.npy", testing::npy("|u1", "(1, 3, 1, 2)", "abcdef")}});
+  EXPECT_EQ(planes.channels(), 3);
+  EXPECT_EQ(std::string(planes.pixels().begin(), planes.pixels().end()), "acebdf");
+  const auto npy = folder_.write("x.npy", testing::npy("|u1", "(2, 1, 1)", "ab"));
+  EXPECT_EQ(load_images({.source = DataSource::kNpz, .path = npy.string()}).label(0), -1);
+}
+
+TEST_F(LoadNumpy, SaysWhatItFound) {
+  const auto error = [&](const std::vector<std::pair<std::string, std::string>>& arrays) {
+    return testing::message_of<DataError>([&] { load(arrays); });
+  };
+  const std::string floats = error({{"x.npy", testing::npy("<f4", "(1, 1, 1)", "abcd")}});
+  EXPECT_TRUE(contains(floats, "there is no array of uint8")) << floats;
+  EXPECT_TRUE(contains(floats, "'x' <f4 of shape [1,1,1]")) << floats;
+  const std::string two = testing::npy("|u1", "(1, 1, 1)", "a");
+  EXPECT_TRUE(contains(error({{"p.npy", two}, {"q.npy", two}}), "unclear"));
+  EXPECT_TRUE(contains(error({}), "no array"));
 }
 
 TEST(ImageStore, FingerprintDependsOnContentAlone) {

@@ -29,7 +29,7 @@ TEST(SummarizeData, ListsEveryBrokenFile) {
   EXPECT_EQ(summary.classes,
             (std::vector<std::pair<std::string, std::int64_t>>{{"cats", 2}, {"dogs", 1}}));
   ASSERT_EQ(summary.bad.size(), 3U);
-  EXPECT_EQ(summary.bad[0].path, folder / "dogs/d.png");
+  EXPECT_EQ(summary.bad[0].name, (folder / "dogs/d.png").string());
   EXPECT_EQ(summary.bad[0].reason, "empty file (0 bytes)");
   EXPECT_EQ(summary.bad[1].reason, "not a PNG, JPEG, WebP or BMP file");
   EXPECT_EQ(summary.bad[2].reason, "truncated PNG file");

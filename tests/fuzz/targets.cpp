@@ -15,7 +15,7 @@
 #include "ddpm/config/loader.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/formats/byte_reader.h"
-#include "ddpm/formats/cifar10.h"
+#include "ddpm/formats/cifar.h"
 #include "ddpm/formats/gzip.h"
 #include "ddpm/formats/idx.h"
 #include "ddpm/formats/json.h"
@@ -142,7 +142,7 @@ bool tar(Bytes input) {
 bool cifar10(Bytes input) {
   const MemoryFile file(input);
   return accepted([&] {
-    const Cifar10 data = read_cifar10(file.path());
+    const Cifar data = read_cifar10(file.path());
     require(data.pixels.size() == data.labels.size() * 3072);
   });
 }

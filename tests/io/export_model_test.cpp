@@ -22,7 +22,7 @@ using testing::hash_tensor;
 using testing::message_of;
 
 LoadedModel load(const fs::path& path, std::vector<ConfigOverride> overrides = {},
-                 MissingTensors missing = MissingTensors::kRefuse) {
+                 TensorFit missing = TensorFit::kExact) {
   overrides.push_back({"run.device", "cpu", "--device"});
   return load_model(path, overrides, missing);
 }
@@ -209,7 +209,7 @@ TEST(ForeignModel, NamesTheDictionariesOfAFileWithoutNetwork) {
   EXPECT_TRUE(contains(message, "'net_model': 2 tensors: weight, bias")) << message;
 }
 
-TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
+TEST_F(ExportTest, TensorFitAreAnErrorUnlessAllowed) {
   export_to(load(save(network(ModelFormat::kDiffusers))), {}, folder_ / "out");
   const fs::path file = folder_ / "out/unet/diffusion_pytorch_model.safetensors";
   TensorSet set = read_safetensors(file);
@@ -217,11 +217,11 @@ TEST_F(ExportTest, MissingTensorsAreAnErrorUnlessAllowed) {
   write_safetensors(file, set.tensors, set.metadata);
   EXPECT_TRUE(contains(message_of<CheckpointError>([&] { load(folder_ / "out"); }),
                        "missing: conv_out.bias"));
-  EXPECT_NO_THROW(load(folder_ / "out", {}, MissingTensors::kKeep));
+  EXPECT_NO_THROW(load(folder_ / "out", {}, TensorFit::kMayLack));
   set.tensors.front().name = "extra";
   write_safetensors(file, set.tensors, set.metadata);
   EXPECT_TRUE(contains(
-      message_of<CheckpointError>([&] { load(folder_ / "out", {}, MissingTensors::kKeep); }),
+      message_of<CheckpointError>([&] { load(folder_ / "out", {}, TensorFit::kMayLack); }),
       "unexpected: extra"))
       << "extra tensors are still an error";
 }

@@ -95,10 +95,21 @@ constexpr auto choice_names(Prediction) { return name_list("epsilon", "v_predict
 // --- data
 // ------------------------------------------------------------------------------------------
 
-enum class DataSource { kEmbedded, kFolder, kIdx, kCifar10 };
+enum class DataSource { kEmbedded, kFolder, kZip, kTar, kNpz, kIdx, kCifar10, kCifar100 };
 constexpr auto choice_names(DataSource) {
-  return name_list("embedded", "folder", "idx", "cifar10");
+  return name_list("embedded", "folder", "zip", "tar", "npz", "idx", "cifar10", "cifar100");
 }
+
+// Where the class of an image file comes from. kFile: dataset.json (EDM) or NAME.cls beside NAME.jpg
+// (WebDataset); kAuto: these files if there are any, else the sub-folders.
+enum class LabelSource { kAuto, kFolder, kPrefix, kFile, kNone };
+constexpr auto choice_names(LabelSource) {
+  return name_list("auto", "folder", "prefix", "file", "none");
+}
+
+// kExif: pictures stand upright as viewers show them; kStored: rows as they lie in the file.
+enum class Orientation { kExif, kStored };
+constexpr auto choice_names(Orientation) { return name_list("exif", "stored"); }
 
 enum class Crop { kCenter, kRandom };
 constexpr auto choice_names(Crop) { return name_list("center", "random"); }

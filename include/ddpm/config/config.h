@@ -78,9 +78,16 @@ struct DataConfig {
   std::string path;         // folder or file
   std::int64_t height = 0;  // pixels; 0: that of the data
   std::int64_t width = 0;
-  std::int64_t channels = 0;     // 1 grey, 3 RGB, 4 RGBA; 0: those of the data
-  Crop crop = Crop::kCenter;     // the part of a larger image that is kept
-  bool horizontal_flip = false;  // mirror each image with probability 1/2
+  std::int64_t channels = 0;  // 1 grey, 3 RGB, 4 RGBA; 0: those of the data
+  LabelSource labels = LabelSource::kAuto;
+  std::vector<std::string> class_names = {};  // entry i names class i; empty: those of the data
+  // Patterns of image files and folders that are left out: thumbnails of a NAS, Windows' bin, macOS's
+  // resource forks, what fsck found.
+  std::vector<std::string> exclude = {"@eaDir", "$RECYCLE.BIN", "__MACOSX", "lost+found"};
+  Orientation orientation = Orientation::kExif;
+  std::string background = "white";  // what transparent pictures are laid on: a name or #rrggbb
+  Crop crop = Crop::kCenter;         // the part of a larger image that is kept
+  bool horizontal_flip = false;      // mirror each image with probability 1/2
   PixelRange range = PixelRange::kSymmetric;
   OnBadImage on_bad_image = OnBadImage::kError;
   std::string cache = "auto";  // where decoded images are kept: auto | off | a folder

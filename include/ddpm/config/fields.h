@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <limits>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,7 +19,8 @@ namespace ddpm {
 // The value of any field; a choice (config/choices.h) is given by its name. The index of the
 // alternative is the field's type.
 using FieldValue = std::variant<bool, std::int64_t, double, std::string, std::vector<std::int64_t>,
-                                std::vector<bool>, PerLevel<std::int64_t>, PerLevel<std::string>>;
+                                std::vector<bool>, PerLevel<std::int64_t>, PerLevel<std::string>,
+                                std::vector<std::string>>;
 enum class FieldType {
   kBoolean,
   kInteger,
@@ -27,7 +29,8 @@ enum class FieldType {
   kIntegerList,
   kBooleanList,
   kIntegerPerLevel,
-  kStringPerLevel
+  kStringPerLevel,
+  kStringList
 };
 
 // A member of a Config that is an enum, or an enum for each level. It is read and set by the names
@@ -73,9 +76,9 @@ class ChoiceMember {
 };
 
 // The member of a Config that a field describes.
-using FieldMember =
-    std::variant<bool*, std::int64_t*, double*, std::string*, std::vector<std::int64_t>*,
-                 std::vector<bool>*, PerLevel<std::int64_t>*, ChoiceMember>;
+using FieldMember = std::variant<bool*, std::int64_t*, double*, std::string*,
+                                 std::vector<std::int64_t>*, std::vector<bool>*,
+                                 PerLevel<std::int64_t>*, ChoiceMember, std::vector<std::string>*>;
 
 // Which values are allowed. In lists `minimum` and `maximum` hold for each element.
 struct FieldLimits {
@@ -90,8 +93,9 @@ struct FieldLimits {
   std::string pattern_text = {};  // the pattern in words
 };
 
-// Whether a run may continue with another value of the key.
-enum class OnResume { kMayChange, kFrozen };
+// Whether a run may continue with another value of the key. kKept: as kFrozen, but where the user
+// does not set the key, the run keeps the value it began with, not the default of today.
+enum class OnResume { kMayChange, kFrozen, kKept };
 
 struct Field {
   std::string path;  // "training.batch_size": section, dot, name of the C++ member
@@ -99,6 +103,9 @@ struct Field {
   FieldLimits limits;
   OnResume on_resume;
   std::string help;  // a sentence without a full stop, with the unit and what 0 means
+  // What was done before the key existed, if that is not the default: the value in saved copies of a
+  // config that lack the key.
+  std::optional<FieldValue> before = {};
 
   FieldType type() const;
   bool is_list() const;
@@ -110,6 +117,7 @@ struct Field {
   // Stores a value without checking its range. A bug in the program is reported by
   // std::bad_variant_access (wrong type) or std::bad_optional_access (unknown name of a choice).
   void set(Config& config, const FieldValue& value) const;
+  bool may_change_on_resume() const { return on_resume == OnResume::kMayChange; }
 };
 
 struct Section {
@@ -117,8 +125,9 @@ struct Section {
   std::string help;
 };
 
-// Lists with an entry for each level have at most this many entries.
+// Lists with an entry for each level have at most this many entries, lists of texts more.
 inline constexpr std::size_t kMaxLevels = 10;
+inline constexpr std::size_t kMaxTexts = 100000;
 
 // All sections and fields, in the order in which they are shown.
 std::span<const Section> sections();

@@ -48,14 +48,22 @@ ConfigOverride parse_set_option(std::string_view text);
 ResolvedConfig load_config(const std::optional<std::filesystem::path>& file,
                            std::span<const ConfigOverride> overrides);
 
-// The config in `text`, such as a saved copy; missing keys keep their defaults. `origin` names the
-// text in messages. Throws ConfigError as load_config does, and for "extends", because a text has
+// What keys mean that a text does not have: their defaults, or in a saved copy of a whole config what
+// the program did before it had them (Field::before).
+enum class MissingKeys { kDefault, kBefore };
+
+// The config in `text`, such as a saved copy. `origin` names the text in messages. Throws ConfigError as load_config does, and for "extends", because a text has
 // no folder in which other files could be found.
-Config config_from_json_text(std::string_view text, const std::string& origin);
+Config config_from_json_text(std::string_view text, const std::string& origin,
+                             MissingKeys missing = MissingKeys::kDefault);
 
 // Applies the overrides to `config`. Each value is checked alone; validate() checks them together,
 // once the config is complete. Throws ConfigError.
 Config apply_overrides(Config config, std::span<const ConfigOverride> overrides);
+
+// The config with which a run goes on: the keys that a run keeps (OnResume::kKept) have the values of
+// `saved`, unless their origin says that the user set them.
+Config keep_values(const ResolvedConfig& now, const Config& saved);
 
 // A line for each key with its value, in the order of the field table. load_config reads it back
 // unchanged.

@@ -1,4 +1,4 @@
-// The cache of decoded image folders. A folder has one safetensors file with `images` U8 [N,H,W,C]
+// The cache of decoded image files. A data set has one safetensors file with `images` U8 [N,H,W,C]
 // and `labels` I64 [N]. Its name is a hash of everything on which the content depends; the content
 // is verified by its SHA-256 when it is loaded.
 #pragma once
@@ -8,7 +8,7 @@
 #include <string>
 
 #include "ddpm/config/config.h"
-#include "ddpm/data/folder.h"
+#include "ddpm/data/image_files.h"
 #include "ddpm/data/image_store.h"
 
 namespace ddpm {
@@ -18,8 +18,11 @@ namespace ddpm {
 std::optional<std::filesystem::path> cache_folder(const std::string& setting);
 
 // A hash of the files' names, sizes and modification times, and of every setting that changes the
-// content.
-std::string cache_key(const ImageFolder& folder, const DataConfig& config);
+// content. `files` lie in a folder.
+std::string cache_key(const ImageFiles& files, const DataConfig& config);
+
+// The same for the archive `config.path`, which need not be listed for it.
+std::string archive_cache_key(const DataConfig& config);
 
 // Loads the store in `file`. Returns nothing if there is none; if it is damaged or out of date,
 // that is logged. `source` becomes ImageStoreInfo::source, because the folder may have been moved.

@@ -11,13 +11,14 @@
 
 namespace ddpm {
 
-// The shapes of images in a store and in a batch.
+// The shapes of images in a store and in a batch, and what conversion to them needs.
 struct StoreShape {
   int stored_height = 0;  // pixels
   int stored_width = 0;
   int height = 0;  // in a batch: the stored size, or less if random windows are taken
   int width = 0;
   int channels = 0;
+  Rgb background = {};  // under transparent pixels, if `channels` has no alpha
 
   std::size_t image_bytes() const {
     return static_cast<std::size_t>(stored_height) * static_cast<std::size_t>(stored_width) *
@@ -33,8 +34,11 @@ bool keeps_natural_size(const DataConfig& config);
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels);
 
-// The shape, if the settings or the source (embedded, cifar10) determine it without reading images.
+// The shape, if the settings or the source (embedded, cifar10, cifar100) determine it without reading images.
 std::optional<StoreShape> known_shape(const DataConfig& config);
+
+// The colour that data.background names: white, black, grey, or #rrggbb.
+Rgb background_color(const std::string& text);
 
 // Writes the image, converted to the shape's channels and stored size, to `out`
 // [stored_height,stored_width,channels].

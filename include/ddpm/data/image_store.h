@@ -18,8 +18,10 @@ struct ImageStoreInfo {
   // Pixels of the images of a batch. Stored images are larger if random windows are taken.
   std::int64_t height = 0;
   std::int64_t width = 0;
-  std::vector<std::string> class_names = {};  // entry i names label i; may be empty
-  std::string source = {};                    // for people: "folder /data/cats", "embedded"
+  std::vector<std::string> class_names = {};    // entry i names label i; may be empty
+  std::vector<std::string> empty_classes = {};  // folders that should be classes and have no image
+  std::string passed_over = {};  // how many files are no images, for people; may be empty
+  std::string source = {};       // for people: "folder /data/cats", "embedded"
 };
 
 // The store never changes, so any number of threads may read it.

@@ -1,18 +1,20 @@
 // Loads the images that the data settings ask for.
 #pragma once
 
+#include "ddpm/base/parallel.h"
 #include "ddpm/config/config.h"
-#include "ddpm/data/folder.h"
 #include "ddpm/data/image_store.h"
 
 namespace ddpm {
 
 // Loads what `config.source` names:
 //   embedded  the data set inside the program
-//   folder    PNG, JPEG and BMP files below `config.path`; a first-level sub-folder is a class
+//   folder    image files below `config.path` (data/image_files.h)
+//   zip, tar  image files in an archive, also a .tar.gz
+//   npz       an array of uint8, with labels beside it if there are any, or one .npy file
 //   idx       a file of images, with its labels beside it if there are any, or a folder that holds
 //             train-images-idx3-ubyte[.gz]
-//   cifar10   see formats/cifar10.h
+//   cifar10, cifar100   see formats/cifar.h
 //
 // Size: an image is scaled until it covers `height` x `width`, and its centre is kept; if only one
 // is given, images become square. If both are 0, images keep their size and must all have the same.

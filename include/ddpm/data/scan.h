@@ -8,7 +8,7 @@
 #include <vector>
 
 #include "ddpm/config/config.h"
-#include "ddpm/data/folder.h"
+#include "ddpm/data/image_files.h"
 
 namespace ddpm {
 
@@ -18,7 +18,9 @@ struct DataSummary {
   std::map<std::pair<int, int>, std::int64_t> sizes;          // images by stored (height, width)
   std::map<int, std::int64_t> channels;                       // images by stored channels 1, 3, 4
   std::vector<std::pair<std::string, std::int64_t>> classes;  // name, images; empty without labels
-  std::vector<BadFile> bad;                                   // full paths, in sorted order
+  std::vector<std::string> empty_classes;                     // as ImageStoreInfo::empty_classes
+  std::map<std::string, std::int64_t> passed_over;            // as ImageFiles::passed_over
+  std::vector<BadFile> bad;                                   // in sorted order
 };
 
 // Decodes every image once and lists the files that cannot be used. Broken images are not an error

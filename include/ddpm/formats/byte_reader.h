@@ -23,6 +23,9 @@ class ByteReader {
   // Throws DataError if the source is damaged.
   virtual std::size_t read(std::span<std::byte> out) = 0;
 
+  // Passes over `count` bytes. Returns how many there were, which is less only at the end.
+  virtual std::uint64_t skip(std::uint64_t count);
+
   // The name of this source in error messages: normally the path of the file.
   const std::string& name() const noexcept { return name_; }
 
@@ -37,6 +40,7 @@ class MemoryReader : public ByteReader {
       : ByteReader(std::move(name)), rest_(bytes) {}
 
   std::size_t read(std::span<std::byte> out) override;
+  std::uint64_t skip(std::uint64_t count) override;
 
  private:
   std::span<const std::byte> rest_;

@@ -13,6 +13,8 @@ namespace ddpm {
 
 using PickleIndex = std::uint32_t;  // position of a value in PickleTree::values
 
+inline constexpr PickleIndex kNoPickleState = ~PickleIndex{0};
+
 struct PickleValue {
   enum class Kind {
     kNone,
@@ -31,6 +33,7 @@ struct PickleValue {
   std::int64_t integer = 0;
   std::string_view text = {}, name = {};  // point into the bytes
   std::vector<PickleIndex> items = {};
+  PickleIndex state = kNoPickleState;  // of a kCall: what the object was filled with afterwards
 };
 
 struct PickleTree {

@@ -19,8 +19,9 @@ struct TarLimits {
 };
 
 struct TarMember {
-  std::string name;        // relative, '/'-separated, without a leading "./"
-  std::uint64_t size = 0;  // bytes
+  std::string name;          // relative, '/'-separated, without a leading "./"
+  std::uint64_t size = 0;    // bytes
+  std::uint64_t offset = 0;  // of its content in the uncompressed archive
 };
 
 //   TarReader tar(*open_data_file("images.tar.gz"));
@@ -48,13 +49,15 @@ class TarReader {
   void apply_extension(char type, std::uint64_t size, Overrides& overrides);
   void skip_to_next_header();
   void drain();
+  std::vector<std::uint8_t> take(std::uint64_t size, const char* what);
   [[noreturn]] void fail(const std::string& reason) const;
 
   ByteReader& source_;
   TarLimits limits_;
   std::uint64_t headers_ = 0;
-  std::uint64_t unread_ = 0;   // bytes of the current member still in the source
-  std::uint64_t padding_ = 0;  // bytes after it, up to a multiple of 512
+  std::uint64_t position_ = 0;  // bytes read from the source
+  std::uint64_t unread_ = 0;    // bytes of the current member still in the source
+  std::uint64_t padding_ = 0;   // bytes after it, up to a multiple of 512
 };
 
 }  // namespace ddpm

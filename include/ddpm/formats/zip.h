@@ -1,7 +1,6 @@
-// Reads a zip archive (PKWARE APPNOTE 6.3) in memory, as PyTorch writes it, also over 4 GiB
-// (zip64). Members are stored, not compressed, so a member is a part of the file and nothing is
-// ever unpacked. A library such as libzip would copy every member, and unpack compressed ones,
-// which we refuse.
+// Reads a zip archive (PKWARE APPNOTE 6.3) in memory, also over 4 GiB (zip64). PyTorch stores its
+// members, so there a member is a part of the file and nothing is unpacked. A library such as libzip
+// would copy every member, which for weights doubles the memory.
 #pragma once
 
 #include <cstddef>
@@ -16,18 +15,25 @@ namespace ddpm {
 struct ZipMember {
   std::string name;
   std::span<const std::byte> bytes;
-  std::uint32_t crc = 0;  // CRC-32 of the bytes, as the directory says
+  std::uint32_t crc = 0;    // CRC-32 of the content, as the directory says
+  std::uint64_t size = 0;   // bytes of the content
+  bool compressed = false;  // `bytes` are the content in deflate
 
-  // Throws CheckpointError "member '<name>': ..." if the bytes do not match the checksum.
-  void verify() const;
+  // Both throw CheckpointError "member '<name>': ..." if the content does not match the checksum.
+  void verify() const;  // of a member that is not compressed
+  std::vector<std::byte> unpack() const;
 };
+
+enum class ZipMethods { kStored, kStoredAndDeflate };
 
 // Whether the bytes start like a zip archive.
 bool looks_like_zip(std::span<const std::byte> bytes) noexcept;
 
 // The members of the archive in `bytes`, in order of position; the caller keeps the bytes alive.
-// Throws CheckpointError for archives that are truncated, compressed, encrypted or split, for
-// members that overlap or reach outside the file, and for names that repeat.
-std::vector<ZipMember> read_zip(std::span<const std::byte> bytes);
+// Throws CheckpointError for archives that are truncated, encrypted or split, for members that are
+// compressed in another way, claim more content than their bytes can hold, overlap or reach outside
+// the file, and for names that repeat.
+std::vector<ZipMember> read_zip(std::span<const std::byte> bytes,
+                                ZipMethods methods = ZipMethods::kStored);
 
 }  // namespace ddpm

@@ -36,10 +36,15 @@ struct Image {
   }
 };
 
+struct Rgb {
+  std::uint8_t red = 255, green = 255, blue = 255;
+};
+
 // The image with 1, 3 or 4 channels (anything else: std::invalid_argument).
 //   colour -> grey: luma of ITU-R BT.601, 0.299 R + 0.587 G + 0.114 B, rounded
-//   RGBA -> RGB or grey: composited over white, as viewers and web pages show transparent pictures
+//   RGBA -> RGB or grey: laid on `background`; by default white, as viewers and web pages show
+//   transparent pictures
 //   without alpha -> RGBA: opaque
-Image convert_channels(const Image& image, int channels);
+Image convert_channels(const Image& image, int channels, Rgb background = {});
 
 }  // namespace ddpm

@@ -27,12 +27,19 @@ TensorSet to_tensor_set(const std::vector<NamedTensor>& tensors);
 // target.
 void load_tensors(const SafetensorsFile& file, const std::vector<NamedTensor>& targets);
 
-// What to do about targets that are missing in the file.
-enum class MissingTensors { kRefuse, kKeep };
+// How well the tensors of a file must fit the targets.
+enum class TensorFit {
+  kExact,
+  kMayLack,    // targets that are missing in the file keep their values
+  kMayDiffer,  // so do those of another shape, and what else is in the file is not used
+};
 
-// The same for tensors from any file. With MissingTensors::kKeep, missing targets keep their values
-// and their names are logged; everything else is still an error.
+// The same for tensors from any file. The names of targets that keep their values are logged;
+// everything that `fit` does not allow is an error, and so is a file of which nothing fits.
 void load_tensors(const TensorSet& set, const std::vector<NamedTensor>& targets,
-                  MissingTensors missing = MissingTensors::kRefuse);
+                  TensorFit fit = TensorFit::kExact);
+
+// The check of load_tensors alone; the targets' values do not matter. Throws CheckpointError.
+void check_fit(const TensorSet& set, const std::vector<NamedTensor>& targets, TensorFit fit);
 
 }  // namespace ddpm

@@ -31,9 +31,9 @@ struct LoadedModel {
 };
 
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and
-// loads the weights that sampling.weights names. With MissingTensors::kKeep, tensors that the file
+// loads the weights that sampling.weights names. With TensorFit::kMayLack, tensors that the file
 // lacks are initialised as for training. Throws CheckpointError, ConfigError, DeviceError.
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
-                       MissingTensors missing = MissingTensors::kRefuse);
+                       TensorFit fit = TensorFit::kExact);
 
 }  // namespace ddpm

@@ -7,7 +7,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/progress.h"
-#include "ddpm/config/config.h"
+#include "ddpm/config/loader.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 
@@ -18,7 +18,7 @@ struct RunOptions {
   std::optional<std::string>
       resume;  // "auto": continue if there is a checkpoint, else start; "latest"; or a path
   std::optional<ModelFile> start;  // initial weights; ignored if a checkpoint is continued
-  MissingTensors missing = MissingTensors::kRefuse;  // what to do if `start` lacks tensors
+  TensorFit fit = TensorFit::kExact;  // how well `start` must fit the network
   bool overwrite = false;                            // delete an earlier run of that name
   double max_minutes = 0;                            // save and end after this time; 0: no limit
   ProgressStyle progress = ProgressStyle::kPlain;
@@ -31,7 +31,10 @@ struct RunOptions {
 // training goes on; if it is the last checkpoint, CheckpointError is thrown. Throws the errors of
 // its parts; NonFiniteError and DeviceError name the last good checkpoint. Prints the path of the
 // run directory to standard output.
-ExitCode run_training(Config config, const RunOptions& options);
+//
+// A resumed run keeps the values that it began with of keys that the user did not set
+// (OnResume::kKept), by the origins of `wanted`.
+ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options);
 
 // Prints what training would need, measured in real steps: parameters, memory, disk and time.
 // Writes no file.

@@ -76,7 +76,7 @@ class Trainer {
 
   // Starts from the weights of another model: step 0, moments 0, the average equal to the weights.
   // Throws CheckpointError as load_tensors does.
-  void start_from(const TensorSet& tensors, MissingTensors missing);
+  void start_from(const TensorSet& tensors, TensorFit fit);
 
   // Calls `use(network)` with the averaged weights in the network, or the raw ones without
   // averaging.

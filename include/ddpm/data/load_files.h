@@ -1,8 +1,8 @@
-// The part of load.h for folders: decodes image files into a store, or takes it from the cache.
+// The part of load.h for image files: decodes them into a store, or takes it from the cache.
 #pragma once
 
+#include "ddpm/base/parallel.h"
 #include "ddpm/config/config.h"
-#include "ddpm/data/folder.h"
 #include "ddpm/data/image_store.h"
 
 namespace ddpm {
@@ -10,6 +10,6 @@ namespace ddpm {
 // See load_images. If an image cannot be used, throws DataError for the first one in sorted order.
 // With on_bad_image "skip" such images are left out with a warning; if no image is left, throws
 // DataError.
-ImageStore load_folder(const DataConfig& config, const WorkOptions& options);
+ImageStore load_files(const DataConfig& config, const WorkOptions& options);
 
 }  // namespace ddpm

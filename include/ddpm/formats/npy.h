@@ -1,0 +1,33 @@
+// Reads NumPy's arrays: one in an .npy file, several in an .npz file, which is a zip archive of them
+// (numpy.lib.format, versions 1 to 3).
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+namespace ddpm {
+
+struct NumpyArray {
+  std::string name;                 // "arr_0"; empty in an .npy file
+  std::string type;                 // as NumPy writes it: "|u1", "<i8"
+  std::vector<std::int64_t> shape;  // row-major
+  std::span<const std::byte> bytes = {};
+  std::shared_ptr<const std::vector<std::byte>> memory = {};  // what keeps unpacked bytes alive
+
+  std::int64_t count() const;  // elements
+};
+
+// The arrays of a file, whose bytes the caller keeps alive. `name` begins messages. Arrays of other
+// types than integers of at most 64 bits and booleans (floats, objects), and those in Fortran's order,
+// are listed without their bytes. Throws DataError for what is damaged or neither .npy nor .npz.
+std::vector<NumpyArray> read_numpy(std::span<const std::byte> file, const std::string& name);
+
+// The elements as numbers. Throws DataError if the array was listed without its bytes, or for
+// unsigned numbers from 2^63.
+std::vector<std::int64_t> integers_of(const NumpyArray& array);
+
+}  // namespace ddpm

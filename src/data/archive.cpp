@@ -1,0 +1,138 @@
+#include <algorithm>
+#include <memory>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/formats/byte_reader.h"
+#include "ddpm/formats/gzip.h"
+#include "ddpm/formats/tar.h"
+#include "ddpm/formats/zip.h"
+#include "listing.h"
+
+namespace ddpm {
+namespace {
+
+constexpr std::uint64_t kMaxMembers = 16'000'000;
+constexpr std::uint64_t kMaxUnpackedBytes = std::uint64_t{32} << 30;
+
+std::shared_ptr<const MappedFile> map_archive(const fs::path& path) {
+  if (path.empty()) throw DataError("no archive is given: set data.path");
+  try {
+    return std::make_shared<const MappedFile>(path);
+  } catch (const IoError& error) {
+    throw DataError(error.what());
+  }
+}
+
+std::string as_text(std::span<const std::byte> bytes) {
+  return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
+}
+
+// Calls use(bytes) with the content of the member.
+void with_content(const ZipMember& member, const UseBytes& use) {
+  if (member.compressed) return use(member.unpack());
+  member.verify();
+  use(member.bytes);
+}
+
+// The image files of a tar archive, by path.
+struct TarImage {
+  std::span<const std::byte> bytes;                     // a part of the mapped archive
+  std::shared_ptr<std::vector<std::uint8_t>> unpacked;  // of a compressed one
+};
+using TarImages = std::map<fs::path, TarImage>;
+
+// The pictures of CIFAR are no image files.
+void refuse_cifar(const Listing& listing, const std::string& member) {
+  const std::string name = fs::path(member).filename().string();
+  if (name.starts_with("data_batch_1"))
+    throw DataError(listing.files.root.string() + ": this is CIFAR-10: set data.source=cifar10");
+  if (name == "fine_label_names.txt")
+    throw DataError(listing.files.root.string() + ": this is CIFAR-100: set data.source=cifar100");
+}
+
+// Reads the archive once, from beginning to end.
+TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>& file) {
+  const std::string name = listing.files.root.string();
+  const bool compressed = looks_like_gzip(file->bytes());
+  std::unique_ptr<ByteReader> source;
+  if (compressed)
+    source = std::make_unique<GzipReader>(file->bytes(), name);
+  else
+    source = std::make_unique<MemoryReader>(file->bytes(), name);
+  TarReader tar(*source, {.max_members = kMaxMembers});
+  TarImages images;
+  std::uint64_t unpacked = 0;
+  while (const auto member = tar.next()) {
+    refuse_cifar(listing, member->name);
+    const Listing::Verdict verdict = listing.judge(member->name);
+    if (verdict == Listing::Verdict::kLabels) {
+      const std::vector<std::uint8_t> content = tar.read();
+      listing.files.label_files[member->name] = as_text(std::as_bytes(std::span(content)));
+    } else if (verdict == Listing::Verdict::kImage && !compressed) {
+      if (member->size >
+          file->bytes().size() - std::min<std::uint64_t>(member->offset, file->bytes().size()))
+        throw DataError(name + ": truncated tar archive");
+      images[member->name] = {file->bytes().subspan(member->offset, member->size), nullptr};
+    } else if (verdict == Listing::Verdict::kImage) {
+      unpacked += member->size;
+      if (unpacked > kMaxUnpackedBytes)
+        throw DataError(
+            name + ": its images are too large to be unpacked in memory; unpack it into a folder");
+      auto content = std::make_shared<std::vector<std::uint8_t>>(tar.read());
+      const std::span<const std::byte> bytes = std::as_bytes(std::span(*content));
+      images[member->name] = {bytes, std::move(content)};
+    }
+  }
+  return images;
+}
+
+}  // namespace
+
+ImageFiles list_zip(const DataConfig& config) {
+  const std::shared_ptr<const MappedFile> file = map_archive(config.path);
+  Listing listing(config.path, /*is_archive=*/true, config.exclude);
+  std::map<fs::path, ZipMember> images;
+  try {
+    for (ZipMember& member : read_zip(file->bytes(), ZipMethods::kStoredAndDeflate)) {
+      if (member.name.ends_with('/')) continue;  // a folder
+      const Listing::Verdict verdict = listing.judge(member.name);
+      if (verdict == Listing::Verdict::kLabels)
+        with_content(member,
+                     [&](auto bytes) { listing.files.label_files[member.name] = as_text(bytes); });
+      if (verdict == Listing::Verdict::kImage) images.emplace(member.name, std::move(member));
+    }
+  } catch (const CheckpointError& error) {
+    throw DataError(config.path + ": " + error.what());
+  }
+  std::vector<ZipMember> members;
+  for (auto& [path, member] : images) {
+    listing.files.images.push_back({.path = path});
+    members.push_back(std::move(member));
+  }
+  listing.files.visit = [file, members = std::move(members)](std::size_t index,
+                                                             const UseBytes& use) {
+    try {
+      with_content(members[index], use);
+    } catch (const CheckpointError& error) {
+      throw DataError(error.what());
+    }
+  };
+  return std::move(listing.files);
+}
+
+ImageFiles list_tar(const DataConfig& config) {
+  const std::shared_ptr<const MappedFile> file = map_archive(config.path);
+  Listing listing(config.path, /*is_archive=*/true, config.exclude);
+  std::vector<TarImage> members;
+  for (auto& [path, image] : read_members(listing, file)) {
+    listing.files.images.push_back({.path = path});
+    members.push_back(std::move(image));
+  }
+  listing.files.visit = [file, members = std::move(members)](
+                            std::size_t index, const UseBytes& use) { use(members[index].bytes); };
+  return std::move(listing.files);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,122 @@
+#include "ddpm/data/image_files.h"
+
+#include <fnmatch.h>
+
+#include <algorithm>
+#include <cctype>
+#include <stdexcept>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "listing.h"
+
+namespace ddpm {
+namespace {
+
+bool is_hidden(const fs::path& path) {
+  return std::any_of(path.begin(), path.end(),
+                     [](const fs::path& part) { return part.string().starts_with('.'); });
+}
+
+ImageFiles list_source(const DataConfig& config) {
+  switch (config.source) {
+    case DataSource::kFolder:
+      return list_folder(config);
+    case DataSource::kZip:
+      return list_zip(config);
+    case DataSource::kTar:
+      return list_tar(config);
+    case DataSource::kEmbedded:
+    case DataSource::kNpz:
+    case DataSource::kIdx:
+    case DataSource::kCifar10:
+    case DataSource::kCifar100:
+      break;
+  }
+  throw std::invalid_argument("this source of data has no image files");
+}
+
+[[noreturn]] void refuse_empty(const ImageFiles& files) {
+  std::vector<std::string> extensions(kImageExtensions.begin(), kImageExtensions.end());
+  const std::string others = passed_over_text(files);
+  throw DataError(format_text("'{}' has no {} file{}", files.root.string(),
+                              join(extensions, ", ", " or "),
+                              others.empty() ? "" : "; passed over: " + others));
+}
+
+}  // namespace
+
+std::string ImageFiles::full_name(std::size_t index) const {
+  const fs::path& path = images[index].path;
+  return is_archive ? root.string() + ": " + path.string() : (root / path).string();
+}
+
+bool is_excluded(const fs::path& path, const std::vector<std::string>& patterns) {
+  const auto matches = [&](const std::string& pattern) {
+    if (pattern.find('/') != std::string::npos)
+      return ::fnmatch(pattern.c_str(), path.c_str(), FNM_PATHNAME | FNM_LEADING_DIR) == 0;
+    return std::any_of(path.begin(), path.end(), [&](const fs::path& part) {
+      return ::fnmatch(pattern.c_str(), part.c_str(), 0) == 0;
+    });
+  };
+  return std::ranges::any_of(patterns, matches);
+}
+
+Listing::Listing(fs::path root, bool is_archive, const std::vector<std::string>& exclude)
+    : files{.root = std::move(root), .is_archive = is_archive, .images = {}}, exclude_(exclude) {}
+
+Listing::Verdict Listing::judge(const fs::path& path) {
+  const auto pass_over = [this](const std::string& reason) {
+    ++files.passed_over[reason];
+    return Verdict::kPassedOver;
+  };
+  if (is_excluded(path, exclude_)) return pass_over("excluded");
+  if (is_hidden(path)) return pass_over("hidden");
+  if (path == "dataset.json" || path.extension() == ".cls") return Verdict::kLabels;
+  if (has_image_extension(path)) return Verdict::kImage;
+  files.other_folders.insert(path.parent_path());
+  std::string extension = path.extension().string();
+  std::ranges::transform(extension, extension.begin(),
+                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  return pass_over(extension.empty() ? "extensionless" : extension);
+}
+
+ImageFiles find_image_files(const DataConfig& config) {
+  ImageFiles files = list_source(config);
+  if (files.images.empty()) refuse_empty(files);
+  label_images(files, config.labels);
+  return files;
+}
+
+std::string passed_over_text(const ImageFiles& files) {
+  std::vector<std::string> parts;
+  for (const auto& [reason, count] : files.passed_over)
+    parts.push_back(format_text("{} {} file{}", count, reason, count == 1 ? "" : "s"));
+  return join(parts, ", ");
+}
+
+ImageInfo read_info(const ImageFiles& files, std::size_t index, Orientation orientation) {
+  ImageInfo info;
+  files.visit(index, [&](auto bytes) {
+    info = read_image_info(bytes, "", orientation == Orientation::kExif);
+  });
+  return info;
+}
+
+Image read_image(const ImageFiles& files, std::size_t index, Orientation orientation) {
+  Image image;
+  files.visit(index, [&](auto bytes) {
+    image = decode_image(bytes, "", orientation == Orientation::kExif);
+  });
+  return image;
+}
+
+std::vector<std::string> for_each_image(std::size_t count, const WorkOptions& options,
+                                        bool stop_at_first,
+                                        const std::function<void(std::size_t)>& work) {
+  return for_each_index(count, options, stop_at_first, "the images were being read", work);
+}
+
+}  // namespace ddpm

@@ -1,0 +1,183 @@
+#include <algorithm>
+#include <charconv>
+#include <optional>
+#include <set>
+
+#include <nlohmann/json.hpp>
+
+#include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/formats/json.h"
+#include "listing.h"
+
+namespace ddpm {
+namespace {
+
+constexpr const char* kDatasetFile = "dataset.json";
+
+// A name as JSON and terminals can show it: bytes that are not UTF-8 become U+FFFD, control
+// characters a question mark.
+std::string plain_name(const std::string& name) {
+  const nlohmann::json json = name;
+  auto plain =
+      nlohmann::json::parse(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
+          .get<std::string>();
+  for (char& c : plain)
+    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
+  return plain;
+}
+
+// The label of an image is the position of its name among all names, sorted; an image whose name is
+// empty has none.
+void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
+  std::set<std::string> classes(names.begin(), names.end());
+  classes.erase("");
+  for (std::size_t i = 0; i < names.size(); ++i)
+    if (!names[i].empty())
+      files.images[i].label = std::distance(classes.begin(), classes.find(names[i]));
+  for (const std::string& name : classes) files.class_names.push_back(plain_name(name));
+}
+
+// The folder that holds all images of an archive, as "photos" in photos.zip; it is no class.
+fs::path common_folder(const ImageFiles& files) {
+  fs::path common = files.images.front().path.parent_path();
+  for (const ImageFile& image : files.images)
+    while (
+        !common.empty() &&
+        std::mismatch(common.begin(), common.end(), image.path.begin(), image.path.end()).first !=
+            common.end())
+      common = common.parent_path();
+  return common;
+}
+
+// "cats" for "cats/young/1.png"; empty for a file that lies directly in the root.
+void label_by_folder(ImageFiles& files) {
+  const fs::path common = files.is_archive ? common_folder(files) : fs::path();
+  const auto class_of = [&](const fs::path& folder) -> std::string {
+    const fs::path below = common.empty() ? folder : folder.lexically_relative(common);
+    return below.empty() || below == "." || *below.begin() == ".." ? "" : below.begin()->string();
+  };
+  std::vector<std::string> names;
+  for (const ImageFile& image : files.images) names.push_back(class_of(image.path.parent_path()));
+  label_by_names(files, names);
+  std::set<std::string> empty;
+  for (const fs::path& folder : files.other_folders) empty.insert(class_of(folder));
+  for (const std::string& name : names) empty.erase(name);
+  empty.erase("");
+  for (const std::string& name : empty) files.empty_classes.push_back(plain_name(name));
+}
+
+// "tabby" for "cats/tabby_017.png", as OpenAI's programs name their images.
+void label_by_prefix(ImageFiles& files) {
+  std::vector<std::string> names;
+  for (std::size_t i = 0; i < files.images.size(); ++i) {
+    const std::string name = files.images[i].path.filename().string();
+    const std::size_t end = name.find('_');
+    if (end == std::string::npos || end == 0)
+      throw DataError(format_text(
+          "data.labels = \"prefix\": the name of '{}' does not begin with a class and _",
+          files.full_name(i)));
+    names.push_back(name.substr(0, end));
+  }
+  label_by_names(files, names);
+}
+
+[[noreturn]] void fail_for_label(const ImageFiles& files, std::size_t index,
+                                 const std::string& where) {
+  throw DataError(format_text("{} has no class for image '{}'", where, files.full_name(index)));
+}
+
+constexpr std::int64_t kMostClasses = 1'000'000;
+
+bool is_label(std::int64_t label) { return label >= 0 && label < kMostClasses; }
+
+// {"labels": [["00000/img00000000.png", 6], ...]}, or null for a set without labels; nothing then.
+std::optional<std::map<std::string, std::int64_t>> labels_of_json(const std::string& text,
+                                                                  const std::string& name) {
+  nlohmann::json json;
+  try {
+    json = parse_json(text, name);
+  } catch (const CheckpointError& error) {
+    throw DataError(error.what());
+  }
+  const auto found = json.find("labels");
+  if (found == json.end() || found->is_null()) return std::nullopt;
+  std::map<std::string, std::int64_t> labels;
+  for (const nlohmann::json& entry : *found) {
+    const bool is_pair = entry.is_array() && entry.size() == 2 && entry[0].is_string();
+    if (!is_pair || !entry[1].is_number_integer() || !is_label(entry[1].get<std::int64_t>()))
+      throw DataError(
+          format_text("{}: labels must be pairs of a file name and a class number, not {}", name,
+                      shorten(entry.dump())));
+    labels[entry[0].get<std::string>()] = entry[1].get<std::int64_t>();
+  }
+  return labels;
+}
+
+// Returns whether the file has labels.
+bool label_by_dataset_file(ImageFiles& files) {
+  const auto file = files.label_files.find(kDatasetFile);
+  if (file == files.label_files.end()) return false;
+  const std::string name = files.root.string() + ": " + kDatasetFile;
+  const auto labels = labels_of_json(file->second, name);
+  if (!labels) return false;
+  for (std::size_t i = 0; i < files.images.size(); ++i) {
+    const auto found = labels->find(files.images[i].path.generic_string());
+    if (found == labels->end()) fail_for_label(files, i, name);
+    files.images[i].label = found->second;
+  }
+  return true;
+}
+
+std::optional<std::int64_t> parse_label(const std::string& text) {
+  const std::size_t first = text.find_first_not_of(" \t\r\n");
+  std::int64_t label = 0;
+  if (first == std::string::npos) return std::nullopt;
+  const char* end = text.data() + text.size();
+  const auto parsed = std::from_chars(text.data() + first, end, label);
+  const bool is_whole =
+      std::string_view(parsed.ptr, end).find_first_not_of(" \t\r\n") == std::string_view::npos;
+  if (parsed.ec != std::errc() || !is_whole || !is_label(label)) return std::nullopt;
+  return label;
+}
+
+// WebDataset: "train/000017.jpg" and "train/000017.cls" belong together; the key ends at the first
+// dot of the file name.
+bool label_by_sidecars(ImageFiles& files) {
+  const auto key_of = [](const fs::path& path) {
+    const std::string name = path.filename().string();
+    return (path.parent_path() / name.substr(0, name.find('.'))).string();
+  };
+  std::map<std::string, const std::string*> contents;
+  for (const auto& [path, content] : files.label_files)
+    if (path != kDatasetFile) contents[key_of(path)] = &content;
+  if (contents.empty()) return false;
+  for (std::size_t i = 0; i < files.images.size(); ++i) {
+    const auto found = contents.find(key_of(files.images[i].path));
+    if (found == contents.end()) fail_for_label(files, i, "no .cls file");
+    const std::optional<std::int64_t> label = parse_label(*found->second);
+    if (!label)
+      throw DataError(format_text("the .cls file of image '{}' must hold a class number, not '{}'",
+                                  files.full_name(i), shorten(*found->second)));
+    files.images[i].label = *label;
+  }
+  return true;
+}
+
+}  // namespace
+
+void label_images(ImageFiles& files, LabelSource source) {
+  const bool may_be_file = source == LabelSource::kFile || source == LabelSource::kAuto;
+  const bool labelled = may_be_file && (label_by_dataset_file(files) || label_by_sidecars(files));
+  if (source == LabelSource::kFile && !labelled)
+    throw DataError(format_text(
+        "data.labels = \"file\": '{}' has no dataset.json with labels and no .cls files",
+        files.root.string()));
+  if (source == LabelSource::kFolder || (source == LabelSource::kAuto && !labelled))
+    label_by_folder(files);
+  if (source == LabelSource::kPrefix) label_by_prefix(files);
+}
+
+}  // namespace ddpm

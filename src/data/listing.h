@@ -1,0 +1,37 @@
+// The sources of image files. Private to this folder.
+#pragma once
+
+#include <optional>
+#include <string>
+
+#include "ddpm/data/image_files.h"
+
+namespace ddpm {
+
+// Decides about each file that a source finds, and keeps what becomes of it.
+class Listing {
+ public:
+  Listing(std::filesystem::path root, bool is_archive, const std::vector<std::string>& exclude);
+
+  enum class Verdict { kImage, kLabels, kPassedOver };
+  // What a file is, by its path below the root. Counts it if it is passed over.
+  Verdict judge(const std::filesystem::path& path);
+
+  ImageFiles files;
+
+ private:
+  std::vector<std::string> exclude_;
+};
+
+// Whether a pattern of data.exclude matches the path: a pattern without '/' one of its parts, another
+// one the path or a folder above it.
+bool is_excluded(const std::filesystem::path& path, const std::vector<std::string>& patterns);
+
+ImageFiles list_folder(const DataConfig& config);
+ImageFiles list_zip(const DataConfig& config);
+ImageFiles list_tar(const DataConfig& config);
+
+// Gives every image its label and names the classes. Throws DataError if a label is missing.
+void label_images(ImageFiles& files, LabelSource source);
+
+}  // namespace ddpm
