@@ -88,7 +88,9 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "Number format to compute in: fp32, tf32 or bf16 [fp32]")
       ->type_name("NAME")
       ->group("Machine");
-  command.add_option("--threads", options.threads, "Number of CPU threads; 0 uses all cores [0]")
+  command
+      .add_option("--threads", options.threads,
+                  "Number of CPU threads; 0: all cores that the process may use [0]")
       ->type_name("N")
       ->group("Machine");
   command.add_option("--seed", options.seed, "Seed of all random numbers [0]")

@@ -19,6 +19,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/machine.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
 
@@ -91,6 +92,20 @@ void keep_freed_memory() {
 #endif
 }
 
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+// LibTorch's default is the physical cores of the machine, whatever a container may use of them.
+// More threads than that only wait for each other. Who set OpenMP's or MKL's number meant it.
+void choose_threads(std::int64_t threads) {
+  if (threads > 0) return at::set_num_threads(static_cast<int>(threads));
+  if (is_set("OMP_NUM_THREADS") || is_set("MKL_NUM_THREADS")) return;
+  if (const int usable = usable_cores(); usable < at::get_num_threads())
+    at::set_num_threads(usable);
+}
+
 bool is_out_of_memory(const c10::Error& error) {
   const std::string_view what = error.what_without_backtrace();
   return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
@@ -112,7 +127,7 @@ bool is_out_of_memory(const c10::Error& error) {
 }  // namespace
 
 Runtime set_up_runtime(const RuntimeOptions& options) {
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  choose_threads(options.threads);
   Runtime runtime;
   std::string reason;
   runtime.device = choose_device(options.device, reason);

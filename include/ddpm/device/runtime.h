@@ -14,7 +14,9 @@ namespace ddpm {
 struct RuntimeOptions {
   std::string device = "auto";  // auto | cpu | cuda | cuda:N
   Precision precision = Precision::kFp32;
-  std::int64_t threads = 0;    // CPU threads; 0: LibTorch's default, the physical cores
+  // CPU threads; 0: LibTorch's default, the physical cores, or fewer in a container that may use
+  // fewer (base/machine.h)
+  std::int64_t threads = 0;
   bool deterministic = false;  // only kernels that repeat bit for bit on a GPU; slower
 };
 
