@@ -61,6 +61,13 @@ void add_image_size_option(CLI::App& command, CommonOptions& options) {
       ->group("Config");
 }
 
+void add_force_option(CLI::App& command, bool& force) {
+  command
+      .add_flag("--force", force,
+                "Begin although the memory seems to be too small by the program's estimate")
+      ->group("Machine");
+}
+
 void add_log_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--quiet", options.log.quiet, "Show warnings and errors only")
       ->group("Messages");

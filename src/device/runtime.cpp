@@ -12,6 +12,7 @@
 #endif
 
 #include <cstdlib>
+#include <limits>
 #include <new>
 #ifdef __GLIBC__
 #include <malloc.h>
@@ -19,9 +20,9 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
-#include "ddpm/base/machine.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
+#include "ddpm/kernels/device.h"
 
 namespace ddpm {
 namespace {
@@ -163,6 +164,14 @@ double peak_memory_bytes(torch::Device device) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
+UsableMemory gpu_memory(torch::Device device) {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  kernels::DeviceMemory memory;
+  if (device.is_cuda()) memory = kernels::memory_of(device.index());
+  if (memory.total <= 0) return {.free = kInfinite, .total = kInfinite};
+  return {.free = memory.free, .total = memory.total, .whose = "of " + device.str()};
 }
 
 void explain_out_of_memory(torch::Device device, std::int64_t batch_size,

@@ -163,7 +163,7 @@ ExitCode run_training(Config config, const RunOptions& options) {
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
-  const Prepared prepared = prepare(config);
+  const Prepared prepared = prepare(config, options.force);
   if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
   check_disk_space(directory, config, prepared.cost.parameters);
 

@@ -7,6 +7,7 @@
 #include <functional>
 #include <string>
 
+#include "ddpm/base/machine.h"
 #include "ddpm/config/choices.h"
 
 namespace ddpm {
@@ -39,6 +40,10 @@ void synchronize(torch::Device device);
 // The highest memory use so far: that of the process on the CPU, that of LibTorch's allocator on a
 // GPU.
 double peak_memory_bytes(torch::Device device);
+
+// The memory of a GPU that is free for this process. Infinite where it is not known: on the CPU, whose
+// memory base/machine.h describes, and in programs without kernels.
+UsableMemory gpu_memory(torch::Device device);
 
 // Runs `work` and turns LibTorch's out-of-memory errors into DeviceError, with batch size, peak and
 // advice.

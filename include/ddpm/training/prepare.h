@@ -16,7 +16,7 @@ struct Prepared {
 
 // Sets up the device, loads the images and completes `config` with their size; logs the table of
 // all settings. Throws DataError, ConfigError (also if the levels do not divide the image size) and
-// DeviceError.
-Prepared prepare(Config& config);
+// DeviceError, unless `force` also if training clearly needs more memory than is free.
+Prepared prepare(Config& config, bool force);
 
 }  // namespace ddpm
