@@ -91,8 +91,10 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->type_name("NAME")
       ->group("Machine");
   command
-      .add_option("--precision", options.precision,
-                  "Number format to compute in: fp32, tf32 or bf16 [fp32]")
+      .add_option(
+          "--precision", options.precision,
+          "Number format to compute in: auto, fp32, tf32 or bf16; auto is bf16 on GPUs that "
+          "have units for it, else fp32 [auto]")
       ->type_name("NAME")
       ->group("Machine");
   command

@@ -14,6 +14,7 @@
 #include <cstdlib>
 #include <limits>
 #include <new>
+#include <optional>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -22,6 +23,7 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
+#include "ddpm/config/precision.h"
 #include "ddpm/kernels/device.h"
 
 namespace ddpm {
@@ -60,6 +62,11 @@ torch::Device choose_device(const std::string& name, std::string& reason) {
   if (torch::cuda::is_available()) return {torch::kCUDA, 0};
   reason = why_no_gpu();
   return torch::kCPU;
+}
+
+std::optional<int> capability_of(torch::Device device) {
+  if (!device.is_cuda()) return std::nullopt;
+  return kernels::compute_capability(device.index());
 }
 
 void apply_determinism(bool deterministic) {
@@ -132,9 +139,12 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   Runtime runtime;
   std::string reason;
   runtime.device = choose_device(options.device, reason);
+  const ChosenPrecision chosen = choose_precision(options.precision, capability_of(runtime.device));
+  runtime.precision = chosen.precision;
+  runtime.precision_reason = chosen.reason;
   runtime.compute_dtype =
-      options.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
-  const bool tf32 = options.precision == Precision::kTf32;
+      runtime.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  const bool tf32 = runtime.precision == Precision::kTf32;
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
   apply_determinism(options.deterministic);
@@ -145,9 +155,14 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   runtime.description = runtime.device.is_cpu()
                             ? format_text("cpu, {} threads", at::get_num_threads())
                             : runtime.device.str();
-  runtime.description += format_text(", {}", options.precision);
+  runtime.description += format_text(", {}", runtime.precision);
   if (!reason.empty()) runtime.description += " (" + reason + ")";
   return runtime;
+}
+
+void log_precision(const Runtime& runtime) {
+  if (!runtime.precision_reason.empty())
+    log_info("precision: {} ({})", runtime.precision, runtime.precision_reason);
 }
 
 void synchronize(torch::Device device) {

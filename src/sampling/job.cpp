@@ -190,6 +190,7 @@ ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
   static_cast<void>(labels_of(0, 1));  // throws before the work begins if classes are wrong
   check_output();
+  log_precision(model_.runtime);
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
            shape_.height, counted(shape_.channels, "channel"),
            counted(static_cast<std::int64_t>(plan_.steps.size()), "step"),

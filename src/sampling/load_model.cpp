@@ -80,6 +80,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
                                   .precision = run.precision,
                                   .threads = run.threads,
                                   .deterministic = run.deterministic});
+  model.config.run.precision = model.runtime.precision;
   if (before_weights) before_weights(model.config, model.runtime);
 
   const BoundNetwork<UNet> network(UNet(model.config.model, model.config.data.channels),

@@ -63,14 +63,16 @@ Prepared prepare(Config& config, bool force) {
                                           .threads = run.threads,
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
+  log_precision(runtime);
   ImageStore images = load_data(config);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),
            2e-9 * cost.forward_macs);
-  if (!force) require_training_memory(config, cost, runtime.device);
   log_info("settings that differ from the defaults:");
   for (const std::string& line : changed_settings(config)) log_info("  {}", line);
+  config.run.precision = runtime.precision;  // not earlier: the lines show what was asked for
+  if (!force) require_training_memory(config, cost, runtime.device);
   return {runtime, std::move(images), cost};
 }
 

@@ -10,6 +10,7 @@
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/run_directory.h"
+#include "ddpm/runs/training_state.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/trainer.h"
 #include "preview.h"
@@ -25,6 +26,15 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
           .data_source = prepared.images.info().source,
           .data_images = prepared.images.count(),
           .data_fingerprint = prepared.images.fingerprint()};
+}
+
+// A run goes on in the precision in which it began, also on another machine, unless the user asks for
+// another. Checkpoints of versions that did not know auto have fp32, which was their default.
+void keep_precision(const fs::path& checkpoint, RunConfig& run) {
+  if (run.precision != Precision::kAuto) return;
+  run.precision = read_training_state(checkpoint).config.run.precision;
+  if (run.precision != Precision::kAuto)
+    log_info("precision: {} (that of the checkpoint; --precision changes it)", run.precision);
 }
 
 // Loads the checkpoint into a new trainer; without one, the initial weights, if there are any.
@@ -163,6 +173,7 @@ ExitCode run_training(Config config, const RunOptions& options) {
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
+  if (checkpoint) keep_precision(*checkpoint, config.run);
   const Prepared prepared = prepare(config, options.force);
   if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
   check_disk_space(directory, config, prepared.cost.parameters);
