@@ -185,7 +185,7 @@ UsableMemory gpu_memory(torch::Device device) {
   constexpr double kInfinite = std::numeric_limits<double>::infinity();
   kernels::DeviceMemory memory;
   if (device.is_cuda()) memory = kernels::memory_of(device.index());
-  if (memory.total <= 0) return {.free = kInfinite, .total = kInfinite};
+  if (memory.total <= 0 || memory.shared) return {.free = kInfinite, .total = kInfinite};
   return {.free = memory.free, .total = memory.total, .whose = "of " + device.str()};
 }
 

@@ -26,8 +26,10 @@ DeviceMemory memory_of(int device) {
   if (cudaGetDevice(&current) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return {};
   const bool known = cudaMemGetInfo(&free, &total) == cudaSuccess;
   cudaSetDevice(current);
-  if (!known) return {};
-  return {static_cast<double>(free), static_cast<double>(total)};
+  int shared = 0;
+  if (!known || cudaDeviceGetAttribute(&shared, cudaDevAttrIntegrated, device) != cudaSuccess)
+    return {};
+  return {static_cast<double>(free), static_cast<double>(total), shared != 0};
 }
 
 int compute_capability(int device) {

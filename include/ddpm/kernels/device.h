@@ -9,6 +9,7 @@ bool available(int device);
 struct DeviceMemory {
   double free = 0;
   double total = 0;
+  bool shared = false;  // with the host; then pages of files do not count as free, as they could
 };
 DeviceMemory memory_of(int device);
 
