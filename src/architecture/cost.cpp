@@ -8,8 +8,6 @@
 namespace ddpm {
 namespace {
 
-constexpr double kProgram = 140 << 20;  // bytes of a process with LibTorch, measured
-
 // Adds up the cost of one evaluation layer by layer. LibTorch's operators keep `kept` elements for
 // the backward pass, the kernels `fused`.
 struct Tally {
@@ -216,7 +214,7 @@ double training_memory_on_cpu_bytes(const Cost& cost, std::int64_t micro_batch) 
   // Measured bytes for each parameter: the state; the copy that a save makes; and gradients before
   // they are gathered with transformed filters, whose memory is kept for reuse.
   constexpr double kParameter = 20 + 16 + 22;
-  return kProgram + kParameter * static_cast<double>(cost.parameters) +
+  return kProgramBytes + kParameter * static_cast<double>(cost.parameters) +
          cost.activation_elements * sizeof(float) * static_cast<double>(micro_batch);
 }
 
@@ -227,7 +225,7 @@ double sampling_memory_bytes(const Cost& cost, std::int64_t batch, bool bf16) {
   const double element_bytes = bf16 ? 2 : 4;
   const double weights = element_bytes * static_cast<double>(cost.parameters);
   const double maps = element_bytes * cost.inference_elements * static_cast<double>(batch);
-  return kProgram + std::max(3 * weights, 2 * weights + kGaps * maps);
+  return kProgramBytes + std::max(3 * weights, 2 * weights + kGaps * maps);
 }
 
 }  // namespace ddpm

@@ -8,6 +8,7 @@
 #include <thread>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/machine.h"
 #include "ddpm/base/signals.h"
 
 namespace ddpm {
@@ -68,9 +69,9 @@ ExitCode interruption_code() {
 }
 
 std::size_t thread_count(const WorkOptions& options, std::size_t count) {
-  const std::size_t wanted = options.threads > 0 ? static_cast<std::size_t>(options.threads)
-                                                 : std::thread::hardware_concurrency();
-  return std::clamp<std::size_t>(wanted, 1, std::max<std::size_t>(count, 1));
+  const int wanted = options.threads > 0 ? options.threads : usable_cores();
+  return std::clamp<std::size_t>(static_cast<std::size_t>(wanted), 1,
+                                 std::max<std::size_t>(count, 1));
 }
 
 }  // namespace

@@ -141,7 +141,7 @@ void add_bench(CLI::App& program, Action& action) {
                     "Print JSON; docs/formats/bench.md has its keys and units");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
-  command->footer(examples({"ddpm bench", "ddpm bench --precision bf16 --batch-size 128",
+  command->footer(examples({"ddpm bench", "ddpm bench --precision fp32 --batch-size 128",
                             "ddpm bench --config configs/labml.json --train --json"}));
   command->callback([&action, options] { action = [options] { return run_bench(*options); }; });
 }

@@ -61,6 +61,13 @@ void add_image_size_option(CLI::App& command, CommonOptions& options) {
       ->group("Config");
 }
 
+void add_force_option(CLI::App& command, bool& force) {
+  command
+      .add_flag("--force", force,
+                "Begin although the memory seems to be too small by the program's estimate")
+      ->group("Machine");
+}
+
 void add_log_options(CLI::App& command, CommonOptions& options) {
   command.add_flag("--quiet", options.log.quiet, "Show warnings and errors only")
       ->group("Messages");
@@ -84,11 +91,15 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->type_name("NAME")
       ->group("Machine");
   command
-      .add_option("--precision", options.precision,
-                  "Number format to compute in: fp32, tf32 or bf16 [fp32]")
+      .add_option(
+          "--precision", options.precision,
+          "Number format to compute in: auto, fp32, tf32 or bf16; auto is bf16 on GPUs that "
+          "have units for it, else fp32 [auto]")
       ->type_name("NAME")
       ->group("Machine");
-  command.add_option("--threads", options.threads, "Number of CPU threads; 0 uses all cores [0]")
+  command
+      .add_option("--threads", options.threads,
+                  "Number of CPU threads; 0: all cores that the process may use [0]")
       ->type_name("N")
       ->group("Machine");
   command.add_option("--seed", options.seed, "Seed of all random numbers [0]")

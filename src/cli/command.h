@@ -47,6 +47,7 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 void add_image_size_option(CLI::App& command, CommonOptions& options);
+void add_force_option(CLI::App& command, bool& force);
 
 // Appends an override if the option was given.
 template <class Value>

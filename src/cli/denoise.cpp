@@ -89,9 +89,17 @@ DenoiseInput read_input(const std::string& path, const Config& config) {
           read_labels(file, sample.size(0), config.model)};
 }
 
+// The result is compared with other programs', so `auto` is fp32 here on every device.
+std::vector<ConfigOverride> overrides_of(const DenoiseOptions& options) {
+  std::vector<ConfigOverride> list = options.common.overrides();
+  if (apply_overrides({}, list).run.precision == Precision::kAuto)
+    list.push_back({"run.precision", std::string(name_of(Precision::kFp32)), "ddpm denoise"});
+  return list;
+}
+
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
-  const LoadedModel model = load_model(options.model, options.common.overrides());
+  const LoadedModel model = load_model(options.model, overrides_of(options));
   const DenoiseInput input =
       read_tensor_data([&] { return read_input(options.input, model.config); });
   const torch::Device device = model.runtime.device;
@@ -128,6 +136,10 @@ void add_denoise(CLI::App& program, Action& action) {
       ->required();
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
+  command->get_option("--precision")
+      ->description(
+          "Number format to compute in: auto, fp32, tf32 or bf16; auto is fp32 here, so that "
+          "results can be compared with those of other programs [auto]");
   command->footer(
       examples({"ddpm denoise --model runs/cifar10 --input noisy.safetensors --output "
                 "prediction.safetensors"}));

@@ -5,6 +5,7 @@
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/difference.h"
+#include "ddpm/config/precision.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/scan.h"
@@ -77,16 +78,19 @@ void add_cost(Json& result, const Config& config, const std::optional<StoreShape
   const Cost cost = estimate_cost(config.model, image->channels, image->height, image->width);
   const std::int64_t batch =
       batch_size > 0 ? batch_size : config.training.batch_size / config.training.micro_batches;
-  const bool bf16 = config.run.precision == Precision::kBf16;
+  // On a GPU of today and on the CPU.
+  const auto in_bf16 = [&](std::optional<int> gpu_capability) {
+    return choose_precision(config.run.precision, gpu_capability).precision == Precision::kBf16;
+  };
   result["image"] = format_text("{}x{}x{}", image->channels, image->height, image->width);
   result["parameters"] = cost.parameters;
   result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
   result["gflop_per_training_image"] = 6e-9 * cost.forward_macs;
   result["batch_size"] = batch;
   result["training_state_bytes"] = training_state_bytes(cost);
-  result["training_on_gpu_bytes"] = training_memory_on_gpu_bytes(cost, batch, bf16);
+  result["training_on_gpu_bytes"] = training_memory_on_gpu_bytes(cost, batch, in_bf16(90));
   result["training_on_cpu_bytes"] = training_memory_on_cpu_bytes(cost, batch);
-  result["sampling_on_cpu_bytes"] = sampling_memory_bytes(cost, batch, bf16);
+  result["sampling_on_cpu_bytes"] = sampling_memory_bytes(cost, batch, in_bf16({}));
   result["checkpoint_bytes"] = 16.0 * static_cast<double>(cost.parameters);
 }
 

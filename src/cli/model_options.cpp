@@ -27,13 +27,10 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
   return model;
 }
 
-LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides) {
+LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides,
+                       const BeforeWeights& before_weights) {
   append_override(overrides, options.weights, "sampling.weights", "--weights");
-  LoadedModel model = load_model(options.path, overrides, options.fit());
-  DataConfig& data = model.config.data;
-  if (data.height == 0) data.height = data.width;
-  if (data.width == 0) data.width = data.height;
-  return model;
+  return load_model(options.path, overrides, options.fit(), before_weights);
 }
 
 }  // namespace ddpm::cli

@@ -30,8 +30,8 @@ std::optional<WeightSet> asked_weights(const std::optional<std::string>& name);
 // `note` stands behind its help. --model may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");
-// Loads it, with these changes to its config. If only one side of its images is known, they are
-// squares; both are 0 if nothing says their size.
-LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides);
+// Loads it, with these changes to its config (sampling/load_model.h).
+LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides,
+                       const BeforeWeights& before_weights = {});
 
 }  // namespace ddpm::cli

@@ -24,6 +24,7 @@ struct SampleOptions {
   std::optional<std::string> class_name;
   std::optional<double> eta;
   bool overwrite = false;
+  bool force = false;
 };
 
 std::vector<ConfigOverride> overrides_of(const SampleOptions& options) {
@@ -112,10 +113,35 @@ SampleRequest request_of(const SampleOptions& options, const SampleOutput& outpu
   return request;
 }
 
+// Images to draw: as many as the file of --noise has, else those that the config asks for.
+std::int64_t count_of(const SampleOptions& options, const Config& config) {
+  if (options.noise.empty()) return config.sampling.count;
+  const std::vector<std::int64_t> shape =
+      read_tensor_data([&] { return SafetensorsFile(options.noise).get("noise").shape; });
+  return shape.empty() ? 1 : shape.front();
+}
+
+void check_memory_for(const SampleOptions& options, const SampleOutput& output,
+                      const Config& config, const Runtime& runtime) {
+  const std::int64_t count = count_of(options, config);
+  const SamplingConfig& sampling = config.sampling;
+  const std::int64_t steps = sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps;
+  // A picture shows about ten images on the way, other files hold them all.
+  const bool picture = output.format == ImageFormat::kPng;
+  const std::int64_t frames = !options.output.trajectory ? 0
+                              : picture                  ? std::min<std::int64_t>(steps, 10)
+                                                         : steps;
+  const bool keeps = output.one_file || options.output.trajectory;
+  require_sampling_memory(config, runtime, count, keeps ? count * (1 + frames) : 0);
+}
+
 ExitCode run_sample(const SampleOptions& options) {
   const SampleOutput output = choose_output(options.output);  // before a model is read
   const std::vector<ConfigOverride> overrides = overrides_of(options);
-  LoadedModel model = load_model(choose_model(options), overrides);
+  const auto check_memory = [&](const Config& config, const Runtime& runtime) {
+    if (!options.force) check_memory_for(options, output, config, runtime);
+  };
+  LoadedModel model = load_model(choose_model(options), overrides, check_memory);
   if (options.class_name)
     model.config.sampling.class_label =
         class_number(*options.class_name, model.config.data.class_names);
@@ -193,6 +219,7 @@ void add_sample(CLI::App& program, Action& action) {
       ->group("Output");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
+  add_force_option(*command, options->force);
   command->footer(examples(
       {"ddpm sample --steps 1000",
        "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",

@@ -13,6 +13,7 @@ struct TrainOptions {
   std::optional<std::string> resume;
   bool overwrite = false;
   bool dry_run = false;
+  bool force = false;
   double max_minutes = 0;
 };
 
@@ -52,13 +53,14 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
   const ResolvedConfig config =
       start ? config_for(options, *start) : load_config(options.config, overrides);
   if (options.dry_run) {
-    dry_run(config.config);
+    dry_run(config.config, options.force);
     return ExitCode::kSuccess;
   }
   return run_training(config, {.resume = options.resume,
                                .start = std::move(start),
                                .fit = options.start.fit(),
                                .overwrite = options.overwrite,
+                               .force = options.force,
                                .max_minutes = options.max_minutes,
                                .progress = progress,
                                .command_line = command_line});
@@ -103,6 +105,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
                     "training needs; write nothing");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
+  add_force_option(*command, options->force);
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",
                 "ddpm train --config my.json --resume auto",

@@ -74,8 +74,11 @@ std::vector<Field> run_fields() {
        matching("^(auto|cpu|cuda(:[0-9]{1,3})?)$", "auto | cpu | cuda | cuda:N"), kMayChange,
        "Where to compute; auto: the first GPU, else the CPU"},
       {CHOICE(run, precision), kMayChange,
-       "Arithmetic of the network; weights and optimiser stay in fp32"},
-      {FIELD(run, threads), between(0, 1024), kMayChange, "CPU threads; 0: all cores"},
+       "Arithmetic of the network; auto: bf16 on GPUs that have units for it (compute capability 8.0 "
+       "and later), else fp32; a resumed run keeps that of its checkpoint. Weights and optimiser "
+       "stay in fp32"},
+      {FIELD(run, threads), between(0, 1024), kMayChange,
+       "CPU threads; 0: all cores that the process may use, by a container's limit too"},
       {FIELD(run, deterministic), any(), kMayChange,
        "Use only algorithms that give the same bits in every run; slower on a GPU"},
       {FIELD(run, tensorboard), any(), kMayChange,

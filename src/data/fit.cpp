@@ -1,11 +1,10 @@
 #include "ddpm/data/fit.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/machine.h"
 #include "ddpm/formats/cifar.h"
 #include "ddpm/image/resize.h"
 
@@ -66,13 +65,13 @@ void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8
 
 void check_memory(std::size_t count, const StoreShape& shape) {
   const double needed = static_cast<double>(count) * static_cast<double>(shape.image_bytes());
-  const double memory =
-      static_cast<double>(::sysconf(_SC_PHYS_PAGES)) * static_cast<double>(::sysconf(_SC_PAGESIZE));
-  if (needed < memory) return;
-  throw DataError(with_thousands(static_cast<long long>(count)) + " images of " +
-                  std::to_string(shape.stored_height) + "x" + std::to_string(shape.stored_width) +
-                  " need " + format_bytes(needed) + ", but this machine has " +
-                  format_bytes(memory) + ": lower data.height and data.width");
+  const UsableMemory memory = usable_memory();
+  if (needed < memory.free) return;
+  throw DataError(format_text(
+      "{} images of {}x{} need {} of memory, but only {} are free of the {} {}: lower data.height "
+      "and data.width",
+      with_thousands(static_cast<long long>(count)), shape.stored_height, shape.stored_width,
+      format_bytes(needed), format_bytes(memory.free), format_bytes(memory.total), memory.whose));
 }
 
 }  // namespace ddpm

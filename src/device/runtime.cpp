@@ -12,7 +12,9 @@
 #endif
 
 #include <cstdlib>
+#include <limits>
 #include <new>
+#include <optional>
 #ifdef __GLIBC__
 #include <malloc.h>
 #endif
@@ -21,6 +23,8 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
+#include "ddpm/config/precision.h"
+#include "ddpm/kernels/device.h"
 
 namespace ddpm {
 namespace {
@@ -60,6 +64,11 @@ torch::Device choose_device(const std::string& name, std::string& reason) {
   return torch::kCPU;
 }
 
+std::optional<int> capability_of(torch::Device device) {
+  if (!device.is_cuda()) return std::nullopt;
+  return kernels::compute_capability(device.index());
+}
+
 void apply_determinism(bool deterministic) {
   at::Context& context = at::globalContext();
   context.setDeterministicAlgorithms(deterministic, /*warn_only=*/false);
@@ -91,6 +100,20 @@ void keep_freed_memory() {
 #endif
 }
 
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
+}
+
+// LibTorch's default is the physical cores of the machine, whatever a container may use of them.
+// More threads than that only wait for each other. Who set OpenMP's or MKL's number meant it.
+void choose_threads(std::int64_t threads) {
+  if (threads > 0) return at::set_num_threads(static_cast<int>(threads));
+  if (is_set("OMP_NUM_THREADS") || is_set("MKL_NUM_THREADS")) return;
+  if (const int usable = usable_cores(); usable < at::get_num_threads())
+    at::set_num_threads(usable);
+}
+
 bool is_out_of_memory(const c10::Error& error) {
   const std::string_view what = error.what_without_backtrace();
   return dynamic_cast<const c10::OutOfMemoryError*>(&error) != nullptr ||
@@ -112,13 +135,16 @@ bool is_out_of_memory(const c10::Error& error) {
 }  // namespace
 
 Runtime set_up_runtime(const RuntimeOptions& options) {
-  if (options.threads > 0) at::set_num_threads(static_cast<int>(options.threads));
+  choose_threads(options.threads);
   Runtime runtime;
   std::string reason;
   runtime.device = choose_device(options.device, reason);
+  const ChosenPrecision chosen = choose_precision(options.precision, capability_of(runtime.device));
+  runtime.precision = chosen.precision;
+  runtime.precision_reason = chosen.reason;
   runtime.compute_dtype =
-      options.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
-  const bool tf32 = options.precision == Precision::kTf32;
+      runtime.precision == Precision::kBf16 ? torch::kBFloat16 : torch::kFloat32;
+  const bool tf32 = runtime.precision == Precision::kTf32;
   at::globalContext().setAllowTF32CuDNN(tf32);
   at::globalContext().setAllowTF32CuBLAS(tf32);
   apply_determinism(options.deterministic);
@@ -129,9 +155,14 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
   runtime.description = runtime.device.is_cpu()
                             ? format_text("cpu, {} threads", at::get_num_threads())
                             : runtime.device.str();
-  runtime.description += format_text(", {}", options.precision);
+  runtime.description += format_text(", {}", runtime.precision);
   if (!reason.empty()) runtime.description += " (" + reason + ")";
   return runtime;
+}
+
+void log_precision(const Runtime& runtime) {
+  if (!runtime.precision_reason.empty())
+    log_info("precision: {} ({})", runtime.precision, runtime.precision_reason);
 }
 
 void synchronize(torch::Device device) {
@@ -148,6 +179,14 @@ double peak_memory_bytes(torch::Device device) {
   rusage usage{};
   ::getrusage(RUSAGE_SELF, &usage);
   return static_cast<double>(usage.ru_maxrss) * 1024;
+}
+
+UsableMemory gpu_memory(torch::Device device) {
+  constexpr double kInfinite = std::numeric_limits<double>::infinity();
+  kernels::DeviceMemory memory;
+  if (device.is_cuda()) memory = kernels::memory_of(device.index());
+  if (memory.total <= 0 || memory.shared) return {.free = kInfinite, .total = kInfinite};
+  return {.free = memory.free, .total = memory.total, .whose = "of " + device.str()};
 }
 
 void explain_out_of_memory(torch::Device device, std::int64_t batch_size,

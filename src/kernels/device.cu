@@ -20,13 +20,24 @@ bool available(int device) {
   return found;
 }
 
-double free_memory_bytes(int device) {
+DeviceMemory memory_of(int device) {
   int current = 0;
   std::size_t free = 0, total = 0;
-  if (cudaGetDevice(&current) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return 0;
-  if (cudaMemGetInfo(&free, &total) != cudaSuccess) free = 0;
+  if (cudaGetDevice(&current) != cudaSuccess || cudaSetDevice(device) != cudaSuccess) return {};
+  const bool known = cudaMemGetInfo(&free, &total) == cudaSuccess;
   cudaSetDevice(current);
-  return static_cast<double>(free);
+  int shared = 0;
+  if (!known || cudaDeviceGetAttribute(&shared, cudaDevAttrIntegrated, device) != cudaSuccess)
+    return {};
+  return {static_cast<double>(free), static_cast<double>(total), shared != 0};
+}
+
+int compute_capability(int device) {
+  int major = 0, minor = 0;
+  if (cudaDeviceGetAttribute(&major, cudaDevAttrComputeCapabilityMajor, device) != cudaSuccess ||
+      cudaDeviceGetAttribute(&minor, cudaDevAttrComputeCapabilityMinor, device) != cudaSuccess)
+    return 0;
+  return 10 * major + minor;
 }
 
 }  // namespace ddpm::kernels

@@ -31,7 +31,8 @@ namespace {
 using Int = std::int64_t;
 
 bool available(int) { return false; }
-double free_memory_bytes(int) { return 0; }
+DeviceMemory memory_of(int) { return {}; }
+int compute_capability(int) { return 0; }
 
 void gather_images(const std::uint8_t*, float*, const BatchShape&, const BatchOptions&, const Int*,
                    Int, Stream) {

@@ -7,7 +7,7 @@
 namespace ddpm::ops {
 
 bool can_gather_images(torch::Device device, double bytes) {
-  return use_kernels(device) && bytes <= 0.5 * kernels::free_memory_bytes(device.index());
+  return use_kernels(device) && bytes <= 0.5 * kernels::memory_of(device.index()).free;
 }
 
 void gather_images(const torch::Tensor& store, const torch::Tensor& first_position,

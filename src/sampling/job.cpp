@@ -2,6 +2,7 @@
 
 #include <cstdio>
 
+#include "ddpm/architecture/memory_need.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
@@ -189,6 +190,7 @@ ExitCode SampleJob::run() {
   const SamplingConfig& sampling = model_.config.sampling;
   static_cast<void>(labels_of(0, 1));  // throws before the work begins if classes are wrong
   check_output();
+  log_precision(model_.runtime);
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
            shape_.height, counted(shape_.channels, "channel"),
            counted(static_cast<std::int64_t>(plan_.steps.size()), "step"),
@@ -203,6 +205,22 @@ ExitCode SampleJob::run() {
 }
 
 }  // namespace
+
+void require_sampling_memory(const Config& config, const Runtime& runtime, std::int64_t count,
+                             std::int64_t kept) {
+  const DataConfig& data = config.data;
+  if (data.height == 0) return;  // the size is not known, so nothing will be drawn
+  const Cost cost = estimate_cost(config.model, data.channels, data.height, data.width);
+  // When the file is written, the batches are joined, which doubles them.
+  const double kept_bytes = 2.0 * sizeof(float) * static_cast<double>(kept) *
+                            static_cast<double>(data.channels * data.height * data.width);
+  const std::int64_t batch = std::min(config.sampling.batch_size, count);
+  require_memory(
+      "sampling", sampling_need(cost, config, batch, kept_bytes, runtime.device.is_cuda()),
+      usable_memory(), gpu_memory(runtime.device),
+      format_text("Use a smaller --batch-size ({} at once now), {}smaller images (--image-size)",
+                  batch, kept > 0 ? "fewer images in one file (--count), " : ""));
+}
 
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
   check_predicts_image(model.config);

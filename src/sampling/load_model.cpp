@@ -54,7 +54,7 @@ Predictor LoadedModel::predictor() const {
 }
 
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
-                       TensorFit fit) {
+                       TensorFit fit, const BeforeWeights& before_weights) {
   // Which weights to open is an option too, and it is needed before the model's config is read.
   const SamplingConfig defaults = sampling_defaults(path);
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
@@ -72,11 +72,16 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   model.config = apply_overrides(model.config, overrides);
   check_schedule(file, overrides, model);
   validate(model.config);
+  DataConfig& data = model.config.data;
+  if (data.height == 0) data.height = data.width;
+  if (data.width == 0) data.width = data.height;
   const RunConfig& run = model.config.run;
   model.runtime = set_up_runtime({.device = run.device,
                                   .precision = run.precision,
                                   .threads = run.threads,
                                   .deterministic = run.deterministic});
+  model.config.run.precision = model.runtime.precision;
+  if (before_weights) before_weights(model.config, model.runtime);
 
   const BoundNetwork<UNet> network(UNet(model.config.model, model.config.data.channels),
                                    model.runtime.compute_dtype, model.runtime.device);

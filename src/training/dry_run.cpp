@@ -23,8 +23,8 @@ void print_row(const std::string& name, const std::string& value) {
 
 }  // namespace
 
-void dry_run(Config config) {
-  const Prepared prepared = prepare(config);
+void dry_run(Config config, bool force) {
+  const Prepared prepared = prepare(config, force);
   const TrainingConfig& training = config.training;
   Trainer trainer(config, prepared.images, prepared.runtime);
   const std::int64_t micro_batch = training.batch_size / training.micro_batches;

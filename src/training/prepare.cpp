@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <iterator>
 
+#include "ddpm/architecture/memory_need.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
@@ -91,9 +92,19 @@ ImageStore load_data(Config& config) {
   return images;
 }
 
+void require_training_memory(const Config& config, const Cost& cost, torch::Device device) {
+  const TrainingConfig& training = config.training;
+  require_memory(
+      "training", training_need(cost, config, device.is_cuda()), usable_memory(),
+      gpu_memory(device),
+      format_text("Use a smaller training.batch_size ({} now) or more training.micro_batches ({} "
+                  "now), smaller images (--image-size) or a smaller network (model.base_width)",
+                  training.batch_size, training.micro_batches));
+}
+
 }  // namespace
 
-Prepared prepare(Config& config) {
+Prepared prepare(Config& config, bool force) {
   check_trainable(config);
   check_data_path(config.data);
   const RunConfig& run = config.run;
@@ -102,6 +113,7 @@ Prepared prepare(Config& config) {
                                           .threads = run.threads,
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
+  log_precision(runtime);
   ImageStore images = load_data(config);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
@@ -109,6 +121,8 @@ Prepared prepare(Config& config) {
            2e-9 * cost.forward_macs);
   log_info("settings that differ from the defaults:");
   for (const std::string& line : changed_settings(config)) log_info("  {}", line);
+  config.run.precision = runtime.precision;  // not earlier: the lines show what was asked for
+  if (!force) require_training_memory(config, cost, runtime.device);
   return {runtime, std::move(images), cost};
 }
 

@@ -30,6 +30,15 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
           .data_fingerprint = prepared.images.fingerprint()};
 }
 
+// A run goes on in the precision in which it began, also on another machine, unless the user asks for
+// another. Checkpoints of versions that did not know auto have fp32, which was their default.
+void keep_precision(const fs::path& checkpoint, RunConfig& run) {
+  if (run.precision != Precision::kAuto) return;
+  run.precision = read_training_state(checkpoint).config.run.precision;
+  if (run.precision != Precision::kAuto)
+    log_info("precision: {} (that of the checkpoint; --precision changes it)", run.precision);
+}
+
 // Loads the checkpoint into a new trainer; without one, the initial weights, if there are any.
 // Returns the trainer.
 Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
@@ -180,8 +189,11 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
-  if (checkpoint) config = keep_values(wanted, read_training_state(*checkpoint).config);
-  const Prepared prepared = prepare(config);
+  if (checkpoint) {
+    config = keep_values(wanted, read_training_state(*checkpoint).config);
+    keep_precision(*checkpoint, config.run);
+  }
+  const Prepared prepared = prepare(config, options.force);
   if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
   if (!checkpoint && options.start) check_start(config, *options.start, options.fit);
   check_disk_space(directory, config, prepared.cost.parameters);

@@ -208,10 +208,11 @@ TEST_F(Disk, ClosedStreamsDamageNoFile) {
 
 TEST_F(Disk, OutOfMemoryNamesWaysOutAndTheCheckpoint) {
   ASSERT_EQ(train().code, 0);
-  const ProgramResult result = run_program(
-      folder_.path(),
-      training({"training.batch_size=1000000", "training.steps=3"}, {"--resume", "auto"}),
-      {.memory_bytes = rlim_t{4} << 30});
+  const ProgramResult result =
+      run_program(folder_.path(),
+                  training({"training.batch_size=1000000", "training.steps=3"},
+                           {"--resume", "auto", "--force"}),
+                  {.memory_bytes = rlim_t{4} << 30});
   EXPECT_EQ(result.code, 1) << result.err;
   for (const char* part :
        {"out of memory on cpu with 1000000 images at once (peak so far", "training.batch_size",

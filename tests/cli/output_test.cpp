@@ -284,6 +284,20 @@ TEST_F(Output, InspectTellsPeopleWhatANetworkNeeds) {
   EXPECT_FALSE(contains(model.out, "model.norm_epsilon")) << model.out;  // the default
 }
 
+// By default GPUs compute in bf16 and CPUs in fp32.
+TEST_F(Output, InspectEstimatesForThePrecisionOfEachDevice) {
+  const auto bytes = [&](const char* key, const std::string& precision) {
+    const ProgramResult result = run({"inspect", "--set", "data.source=cifar10", "--json", "--set",
+                                      "run.precision=" + precision});
+    return json::parse(result.out).at(key).get<double>();
+  };
+  const char *gpu = "training_on_gpu_bytes", *cpu = "sampling_on_cpu_bytes";
+  EXPECT_EQ(bytes(gpu, "auto"), bytes(gpu, "bf16"));
+  EXPECT_LT(bytes(gpu, "auto"), bytes(gpu, "fp32"));
+  EXPECT_EQ(bytes(cpu, "auto"), bytes(cpu, "fp32"));
+  EXPECT_LT(bytes(cpu, "bf16"), bytes(cpu, "auto"));
+}
+
 TEST_F(Output, ConfigShowsValuesAndOrigins) {
   const ProgramResult text =
       run({"config", "show", "--config", "tiny.json", "--set", "training.batch_size=8"});

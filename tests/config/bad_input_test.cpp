@@ -68,7 +68,7 @@ TEST(ConfigError, NamesValueAndRange) {
   EXPECT_EQ(error_of("{\"model\": {\"dropout\": 1}}"),
             "a.json:1: model.dropout must be a number in [0, 1), not 1");
   EXPECT_EQ(error_of("{\"run\": {\"precision\": \"fp16\"}}"),
-            "a.json:1: run.precision must be one of fp32, tf32, bf16, not \"fp16\"");
+            "a.json:1: run.precision must be one of auto, fp32, tf32, bf16, not \"fp16\"");
   EXPECT_EQ(error_of("{\"run\": {\"deterministic\": 1}}"),
             "a.json:1: run.deterministic must be true or false, not 1");
   EXPECT_EQ(error_of("{\"run\": {\"seed\": null}}"),

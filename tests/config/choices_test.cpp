@@ -30,7 +30,7 @@ void expect_names(const std::vector<std::pair<E, std::string>>& expected) {
 
 TEST(Choices, OfTheRun) {
   using enum Precision;
-  expect_names<Precision>({{kFp32, "fp32"}, {kTf32, "tf32"}, {kBf16, "bf16"}});
+  expect_names<Precision>({{kAuto, "auto"}, {kFp32, "fp32"}, {kTf32, "tf32"}, {kBf16, "bf16"}});
 }
 
 TEST(Choices, OfTheNetworksBlocks) {

@@ -18,7 +18,7 @@ class Kernels : public ::testing::TestWithParam<torch::Dtype> {
  protected:
   void SetUp() override {
     if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-    set_up_runtime({.device = "cuda"});
+    set_up_runtime({.device = "cuda", .precision = Precision::kFp32});
     torch::manual_seed(::testing::UnitTest::GetInstance()->random_seed());
   }
 

@@ -69,7 +69,7 @@ TEST_P(Kernels, GroupNorm) {
 
 TEST(KernelTimestepEmbedding, AgreesWithTheDefinition) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-  set_up_runtime({.device = "cuda"});
+  set_up_runtime({.device = "cuda", .precision = Precision::kFp32});
   for (const bool cosine_first : {false, true})
     for (const bool half_minus_one : {false, true})
       for (const std::int64_t width : {32, 37, 128}) {
@@ -178,7 +178,7 @@ TEST_P(Kernels, DropoutDrawsWhatTheCpuDraws) {
 
 TEST(KernelBatches, EqualTheCpusBitForBit) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-  const Runtime runtime = set_up_runtime({.device = "cuda"});
+  const Runtime runtime = set_up_runtime({.device = "cuda", .precision = Precision::kFp32});
   std::vector<std::uint8_t> pixels(50 * 9 * 10 * 3);
   for (std::size_t i = 0; i < pixels.size(); ++i) pixels[i] = static_cast<std::uint8_t>(i * 7);
   const ImageStore store(
@@ -199,7 +199,7 @@ TEST(KernelBatches, EqualTheCpusBitForBit) {
 // coefficient may hold NaN or infinity.
 TEST(KernelSamplerStep, AgreesWithTheFormula) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-  set_up_runtime({.device = "cuda"});
+  set_up_runtime({.device = "cuda", .precision = Precision::kFp32});
   std::mt19937 engine(5);
   const auto expect_step = [&](const testing::Registers& there,
                                const ops::SamplerSwitches& switches,
@@ -247,7 +247,7 @@ TEST(KernelSamplerStep, AgreesWithTheFormula) {
 
 TEST(Replay, RepeatsTheWorkWithNewInputs) {
   if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
-  const Runtime runtime = set_up_runtime({.device = "cuda"});
+  const Runtime runtime = set_up_runtime({.device = "cuda", .precision = Precision::kFp32});
   StepInputs inputs(runtime.device, 1, 2);
   Replay replay(runtime.device);
   const Tensor sum = torch::zeros({}, torch::TensorOptions().device(runtime.device));

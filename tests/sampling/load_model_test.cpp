@@ -83,6 +83,28 @@ TEST_F(LoadModelTest, ComputesInBfloat16IfAsked) {
   EXPECT_TRUE(torch::allclose(y, expected(), 0.1, 0.1));
 }
 
+// The precision of the training does not matter; auto is decided for the device in use, before the
+// weights are loaded.
+TEST_F(LoadModelTest, DecidesThePrecisionForThisDevice) {
+  config_.run.precision = Precision::kBf16;
+  const fs::path file = save(weights());
+  const LoadedModel model = load(file);
+  EXPECT_EQ(model.config.run.precision, Precision::kFp32);
+  EXPECT_EQ(model.runtime.precision, Precision::kFp32);
+  EXPECT_TRUE(contains(model.runtime.precision_reason, "auto")) << model.runtime.precision_reason;
+  const LoadedModel asked = load(file, {{"run.precision", "fp32", "--precision"}});
+  EXPECT_EQ(asked.runtime.precision_reason, "");
+  const std::vector<ConfigOverride> on_cpu = {{"run.device", "cpu", "--device"}};
+  const auto refuse = [](const Config& config, const Runtime& runtime) {
+    EXPECT_EQ(config.run.precision, runtime.precision);
+    EXPECT_EQ(config.data.height, 8);
+    throw DeviceError("no");
+  };
+  EXPECT_EQ(
+      message_of<DeviceError>([&] { load_model(file, on_cpu, TensorFit::kExact, refuse); }),
+      "no");
+}
+
 TEST_F(LoadModelTest, ChoosesTheSetOfWeights) {
   const fs::path checkpoint =
       CheckpointStore(folder_ / "run/checkpoints").save(1, [&](const fs::path& folder) {

@@ -30,6 +30,7 @@ struct ProgramResult {
 struct Limits {
   rlim_t file_bytes = 0;      // ulimit -f
   rlim_t memory_bytes = 0;    // ulimit -v
+  rlim_t data_bytes = 0;      // ulimit -d: what the program allocates, without mapped files
   const char* out = nullptr;  // file for standard output instead of .stdout
   bool closed = false;        // standard output and standard error are closed
   bool nobody = false;        // if root runs the tests, run as another user
@@ -61,6 +62,7 @@ class Program {
       ::signal(signal, SIG_DFL);  // nohup may have started the tests
     limit(RLIMIT_FSIZE, limits.file_bytes);
     limit(RLIMIT_AS, limits.memory_bytes);
+    limit(RLIMIT_DATA, limits.data_bytes);
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
     if (limits.nobody && ::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
       ::_exit(126);

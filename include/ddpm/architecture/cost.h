@@ -25,6 +25,10 @@ struct Cost {
 Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
                    std::int64_t width);
 
+// A process with LibTorch before it does anything, measured. It is part of the estimates for the CPU
+// below.
+constexpr double kProgramBytes = 140 << 20;
+
 // Bytes of weights, gradients, two Adam moments and the moving average in float32. In bf16 it is
 // the same: gradients take half, and there is a copy of the weights.
 double training_state_bytes(const Cost& cost);

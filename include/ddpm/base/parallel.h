@@ -9,7 +9,7 @@
 namespace ddpm {
 
 struct WorkOptions {
-  int threads = 0;                  // 0: as many as the machine has
+  int threads = 0;                  // 0: as many as there are usable cores (base/machine.h)
   std::function<bool()> stop = {};  // called often; true ends the work
   // Called often, in the thread that called for_each_index.
   std::function<void(std::size_t done, std::size_t total)> progress = {};

@@ -10,8 +10,9 @@ namespace ddpm {
 // --- run
 // -------------------------------------------------------------------------------------------
 
-enum class Precision { kFp32, kTf32, kBf16 };
-constexpr auto choice_names(Precision) { return name_list("fp32", "tf32", "bf16"); }
+// kAuto: that of the device (config/precision.h).
+enum class Precision { kAuto, kFp32, kTf32, kBf16 };
+constexpr auto choice_names(Precision) { return name_list("auto", "fp32", "tf32", "bf16"); }
 
 // --- model
 // -----------------------------------------------------------------------------------------

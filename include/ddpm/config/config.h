@@ -145,7 +145,7 @@ struct RunConfig {
   std::string directory = "runs";  // folder that holds the run directories
   std::int64_t seed = 0;
   std::string device = "auto";  // auto | cpu | cuda | cuda:N
-  Precision precision = Precision::kFp32;
+  Precision precision = Precision::kAuto;
   std::int64_t threads = 0;  // CPU threads; 0: all cores
   bool deterministic = false;
   bool tensorboard = true;  // an event file besides metrics.jsonl

@@ -44,7 +44,7 @@ Rgb background_color(const std::string& text);
 // [stored_height,stored_width,channels].
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out);
 
-// Throws DataError if `count` images do not fit into the memory of this machine.
+// Throws DataError if `count` images do not fit into the memory that is free (base/machine.h).
 void check_memory(std::size_t count, const StoreShape& shape);
 
 }  // namespace ddpm

@@ -3,6 +3,7 @@
 
 #include <torch/types.h>
 
+#include <cstdint>
 #include <filesystem>
 
 #include "ddpm/base/error.h"
@@ -22,6 +23,12 @@ struct SampleRequest {
   ProgressStyle progress = ProgressStyle::kOff;
   torch::Tensor noise = {};  // [N,C,H,W] float32: x_T of N images; undefined: drawn
 };
+
+// Throws DeviceError if loading the model and drawing images clearly needs more memory than is free.
+// `count`: images to draw; `kept`: images, those on the way included, that are kept until one file
+// is written.
+void require_sampling_memory(const Config& config, const Runtime& runtime, std::int64_t count,
+                             std::int64_t kept);
 
 // Samples, writes the files and prints their paths to standard output. Returns kSuccess. If a
 // signal stops it, it writes the finished batches and returns the signal's code. Throws ConfigError

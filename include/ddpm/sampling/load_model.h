@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <functional>
 #include <span>
 #include <string>
 #include <vector>
@@ -30,10 +31,16 @@ struct LoadedModel {
   Predictor predictor() const;
 };
 
+// Called before the memory for weights is allocated, with the complete config and the device; may
+// throw to refuse the model.
+using BeforeWeights = std::function<void(const Config&, const Runtime&)>;
+
 // Opens the model (io/model_file.h), applies the overrides to its config, sets up the device and
 // loads the weights that sampling.weights names. With TensorFit::kMayLack, tensors that the file
-// lacks are initialised as for training. Throws CheckpointError, ConfigError, DeviceError.
+// lacks are initialised as for training. If only one side of its images is known, they are squares;
+// both are 0 if nothing says their size. Throws CheckpointError, ConfigError, DeviceError.
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
-                       TensorFit fit = TensorFit::kExact);
+                       TensorFit fit = TensorFit::kExact,
+                       const BeforeWeights& before_weights = {});
 
 }  // namespace ddpm

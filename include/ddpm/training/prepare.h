@@ -14,9 +14,9 @@ struct Prepared {
   Cost cost;
 };
 
-// Sets up the device, loads the images and completes `config` with their size; logs the table of
-// all settings. Throws DataError, ConfigError (also if the levels do not divide the image size) and
-// DeviceError.
-Prepared prepare(Config& config);
+// Sets up the device, loads the images and completes `config` with their size and the precision that
+// run.precision = auto means here; logs the settings. Throws DataError, ConfigError (also if the levels do not divide the image size) and
+// DeviceError, unless `force` also if training clearly needs more memory than is free.
+Prepared prepare(Config& config, bool force);
 
 }  // namespace ddpm

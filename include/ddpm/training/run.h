@@ -20,7 +20,8 @@ struct RunOptions {
   std::optional<ModelFile> start;  // initial weights; ignored if a checkpoint is continued
   TensorFit fit = TensorFit::kExact;  // how well `start` must fit the network
   bool overwrite = false;                            // delete an earlier run of that name
-  double max_minutes = 0;                            // save and end after this time; 0: no limit
+  bool force = false;      // begin although there seems to be too little memory
+  double max_minutes = 0;  // save and end after this time; 0: no limit
   ProgressStyle progress = ProgressStyle::kPlain;
   std::string command_line;  // for environment.json
 };
@@ -37,7 +38,8 @@ struct RunOptions {
 ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options);
 
 // Prints what training would need, measured in real steps: parameters, memory, disk and time.
-// Writes no file.
-void dry_run(Config config);
+// Writes no file. Unless `force`, throws DeviceError if training clearly needs more memory than is
+// free.
+void dry_run(Config config, bool force);
 
 }  // namespace ddpm
