@@ -5,6 +5,7 @@
 #include "command.h"
 #include "ddpm/architecture/cost.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/formats/json.h"
 #include "json_text.h"
 
 namespace ddpm::cli {
@@ -107,7 +108,7 @@ ExitCode run_bench(const BenchCommandOptions& options) {
     result["sampling"] = describe(bench_sampling(config, runtime, bench), cost, ceilings,
                                   config.sampling.batch_size);
   if (options.json)
-    std::puts(result.dump(2).c_str());
+    std::puts(dump_json(result, 2).c_str());
   else
     print_table(result);
   return ExitCode::kSuccess;
