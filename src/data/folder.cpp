@@ -4,6 +4,8 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/host.h"
+#include "ddpm/base/text.h"
 #include "ddpm/image/codec.h"
 
 namespace ddpm {
@@ -19,28 +21,27 @@ auto with_file(const fs::path& path, Use use) {
   try {
     return use(MappedFile(path).bytes());
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 
 }  // namespace
 
 ImageFolder list_image_folder(const fs::path& root) {
-  std::error_code error;
   if (root.empty()) throw DataError("no image folder is given: set data.path");
-  if (!fs::exists(root, error))
-    throw DataError("image folder '" + root.string() + "' does not exist");
-  if (!fs::is_directory(root, error)) throw DataError("'" + root.string() + "' is not a folder");
+  if (!path_exists(root))
+    throw DataError("image folder '" + shown(root) + "' does not exist" + home_advice(root));
+  if (!is_folder(root)) throw DataError("'" + shown(root) + "' is not a folder");
   ImageFolder folder{.root = root, .images = {}, .class_names = {}};
   std::set<std::string> classes;
   try {
     for (fs::path& path : list_files_recursively(root))
       if (has_image_extension(path)) folder.images.push_back({.path = std::move(path)});
   } catch (const IoError& io_error) {
-    throw DataError(io_error.what());
+    blame_file<DataError>(io_error);
   }
   if (folder.images.empty())
-    throw DataError("image folder '" + root.string() + "' has no .png, .jpg, .jpeg or .bmp file");
+    throw DataError("image folder '" + shown(root) + "' has no .png, .jpg, .jpeg or .bmp file");
   for (const FolderImage& image : folder.images)
     if (const std::string name = class_of(image.path); !name.empty()) classes.insert(name);
   folder.class_names.assign(classes.begin(), classes.end());

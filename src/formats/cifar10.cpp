@@ -42,17 +42,16 @@ Files files_of_archive(const fs::path& path, const std::vector<std::string>& wan
 }
 
 Files files_of_folder(fs::path folder, const std::vector<std::string>& wanted) {
-  std::error_code error;
-  if (fs::is_directory(folder / "cifar-10-batches-bin", error)) folder /= "cifar-10-batches-bin";
+  if (is_folder(folder / "cifar-10-batches-bin")) folder /= "cifar-10-batches-bin";
   Files files;
   std::vector<std::string> names = wanted;
   names.emplace_back(kMetaFile);
   for (const std::string& name : names) {
-    const std::uint64_t size = fs::file_size(folder / name, error);
-    if (error) continue;  // reported as missing later, if it is needed
-    if (size > kMaxFileBytes)
+    const std::optional<FileInfo> info = file_info(folder / name);
+    if (!info || !info->is_file) continue;  // reported as missing later, if it is needed
+    if (info->bytes > kMaxFileBytes)
       throw DataError((folder / name).string() + ": too large for CIFAR-10");
-    files[name] = read_exactly(*open_data_file(folder / name), size, "records");
+    files[name] = read_exactly(*open_data_file(folder / name), info->bytes, "records");
   }
   return files;
 }
@@ -90,10 +89,9 @@ std::vector<std::string> parse_class_names(const std::vector<std::uint8_t>& meta
 
 Cifar10 read_cifar10(const fs::path& path, bool with_test) {
   const std::vector<std::string> wanted = batch_names(with_test);
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw DataError(path.string() + ": no such file or folder");
-  const bool is_folder = fs::is_directory(path, ignored);
-  Files files = is_folder ? files_of_folder(path, wanted) : files_of_archive(path, wanted);
+  const std::optional<FileInfo> info = file_info(path);
+  if (!info) throw DataError(path.string() + ": no such file or folder");
+  Files files = info->is_folder ? files_of_folder(path, wanted) : files_of_archive(path, wanted);
   Cifar10 data;
   for (const std::string& name : wanted) {
     const auto found = files.find(name);

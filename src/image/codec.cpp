@@ -39,7 +39,7 @@ MappedFile map_image(const fs::path& path) {
   try {
     return MappedFile(path);
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 
