@@ -1,5 +1,6 @@
 #include "command.h"
 
+#include <algorithm>
 #include <cmath>
 #include <limits>
 
@@ -73,6 +74,7 @@ void add_log_options(CLI::App& command, CommonOptions& options) {
       .add_option("--progress", options.progress,
                   format_text("How to show progress: {} [{}]",
                               join_names(kChoiceNames<ProgressStyle>, " or "), options.progress))
+      ->check(one_of(kChoiceNames<ProgressStyle>))
       ->type_name("STYLE")
       ->group("Messages");
 }
@@ -88,7 +90,9 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "Number format to compute in: fp32, tf32 or bf16 [fp32]")
       ->type_name("NAME")
       ->group("Machine");
-  command.add_option("--threads", options.threads, "Number of CPU threads; 0 uses all cores [0]")
+  command
+      .add_option("--threads", options.threads,
+                  "Number of CPU threads, at most 1024; 0 uses all cores [0]")
       ->type_name("N")
       ->group("Machine");
   command.add_option("--seed", options.seed, "Seed of all random numbers [0]")
@@ -110,6 +114,13 @@ std::function<std::string(const std::string&)> between(double least, double most
 
 std::function<std::string(const std::string&)> at_least(double least) {
   return between(least, std::numeric_limits<double>::infinity());
+}
+
+std::function<std::string(const std::string&)> one_of(std::span<const std::string_view> names) {
+  return [names](const std::string& text) -> std::string {
+    if (std::ranges::find(names, text) != names.end()) return "";
+    return format_text("unknown '{}'; choose from {}", shorten(text), join_names(names));
+  };
 }
 
 std::string model_help() {
