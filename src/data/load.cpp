@@ -134,14 +134,14 @@ ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions&
 
 }  // namespace
 
-ImageStore load_images(const DataConfig& config, const WorkOptions& options) {
+ImageStore load_images(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   if (config.source != DataSource::kEmbedded && config.path.empty())
     throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
   switch (config.source) {
     case DataSource::kEmbedded:
       return to_store(load_embedded(), config, options);
     case DataSource::kFolder:
-      return load_folder(config, options);
+      return load_folder(config, options, cache);
     case DataSource::kIdx:
       return to_store(load_idx(config.path), config, options);
     case DataSource::kCifar10:

@@ -7,6 +7,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/data/cache.h"
 #include "ddpm/data/fit.h"
 
@@ -23,7 +24,7 @@ std::vector<ImageInfo> read_infos(const ImageFolder& folder, const WorkOptions& 
 }
 
 std::string describe(const ImageFolder& folder, std::size_t index, const ImageInfo& info) {
-  return "'" + folder.full_path(index).string() + "' has " + std::to_string(info.width) + "x" +
+  return "'" + shown(folder.full_path(index)) + "' has " + std::to_string(info.width) + "x" +
          std::to_string(info.height) + " pixels (width x height)";
 }
 
@@ -54,7 +55,7 @@ StoreShape folder_shape(const ImageFolder& folder, const DataConfig& config,
 }
 
 [[noreturn]] void fail_for_bad_image(const fs::path& path, const std::string& reason) {
-  throw DataError("image '" + path.string() + "' cannot be used: " + reason +
+  throw DataError("image '" + shown(path) + "' cannot be used: " + reason +
                   ". Remove it or set data.on_bad_image to \"skip\"; `ddpm inspect --data` lists "
                   "all such files.");
 }
@@ -67,7 +68,7 @@ void drop_bad_images(const ImageFolder& folder, const std::vector<std::string>& 
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     if (!reasons[i].empty()) {
       if (!skip) fail_for_bad_image(folder.full_path(i), reasons[i]);
-      log_warning("skipped image {}: {}", folder.full_path(i).string(), reasons[i]);
+      log_warning("skipped image {}: {}", shown(folder.full_path(i)), reasons[i]);
       continue;
     }
     if (kept != i) {
@@ -78,7 +79,7 @@ void drop_bad_images(const ImageFolder& folder, const std::vector<std::string>& 
     }
     labels[kept++] = folder.images[i].label;
   }
-  if (kept == 0) throw DataError("no image in '" + folder.root.string() + "' can be used");
+  if (kept == 0) throw DataError("no image in '" + shown(folder.root) + "' can be used");
   pixels.resize(kept * image_bytes);
   labels.resize(kept);
 }
@@ -110,7 +111,7 @@ ImageStore decode_folder(const ImageFolder& folder, const std::string& source,
 
 }  // namespace
 
-ImageStore load_folder(const DataConfig& config, const WorkOptions& options) {
+ImageStore load_folder(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   const ImageFolder folder = list_image_folder(config.path);
   const std::string source = "folder " + config.path;
   const std::optional<fs::path> caches = cache_folder(config.cache);
@@ -119,7 +120,7 @@ ImageStore load_folder(const DataConfig& config, const WorkOptions& options) {
   const fs::path file = *caches / (key + ".safetensors");
   if (std::optional<ImageStore> cached = load_cache(file, key, source)) return std::move(*cached);
   ImageStore store = decode_folder(folder, source, config, options);
-  save_cache(file, key, store);
+  if (cache == CacheUse::kReadAndWrite) save_cache(file, key, store);
   return store;
 }
 

@@ -5,6 +5,7 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/describe.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/load.h"
@@ -27,23 +28,23 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
   }
 }
 
-ImageStore load_data(Config& config) {
+ImageStore load_data(Config& config, CacheUse cache) {
   const Stopwatch watch;
-  ImageStore images = load_images(config.data, {.stop = stop_requested});
+  ImageStore images = load_images(config.data, {.stop = stop_requested}, cache);
   config.data.height = images.height();
   config.data.width = images.width();
   config.data.channels = images.channels();
   check_image_size(config.model, images.height(), images.width());
   check_labels(config.model, images);
-  log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
-           with_thousands(images.count()), images.channels(), images.height(), images.width(),
-           images.info().source, watch.seconds());
+  log_info("data: {} {} of {}x{} pixels and {}, from {} ({:.1f} s)", with_thousands(images.count()),
+           images.count() == 1 ? "image" : "images", images.width(), images.height(),
+           counted(images.channels(), "channel"), images.info().source, watch.seconds());
   return images;
 }
 
 }  // namespace
 
-Prepared prepare(Config& config) {
+Prepared prepare(Config& config, CacheUse cache) {
   check_trainable(config);
   check_data_path(config.data);
   const RunConfig& run = config.run;
@@ -52,7 +53,7 @@ Prepared prepare(Config& config) {
                                           .threads = run.threads,
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
-  ImageStore images = load_data(config);
+  ImageStore images = load_data(config, cache);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),
