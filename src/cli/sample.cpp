@@ -160,8 +160,7 @@ void add_sample(CLI::App& program, Action& action) {
                  "'trajectory' [S,N,C,H,W]")
       ->group("Output");
   command
-      ->add_flag("--overwrite", options->overwrite,
-                 "Replace single images that are in the folder already")
+      ->add_flag("--overwrite", options->overwrite, "Replace images and files that exist already")
       ->group("Output");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
