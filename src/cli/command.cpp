@@ -1,8 +1,10 @@
 #include "command.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <system_error>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
@@ -28,6 +30,14 @@ void append_image_size(std::vector<ConfigOverride>& list, const std::string& tex
   }
   list.push_back({"data.width", width, "--image-size"});
   list.push_back({"data.height", height, "--image-size"});
+}
+
+// CLI11 takes the largest number for one that is too large.
+std::string fits_64_bits(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc::result_out_of_range) return "";  // other mistakes are found later
+  return format_text("'{}' must be a whole number below 2^63", shorten(text));
 }
 
 }  // namespace
@@ -95,7 +105,8 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
                   "Number of CPU threads, at most 1024; 0 uses all cores [0]")
       ->type_name("N")
       ->group("Machine");
-  command.add_option("--seed", options.seed, "Seed of all random numbers [0]")
+  command.add_option("--seed", options.seed, "Seed of all random numbers, from 0 to 2^63 - 1 [0]")
+      ->check(fits_64_bits)
       ->type_name("N")
       ->group("Machine");
   add_log_options(command, options);
