@@ -127,6 +127,7 @@ void add_bench(CLI::App& program, Action& action) {
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch, in training and sampling [the config's]")
+      ->check(between(1, 1e6))
       ->type_name("N");
   command->add_flag("--train", options->train, "Measure training only");
   command->add_flag("--sample", options->sample, "Measure sampling only");

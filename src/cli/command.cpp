@@ -103,6 +103,7 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
   command
       .add_option("--threads", options.threads,
                   "Number of CPU threads, at most 1024; 0 uses all cores [0]")
+      ->check(between(0, 1024))
       ->type_name("N")
       ->group("Machine");
   command.add_option("--seed", options.seed, "Seed of all random numbers, from 0 to 2^63 - 1 [0]")

@@ -117,6 +117,7 @@ void add_sample(CLI::App& program, Action& action) {
   command
       ->add_option("--eta", options->eta,
                    "How much noise ddim adds, from 0 (none) to 1 (as much as ddpm) [0]")
+      ->check(between(0, 1))
       ->type_name("X")
       ->group("Sampling");
   command
@@ -126,11 +127,13 @@ void add_sample(CLI::App& program, Action& action) {
       ->type_name("N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
+      ->check(between(1, 1e9))
       ->type_name("N")
       ->group("Sampling");
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch; changes speed and memory, not the images [64]")
+      ->check(between(1, 1e6))
       ->type_name("N")
       ->group("Sampling");
   command
