@@ -32,7 +32,7 @@ program=$("$DDPM_ROOT/scripts/build.sh")
 "$program" train --config "$DDPM_ROOT/configs/quickstart.json" --overwrite \
   --set run.directory="$(dirname "$output")" --set run.name="$(basename "$output")" \
   "${options[@]}" >&2
-"$program" sample --model "$output" --count 64 --grid --output "$output/samples.png" >&2
+"$program" sample --model "$output" --count 64 --grid --output "$output/samples.png" --overwrite >&2
 
 echo "generated images: $output/samples.png"
 echo "loss plot:        $output/loss.png"

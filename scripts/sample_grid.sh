@@ -17,4 +17,4 @@ if [[ ${1:-} =~ ^[0-9]+$ ]]; then
   shift
 fi
 
-exec "$(ddpm_program)" sample --model "$model" --count "$count" --grid --output grid.png "$@"
+exec "$(ddpm_program)" sample --model "$model" --count "$count" --grid --output grid.png --overwrite "$@"

@@ -14,6 +14,7 @@ esac
 data=$(realpath "$1")
 shift
 
+trap : USR1 # there is nothing to save yet; resume_loop.sh passes signals on to the program
 "$DDPM_ROOT/scripts/setup.sh"
 "$DDPM_ROOT/scripts/build.sh" >/dev/null
 cd "$DDPM_ROOT"

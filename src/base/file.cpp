@@ -1,23 +1,22 @@
 #include "ddpm/base/file.h"
 
 #include <fcntl.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <cerrno>
 #include <cstring>
 #include <utility>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file_system.h"
+#include "ddpm/base/host.h"
+#include "ddpm/base/text.h"
 
 namespace ddpm {
 namespace {
 
 [[noreturn]] void fail(const std::string& what, const fs::path& path, int error = errno) {
-  throw IoError(what + " '" + path.string() + "': " + std::strerror(error));
+  throw IoError(what + " '" + shown(path) + "': " + std::strerror(error));
 }
 
 // write(2) may write less than asked or be interrupted by a signal.
@@ -34,34 +33,6 @@ void write_all(int descriptor, const fs::path& path, const void* data, std::size
 
 }  // namespace
 
-std::string read_file(const fs::path& path, std::uint64_t max_bytes) {
-  const int descriptor = file_system().open(path.c_str(), O_RDONLY);
-  if (descriptor < 0) fail("cannot open", path);
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    throw IoError("cannot read '" + path.string() + "': not a regular file");
-  }
-  const auto size = static_cast<std::uint64_t>(status.st_size);
-  if (size > max_bytes) {
-    ::close(descriptor);
-    throw IoError("cannot read '" + path.string() + "': " + std::to_string(size) +
-                  " bytes are more than the " + std::to_string(max_bytes) + " allowed here");
-  }
-  std::string content(size, '\0');
-  std::size_t done = 0;
-  while (done < size) {
-    const ssize_t got = ::read(descriptor, content.data() + done, size - done);
-    if (got < 0 && errno == EINTR) continue;
-    if (got <= 0) break;
-    done += static_cast<std::size_t>(got);
-  }
-  const int error = errno;
-  ::close(descriptor);
-  if (done < size) fail("cannot read", path, error != 0 ? error : EIO);
-  return content;
-}
-
 void write_file_atomically(const fs::path& path, std::string_view content) {
   FileWriter writer(path);
   writer.write(std::as_bytes(std::span(content)));
@@ -70,6 +41,10 @@ void write_file_atomically(const fs::path& path, std::string_view content) {
 
 void make_directories(const fs::path& path) {
   std::error_code error;
+  if (path.native().starts_with('~') && !fs::exists(*path.begin(), error))
+    if (const std::string advice = home_advice(path); !advice.empty())
+      throw ConfigError("there is no folder '" + shown(*path.begin()) + "' here to create '" +
+                        shown(path) + "' in" + advice);
   std::vector<fs::path> missing;  // the innermost folder first
   for (fs::path at = path; !at.empty() && !fs::exists(at, error); at = at.parent_path())
     missing.push_back(at);
@@ -96,14 +71,14 @@ void sync_directory(const fs::path& path) {
 
 void rename_durably(const fs::path& from, const fs::path& to) {
   if (file_system().rename(from.c_str(), to.c_str()) != 0)
-    fail("cannot rename '" + from.string() + "' to", to);
+    fail("cannot rename '" + shown(from) + "' to", to);
   sync_directory(to.parent_path());
 }
 
 bool exchange_durably(const fs::path& a, const fs::path& b) {
   if (file_system().exchange(a.c_str(), b.c_str()) != 0) {
     if (errno == EINVAL || errno == ENOSYS) return false;
-    fail("cannot exchange '" + a.string() + "' with", b);
+    fail("cannot exchange '" + shown(a) + "' with", b);
   }
   sync_directory(b.parent_path());
   return true;
@@ -112,7 +87,7 @@ bool exchange_durably(const fs::path& a, const fs::path& b) {
 void remove_recursively(const fs::path& path) {
   std::error_code error;
   fs::remove_all(path, error);
-  if (error) throw IoError("cannot remove '" + path.string() + "': " + error.message());
+  if (error) throw IoError("cannot remove '" + shown(path) + "': " + error.message());
 }
 
 AppendedFile::AppendedFile(const fs::path& path)
@@ -144,7 +119,7 @@ namespace {
 const fs::path& replaceable(const fs::path& path) {
   std::error_code error;
   if (fs::exists(path, error) && !fs::is_regular_file(path, error))
-    throw IoError("cannot create '" + path.string() + "': it exists and is not a regular file");
+    throw IoError("cannot create '" + shown(path) + "': it exists and is not a regular file");
   return path;
 }
 
@@ -173,57 +148,6 @@ void FileWriter::finish() {
   finished_ = true;
 }
 
-MappedFile::MappedFile(const fs::path& path) {
-  const int descriptor = file_system().open(path.c_str(), O_RDONLY);
-  if (descriptor < 0) fail("cannot open", path);
-  struct stat status {};
-  if (::fstat(descriptor, &status) != 0 || !S_ISREG(status.st_mode)) {
-    ::close(descriptor);
-    throw IoError("cannot read '" + path.string() + "': not a regular file");
-  }
-  size_ = static_cast<std::size_t>(status.st_size);
-  void* address =
-      size_ > 0 ? ::mmap(nullptr, size_, PROT_READ, MAP_PRIVATE, descriptor, 0) : nullptr;
-  const int error = errno;
-  ::close(descriptor);
-  if (address == MAP_FAILED) fail("cannot map", path, error);
-  data_ = static_cast<const std::byte*>(address);
-}
-
-MappedFile::~MappedFile() {
-  if (data_ != nullptr) ::munmap(const_cast<std::byte*>(data_), size_);
-}
-
-MappedFile::MappedFile(MappedFile&& other) noexcept
-    : data_(std::exchange(other.data_, nullptr)), size_(std::exchange(other.size_, 0)) {}
-
-std::vector<fs::path> list_files_recursively(const fs::path& folder) {
-  std::vector<fs::path> files;
-  std::error_code error;
-  fs::recursive_directory_iterator it(folder, fs::directory_options::follow_directory_symlink,
-                                      error);
-  if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
-  constexpr int kMaxDepth = 32;  // image folders are less deep
-  // The folders from `folder` down to the one being listed; a link back to one of them is a loop.
-  std::vector<fs::path> above = {fs::canonical(folder, error)};
-  while (it != fs::recursive_directory_iterator()) {
-    const bool hidden = it->path().filename().string().starts_with('.');
-    if (it->is_directory(error)) {
-      above.resize(static_cast<std::size_t>(it.depth()) + 1);
-      const fs::path target = fs::canonical(it->path(), error);
-      const bool loop = std::find(above.begin(), above.end(), target) != above.end();
-      if (hidden || loop || it.depth() >= kMaxDepth) it.disable_recursion_pending();
-      above.push_back(target);
-    } else if (!hidden && it->is_regular_file(error)) {
-      files.push_back(it->path().lexically_relative(folder));
-    }
-    it.increment(error);
-    if (error) throw IoError("cannot list folder '" + folder.string() + "': " + error.message());
-  }
-  std::sort(files.begin(), files.end());
-  return files;
-}
-
 std::uint64_t free_disk_bytes(const fs::path& path) {
   fs::path probe = fs::absolute(path);
   std::error_code error;
@@ -231,7 +155,7 @@ std::uint64_t free_disk_bytes(const fs::path& path) {
     probe = probe.parent_path();
   const fs::space_info space = fs::space(probe, error);
   if (error)
-    throw IoError("cannot read the free space at '" + probe.string() + "': " + error.message());
+    throw IoError("cannot read the free space at '" + shown(probe) + "': " + error.message());
   return space.available;
 }
 

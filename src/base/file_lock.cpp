@@ -14,6 +14,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 
 namespace ddpm {
 namespace {
@@ -44,7 +45,7 @@ int acquire(const std::filesystem::path& path) {
   while (true) {
     const int descriptor = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0644);
     if (descriptor < 0)
-      throw IoError("cannot create '" + path.string() + "': " + std::strerror(errno));
+      throw IoError("cannot create '" + shown(path) + "': " + std::strerror(errno));
     if (::flock(descriptor, LOCK_EX | LOCK_NB) == 0) {
       if (is_still(path, descriptor)) return descriptor;
       ::close(descriptor);
@@ -56,9 +57,9 @@ int acquire(const std::filesystem::path& path) {
     if (error == EWOULDBLOCK)
       throw ConfigError(format_text(
           "'{}' is in use: {} writes there. Wait for it to end, stop it, or use another folder",
-          path.parent_path().string(), owner));
+          shown(path.parent_path()), owner));
     log_warning("'{}' cannot be locked ({}); take care that no other process writes there",
-                path.parent_path().string(), std::strerror(error));
+                shown(path.parent_path()), std::strerror(error));
     return -1;
   }
 }

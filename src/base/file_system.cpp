@@ -17,6 +17,12 @@ std::atomic<FileSystem*> replacement = nullptr;
 
 int FileSystem::open(const char* path, int flags) { return ::open(path, flags | O_CLOEXEC, 0644); }
 
+ssize_t FileSystem::read(int descriptor, void* data, std::size_t size) {
+  return ::read(descriptor, data, size);
+}
+
+int FileSystem::status(const char* path, struct stat* result) { return ::stat(path, result); }
+
 ssize_t FileSystem::write(int descriptor, const void* data, std::size_t size) {
   return ::write(descriptor, data, size);
 }

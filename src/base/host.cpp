@@ -1,14 +1,41 @@
 #include "ddpm/base/host.h"
 
+#include <pwd.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
+#include <cstdlib>
+
+#include "ddpm/base/text.h"
 
 namespace ddpm {
+namespace {
+
+// The home of this user; of another one if the name is not empty. Empty if it is unknown.
+std::string home_of(const std::string& user) {
+  const char* home = std::getenv("HOME");
+  if (user.empty() && home != nullptr && *home != '\0') return home;
+  const passwd* entry = user.empty() ? ::getpwuid(::geteuid()) : ::getpwnam(user.c_str());
+  return entry == nullptr ? "" : entry->pw_dir;
+}
+
+}  // namespace
 
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+std::string home_advice(const std::filesystem::path& path) {
+  const std::string& text = path.native();
+  if (!text.starts_with('~')) return "";
+  const std::size_t end = std::min(text.find('/'), text.size());
+  const std::string home = home_of(text.substr(1, end - 1));
+  if (home.empty()) return "";
+  return ": the shell replaces ~ only at the start of a word and outside quotes, and here it did "
+         "not; '" +
+         shown(home + text.substr(end)) + "' was probably meant";
 }
 
 }  // namespace ddpm

@@ -14,6 +14,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/log_files.h"
+#include "ddpm/base/text.h"
 
 namespace ddpm {
 
@@ -44,25 +45,16 @@ void add_log_file(const std::filesystem::path& path) {
     sink->set_pattern("%Y-%m-%dT%H:%M:%S.%e%z %l %v");
     spdlog::default_logger()->sinks().push_back(std::move(sink));
   } catch (const spdlog::spdlog_ex& error) {
-    throw IoError("cannot open the log file '" + path.string() + "': " + error.what());
+    throw IoError("cannot open the log file '" + shown(path) + "': " + error.what());
   }
 }
 
 void log_message(LogLevel level, const std::string& message) {
-  switch (level) {
-    case LogLevel::kDebug:
-      spdlog::debug("{}", message);
-      break;
-    case LogLevel::kInfo:
-      spdlog::info("{}", message);
-      break;
-    case LogLevel::kWarning:
-      spdlog::warn("{}", message);
-      break;
-    case LogLevel::kError:
-      spdlog::error("{}", message);
-      break;
-  }
+  constexpr std::array kLevels = {spdlog::level::debug, spdlog::level::info, spdlog::level::warn,
+                                  spdlog::level::err};
+  // The program's own messages can have several lines.
+  spdlog::log(kLevels.at(static_cast<std::size_t>(level)), "{}",
+              printable(message, /*keep_lines=*/true));
 }
 
 // The first sink is standard error, the others are files. A logger, unlike a sink, throws nothing.
@@ -70,7 +62,7 @@ void log_to_files(const std::string& message) {
   const auto& sinks = spdlog::default_logger_raw()->sinks();
   spdlog::logger files("ddpm", sinks.begin() + 1, sinks.end());
   files.flush_on(spdlog::level::info);
-  files.info("{}", message);
+  files.info("{}", printable(message, /*keep_lines=*/true));
 }
 
 std::string with_thousands(long long value) {

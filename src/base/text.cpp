@@ -32,7 +32,9 @@ std::string nearest(std::string_view word, std::span<const std::string> candidat
   for (const std::string& candidate : candidates) {
     const std::size_t longer = std::max(word.size(), candidate.size());
     const std::size_t shorter = std::min(word.size(), candidate.size());
-    const std::size_t limit = std::max<std::size_t>(candidate.size() / 3, 2);
+    // Half of a short word is not enough to recognise it by.
+    const std::size_t limit =
+        std::min(std::max<std::size_t>(candidate.size() / 3, 2), word.size() / 2);
     if (longer - shorter > limit) continue;  // this also limits the work for a long word
     const std::size_t distance = edit_distance(word, candidate);
     if (distance > limit || distance == longer) continue;
@@ -81,5 +83,76 @@ std::string shorten(std::string_view text, std::size_t max_bytes) {
   if (end < text.size()) result += kMark;
   return result;
 }
+
+namespace {
+
+unsigned byte_at(std::string_view text, std::size_t i) {
+  return i < text.size() ? static_cast<unsigned char>(text[i]) : 0;
+}
+
+// The length of the character of UTF-8 at the start of the text (RFC 3629); 0 if there is none.
+std::size_t character_length(std::string_view text) {
+  const unsigned first = byte_at(text, 0), second = byte_at(text, 1);
+  if (first < 0x80) return 1;
+  if (first < 0xC2 || first > 0xF4) return 0;
+  const std::size_t length = first < 0xE0 ? 2 : first < 0xF0 ? 3 : 4;
+  for (std::size_t i = 1; i < length; ++i)
+    if ((byte_at(text, i) & 0xC0U) != 0x80) return 0;
+  // Longer than needed, surrogates, and beyond U+10FFFF.
+  const bool is_wrong = (first == 0xE0 && second < 0xA0) || (first == 0xED && second > 0x9F) ||
+                        (first == 0xF0 && second < 0x90) || (first == 0xF4 && second > 0x8F);
+  return is_wrong ? 0 : length;
+}
+
+// Also those of two bytes, U+0080 to U+009F, which some terminals obey.
+bool is_control(std::string_view character) {
+  const unsigned first = byte_at(character, 0);
+  return character.size() == 1 ? first < 0x20 || first == 0x7F
+                               : first == 0xC2 && byte_at(character, 1) < 0xA0;
+}
+
+void append_escaped(std::string& result, std::string_view bytes) {
+  for (const char byte : bytes)
+    result += format_text("\\x{:02X}", static_cast<unsigned>(static_cast<unsigned char>(byte)));
+}
+
+// Calls use(character, is_valid) for each character; a byte that is not part of one stands alone.
+template <class Use>
+void for_each_character(std::string_view text, const Use& use) {
+  while (!text.empty()) {
+    const std::size_t length = character_length(text);
+    use(text.substr(0, std::max<std::size_t>(length, 1)), length > 0);
+    text.remove_prefix(std::max<std::size_t>(length, 1));
+  }
+}
+
+}  // namespace
+
+std::string valid_utf8(std::string_view text) {
+  std::string result;
+  for_each_character(text, [&](std::string_view character, bool is_valid) {
+    if (is_valid)
+      result += character;
+    else
+      append_escaped(result, character);
+  });
+  return result;
+}
+
+std::string printable(std::string_view text, bool keep_lines) {
+  std::string result;
+  for_each_character(text, [&](std::string_view character, bool is_valid) {
+    const bool ends_line = character == "\n" || character == "\t";
+    if (ends_line && !keep_lines)
+      result += character == "\n" ? "\\n" : "\\t";
+    else if (!is_valid || (is_control(character) && !ends_line))
+      append_escaped(result, character);
+    else
+      result += character;
+  });
+  return result;
+}
+
+std::string shown(const std::filesystem::path& path) { return printable(path.native()); }
 
 }  // namespace ddpm

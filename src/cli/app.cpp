@@ -11,10 +11,13 @@
 #include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <iostream>
+#include <sstream>
 #include <utility>
 
 #include "command.h"
 #include "ddpm/base/signals.h"
+#include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
 #include "mistakes.h"
 
@@ -48,6 +51,9 @@ int run_action(const cli::Action& action) {
     return fail(ExitCode::kFailure, std::string("LibTorch: ") + error.what_without_backtrace());
   } catch (const std::bad_alloc&) {
     return fail(ExitCode::kFailure, "out of memory");
+  } catch (const std::filesystem::filesystem_error& error) {
+    return fail(ExitCode::kFailure, format_text("cannot access '{}': {}", shown(error.path1()),
+                                                error.code().message()));
   } catch (const std::exception& error) {
     return fail(ExitCode::kFailure, error.what());
   }
@@ -94,7 +100,9 @@ std::vector<std::string> words_of(int argc, char** argv) {
 // exit code 2.
 int report_parse_result(const CLI::App& program, const CLI::ParseError& result) {
   const bool asked_for_text = result.get_exit_code() == static_cast<int>(CLI::ExitCodes::Success);
-  program.exit(result);
+  std::ostringstream messages;
+  program.exit(result, std::cout, messages);
+  std::fputs(printable(messages.str(), /*keep_lines=*/true).c_str(), stderr);
   return static_cast<int>(asked_for_text ? ExitCode::kSuccess : ExitCode::kUsage);
 }
 
@@ -115,6 +123,7 @@ int run_command_line(int argc, char** argv) {
   cli::add_sample(program, action);
   cli::add_denoise(program, action);
   cli::add_inspect(program, action);
+  cli::add_runs(program, action);
   cli::add_convert(program, action);
   cli::add_bench(program, action);
   cli::add_config(program, action);

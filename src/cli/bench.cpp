@@ -5,6 +5,7 @@
 #include "command.h"
 #include "ddpm/architecture/cost.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/formats/json.h"
 #include "json_text.h"
 
 namespace ddpm::cli {
@@ -107,7 +108,7 @@ ExitCode run_bench(const BenchCommandOptions& options) {
     result["sampling"] = describe(bench_sampling(config, runtime, bench), cost, ceilings,
                                   config.sampling.batch_size);
   if (options.json)
-    std::puts(result.dump(2).c_str());
+    std::puts(dump_json(result, 2).c_str());
   else
     print_table(result);
   return ExitCode::kSuccess;
@@ -126,6 +127,7 @@ void add_bench(CLI::App& program, Action& action) {
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch, in training and sampling [the config's]")
+      ->check(between(1, 1e6))
       ->type_name("N");
   command->add_flag("--train", options->train, "Measure training only");
   command->add_flag("--sample", options->sample, "Measure sampling only");

@@ -1,7 +1,10 @@
 #include "command.h"
 
+#include <algorithm>
+#include <charconv>
 #include <cmath>
 #include <limits>
+#include <system_error>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
@@ -27,6 +30,14 @@ void append_image_size(std::vector<ConfigOverride>& list, const std::string& tex
   }
   list.push_back({"data.width", width, "--image-size"});
   list.push_back({"data.height", height, "--image-size"});
+}
+
+// CLI11 takes the largest number for one that is too large.
+std::string fits_64_bits(const std::string& text) {
+  std::int64_t value = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), value);
+  if (error != std::errc::result_out_of_range) return "";  // other mistakes are found later
+  return format_text("'{}' must be a whole number below 2^63", shorten(text));
 }
 
 }  // namespace
@@ -80,6 +91,7 @@ void add_log_options(CLI::App& command, CommonOptions& options) {
       .add_option("--progress", options.progress,
                   format_text("How to show progress: {} [{}]",
                               join_names(kChoiceNames<ProgressStyle>, " or "), options.progress))
+      ->check(one_of(kChoiceNames<ProgressStyle>))
       ->type_name("STYLE")
       ->group("Messages");
 }
@@ -99,10 +111,12 @@ void add_common_options(CLI::App& command, CommonOptions& options) {
       ->group("Machine");
   command
       .add_option("--threads", options.threads,
-                  "Number of CPU threads; 0: all cores that the process may use [0]")
+                  "Number of CPU threads, at most 1024; 0: all cores that the process may use [0]")
+      ->check(between(0, 1024))
       ->type_name("N")
       ->group("Machine");
-  command.add_option("--seed", options.seed, "Seed of all random numbers [0]")
+  command.add_option("--seed", options.seed, "Seed of all random numbers, from 0 to 2^63 - 1 [0]")
+      ->check(fits_64_bits)
       ->type_name("N")
       ->group("Machine");
   add_log_options(command, options);
@@ -121,6 +135,13 @@ std::function<std::string(const std::string&)> between(double least, double most
 
 std::function<std::string(const std::string&)> at_least(double least) {
   return between(least, std::numeric_limits<double>::infinity());
+}
+
+std::function<std::string(const std::string&)> one_of(std::span<const std::string_view> names) {
+  return [names](const std::string& text) -> std::string {
+    if (std::ranges::find(names, text) != names.end()) return "";
+    return format_text("unknown '{}'; choose from {}", shorten(text), join_names(names));
+  };
 }
 
 std::string model_help() {

@@ -6,7 +6,9 @@
 #include <filesystem>
 #include <functional>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "ddpm/base/error.h"
@@ -24,6 +26,7 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
 void add_sample(CLI::App& program, Action& action);
 void add_denoise(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
+void add_runs(CLI::App& program, Action& action);
 void add_convert(CLI::App& program, Action& action);
 void add_bench(CLI::App& program, Action& action);
 void add_config(CLI::App& program, Action& action);
@@ -75,6 +78,9 @@ auto read_tensor_data(const Read& read) {
 // infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
 std::function<std::string(const std::string&)> between(double least, double most);
 std::function<std::string(const std::string&)> at_least(double least);
+
+// A check for an option whose value is one of these names.
+std::function<std::string(const std::string&)> one_of(std::span<const std::string_view> names);
 
 // The help of an option that names a model.
 std::string model_help();

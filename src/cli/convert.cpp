@@ -1,5 +1,4 @@
-#include <cstdio>
-
+#include "ddpm/base/output.h"
 #include "ddpm/base/text.h"
 #include "ddpm/io/export_model.h"
 #include "model_options.h"
@@ -21,7 +20,7 @@ ExitCode run_convert(const ConvertOptions& options) {
   const ExportRequest request{.target = choose<ModelFormat>("--to", shorten(options.target)),
                               .dtype = choose<ExportType>("--dtype", options.dtype)};
   for (const fs::path& file : export_model(model.config, model.weights(), request, options.output))
-    std::puts(file.c_str());
+    print_path(file);
   return ExitCode::kSuccess;
 }
 

@@ -1,5 +1,4 @@
-#include <cstdio>
-
+#include "ddpm/base/output.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
@@ -109,7 +108,7 @@ ExitCode run_denoise(const DenoiseOptions& options) {
     prediction = model.predictor()(input.sample.to(device), input.t.to(device), {.labels = labels});
   });
   save_tensors(options.output, {{"prediction", prediction}});
-  std::puts(options.output.c_str());
+  print_path(options.output);
   return ExitCode::kSuccess;
 }
 

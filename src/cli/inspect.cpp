@@ -2,16 +2,20 @@
 #include <map>
 
 #include "ddpm/architecture/cost.h"
+#include "ddpm/base/file.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/data_source.h"
 #include "ddpm/config/difference.h"
 #include "ddpm/config/precision.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/scan.h"
+#include "ddpm/formats/json.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
+#include "ddpm/runs/training_state.h"
 #include "inspect.h"
 #include "model_options.h"
 
@@ -29,21 +33,9 @@ struct InspectOptions {
   bool json = false;
 };
 
-// "key: value" lines, or JSON.
 void print(const Json& result, bool json) {
-  constexpr int kDigits = 4;
-  if (json) {
-    std::puts(result.dump(2).c_str());
-    return;
-  }
-  for (const auto& [key, value] : result.items()) {
-    if (value.is_array()) {
-      std::printf("%s:\n", key.c_str());
-      for (const Json& row : value) std::printf("  %s\n", value_text("", row, kDigits).c_str());
-    } else {
-      std::printf("%-28s %s\n", key.c_str(), value_text(key, value, kDigits).c_str());
-    }
-  }
+  std::fputs(json ? (dump_json(result, 2) + "\n").c_str() : description_text(result).c_str(),
+             stdout);
 }
 
 Json describe_data(const Config& config) {
@@ -52,19 +44,19 @@ Json describe_data(const Config& config) {
   Json result = {
       {"source", summary.source}, {"images", summary.count}, {"bad_files", summary.bad.size()}};
   for (const auto& [size, count] : summary.sizes)
-    result["sizes"].push_back(
-        format_text("{}x{}: {}", size.second, size.first, counted(count, "image")));
+    result["sizes"].push_back({{"width", size.second}, {"height", size.first}, {"images", count}});
   for (const auto& [channels, count] : summary.channels)
-    result["channels"].push_back(format_text("{}: {}", channels, counted(count, "image")));
+    result["channels"].push_back({{"channels", channels}, {"images", count}});
   for (const auto& [name, count] : summary.classes) {
     const std::size_t number = result.contains("classes") ? result["classes"].size() : 0;
-    result["classes"].push_back(format_text("{} {}: {}", number, name, counted(count, "image")));
+    result["classes"].push_back({{"number", number}, {"name", name}, {"images", count}});
   }
   for (const std::string& name : summary.empty_classes)
     result["classes_without_image"].push_back(name);
   for (const auto& [reason, count] : summary.passed_over)
-    result["passed_over"].push_back(format_text("{}: {}", reason, counted(count, "file")));
-  for (const BadFile& bad : summary.bad) result["bad"].push_back(bad.name + ": " + bad.reason);
+    result["passed_over"].push_back({{"reason", reason}, {"files", count}});
+  for (const BadFile& bad : summary.bad)
+    result["bad"].push_back({{"path", bad.name}, {"reason", bad.reason}});
   return result;
 }
 
@@ -82,7 +74,8 @@ void add_cost(Json& result, const Config& config, const std::optional<StoreShape
   const auto in_bf16 = [&](std::optional<int> gpu_capability) {
     return choose_precision(config.run.precision, gpu_capability).precision == Precision::kBf16;
   };
-  result["image"] = format_text("{}x{}x{}", image->channels, image->height, image->width);
+  result["image"] = {
+      {"channels", image->channels}, {"height", image->height}, {"width", image->width}};
   result["parameters"] = cost.parameters;
   result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
   result["gflop_per_training_image"] = 6e-9 * cost.forward_macs;
@@ -107,8 +100,24 @@ void count_values(Json& result, const TensorSet& set) {
   }
   result["values"] = parameters;
   for (const auto& [name, count] : types)
-    result["types"].push_back(format_text("{}: {}", name, counted(count, "value")));
+    result["types"].push_back({{"type", name}, {"values", count}});
   result["non_finite"] = non_finite;
+}
+
+// The state of the run that the weights belong to; nothing if they are not in a checkpoint.
+std::optional<TrainingState> state_of_run(const ModelFile& model) {
+  const fs::path checkpoint = model.weights.parent_path();
+  if (model.kind == WeightKind::kUnknown || !path_exists(checkpoint / "state.json")) return {};
+  return read_training_state(checkpoint);
+}
+
+void add_progress(Json& result, const TrainingState& state) {
+  const std::int64_t steps = state.config.training.steps;
+  result["step"] = state.step;
+  result["steps"] = steps;
+  result["progress_percent"] = 100.0 * static_cast<double>(state.step) / static_cast<double>(steps);
+  result["images_seen"] = state.images_seen;
+  if (state.loss) result["loss"] = *state.loss;
 }
 
 Json describe_model(const InspectOptions& options) {
@@ -118,18 +127,20 @@ Json describe_model(const InspectOptions& options) {
                  {"weights_kind", name_of(model.kind)},
                  {"sha256", model.sha256()},
                  {"tensors", model.tensors.tensors.size()}};
+  const std::optional<TrainingState> state = state_of_run(model);
+  if (state) add_progress(result, *state);
   count_values(result, model.tensors);
   for (std::size_t i = 0; i < model.config.data.class_names.size(); ++i)
-    result["classes"].push_back(format_text("{} {}", i, model.config.data.class_names[i]));
+    result["classes"].push_back({{"number", i}, {"name", model.config.data.class_names[i]}});
   // A file of weights alone says nothing of a source: only a size that it states counts.
   const DataConfig& data = model.config.data;
   const bool states_size = data.height > 0 && data.width > 0 && data.channels > 0;
-  add_cost(result, model.config, states_size ? known_shape(data) : std::nullopt,
-           options.batch_size);
+  add_cost(result, state ? state->config : model.config,
+           states_size ? known_shape(data) : std::nullopt, options.batch_size);
   if (options.tensors)
     for (const TensorView& tensor : model.tensors.tensors)
-      result["tensor_list"].push_back(format_text("{} {} {}", tensor.name, dtype_name(tensor.dtype),
-                                                  Json(tensor.shape).dump()));
+      result["tensor_list"].push_back(
+          {{"name", tensor.name}, {"type", dtype_name(tensor.dtype)}, {"shape", tensor.shape}});
   if (options.json) {
     result["config"] = Json::parse(to_json(model.config));
   } else {  // what differs from the defaults is enough for people
@@ -138,6 +149,14 @@ Json describe_model(const InspectOptions& options) {
       result["settings"].push_back(format_text("{} = {}", d.path, shorten(d.after)));
   }
   return result;
+}
+
+// Not as a change of the config, whose texts are UTF-8: a path may be anything.
+void take_path(DataConfig& data, const std::string& path,
+               const std::vector<ConfigOverride>& overrides) {
+  data.path = path;
+  const bool is_chosen = find_override(overrides, "data.source") != nullptr;
+  if (data.source == DataSource::kEmbedded && !is_chosen) data.source = source_of_path(path);
 }
 
 ExitCode run_inspect(const InspectOptions& options) {
@@ -151,10 +170,9 @@ ExitCode run_inspect(const InspectOptions& options) {
     print(describe_model(options), options.json);
     return ExitCode::kSuccess;
   }
-  std::vector<ConfigOverride> overrides = options.common.overrides();
-  if (options.data && !options.path.empty())
-    overrides.push_back({"data.path", Json(options.path).dump(), "--data"});
-  const Config config = load_config(options.config, overrides).config;
+  const std::vector<ConfigOverride> overrides = options.common.overrides();
+  Config config = load_config(options.config, overrides).config;
+  if (options.data && !options.path.empty()) take_path(config.data, options.path, overrides);
   if (options.data) check_data_path(config.data);
   Json result = Json::object();
   if (options.data)
@@ -189,11 +207,12 @@ void add_inspect(CLI::App& program, Action& action) {
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch, for the memory estimate [the config's]")
-      ->check(at_least(1))
+      ->check(between(1, 1e6))
       ->type_name("N");
   command
       ->add_option("--weights", options->weights,
                    "Which weights of the model to use: ema (averaged) or raw [ema]")
+      ->check(one_of(kChoiceNames<WeightSet>))
       ->type_name("NAME");
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "Print JSON");

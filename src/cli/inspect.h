@@ -15,4 +15,7 @@ namespace ddpm::cli {
 Json describe_difference(const std::string& path_a, const std::string& path_b,
                          std::optional<WeightSet> weights);
 
+// A description for people: "key: value" lines, where the JSON has numbers with names.
+std::string description_text(const Json& result);
+
 }  // namespace ddpm::cli

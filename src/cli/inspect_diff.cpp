@@ -1,7 +1,6 @@
 // `ddpm inspect --diff A B`.
 #include <cmath>
 
-#include "ddpm/base/text.h"
 #include "ddpm/config/difference.h"
 #include "ddpm/io/compare_tensors.h"
 #include "ddpm/io/model_file.h"
@@ -10,13 +9,13 @@
 namespace ddpm::cli {
 namespace {
 
-// A number as JSON, which has no word for infinity.
-Json number(double value) { return std::isfinite(value) ? Json(value) : Json("infinite"); }
+// A number as JSON, which has no infinity: null stands for it.
+Json number(double value) { return std::isfinite(value) ? Json(value) : Json(); }
 
 Json describe_settings(const Config& a, const Config& b) {
   Json list = Json::array();
   for (const Difference& d : all_differences(a, b))
-    list.push_back(format_text("{}: {} -> {}", d.path, shorten(d.before), shorten(d.after)));
+    list.push_back({{"key", d.path}, {"a", Json::parse(d.before)}, {"b", Json::parse(d.after)}});
   return list;
 }
 
@@ -38,7 +37,7 @@ Json describe_difference(const std::string& path_a, const std::string& path_b,
   const SetDifference d = compare_tensors(a.tensors, b.tensors);
   Json shapes = Json::array();
   for (const ShapeDifference& s : d.shapes)
-    shapes.push_back(format_text("{}: {} -> {}", s.name, Json(s.a).dump(), Json(s.b).dump()));
+    shapes.push_back({{"name", s.name}, {"a", s.a}, {"b", s.b}});
   return {{"a", a.weights.string()},
           {"b", b.weights.string()},
           {"format_a", name_of(a.format)},

@@ -18,6 +18,7 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
   command
       .add_option("--weights", options.weights,
                   "Which weights of the model to use: ema (averaged) or raw [ema]")
+      ->check(one_of(kChoiceNames<WeightSet>))
       ->type_name("NAME")
       ->group("Model");
   command

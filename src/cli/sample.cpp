@@ -171,6 +171,7 @@ void add_sample(CLI::App& program, Action& action) {
   command
       ->add_option("--eta", options->eta,
                    "How much noise ddim adds, from 0 (none) to 1 (as much as ddpm) [0]")
+      ->check(between(0, 1))
       ->type_name("X")
       ->group("Sampling");
   command
@@ -180,11 +181,13 @@ void add_sample(CLI::App& program, Action& action) {
       ->type_name("NAME|N")
       ->group("Sampling");
   command->add_option("--count", options->count, "Number of images [64]")
+      ->check(between(1, 1e9))
       ->type_name("N")
       ->group("Sampling");
   command
       ->add_option("--batch-size", options->batch_size,
                    "Images per batch; changes speed and memory, not the images [64]")
+      ->check(between(1, 1e6))
       ->type_name("N")
       ->group("Sampling");
   command
@@ -214,8 +217,7 @@ void add_sample(CLI::App& program, Action& action) {
                  "'trajectory' [S,N,C,H,W]")
       ->group("Output");
   command
-      ->add_flag("--overwrite", options->overwrite,
-                 "Replace single images that are in the folder already")
+      ->add_flag("--overwrite", options->overwrite, "Replace images and files that exist already")
       ->group("Output");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);

@@ -100,9 +100,10 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
                    "Save a checkpoint and stop, with exit code 0, after MINUTES (0: no limit) [0]")
       ->check(at_least(0))
       ->type_name("MINUTES");
-  command->add_flag("--dry-run", options->dry_run,
-                    "Make one real step and print the parameters, memory, disk space and time that "
-                    "training needs; write nothing");
+  command->add_flag(
+      "--dry-run", options->dry_run,
+      "Make two real steps and print the parameters, memory, disk space and time that "
+      "training needs; write nothing");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   add_force_option(*command, options->force);

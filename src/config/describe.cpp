@@ -21,7 +21,7 @@ std::vector<const Field*> fields_of(const Section& section) {
 // comment.
 std::string origin_comment(const Origins& origins, const std::string& path) {
   const auto found = origins.find(path);
-  return found == origins.end() ? "" : "  // " + shorten(found->second, 200);
+  return found == origins.end() ? "" : "  // " + printable(shorten(found->second, 200));
 }
 
 std::string section_json(const Section& section, const Config& config, const Origins& origins) {

@@ -7,6 +7,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/data_source.h"
 #include "ddpm/config/fields.h"
@@ -80,14 +81,15 @@ class FileLoader {
 };
 
 std::string FileLoader::read(const fs::path& file, const std::string& prefix) {
-  std::error_code error;
-  const fs::file_status status = fs::status(file, error);
-  if (!fs::exists(status)) throw ConfigError(prefix + "there is no file '" + file.string() + "'");
+  const std::optional<FileInfo> info = file_info(file);
+  if (!info)
+    throw ConfigError(prefix + "there is no file '" + file.string() + "'" + home_advice(file));
   // This must come before opening, because opening a pipe would block.
-  if (!fs::is_regular_file(status))
-    throw ConfigError(prefix + "'" + file.string() + "' is not a file");
+  if (!info->is_file) throw ConfigError(prefix + "'" + file.string() + "' is not a file");
   try {
     return read_file(file, kMaxFileBytes);
+  } catch (const AccessError&) {
+    throw;
   } catch (const IoError& reason) {
     throw ConfigError(prefix + reason.what());
   }

@@ -37,6 +37,69 @@ std::string initials(std::string_view name) {
   return letters;
 }
 
+// What other programs call a key, and its name here.
+struct Synonym {
+  std::string_view other;
+  std::vector<std::string> paths;  // the first that is in the section asked for, else all
+  std::string_view note = "";      // behind the suggestion
+};
+
+const std::vector<Synonym>& synonyms() {
+  constexpr std::string_view kSteps =
+      " Training is counted in steps, not in epochs: an epoch has as many steps as batches fill the "
+      "data set";
+  static const std::vector<Synonym> kSynonyms = {
+      {"batch", {"training.batch_size", "sampling.batch_size"}},
+      {"ch_mult", {"model.width_multipliers"}},
+      {"channel_mult", {"model.width_multipliers"}},
+      {"clip", {"training.clip_norm"}},
+      {"data_dir", {"data.path"}},
+      {"dataset", {"data.path"}},
+      {"dim", {"model.base_width"}},
+      {"dim_mults", {"model.width_multipliers"}},
+      {"ema", {"training.ema_decay"}},
+      {"ema_rate", {"training.ema_decay"}},
+      {"epoch", {"training.steps"}, kSteps},
+      {"epochs", {"training.steps"}, kSteps},
+      {"flip", {"data.horizontal_flip"}},
+      {"grad_clip", {"training.clip_norm"}},
+      {"gradient_accumulation_steps", {"training.micro_batches"}},
+      {"image_size", {"data.height", "data.width"}},
+      {"iterations", {"training.steps"}},
+      {"max_grad_norm", {"training.clip_norm"}},
+      {"max_steps", {"training.steps"}},
+      {"num_classes", {"model.classes"}},
+      {"num_epochs", {"training.steps"}, kSteps},
+      {"num_steps", {"training.steps", "sampling.steps"}},
+      {"num_train_timesteps", {"diffusion.timesteps"}},
+      {"num_workers", {"run.threads"}},
+      {"output_dir", {"run.directory"}},
+      {"resolution", {"data.height", "data.width"}},
+      {"save_every", {"training.checkpoint_every"}},
+      {"size", {"data.height", "data.width"}},
+      {"warmup", {"training.warmup_steps"}},
+      {"workers", {"run.threads"}},
+  };
+  return kSynonyms;
+}
+
+// "; did you mean 'training.ema_decay'?" for "ema" in any section; empty if the name is no synonym.
+std::string advice_for_synonym(std::string_view section, std::string_view name) {
+  for (const Synonym& synonym : synonyms()) {
+    if (synonym.other != name) continue;
+    std::vector<std::string> quoted;
+    for (const std::string& path : synonym.paths)
+      if (path.starts_with(std::string(section) + ".")) quoted.push_back("'" + path + "'");
+    if (quoted.empty())
+      for (const std::string& path : synonym.paths) quoted.push_back("'" + path + "'");
+    // Both sides of an image are meant, not one of them.
+    const bool is_size = synonym.paths.front() == "data.height";
+    return "; did you mean " + join(quoted, ", ", is_size ? " and " : " or ") + "?" +
+           std::string(synonym.note);
+  }
+  return "";
+}
+
 // Of all sections, or of one, the paths of the keys with these initials.
 std::vector<std::string> quoted_paths_abbreviated(std::string_view letters,
                                                   std::string_view section = "") {
@@ -70,6 +133,8 @@ std::string advice_in_section(std::string_view section, std::string_view name) {
     return did_you_mean(elsewhere);
   if (const auto meant = quoted_paths_abbreviated(name, section); !meant.empty())
     return did_you_mean(meant);
+  if (const std::string meant = advice_for_synonym(section, name); !meant.empty()) return meant;
+  if (const auto meant = quoted_paths_abbreviated(name); !meant.empty()) return did_you_mean(meant);
   const std::vector<std::string> siblings = names_in(section);
   const std::string dotted = std::string(section) + ".";
   if (const std::string near = nearest(name, siblings); !near.empty())
@@ -83,6 +148,7 @@ std::string advice_at_top(std::string_view name) {
   if (const auto elsewhere = quoted_paths_named(name); !elsewhere.empty())
     return did_you_mean(elsewhere);
   if (const auto meant = quoted_paths_abbreviated(name); !meant.empty()) return did_you_mean(meant);
+  if (const std::string meant = advice_for_synonym("", name); !meant.empty()) return meant;
   if (const std::string near = nearest(name, section_names()); !near.empty())
     return did_you_mean({"'" + near + "'"});
   if (const std::string near = nearest_name_anywhere(name); !near.empty())

@@ -1,9 +1,9 @@
 #include "ddpm/config/validate.h"
 
-#include <filesystem>
-
 #include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
 #include "problems.h"
@@ -160,9 +160,9 @@ void check_data_path(const DataConfig& data) {
         format_text("config: data.source = \"{}\" needs data.path, the file or folder "
                     "with the images; give it with --set data.path=PATH",
                     data.source));
-  std::error_code ignored;
-  if (!std::filesystem::exists(data.path, ignored))
-    throw DataError(format_text("data.path: '{}' does not exist", shorten(data.path, 1000)));
+  if (path_exists(data.path)) return;
+  throw DataError(format_text("data.path: '{}' does not exist{}", shorten(data.path, 1000),
+                              home_advice(data.path)));
 }
 
 }  // namespace ddpm

@@ -21,7 +21,7 @@ std::shared_ptr<const MappedFile> map_archive(const fs::path& path) {
   try {
     return std::make_shared<const MappedFile>(path);
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 
@@ -90,7 +90,7 @@ TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>
 
 }  // namespace
 
-ImageFiles list_zip(const DataConfig& config) {
+ImageFiles list_image_zip(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
   std::map<fs::path, ZipMember> images;
@@ -122,7 +122,7 @@ ImageFiles list_zip(const DataConfig& config) {
   return std::move(listing.files);
 }
 
-ImageFiles list_tar(const DataConfig& config) {
+ImageFiles list_image_tar(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
   std::vector<TarImage> members;

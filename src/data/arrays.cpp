@@ -149,7 +149,7 @@ MappedFile map_data(const fs::path& path) {
   try {
     return MappedFile(path);
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 

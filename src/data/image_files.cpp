@@ -23,11 +23,11 @@ bool is_hidden(const fs::path& path) {
 ImageFiles list_source(const DataConfig& config) {
   switch (config.source) {
     case DataSource::kFolder:
-      return list_folder(config);
+      return list_image_folder(config);
     case DataSource::kZip:
-      return list_zip(config);
+      return list_image_zip(config);
     case DataSource::kTar:
-      return list_tar(config);
+      return list_image_tar(config);
     case DataSource::kEmbedded:
     case DataSource::kNpz:
     case DataSource::kIdx:
@@ -41,7 +41,7 @@ ImageFiles list_source(const DataConfig& config) {
 [[noreturn]] void refuse_empty(const ImageFiles& files) {
   std::vector<std::string> extensions(kImageExtensions.begin(), kImageExtensions.end());
   const std::string others = passed_over_text(files);
-  throw DataError(format_text("'{}' has no {} file{}", files.root.string(),
+  throw DataError(format_text("'{}' has no {} file{}", shown(files.root),
                               join(extensions, ", ", " or "),
                               others.empty() ? "" : "; passed over: " + others));
 }
@@ -50,7 +50,7 @@ ImageFiles list_source(const DataConfig& config) {
 
 std::string ImageFiles::full_name(std::size_t index) const {
   const fs::path& path = images[index].path;
-  return is_archive ? root.string() + ": " + path.string() : (root / path).string();
+  return is_archive ? shown(root) + ": " + shown(path) : shown(root / path);
 }
 
 bool is_excluded(const fs::path& path, const std::vector<std::string>& patterns) {

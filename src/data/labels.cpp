@@ -17,18 +17,6 @@ namespace {
 
 constexpr const char* kDatasetFile = "dataset.json";
 
-// A name as JSON and terminals can show it: bytes that are not UTF-8 become U+FFFD, control
-// characters a question mark.
-std::string plain_name(const std::string& name) {
-  const nlohmann::json json = name;
-  auto plain =
-      nlohmann::json::parse(json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace))
-          .get<std::string>();
-  for (char& c : plain)
-    if (static_cast<unsigned char>(c) < 0x20 || c == 0x7F) c = '?';
-  return plain;
-}
-
 // The label of an image is the position of its name among all names, sorted; an image whose name is
 // empty has none.
 void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
@@ -37,7 +25,7 @@ void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!names[i].empty())
       files.images[i].label = std::distance(classes.begin(), classes.find(names[i]));
-  for (const std::string& name : classes) files.class_names.push_back(plain_name(name));
+  for (const std::string& name : classes) files.class_names.push_back(printable(name));
 }
 
 // The folder that holds all images of an archive, as "photos" in photos.zip; it is no class.
@@ -66,7 +54,7 @@ void label_by_folder(ImageFiles& files) {
   for (const fs::path& folder : files.other_folders) empty.insert(class_of(folder));
   for (const std::string& name : names) empty.erase(name);
   empty.erase("");
-  for (const std::string& name : empty) files.empty_classes.push_back(plain_name(name));
+  for (const std::string& name : empty) files.empty_classes.push_back(printable(name));
 }
 
 // "tabby" for "cats/tabby_017.png", as OpenAI's programs name their images.
@@ -120,7 +108,7 @@ std::optional<std::map<std::string, std::int64_t>> labels_of_json(const std::str
 bool label_by_dataset_file(ImageFiles& files) {
   const auto file = files.label_files.find(kDatasetFile);
   if (file == files.label_files.end()) return false;
-  const std::string name = files.root.string() + ": " + kDatasetFile;
+  const std::string name = shown(files.root) + ": " + kDatasetFile;
   const auto labels = labels_of_json(file->second, name);
   if (!labels) return false;
   for (std::size_t i = 0; i < files.images.size(); ++i) {
@@ -174,7 +162,7 @@ void label_images(ImageFiles& files, LabelSource source) {
   if (source == LabelSource::kFile && !labelled)
     throw DataError(format_text(
         "data.labels = \"file\": '{}' has no dataset.json with labels and no .cls files",
-        files.root.string()));
+        shown(files.root)));
   if (source == LabelSource::kFolder || (source == LabelSource::kAuto && !labelled))
     label_by_folder(files);
   if (source == LabelSource::kPrefix) label_by_prefix(files);

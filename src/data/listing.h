@@ -27,9 +27,9 @@ class Listing {
 // one the path or a folder above it.
 bool is_excluded(const std::filesystem::path& path, const std::vector<std::string>& patterns);
 
-ImageFiles list_folder(const DataConfig& config);
-ImageFiles list_zip(const DataConfig& config);
-ImageFiles list_tar(const DataConfig& config);
+ImageFiles list_image_folder(const DataConfig& config);
+ImageFiles list_image_zip(const DataConfig& config);
+ImageFiles list_image_tar(const DataConfig& config);
 
 // Gives every image its label and names the classes. Throws DataError if a label is missing.
 void label_images(ImageFiles& files, LabelSource source);

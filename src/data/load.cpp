@@ -45,11 +45,11 @@ ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions&
 
 }  // namespace
 
-ImageStore load_images(const DataConfig& config, const WorkOptions& options) {
+ImageStore load_images(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   if (config.source != DataSource::kEmbedded && config.path.empty())
     throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
   return is_array(config.source) ? to_store(load_array(config), config, options)
-                                 : load_files(config, options);
+                                 : load_files(config, options, cache);
 }
 
 }  // namespace ddpm

@@ -8,6 +8,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/data/cache.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_files.h"
@@ -80,7 +81,7 @@ void drop_bad_images(const ImageFiles& files, const std::vector<std::string>& re
     }
     labels[kept++] = files.images[i].label;
   }
-  if (kept == 0) throw DataError("no image in '" + files.root.string() + "' can be used");
+  if (kept == 0) throw DataError("no image in '" + shown(files.root) + "' can be used");
   pixels.resize(kept * image_bytes);
   labels.resize(kept);
 }
@@ -125,7 +126,7 @@ ImageStore decode(const ImageFiles& files, const std::string& source, const Data
 
 }  // namespace
 
-ImageStore load_files(const DataConfig& config, const WorkOptions& options) {
+ImageStore load_files(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   const std::string source = format_text("{} {}", config.source, config.path);
   // An archive need not be read to know whether the cache has it.
   std::optional<ImageFiles> files;
@@ -137,7 +138,8 @@ ImageStore load_files(const DataConfig& config, const WorkOptions& options) {
       return std::move(*cached);
   if (!files) files = find_image_files(config);
   ImageStore store = decode(*files, source, config, options);
-  if (caches) save_cache(*caches / (key + ".safetensors"), key, store);
+  if (caches && cache == CacheUse::kReadAndWrite)
+    save_cache(*caches / (key + ".safetensors"), key, store);
   return store;
 }
 

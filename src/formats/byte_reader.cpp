@@ -61,7 +61,7 @@ std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path) {
   try {
     return std::make_unique<FileReader>(MappedFile(path), path.string());
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 

@@ -88,21 +88,19 @@ Files files_of_archive(const fs::path& path, const DataSet& set) {
 }
 
 Files files_of_folder(fs::path folder, const DataSet& set) {
-  std::error_code error;
   for (const Version* version : {&set.binary, &set.python})
-    if (fs::is_directory(folder / version->folder, error)) {
+    if (is_folder(folder / version->folder)) {
       folder /= version->folder;
       break;
     }
   Files files;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder, error)) {
-    const std::string name = entry.path().filename().string();
-    if (!is_of(set.binary, name) && !is_of(set.python, name)) continue;
-    const std::uint64_t size = fs::file_size(entry.path(), error);
-    if (error) continue;  // reported as missing later, if it is needed
-    if (size > kMaxFileBytes)
-      throw DataError(format_text("{}: too large for {}", entry.path().string(), set.name));
-    files[name] = read_exactly(*open_data_file(entry.path()), size, "records");
+  for (const fs::path& path : list_folder(folder)) {
+    const std::string name = path.filename().string();
+    const std::optional<FileInfo> info = file_info(path);
+    if (!info || !info->is_file || (!is_of(set.binary, name) && !is_of(set.python, name))) continue;
+    if (info->bytes > kMaxFileBytes)
+      throw DataError(format_text("{}: too large for {}", path.string(), set.name));
+    files[name] = read_exactly(*open_data_file(path), info->bytes, "records");
   }
   return files;
 }
@@ -229,10 +227,9 @@ std::vector<std::string> class_names(const DataSet& set, const Files& files,
 }
 
 Cifar read(const DataSet& set, const fs::path& path, bool with_test) {
-  std::error_code ignored;
-  if (!fs::exists(path, ignored)) throw DataError(path.string() + ": no such file or folder");
-  Files files =
-      fs::is_directory(path, ignored) ? files_of_folder(path, set) : files_of_archive(path, set);
+  const std::optional<FileInfo> info = file_info(path);
+  if (!info) throw DataError(path.string() + ": no such file or folder");
+  Files files = info->is_folder ? files_of_folder(path, set) : files_of_archive(path, set);
   const bool python =
       files.contains(set.python.train.front()) && !files.contains(set.binary.train.front());
   const Version& version = python ? set.python : set.binary;

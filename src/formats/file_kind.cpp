@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -88,14 +89,14 @@ WeightFileKind recognize(std::span<const std::byte> bytes) {
 
 WeightFileKind recognize_weights(const fs::path& path) {
   try {
-    if (fs::exists(path) && !fs::is_regular_file(path))
+    const std::optional<FileInfo> info = file_info(path);
+    if (info && !info->is_file)
       throw CheckpointError("not a regular file, but a folder, a pipe, a socket or a device");
-    if (fs::exists(path) && fs::file_size(path) == 0)
-      throw CheckpointError("an empty file (0 bytes)");
+    if (info && info->bytes == 0) throw CheckpointError("an empty file (0 bytes)");
     const MappedFile map(path);
     return recognize(map.bytes());
   } catch (const IoError& error) {
-    throw CheckpointError(error.what());
+    blame_file<CheckpointError>(error);
   } catch (const CheckpointError& error) {
     throw CheckpointError(path.string() + ": " + error.what());
   }

@@ -107,7 +107,7 @@ std::vector<std::uint8_t> gunzip_file(const std::filesystem::path& path, std::ui
     const MappedFile file(path);
     return gunzip(file.bytes(), path.string(), max_bytes);
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 

@@ -38,7 +38,25 @@ std::string with_quoted_numbers(std::string_view text) {
   return result;
 }
 
+// With every text made valid.
+nlohmann::ordered_json with_valid_texts(const nlohmann::ordered_json& value) {
+  using Json = nlohmann::ordered_json;
+  if (value.is_string()) return valid_utf8(value.get_ref<const std::string&>());
+  if (!value.is_structured()) return value;
+  Json result = value.is_array() ? Json::array() : Json::object();
+  for (const auto& [key, element] : value.items())
+    if (value.is_array())
+      result.push_back(with_valid_texts(element));
+    else
+      result[valid_utf8(key)] = with_valid_texts(element);
+  return result;
+}
+
 }  // namespace
+
+std::string dump_json(const nlohmann::ordered_json& value, int indent) {
+  return with_valid_texts(value).dump(indent);
+}
 
 nlohmann::json parse_json(std::string_view text, const std::string& name) {
   using nlohmann::json;
@@ -69,7 +87,7 @@ nlohmann::json read_json_file(const fs::path& path) {
   try {
     text = read_file(path, kMaxJsonBytes);
   } catch (const IoError& error) {
-    throw CheckpointError(error.what());
+    blame_file<CheckpointError>(error);
   }
   return parse_json(with_quoted_numbers(text), path.string());
 }

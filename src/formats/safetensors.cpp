@@ -251,7 +251,7 @@ MappedFile map_checkpoint(const std::filesystem::path& path) {
   try {
     return MappedFile(path);
   } catch (const IoError& error) {
-    throw CheckpointError(error.what());
+    blame_file<CheckpointError>(error);
   }
 }
 

@@ -50,7 +50,9 @@ std::string sha256_hex(std::span<const std::byte> bytes) {
 std::string sha256_hex(std::string_view text) { return sha256_hex(std::as_bytes(std::span(text))); }
 
 std::string sha256_file(const std::filesystem::path& path) {
-  return sha256_hex(MappedFile(path).bytes());
+  Sha256 hash;
+  for_each_part(path, [&hash](std::span<const std::byte> part) { hash.update(part); });
+  return hash.hex_digest();
 }
 
 }  // namespace ddpm

@@ -322,7 +322,7 @@ std::vector<StateDict> read_torch_file(const fs::path& path) {
   try {
     return Reader(path, std::make_shared<File>(path)).read();
   } catch (const IoError& error) {
-    throw CheckpointError(error.what());
+    blame_file<CheckpointError>(error);
   } catch (const CheckpointError& error) {
     throw CheckpointError(path.string() + ": " + error.what());
   }

@@ -41,7 +41,7 @@ MappedFile map_image(const fs::path& path) {
   try {
     return MappedFile(path);
   } catch (const IoError& error) {
-    throw DataError(error.what());
+    blame_file<DataError>(error);
   }
 }
 
@@ -154,6 +154,9 @@ bool has_image_extension(const fs::path& path) {
 
 std::string encode_png(const Image& image, const PngText& text) {
   if (image.pixels.empty()) throw std::invalid_argument("cannot write an image without pixels");
+  if (image.channels != 1 && image.channels != 3 && image.channels != 4)
+    throw std::invalid_argument("a PNG file has 1, 3 or 4 channels, not " +
+                                std::to_string(image.channels));
   int size = 0;
   const std::unique_ptr<unsigned char, void (*)(void*)> bytes(
       stbi_write_png_to_mem(image.pixels.data(), image.width * image.channels, image.width,

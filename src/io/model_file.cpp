@@ -10,6 +10,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/loader.h"
@@ -27,7 +28,7 @@ fs::path weights_of_checkpoint(const fs::path& checkpoint, WeightSet set) {
   verify_checkpoint(checkpoint);
   const fs::path ema = checkpoint / "ema.safetensors";
   // Runs without averaging have only raw weights.
-  return set == WeightSet::kEma && fs::exists(ema) ? ema : checkpoint / "model.safetensors";
+  return set == WeightSet::kEma && path_exists(ema) ? ema : checkpoint / "model.safetensors";
 }
 
 // A checkpoint has its average in a file of its own; of other files nothing is known.
@@ -37,15 +38,15 @@ WeightKind kind_of_checkpoint(const fs::path& weights) {
 }
 
 fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
-  if (fs::exists(folder / "MANIFEST.json")) return weights_of_checkpoint(folder, set);
-  if (fs::exists(folder / "checkpoints")) {
+  if (path_exists(folder / "MANIFEST.json")) return weights_of_checkpoint(folder, set);
+  if (path_exists(folder / "checkpoints")) {
     const std::optional<fs::path> newest = CheckpointStore(folder / "checkpoints").newest();
     if (!newest)
       throw CheckpointError(folder.string() +
                             ": this run has no complete checkpoint; train it first");
     return weights_of_checkpoint(*newest, set);
   }
-  if (fs::exists(folder / "model.safetensors")) return folder / "model.safetensors";
+  if (path_exists(folder / "model.safetensors")) return folder / "model.safetensors";
   throw CheckpointError(folder.string() +
                         ": there is no model here. Expected a run directory (with checkpoints/), a "
                         "checkpoint (with MANIFEST.json), a folder with model.safetensors, a "
@@ -64,7 +65,7 @@ std::string hash_tensors(const TensorSet& set) {
 
 // The cache of Hugging Face keeps a repository as models--ORGANISATION--NAME/snapshots/REVISION.
 fs::path resolve_hub_cache(const fs::path& path) {
-  if (!fs::is_directory(path / "snapshots")) return path;
+  if (!is_folder(path / "snapshots")) return path;
   fs::path newest;
   std::string revision;
   if (fs::is_regular_file(path / "refs" / "main"))
@@ -84,7 +85,7 @@ fs::path resolve_hub_cache(const fs::path& path) {
   const std::string name = path.string();
   const bool is_hub_name = std::regex_match(name, kHubName) && !fs::exists(path.parent_path());
   throw CheckpointError(
-      name + ": no such file or folder" +
+      name + ": no such file or folder" + home_advice(path) +
       (is_hub_name ? "; to download a model of this name from the Hugging Face hub: hf download " +
                          name + " --local-dir " + path.filename().string()
                    : ""));
@@ -162,7 +163,7 @@ ModelFile open_resolved(const fs::path& path, WeightSet weights,
                         std::span<const ConfigOverride> overrides) {
   if (const std::optional<DiffusersFolder> folder = find_diffusers_folder(path, weights))
     return open_diffusers(*folder, weights);
-  const fs::path file = fs::is_directory(path) ? weights_of_folder(path, weights) : path;
+  const fs::path file = is_folder(path) ? weights_of_folder(path, weights) : path;
   if (std::optional<ModelFile> model = open_own(file)) return *model;
   return open_inferred(file, weights, overrides);
 }
@@ -205,7 +206,7 @@ std::string ModelFile::sha256() const {
 
 ModelFile open_model(const fs::path& path, std::optional<WeightSet> asked,
                      std::span<const ConfigOverride> overrides) {
-  if (!fs::exists(path)) refuse_missing(path);
+  if (!path_exists(path)) refuse_missing(path);
   try {
     ModelFile model =
         open_resolved(resolve_hub_cache(path), asked.value_or(WeightSet::kEma), overrides);
@@ -218,7 +219,7 @@ ModelFile open_model(const fs::path& path, std::optional<WeightSet> asked,
 
 SamplingConfig sampling_defaults(const fs::path& path) {
   const fs::path file = path / "config.json";
-  if (!fs::exists(path / "checkpoints") || !fs::exists(file)) return {};
+  if (!path_exists(path / "checkpoints") || !path_exists(file)) return {};
   try {
     return config_from_json_text(read_file(file, 1 << 20), file.string()).sampling;
   } catch (const ConfigError& error) {

@@ -13,10 +13,13 @@
 namespace ddpm {
 namespace {
 
-// The loss of a checkpoint; nothing if it is unknown or the checkpoint cannot be read.
+// The loss of a checkpoint; nothing if it is unknown or the checkpoint is damaged. Throws
+// AccessError: then the best checkpoint stays the best.
 std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
   try {
     return read_training_state(checkpoint).loss;
+  } catch (const AccessError&) {
+    throw;
   } catch (const Error& error) {
     log_warning("{}", error.what());
     return std::nullopt;

@@ -56,6 +56,8 @@ nlohmann::json read_manifest(const fs::path& checkpoint) {
     return manifest;
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError(path.string() + ": not a valid manifest: " + error.what());
+  } catch (const AccessError&) {
+    throw;
   } catch (const IoError& error) {
     throw CheckpointError(checkpoint.string() + " is not a complete checkpoint: " + error.what());
   }
@@ -75,25 +77,27 @@ std::int64_t step_of(const fs::path& checkpoint) {
 }
 
 // The checkpoint that a pointer file (`latest`, `best`) names, whether or not it exists. The path
-// is empty if there is no such file or it cannot be read.
+// is empty if there is no such file or it is no pointer. Throws AccessError.
 fs::path read_pointer(const fs::path& pointer) {
-  std::error_code error;
-  if (!fs::exists(pointer, error)) return {};
+  if (!path_exists(pointer)) return {};
   try {
     std::string name = read_file(pointer, 4096);
     while (!name.empty() && (name.back() == '\n' || name.back() == ' ')) name.pop_back();
     if (is_checkpoint_name(name)) return pointer.parent_path() / name;
+  } catch (const AccessError&) {
+    throw;
   } catch (const IoError& problem) {
     log_warning("ignored: {}", problem.what());
   }
   return {};
 }
 
+// A checkpoint that cannot be accessed may be whole: no other may take its place.
 bool verifies(const fs::path& checkpoint) {
   try {
     verify_checkpoint(checkpoint);
     return true;
-  } catch (const Error& error) {
+  } catch (const CheckpointError& error) {
     log_warning("checkpoint {} is damaged and ignored: {}", checkpoint.string(), error.what());
     return false;
   }
@@ -106,18 +110,19 @@ std::string checkpoint_name(std::int64_t step) { return format_text("step_{:08}"
 namespace {
 
 // Compares one file with its entry in the manifest; returns its name.
-std::string verify_entry(const fs::path& checkpoint, const nlohmann::json& entry) {
+std::string verify_entry(const fs::path& checkpoint, const nlohmann::json& entry,
+                         Verification verification) {
   auto name = entry.at("name").get<std::string>();
   const fs::path file = checkpoint / name;
-  std::error_code error;
-  if (fs::path(name).has_parent_path() || !fs::is_regular_file(file, error))
+  const std::optional<FileInfo> info = file_info(file);
+  if (fs::path(name).has_parent_path() || !info || !info->is_file)
     throw CheckpointError(file.string() + ": missing");
-  const std::uint64_t size = fs::file_size(file);
   const auto expected = entry.at("size").get_ref<const std::uint64_t&>();
-  if (size != expected)
-    throw CheckpointError(
-        format_text("{}: {} bytes long, the manifest says {}", file.string(), size, expected));
-  if (sha256_file(file) != entry.at("sha256").get<std::string>())
+  if (info->bytes != expected)
+    throw CheckpointError(format_text("{}: {} bytes long, the manifest says {}", file.string(),
+                                      info->bytes, expected));
+  const bool compares = verification == Verification::kContents;
+  if (compares && sha256_file(file) != entry.at("sha256").get<std::string>())
     throw CheckpointError(file.string() +
                           ": the content does not match its SHA-256 in the manifest");
   return name;
@@ -136,20 +141,18 @@ void check_completeness(const fs::path& checkpoint, const std::set<std::string>&
 
 }  // namespace
 
-void verify_checkpoint(const fs::path& checkpoint) {
+void verify_checkpoint(const fs::path& checkpoint, Verification verification) {
   const nlohmann::json manifest = read_manifest(checkpoint);
   try {
     std::set<std::string> listed;
     for (const nlohmann::json& entry : manifest.at("files"))
-      listed.insert(verify_entry(checkpoint, entry));
+      listed.insert(verify_entry(checkpoint, entry, verification));
     check_completeness(checkpoint, listed);
   } catch (const nlohmann::json::exception& error) {
     throw CheckpointError((checkpoint / kManifest).string() +
                           ": not a valid manifest: " + error.what());
-  } catch (const fs::filesystem_error& error) {
-    throw CheckpointError(checkpoint.string() + ": cannot be read: " + error.what());
   } catch (const IoError& error) {
-    throw CheckpointError(error.what());
+    blame_file<CheckpointError>(error);
   }
 }
 
@@ -200,12 +203,11 @@ void CheckpointStore::put_in_place(const fs::path& temporary, const std::string&
 
 std::vector<fs::path> CheckpointStore::displaced() const {
   std::vector<fs::path> folders;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::path& path : list_folder(folder_)) {
+    const std::string name = path.filename().string();
     if (name.starts_with(kReplacedPrefix) &&
-        !fs::exists(folder_ / name.substr(kReplacedPrefix.size()), error))
-      folders.push_back(entry.path());
+        !path_exists(folder_ / name.substr(kReplacedPrefix.size())))
+      folders.push_back(path);
   }
   return folders;
 }
@@ -217,11 +219,9 @@ void CheckpointStore::recover() {
 
 std::vector<fs::path> CheckpointStore::list() const {
   std::vector<fs::path> checkpoints;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error))
-    if (is_checkpoint_name(entry.path().filename().string()) &&
-        fs::exists(entry.path() / kManifest))
-      checkpoints.push_back(entry.path());
+  for (const fs::path& path : list_folder(folder_))
+    if (is_checkpoint_name(path.filename().string()) && path_exists(path / kManifest))
+      checkpoints.push_back(path);
   // Zero-padded names sort like their steps, but beyond eight digits the longer name is later.
   std::sort(checkpoints.begin(), checkpoints.end(), [](const fs::path& a, const fs::path& b) {
     const std::string x = a.filename().string(), y = b.filename().string();
@@ -231,9 +231,8 @@ std::vector<fs::path> CheckpointStore::list() const {
 }
 
 std::optional<fs::path> CheckpointStore::newest() const {
-  std::error_code error;
   const fs::path last = read_pointer(folder_ / kLatest);
-  if (fs::exists(last, error) && verifies(last)) return last;
+  if (!last.empty() && path_exists(last) && verifies(last)) return last;
   const std::vector<fs::path> checkpoints = list();
   for (auto it = checkpoints.rbegin(); it != checkpoints.rend(); ++it)
     if (*it != last && verifies(*it)) return *it;
@@ -242,10 +241,26 @@ std::optional<fs::path> CheckpointStore::newest() const {
   return std::nullopt;
 }
 
+std::optional<fs::path> CheckpointStore::last() const {
+  const fs::path named = read_pointer(folder_ / kLatest);
+  if (!named.empty() && path_exists(named)) return named;
+  const std::vector<fs::path> checkpoints = list();
+  return checkpoints.empty() ? std::nullopt : std::optional(checkpoints.back());
+}
+
+std::string CheckpointStore::describe_newest(const std::string& present,
+                                             const std::string& absent) const {
+  try {
+    const std::optional<fs::path> found = newest();
+    return found ? present + found->string() : absent;
+  } catch (const IoError& error) {
+    return std::string("Its checkpoints are kept, but ") + error.what();
+  }
+}
+
 std::optional<fs::path> CheckpointStore::best() const {
-  std::error_code error;
   const fs::path best = read_pointer(folder_ / kBest);
-  return fs::exists(best, error) ? std::optional(best) : std::nullopt;
+  return !best.empty() && path_exists(best) ? std::optional(best) : std::nullopt;
 }
 
 void CheckpointStore::set_best(const fs::path& checkpoint) {
@@ -275,11 +290,11 @@ void CheckpointStore::remove_leftovers() {
   std::error_code error;
   const std::vector<fs::path> wanted = displaced();
   std::vector<fs::path> leftovers;
-  for (const fs::directory_entry& entry : fs::directory_iterator(folder_, error)) {
-    const std::string name = entry.path().filename().string();
+  for (const fs::path& path : list_folder(folder_)) {
+    const std::string name = path.filename().string();
     if ((name.starts_with(kTemporaryPrefix) || name.starts_with(kReplacedPrefix)) &&
-        std::find(wanted.begin(), wanted.end(), entry.path()) == wanted.end())
-      leftovers.push_back(entry.path());
+        std::find(wanted.begin(), wanted.end(), path) == wanted.end())
+      leftovers.push_back(path);
   }
   for (const fs::path& leftover : leftovers) fs::remove_all(leftover, error);
 }

@@ -1,6 +1,7 @@
 #include "ddpm/runs/run_directory.h"
 
 #include <algorithm>
+#include <chrono>
 #include <ctime>
 
 #include <nlohmann/json.hpp>
@@ -11,6 +12,7 @@
 #include "ddpm/base/version.h"
 #include "ddpm/config/difference.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/formats/json.h"
 #include "ddpm/metrics/tensorboard.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/training_state.h"
@@ -57,8 +59,7 @@ std::optional<fs::path> RunDirectory::find_checkpoint(const std::string& wish) c
 }
 
 std::optional<FileLock> RunDirectory::lock_existing() const {
-  std::error_code error;
-  if (!fs::is_directory(path_, error)) return std::nullopt;
+  if (!is_folder(path_)) return std::nullopt;
   return FileLock(path_ / kLock);
 }
 
@@ -70,13 +71,10 @@ FileLock RunDirectory::create_and_lock() const {
 }
 
 void RunDirectory::require_empty() const {
-  std::error_code error;
-  const auto counts = [](const fs::directory_entry& entry) {
-    return entry.path().filename() != kLock;
-  };
-  const fs::directory_iterator entries(path_, error);
-  const bool is_file = fs::exists(path_, error) && !fs::is_directory(path_, error);
-  if (!is_file && std::none_of(begin(entries), end(entries), counts)) return;
+  const std::optional<FileInfo> info = file_info(path_);
+  const auto counts = [](const fs::path& entry) { return entry.filename() != kLock; };
+  const bool is_file = info && !info->is_folder;
+  if (!is_file && std::ranges::none_of(list_folder(path_), counts)) return;
   throw ConfigError("the run directory '" + path_.string() +
                     "' is not empty. Continue it with --resume auto, replace it with --overwrite, "
                     "or choose another name with --set run.name=NAME");
@@ -120,20 +118,19 @@ void RunDirectory::write_description(const Config& config,
                                        {"data_fingerprint", environment.data_fingerprint}};
   remove_leftovers();
   write_file_atomically(this->config(), to_json(config));
-  write_file_atomically(path_ / "environment.json", json.dump(2) + "\n");
+  write_file_atomically(path_ / "environment.json", dump_json(json, 2) + "\n");
 }
 
 fs::path run_directory(const Config& config) { return RunDirectory(config).path(); }
 
 fs::path newest_run(const fs::path& runs) {
   std::optional<fs::path> newest;
-  fs::file_time_type newest_time;
-  std::error_code error;
-  for (const fs::directory_entry& entry : fs::directory_iterator(runs, error)) {
-    const fs::path latest = entry.path() / "checkpoints" / "latest";
-    if (!fs::exists(latest, error)) continue;
-    const fs::file_time_type time = fs::last_write_time(latest, error);
-    if (!newest || time > newest_time) newest = entry.path(), newest_time = time;
+  std::chrono::system_clock::time_point newest_time;
+  for (const fs::path& run : list_folder(runs)) {
+    if (run.filename() == kLostAndFound) continue;
+    const std::optional<FileInfo> latest = file_info(run / "checkpoints" / "latest");
+    if (!latest) continue;
+    if (!newest || latest->modified > newest_time) newest = run, newest_time = latest->modified;
   }
   if (!newest)
     throw CheckpointError("no trained run below '" + runs.string() +

@@ -1,12 +1,12 @@
 #include "ddpm/sampling/job.h"
 
-#include <cstdio>
-
 #include "ddpm/architecture/memory_need.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/output.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/image/grid.h"
@@ -39,7 +39,7 @@ class SampleJob {
     return request_.output / format_text("{:06}.png", index);
   }
   void check_output() const;
-  void refuse_to_replace_images() const;
+  void refuse_to_replace() const;
   void write_result() const;
   torch::Tensor timesteps() const;  // the visited timesteps, int64 [S]
   // The classes of the images; undefined for an unconditional network.
@@ -88,7 +88,7 @@ void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t fi
     const auto index = first + static_cast<std::int64_t>(i);
     const fs::path path = image_path(index);
     write_png(path, list[i], description(index));
-    std::puts(path.c_str());
+    print_path(path);
   }
 }
 
@@ -136,20 +136,32 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
 }
 
 // Images of an earlier call may be all that is left of hours of work.
-void SampleJob::refuse_to_replace_images() const {
-  std::error_code ignored;
-  if (!fs::exists(request_.output, ignored)) return;
+void SampleJob::refuse_to_replace() const {
+  const std::optional<FileInfo> output = file_info(request_.output);
+  if (!output) return;
+  if (!writes_single_images()) {
+    if (!output->is_file) return;  // what it is instead is reported when it is opened
+    throw ConfigError(format_text(
+        "--output: '{}' exists already; choose another name, or replace it with --overwrite",
+        shown(request_.output)));
+  }
   for (std::int64_t i = 0; i < count_; ++i)
-    if (const fs::path path = image_path(i); fs::exists(path, ignored))
+    if (const fs::path path = image_path(i); path_exists(path))
       throw ConfigError(format_text(
-          "--output: {} is there already; write to another folder, or replace such images with "
+          "--output: '{}' exists already; write to another folder, or replace such images with "
           "--overwrite",
-          path.string()));
+          shown(path)));
 }
 
 // Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
-  if (writes_single_images() && !request_.overwrite) refuse_to_replace_images();
+  if (request_.format == ImageFormat::kPng && shape_.channels != 1 && shape_.channels != 3 &&
+      shape_.channels != 4)
+    throw ConfigError(format_text(
+        "the images of this model have {}, which a PNG file cannot have; write them with --format "
+        "safetensors or --format npz",
+        counted(shape_.channels, "channel")));
+  if (!request_.overwrite) refuse_to_replace();
   const fs::path file = writes_single_images() ? image_path(0) : request_.output;
   if (file.has_parent_path()) make_directories(file.parent_path());
   const FileWriter probe(file);
@@ -183,7 +195,7 @@ void SampleJob::write_result() const {
   } else {
     write_tensor_file(request_.output, images, range_, request_.format);
   }
-  std::puts(request_.output.c_str());
+  print_path(request_.output);
 }
 
 ExitCode SampleJob::run() {
@@ -202,6 +214,16 @@ ExitCode SampleJob::run() {
   write_result();
   if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
   return stop_exit_code();
+}
+
+// OpenAI's networks that enlarge pictures take six channels: the noise, and the picture.
+void refuse_upsampler(const Config& config) {
+  const std::int64_t out = unet_plan(config.model, config.data.channels).out;
+  if (config.data.channels != 6 || (out != 3 && out != 6)) return;
+  throw ConfigError(
+      "this network is an upsampler, as OpenAI's: it takes 6 channels, 3 of noise and 3 of a "
+      "low-resolution picture, which ddpm sample cannot give it. ddpm denoise can: its 'sample' is "
+      "both, [N,6,H,W]");
 }
 
 }  // namespace
@@ -223,6 +245,7 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
 }
 
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
+  refuse_upsampler(model.config);
   check_predicts_image(model.config);
   if (!model.obstacle.empty())
     throw ConfigError("no images can be sampled from this model: " + model.obstacle +

@@ -24,7 +24,7 @@ void print_row(const std::string& name, const std::string& value) {
 }  // namespace
 
 void dry_run(Config config, bool force) {
-  const Prepared prepared = prepare(config, force);
+  const Prepared prepared = prepare(config, force, CacheUse::kReadOnly);
   const TrainingConfig& training = config.training;
   Trainer trainer(config, prepared.images, prepared.runtime);
   const std::int64_t micro_batch = training.batch_size / training.micro_batches;
@@ -41,7 +41,7 @@ void dry_run(Config config, bool force) {
   const double checkpoint = 16.0 * static_cast<double>(prepared.cost.parameters);
   print_row("parameters", with_thousands(prepared.cost.parameters));
   print_row("GFLOP per training image", format_text("{:.2f}", 6e-9 * prepared.cost.forward_macs));
-  print_row("loss of one step",
+  print_row("mean loss of two steps",
             format_text("{:.4f}", totals.loss_sum / static_cast<double>(totals.steps)));
   print_row("seconds per step", format_text("{:.3f}", seconds));
   print_row("images per second",

@@ -74,9 +74,9 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
   }
 }
 
-ImageStore load_data(Config& config) {
+ImageStore load_data(Config& config, CacheUse cache) {
   const Stopwatch watch;
-  ImageStore images = load_images(config.data, {.stop = stop_requested});
+  ImageStore images = load_images(config.data, {.stop = stop_requested}, cache);
   config.data.height = images.height();
   config.data.width = images.width();
   config.data.channels = images.channels();
@@ -84,9 +84,9 @@ ImageStore load_data(Config& config) {
   check_labels(config.model, images);
   if (config.model.class_embedding != ClassEmbeddingKind::kNone)
     settle_class_names(config.data.class_names, images.info().class_names);
-  log_info("data: {} images, {} channels, {}x{}, from {} ({:.1f} s)",
-           with_thousands(images.count()), images.channels(), images.height(), images.width(),
-           images.info().source, watch.seconds());
+  log_info("data: {} {} of {}x{} pixels and {}, from {} ({:.1f} s)", with_thousands(images.count()),
+           images.count() == 1 ? "image" : "images", images.width(), images.height(),
+           counted(images.channels(), "channel"), images.info().source, watch.seconds());
   if (!images.info().passed_over.empty())
     log_info("data: passed over {}", images.info().passed_over);
   return images;
@@ -104,7 +104,7 @@ void require_training_memory(const Config& config, const Cost& cost, torch::Devi
 
 }  // namespace
 
-Prepared prepare(Config& config, bool force) {
+Prepared prepare(Config& config, bool force, CacheUse cache) {
   check_trainable(config);
   check_data_path(config.data);
   const RunConfig& run = config.run;
@@ -114,7 +114,7 @@ Prepared prepare(Config& config, bool force) {
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
   log_precision(runtime);
-  ImageStore images = load_data(config);
+  ImageStore images = load_data(config, cache);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),

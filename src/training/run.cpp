@@ -1,9 +1,8 @@
 #include "ddpm/training/run.h"
 
-#include <cstdio>
-
 #include "ddpm/base/log.h"
 #include "ddpm/base/log_files.h"
+#include "ddpm/base/output.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/config/describe.h"
@@ -118,12 +117,12 @@ ExitCode Run::train() {
   try {
     run_steps();
   } catch (const NonFiniteError& error) {
-    const std::optional<fs::path> good = checkpoints_.newest();
     throw NonFiniteError(format_text(
         "{}. {}{}. A smaller training.learning_rate, more training.warmup_steps or a smaller "
         "training.clip_norm may help; training.on_nonfinite=skip skips single bad steps",
         error.what(), log_.recent_losses(),
-        good ? "The last good checkpoint is " + good->string() : "There is no checkpoint yet"));
+        checkpoints_.describe_newest("The last good checkpoint is ",
+                                     "There is no checkpoint yet")));
   }
   return report_end();
 }
@@ -212,12 +211,12 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
                             code = run.train();
                           });
   } catch (const DeviceError& error) {
-    const std::optional<fs::path> newest = CheckpointStore(directory.checkpoints()).newest();
+    const CheckpointStore store(directory.checkpoints());
     throw DeviceError(format_text(
         "{}\n{}", error.what(),
-        newest ? "The newest checkpoint is " + newest->string() : "There is no checkpoint yet"));
+        store.describe_newest("The newest checkpoint is ", "There is no checkpoint yet")));
   }
-  std::puts(directory.path().c_str());
+  print_path(directory.path());
   return code;
 }
 

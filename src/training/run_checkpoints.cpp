@@ -107,15 +107,14 @@ void RunCheckpoints::save_last() {
   const std::optional<SaveResult> result = saver_.wait();
   if (!result) return;  // the state was already saved
   if (result->saved()) return report(*result);
-  const std::optional<fs::path> good = newest();
-  throw CheckpointError(format_text(
-      "the last checkpoint, of step {}, could not be saved: {}. {}", result->step, result->error,
-      good ? "The newest one is " + good->string() : "There is no other"));
+  throw CheckpointError(format_text("the last checkpoint, of step {}, could not be saved: {}. {}",
+                                    result->step, result->error,
+                                    describe_newest("The newest one is ", "There is no other")));
 }
 
-std::optional<fs::path> RunCheckpoints::newest() {
+std::string RunCheckpoints::describe_newest(const std::string& present, const std::string& absent) {
   static_cast<void>(saver_.wait());
-  return CheckpointStore(directory_.checkpoints()).newest();
+  return CheckpointStore(directory_.checkpoints()).describe_newest(present, absent);
 }
 
 }  // namespace ddpm

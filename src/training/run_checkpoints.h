@@ -32,8 +32,8 @@ class RunCheckpoints {
   // CheckpointError if the state cannot be saved.
   void save_last();
 
-  // Waits for a running save and returns the newest complete checkpoint.
-  std::optional<std::filesystem::path> newest();
+  // Waits for a running save; then CheckpointStore::describe_newest.
+  std::string describe_newest(const std::string& present, const std::string& absent);
 
   // Seconds that training has waited for saves in this process.
   double held_seconds() const { return held_seconds_; }

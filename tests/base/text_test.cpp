@@ -30,6 +30,10 @@ TEST(Nearest, StaysSilentIfNothingIsNear) {
   EXPECT_EQ(nearest("optimizer", kNames), "");
   EXPECT_EQ(nearest("", kNames), "");
   EXPECT_EQ(nearest("xy", std::vector<std::string>{"ab"}), "");
+  // Two edits make any short word of any other.
+  EXPECT_EQ(nearest("foo", std::vector<std::string>{"for", "lot"}), "for");
+  EXPECT_EQ(nearest("cat", std::vector<std::string>{"eta"}), "");
+  EXPECT_EQ(nearest("tau", std::vector<std::string>{"eta"}), "");
   const std::string long_text(10'000'000, 'a');  // NOLINT(bugprone-string-constructor): meant
   EXPECT_EQ(nearest(long_text, kNames), "");
 }

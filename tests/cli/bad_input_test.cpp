@@ -153,7 +153,7 @@ TEST_F(BadInput, APathIsUsedOrRefused) {
   EXPECT_TRUE(contains(inspected.out, "8x8: 1 image\n")) << inspected.out;
   const ProgramResult trained = train(set("images"));
   EXPECT_EQ(trained.code, 0) << trained.err;
-  EXPECT_TRUE(contains(trained.err, "data: 1 images")) << trained.err;
+  EXPECT_TRUE(contains(trained.err, "data: 1 image of 8x8 pixels and 1 channel")) << trained.err;
 }
 
 TEST_F(BadInput, BrokenImagesAreNamed) {
@@ -247,7 +247,7 @@ TEST_F(BadInput, BadImagesCanBeSkipped) {
   const ProgramResult result = train_on("folder", "images", {"--set", "data.on_bad_image=skip"});
   EXPECT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(contains(result.err, "b.png")) << result.err;
-  EXPECT_TRUE(contains(result.err, "1 images")) << result.err;
+  EXPECT_TRUE(contains(result.err, "data: 1 image of")) << result.err;
 }
 
 TEST_F(BadInput, SkippingEveryImageIsAnError) {

@@ -123,7 +123,7 @@ TEST_F(Bench, RefusesBadArguments) {
       {{"--seconds", "nan"}, "--seconds"},
       {{"--seconds", "1e9"}, "--seconds"},
       {{"--seconds", "soon"}, "--seconds"},
-      {{"--batch-size", "0"}, "batch_size"},
+      {{"--batch-size", "0"}, "--batch-size"},
       {{"--batch-size", "many"}, "--batch-size"},
       {{"--precision", "fp8"}, "precision"},
       {{"--device", "gpu"}, "device"},

@@ -286,9 +286,15 @@ TEST_F(Classes, InspectTellsTwoModelsApart) {
   EXPECT_GT(same["equal_tensors"], 10);
   const auto other = diff("runs/a", "runs/b");
   EXPECT_EQ(other["settings"].size(), 2);
-  EXPECT_EQ(other["settings"][0], "model.classes: 10 -> 11");
-  EXPECT_TRUE(contains(other["settings"][1], "data.class_names: [\"T-shirt\", "));
-  EXPECT_EQ(other["shapes"], nlohmann::json::array({"class_embedding.weight: [10,32] -> [11,32]"}));
+  EXPECT_EQ(other["settings"][0], (nlohmann::json{{"key", "model.classes"}, {"a", 10}, {"b", 11}}));
+  EXPECT_EQ(other["settings"][1]["key"], "data.class_names");
+  EXPECT_EQ(other["shapes"],
+            nlohmann::json::array({nlohmann::json{
+                {"name", "class_embedding.weight"}, {"a", {10, 32}}, {"b", {11, 32}}}}));
+  const std::string text = run({"inspect", "--diff", "runs/a", "runs/b"}).out;
+  for (const char* part :
+       {"model.classes: 10 -> 11\n", "class_embedding.weight: [10,32] -> [11,32]\n"})
+    EXPECT_TRUE(testing::contains(text, part)) << text;
   EXPECT_GT(other["largest_relative_difference"], 0);
   EXPECT_EQ(other["differences"].size(), other["different_tensors"]);
   EXPECT_EQ(run({"inspect", "--diff", "runs/a", "nowhere"}).code, 4);

@@ -18,8 +18,8 @@ class Help : public ::testing::Test {
 };
 
 TEST_F(Help, GoesToStandardOutput) {
-  for (const char* command :
-       {"train", "sample", "denoise", "inspect", "convert", "bench", "config", "completion"}) {
+  for (const char* command : {"train", "sample", "denoise", "inspect", "runs", "convert", "bench",
+                              "config", "completion"}) {
     const auto result = run_program(folder_.path(), {command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << command;
@@ -129,10 +129,66 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
   EXPECT_EQ(run_program(folder_.path(), {"completion", "zsh"}).code, 0);
   const auto fish = run_program(folder_.path(), {"completion", "fish"});
   EXPECT_NE(fish.out.find("-l resume"), std::string::npos);
+  EXPECT_NE(fish.out.find("-l precision -x -a 'fp32"), std::string::npos);
+  EXPECT_NE(fish.out.find("sampling.sampler=ddim"), std::string::npos);
   // An apostrophe would end the quotes around a description.
   std::istringstream lines(fish.out);
   for (std::string line; std::getline(lines, line);)
     EXPECT_EQ(std::ranges::count(line, '\'') % 2, 0) << line;
+}
+
+// What bash offers for a line that ends with the cursor.
+TEST_F(Help, BashCompletesValuesAndConfigKeys) {
+  std::ofstream(folder_.path() / "completion.sh")
+      << run_program(folder_.path(), {"completion", "bash"}).out << R"END(
+try() {
+  COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMPREPLY=()
+  _ddpm 2>/dev/null # compopt complains outside of a completion
+  echo "${COMPREPLY[*]}"
+}
+try ddpm train --precision bf
+try ddpm train --precision = bf
+try ddpm train --precision =
+try ddpm sample --sampler ''
+try ddpm sample --format s
+try ddpm convert --to ddp
+try ddpm train --resume a
+try ddpm train --set training.learning_r
+try ddpm train --set = training.clip
+try ddpm train --set sampling.sampler =
+try ddpm train --set sampling.sampler = ddi
+try ddpm train --set = sampling.sampler = ddi
+try ddpm train --set sampling.sampler=ddi
+try ddpm train --set data.horizontal_flip = t
+try ddpm train --set training.steps = 1
+try ddpm config show --con
+try ddpm run
+)END";
+  const std::string command = "bash " + (folder_.path() / "completion.sh").string() + " > " +
+                              (folder_.path() / "reply").string();
+  ASSERT_EQ(std::system(command.c_str()), 0);
+  EXPECT_EQ(testing::content_of(folder_.path() / "reply"),
+            "bf16\nbf16\nfp32 tf32 bf16\nddpm ddim\nsafetensors\nddpm\nauto\n"
+            "training.learning_rate= training.learning_rate_schedule=\ntraining.clip_norm=\n"
+            "ddpm ddim\nddim\nddim\nsampling.sampler=ddim\ntrue\n\n--config\nruns\n");
+}
+
+// zsh and fish check the syntax, where they are installed; fish also answers questions.
+TEST_F(Help, ZshAndFishUnderstandTheirScripts) {
+  for (const std::string shell : {"zsh", "fish"}) {
+    const std::string file = (folder_.path() / (shell + ".script")).string();
+    std::ofstream(file) << run_program(folder_.path(), {"completion", shell}).out;
+    if (std::system(("command -v " + shell + " > /dev/null").c_str()) != 0) continue;
+    EXPECT_EQ(std::system((shell + " -n " + file).c_str()), 0);
+    if (shell == "zsh") continue;
+    const std::string ask = "fish --no-config -c 'source " + file +
+                            "; complete -C \"ddpm train --precision b\"; "
+                            "complete -C \"ddpm train --set sampling.sampler=dd\"' > " +
+                            (folder_.path() / "answers").string();
+    EXPECT_EQ(std::system(ask.c_str()), 0);
+    EXPECT_EQ(testing::content_of(folder_.path() / "answers"),
+              "bf16\nsampling.sampler=ddim\nsampling.sampler=ddpm\n");
+  }
 }
 
 TEST_F(Help, EveryConfigOfTheRepositoryIsValid) {

@@ -122,6 +122,25 @@ TEST_F(Output, SingleImagesAreNotReplacedUnasked) {
   EXPECT_NE(testing::content_of(folder_ / "samples/000001.png"), first);
 }
 
+TEST_F(Output, OneFileIsNotReplacedUnaskedEither) {
+  ASSERT_EQ(train().code, 0);
+  const auto sample = [&](const std::string& name, std::vector<std::string> more) {
+    std::vector<std::string> arguments = {"sample",    "--count", "2",        "--steps", "1",
+                                          "--threads", "1",       "--output", name};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  for (const std::string name : {"two.png", "two.npz", "two.safetensors"}) {
+    folder_.write(name, "precious");
+    const ProgramResult refused = sample(name, {});
+    EXPECT_EQ(refused.code, 2) << refused.err;
+    EXPECT_TRUE(contains(refused.err, name) && contains(refused.err, "--overwrite")) << refused.err;
+    EXPECT_EQ(testing::content_of(folder_ / name), "precious");
+    expect_paths(sample(name, {"--overwrite"}), 1);
+    EXPECT_NE(testing::content_of(folder_ / name), "precious");
+  }
+}
+
 // A model whose config says no size, as diffusers allows.
 TEST_F(Output, AnImageSizeIsWidthTimesHeight) {
   ASSERT_EQ(train().code, 0);
@@ -131,8 +150,9 @@ TEST_F(Output, AnImageSizeIsWidthTimesHeight) {
   config["sample_size"] = nullptr;
   folder_.write("sizeless/unet/config.json", config.dump());
   const auto sample = [&](std::vector<std::string> more) {
-    std::vector<std::string> arguments = {"sample",  "sizeless", "--count",  "2",
-                                          "--steps", "1",        "--output", "s.safetensors"};
+    std::vector<std::string> arguments = {"sample",   "sizeless",      "--count",
+                                          "2",        "--steps",       "1",
+                                          "--output", "s.safetensors", "--overwrite"};
     arguments.insert(arguments.end(), more.begin(), more.end());
     return run(arguments);
   };
@@ -247,55 +267,6 @@ TEST_F(Output, TrainShowsWhatDiffersAndLogsEverySetting) {
 TEST_F(Output, LogFileGetsTheMessages) {
   ASSERT_EQ(train({"--log-file", "my.log"}).code, 0);
   EXPECT_TRUE(contains(testing::content_of(folder_ / "my.log"), "device: "));
-}
-
-TEST_F(Output, InspectIsJsonForPrograms) {
-  const ProgramResult network =
-      run({"inspect", "--config", "tiny.json", "--json", "--set", "data.height=16", "--set",
-           "data.width=16", "--set", "data.channels=1"});
-  ASSERT_EQ(network.code, 0) << network.err;
-  EXPECT_EQ(network.err, "");
-  const std::int64_t parameters = json::parse(network.out).at("parameters");
-  ASSERT_EQ(train().code, 0);
-  const json model = json::parse(run({"inspect", "runs/a", "--json", "--tensors"}).out);
-  EXPECT_EQ(model.at("parameters"), parameters);
-  EXPECT_EQ(model.at("tensors"), model.at("tensor_list").size());
-  EXPECT_EQ(model.at("config").at("model").at("base_width"), 8);
-  // The parameters are those in the file.
-  const SafetensorsFile file(folder_ / model.at("weights").get<std::string>());
-  std::int64_t count = 0;
-  for (const TensorView& tensor : file.tensors())
-    count += static_cast<std::int64_t>(tensor.bytes.size() / 4);
-  EXPECT_EQ(count, parameters);
-  const json data = json::parse(run({"inspect", "--data", "--json"}).out);
-  EXPECT_EQ(data.at("bad_files"), 0);
-  EXPECT_GT(data.at("images"), 0);
-}
-
-TEST_F(Output, InspectTellsPeopleWhatANetworkNeeds) {
-  const ProgramResult paper =
-      run({"inspect", "--set", "data.source=cifar10", "--set", "run.precision=bf16"});
-  ASSERT_EQ(paper.code, 0) << paper.err;
-  for (const char* part : {"3x32x32", "35,746,307", "12.44", "681.8 MiB", "2.7 GiB"})
-    EXPECT_TRUE(contains(paper.out, part)) << paper.out;
-  ASSERT_EQ(train().code, 0);
-  const ProgramResult model = run({"inspect", "runs/a"});
-  EXPECT_TRUE(contains(model.out, "\n  model.base_width = 8\n")) << model.out;
-  EXPECT_FALSE(contains(model.out, "model.norm_epsilon")) << model.out;  // the default
-}
-
-// By default GPUs compute in bf16 and CPUs in fp32.
-TEST_F(Output, InspectEstimatesForThePrecisionOfEachDevice) {
-  const auto bytes = [&](const char* key, const std::string& precision) {
-    const ProgramResult result = run({"inspect", "--set", "data.source=cifar10", "--json", "--set",
-                                      "run.precision=" + precision});
-    return json::parse(result.out).at(key).get<double>();
-  };
-  const char *gpu = "training_on_gpu_bytes", *cpu = "sampling_on_cpu_bytes";
-  EXPECT_EQ(bytes(gpu, "auto"), bytes(gpu, "bf16"));
-  EXPECT_LT(bytes(gpu, "auto"), bytes(gpu, "fp32"));
-  EXPECT_EQ(bytes(cpu, "auto"), bytes(cpu, "fp32"));
-  EXPECT_LT(bytes(cpu, "bf16"), bytes(cpu, "auto"));
 }
 
 TEST_F(Output, ConfigShowsValuesAndOrigins) {

@@ -197,6 +197,25 @@ TEST_F(Training, DryRunWritesNothing) {
   EXPECT_FALSE(std::filesystem::exists(folder_.path() / "runs"));
 }
 
+// Reading a cache that is there is no harm.
+TEST_F(Training, DryRunWritesNoCacheEither) {
+  std::filesystem::create_directory(folder_.path() / "images");
+  std::filesystem::copy_file(std::filesystem::path(DDPM_SOURCE_DIR) / "docs/images/quickstart.png",
+                             folder_.path() / "images/a.png");
+  const std::vector<std::string> settings = {
+      "--set", "data.source=folder", "--set", "data.path=images",
+      "--set", "data.height=16",     "--set", "data.cache=cached"};
+  std::vector<std::string> dry = settings;
+  dry.emplace_back("--dry-run");
+  const ProgramResult result = train("a", dry);
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_NE(result.err.find("data: 1 image of 16x16 pixels and "), std::string::npos) << result.err;
+  EXPECT_NE(result.out.find("mean loss of two steps"), std::string::npos) << result.out;
+  EXPECT_FALSE(std::filesystem::exists(folder_.path() / "cached"));
+  ASSERT_EQ(train("a", settings).code, 0);
+  EXPECT_NE(train("a", dry).err.find("images come from the cache"), std::string::npos);
+}
+
 TEST_F(Training, BadConfigsWriteNothing) {
   EXPECT_EQ(train("a", {"--set", "training.batchsize=3"}).code, 2);
   EXPECT_EQ(train("a", {"--set", "training.batch_size=many"}).code, 2);

@@ -42,6 +42,39 @@ TEST(ConfigError, NamesTheSectionAMisplacedKeyBelongsTo) {
             "--set: unknown key 'lerning_rate'; did you mean 'training.learning_rate'?");
 }
 
+TEST(ConfigError, KnowsTheNamesOfOtherPrograms) {
+  for (const auto& [key, meant] :
+       {std::pair{"lr", "'training.learning_rate'?"},
+        {"model.lr", "'training.learning_rate'?"},
+        {"training.bs", "'training.batch_size'?"},
+        {"sampling.bs", "'sampling.batch_size'?"},
+        {"batch", "'training.batch_size' or 'sampling.batch_size'?"},
+        {"sampling.batch", "'sampling.batch_size'?"},
+        {"training.epochs", "'training.steps'? Training is counted in steps, not in epochs"},
+        {"epochs", "'training.steps'? Training is counted in steps"},
+        {"wd", "'training.weight_decay'?"},
+        {"training.ema", "'training.ema_decay'?"},
+        {"model.ema", "'training.ema_decay'?"},
+        {"size", "'data.height' and 'data.width'?"},
+        {"data.resolution", "'data.height' and 'data.width'?"},
+        {"model.image_size", "'data.height' and 'data.width'?"},
+        {"training.num_steps", "'training.steps'?"},
+        {"sampling.num_steps", "'sampling.steps'?"},
+        {"num_classes", "'model.classes'?"}}) {
+    const std::string message = error_of_set(key, "1");
+    EXPECT_NE(message.find(std::string("did you mean ") + meant), std::string::npos) << message;
+  }
+}
+
+// Every name that is suggested exists.
+TEST(ConfigError, SuggestsNothingThatIsFar) {
+  for (const char* key :
+       {"training.foo", "model.xyz", "data.cat", "qqq", "abc.def", "training.a"}) {
+    const std::string message = error_of_set(key, "1");
+    EXPECT_EQ(message.find("did you mean"), std::string::npos) << message;
+  }
+}
+
 TEST(ConfigError, ListsTheKeysIfNoneIsNear) {
   EXPECT_EQ(
       error_of("{\"diffusion\": {\"gamma_rays\": 3}}"),

@@ -93,8 +93,18 @@ TEST(Choices, OfTheProcess) {
 TEST(Choices, OfTheData) {
   expect_names<DataSource>({{DataSource::kEmbedded, "embedded"},
                             {DataSource::kFolder, "folder"},
+                            {DataSource::kZip, "zip"},
+                            {DataSource::kTar, "tar"},
+                            {DataSource::kNpz, "npz"},
                             {DataSource::kIdx, "idx"},
-                            {DataSource::kCifar10, "cifar10"}});
+                            {DataSource::kCifar10, "cifar10"},
+                            {DataSource::kCifar100, "cifar100"}});
+  expect_names<LabelSource>({{LabelSource::kAuto, "auto"},
+                             {LabelSource::kFolder, "folder"},
+                             {LabelSource::kPrefix, "prefix"},
+                             {LabelSource::kFile, "file"},
+                             {LabelSource::kNone, "none"}});
+  expect_names<Orientation>({{Orientation::kExif, "exif"}, {Orientation::kStored, "stored"}});
   expect_names<Crop>({{Crop::kCenter, "center"}, {Crop::kRandom, "random"}});
   expect_names<PixelRange>({{PixelRange::kSymmetric, "symmetric"}, {PixelRange::kUnit, "unit"}});
   expect_names<OnBadImage>({{OnBadImage::kError, "error"}, {OnBadImage::kSkip, "skip"}});

@@ -242,5 +242,14 @@ TEST(WritePng, WritesTheFile) {
   EXPECT_THROW(write_png(folder / "none/a.png", Image(1, 1, 1)), IoError);
 }
 
+TEST(EncodePng, RefusesChannelsThatPngHasNot) {
+  for (const int channels : {1, 3, 4}) EXPECT_FALSE(encode_png(Image(2, 2, channels)).empty());
+  for (const int channels : {2, 5, 6}) {
+    const std::string message =
+        testing::message_of<std::invalid_argument>([&] { encode_png(Image(2, 2, channels)); });
+    EXPECT_NE(message.find(std::to_string(channels)), std::string::npos) << message;
+  }
+}
+
 }  // namespace
 }  // namespace ddpm

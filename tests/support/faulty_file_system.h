@@ -1,6 +1,7 @@
 // A file system whose n-th operation fails, to test what an interrupted save leaves.
 #pragma once
 
+#include <algorithm>
 #include <cerrno>
 #include <filesystem>
 #include <map>
@@ -139,6 +140,46 @@ class FaultyFileSystem : public FileSystem {
   std::set<std::string> unsynced_;
   std::vector<Rename> renames_;
   std::vector<std::filesystem::path> folders_;  // new ones, not synced yet
+};
+
+// A file system on which everything at or below one path fails with the same error, as for a user
+// who lacks permission. Unlike chmod it works for root too.
+class UnreadableFileSystem : public FileSystem {
+ public:
+  enum class Denied { kAll, kReading };  // kReading: files can be opened, but not read
+
+  UnreadableFileSystem(std::filesystem::path place, int error, Denied denied = Denied::kAll)
+      : place_(std::move(place)), error_(error), denied_(denied) {}
+
+  int open(const char* path, int flags) override {
+    if (is_inside(path) && denied_ == Denied::kAll) return refuse();
+    const int descriptor = FileSystem::open(path, flags);
+    if (is_inside(path)) unreadable_.insert(descriptor);
+    return descriptor;
+  }
+  int status(const char* path, struct stat* result) override {
+    const bool in_folder = is_inside(path) && std::filesystem::path(path) != place_;
+    return in_folder && denied_ == Denied::kAll ? refuse() : FileSystem::status(path, result);
+  }
+  ssize_t read(int descriptor, void* data, std::size_t size) override {
+    return unreadable_.contains(descriptor) ? refuse() : FileSystem::read(descriptor, data, size);
+  }
+
+ private:
+  bool is_inside(const std::filesystem::path& path) const {
+    const auto [end, ignored] =
+        std::mismatch(place_.begin(), place_.end(), path.begin(), path.end());
+    return end == place_.end();
+  }
+  int refuse() const {
+    errno = error_;
+    return -1;
+  }
+
+  std::filesystem::path place_;
+  int error_;
+  Denied denied_;
+  std::set<int> unreadable_;
 };
 
 }  // namespace ddpm::testing

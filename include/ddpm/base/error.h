@@ -37,6 +37,22 @@ struct IoError : Error {
   explicit IoError(const std::string& message) : Error(ExitCode::kFailure, message) {}
 };
 
+// A file or folder that exists, or may exist, cannot be accessed: permission denied, a stale handle
+// of a network file system, a failing disk. That says nothing about its content, so nobody may take
+// it for missing or damaged.
+struct AccessError : IoError {
+  explicit AccessError(const std::string& message) : IoError(message) {}
+};
+
+// To be called in a handler of `error`, the reason why a file was not read. Throws `Blamed` with
+// its message if the file is to blame: it is missing, too large or no file. Throws an AccessError
+// again as it is.
+template <class Blamed>
+[[noreturn]] void blame_file(const IoError& error) {
+  if (dynamic_cast<const AccessError*>(&error) != nullptr) throw;
+  throw Blamed(error.what());
+}
+
 // The requested device does not exist or ran out of memory.
 struct DeviceError : Error {
   explicit DeviceError(const std::string& message) : Error(ExitCode::kFailure, message) {}

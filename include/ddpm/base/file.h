@@ -3,10 +3,13 @@
 // does).
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -16,14 +19,35 @@ namespace ddpm {
 
 namespace fs = std::filesystem;
 
-// The whole file as bytes. Throws IoError if it cannot be read or is larger than `max_bytes`.
+// What is known of a file or folder without opening it. Links are followed.
+struct FileInfo {
+  bool is_file = false;  // a regular one
+  bool is_folder = false;
+  std::uint64_t bytes = 0;  // of a regular file
+  std::chrono::system_clock::time_point modified;
+};
+
+// Nothing if there is no such file or folder, nor what a link points to. Throws AccessError if that
+// cannot be found out, where fs::exists with an error code would say no.
+std::optional<FileInfo> file_info(const fs::path& path);
+bool path_exists(const fs::path& path);
+bool is_folder(const fs::path& path);
+
+// The whole file as bytes. Throws AccessError if it may not or cannot be read; another IoError if it
+// is missing, not a regular file or larger than `max_bytes`.
 std::string read_file(const fs::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
+
+// Calls use(part) for the parts of the whole file in order, of at most a MiB each. Throws as
+// read_file does. Unlike a map of the file, a disk that fails is an exception.
+void for_each_part(const fs::path& path,
+                   const std::function<void(std::span<const std::byte>)>& use);
 
 // Replaces `path` by `content` atomically and durably. If it throws IoError, the old file is
 // unchanged.
 void write_file_atomically(const fs::path& path, std::string_view content);
 
-// Creates the folder and its parents, durably. Throws IoError with the reason.
+// Creates the folder and its parents, durably. Throws IoError with the reason; ConfigError rather
+// than create a folder with the name ~, which the user of a shell hardly means.
 void make_directories(const fs::path& path);
 
 // Makes the entries of a folder durable (fsync); does nothing if the folder may not be read.
@@ -91,7 +115,7 @@ class FileWriter {
   bool finished_ = false;
 };
 
-// Read-only memory map of a whole file. Empty files give an empty span.
+// Read-only memory map of a whole file. Empty files give an empty span. Throws as read_file does.
 class MappedFile {
  public:
   explicit MappedFile(const fs::path& path);
@@ -106,9 +130,17 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
+// Where file systems keep fragments of files. Only root may read it.
+inline constexpr const char* kLostAndFound = "lost+found";
+
+// Everything directly in `folder`, with the folder's path before it, sorted bytewise. Nothing if
+// there is no such folder. Throws AccessError if it cannot be listed.
+std::vector<fs::path> list_folder(const fs::path& folder);
+
 // Regular files below `folder`, relative, sorted bytewise, so the order is the same on every
 // machine. Links are followed, except back to a folder above; hidden files and folders (leading
-// dot) are left out. Throws IoError.
+// dot) are left out, and with a message lost+found, where file systems keep fragments. Throws
+// IoError: an AccessError unless `folder` is missing or not a folder.
 std::vector<fs::path> list_files_recursively(const fs::path& folder);
 
 // Bytes a user could write to the file system that holds `path` (or its nearest existing parent).

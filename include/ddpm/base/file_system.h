@@ -2,6 +2,7 @@
 // n-th call fail and look at what is left (as leveldb's tests do). All other code uses file.h.
 #pragma once
 
+#include <sys/stat.h>
 #include <sys/types.h>
 
 #include <cstddef>
@@ -16,6 +17,8 @@ class FileSystem {
 
   // open(2) with O_CLOEXEC; files that it creates get mode 0644 less the umask.
   virtual int open(const char* path, int flags);
+  virtual ssize_t read(int descriptor, void* data, std::size_t size);
+  virtual int status(const char* path, struct stat* result);  // stat(2): links are followed
   virtual ssize_t write(int descriptor, const void* data, std::size_t size);
   virtual int sync(int descriptor);  // fsync(2)
   virtual int close(int descriptor);

@@ -24,7 +24,8 @@ void set_up_logging(const LogOptions& options);
 // Appends everything logged from now on to `path` too. Throws IoError.
 void add_log_file(const std::filesystem::path& path);
 
-// Thread-safe.
+// Thread-safe. The message is shown as printable() makes it, so that nothing in it can command a
+// terminal; it can have several lines. A file name in it should be shown(path) (base/text.h).
 void log_message(LogLevel level, const std::string& message);
 
 template <class... Arguments>

@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <filesystem>
 #include <span>
 #include <string>
 #include <string_view>
@@ -13,9 +14,9 @@ namespace ddpm {
 // byte or swaps two neighbours (optimal string alignment). Takes time proportional to |a| * |b|.
 std::size_t edit_distance(std::string_view a, std::string_view b);
 
-// The candidate that a person most likely meant by `word`: the one with the least edit distance,
-// the first of several. Empty if none is near. Near means within two edits or a third of the
-// candidate's length, and with something in common. Fast for a `word` of any length.
+// The candidate that a person most likely meant by `word`: that of the least edit distance, the
+// first of several; empty if none is near: within two edits or a third of the candidate's length,
+// but half of the word's at most, and with something in common. Fast for a `word` of any length.
 std::string nearest(std::string_view word, std::span<const std::string> candidates);
 
 // "a, b, c".
@@ -35,5 +36,16 @@ std::string counted(std::int64_t count, const std::string& noun);
 // Makes `text` fit for a message: at most `max_bytes` long, with "..." where it was cut, and '?'
 // for control characters. It is cut between characters of UTF-8.
 std::string shorten(std::string_view text, std::size_t max_bytes = 120);
+
+// The text with every byte that is not part of UTF-8 as \xNN, as in "caf\xE9". For JSON.
+std::string valid_utf8(std::string_view text);
+
+// The text as it may be shown on a terminal: the same, with control characters as \xNN too, but a
+// line feed as \n and a tab as \t, or both left as they are with `keep_lines`. File names can hold
+// anything, also sequences that a terminal obeys.
+std::string printable(std::string_view text, bool keep_lines = false);
+
+// printable() of a path, for messages.
+std::string shown(const std::filesystem::path& path);
 
 }  // namespace ddpm

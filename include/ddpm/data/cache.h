@@ -13,6 +13,9 @@
 
 namespace ddpm {
 
+// Whether images that had to be decoded are stored for the next call.
+enum class CacheUse { kReadAndWrite, kReadOnly };
+
 // The folder of the cache for data.cache = `setting`: nothing for "off"; for "auto"
 // $XDG_CACHE_HOME/ddpm or ~/.cache/ddpm, or nothing if neither variable is set; else `setting`.
 std::optional<std::filesystem::path> cache_folder(const std::string& setting);

@@ -3,6 +3,7 @@
 
 #include "ddpm/base/parallel.h"
 #include "ddpm/config/config.h"
+#include "ddpm/data/cache.h"
 #include "ddpm/data/image_store.h"
 
 namespace ddpm {
@@ -21,8 +22,10 @@ namespace ddpm {
 // With crop "random", which needs a size, images are stored 9/8 as large, and a batch takes a
 // window at a random place. Channels: 0 means grey if every image is stored as grey, else RGB.
 //
-// Throws DataError (missing, empty, broken data), ConfigError (settings that contradict each
+// Throws DataError (missing, empty, broken data), AccessError (data that may not or cannot be read,
+// whatever the settings), ConfigError (settings that contradict each
 // other), and Error(kInterrupted) after `options.stop` returns true.
-ImageStore load_images(const DataConfig& config, const WorkOptions& options = {});
+ImageStore load_images(const DataConfig& config, const WorkOptions& options = {},
+                       CacheUse cache = CacheUse::kReadAndWrite);
 
 }  // namespace ddpm

@@ -3,6 +3,7 @@
 
 #include "ddpm/base/parallel.h"
 #include "ddpm/config/config.h"
+#include "ddpm/data/cache.h"
 #include "ddpm/data/image_store.h"
 
 namespace ddpm {
@@ -10,6 +11,6 @@ namespace ddpm {
 // See load_images. If an image cannot be used, throws DataError for the first one in sorted order.
 // With on_bad_image "skip" such images are left out with a warning; if no image is left, throws
 // DataError.
-ImageStore load_files(const DataConfig& config, const WorkOptions& options);
+ImageStore load_files(const DataConfig& config, const WorkOptions& options, CacheUse cache);
 
 }  // namespace ddpm

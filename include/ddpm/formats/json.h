@@ -21,4 +21,9 @@ nlohmann::json parse_json(std::string_view text, const std::string& name);
 // read.
 nlohmann::json read_json_file(const std::filesystem::path& path);
 
+// The document as text: on one line if `indent` is -1, else indented by so many spaces. Bytes of
+// texts that are not UTF-8, which file names may have, become \xNN (valid_utf8), so that the result
+// is always valid.
+std::string dump_json(const nlohmann::ordered_json& value, int indent = -1);
+
 }  // namespace ddpm

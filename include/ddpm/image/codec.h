@@ -51,7 +51,8 @@ bool has_image_extension(const std::filesystem::path& path);
 using PngText = std::vector<std::pair<std::string, std::string>>;
 
 // A PNG file of the image with these texts. The same input gives the same bytes.
-// Throws std::invalid_argument for an empty image or a keyword the format forbids.
+// Throws std::invalid_argument for an empty image, channels other than 1, 3 or 4, or a keyword the
+// format forbids.
 std::string encode_png(const Image& image, const PngText& text = {});
 
 // The same, written atomically. Throws IoError too.

@@ -40,10 +40,19 @@ class CheckpointStore {
                              const std::function<void(const std::filesystem::path&)>& write_files);
 
   // The newest undamaged checkpoint: the one that `latest` names, else that of the highest step.
-  // Damaged ones are skipped with a warning. Returns nullopt if there is none.
+  // Damaged ones are skipped with a warning. Returns nullopt if there is none. Throws AccessError if
+  // one cannot be read for another reason, such as missing permission: it may be whole.
   std::optional<std::filesystem::path> newest() const;
 
-  // The checkpoint that set_best named, if it still exists. It is never pruned.
+  // The checkpoint saved last: the one that `latest` names, else that of the highest step. Contents
+  // are not verified, so this is fast. Throws AccessError.
+  std::optional<std::filesystem::path> last() const;
+
+  // For a message about another error: `present` and the path of the newest checkpoint, `absent`, or
+  // why the checkpoints cannot be read. Throws nothing for what lies on the disk.
+  std::string describe_newest(const std::string& present, const std::string& absent) const;
+
+  // The checkpoint that set_best named, if it still exists. It is never pruned. Throws AccessError.
   std::optional<std::filesystem::path> best() const;
   // Throws IoError.
   void set_best(const std::filesystem::path& checkpoint);
@@ -53,7 +62,7 @@ class CheckpointStore {
   // deleted.
   void prune(const Retention& retention);
 
-  // Complete checkpoints, ascending by step. Contents are not verified.
+  // Complete checkpoints, ascending by step. Contents are not verified. Throws AccessError.
   std::vector<std::filesystem::path> list() const;
 
  private:
@@ -70,9 +79,13 @@ class CheckpointStore {
 // "step_00010000".
 std::string checkpoint_name(std::int64_t step);
 
+// How much of a checkpoint is compared with its manifest.
+enum class Verification { kContents, kSizes };
+
 // Compares every file of a checkpoint with its manifest, which must list model, optimizer, state
 // and every other .safetensors file in the folder. Throws CheckpointError naming the file and the
-// difference.
-void verify_checkpoint(const std::filesystem::path& checkpoint);
+// difference, and AccessError if a file cannot be read for another reason.
+void verify_checkpoint(const std::filesystem::path& checkpoint,
+                       Verification verification = Verification::kContents);
 
 }  // namespace ddpm

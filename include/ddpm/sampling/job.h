@@ -19,7 +19,7 @@ struct SampleRequest {
   ImageFormat format = ImageFormat::kPng;
   bool grid = false;        // one PNG with all images
   bool trajectory = false;  // also the images at steps on the way; not with npz
-  bool overwrite = false;   // single PNG files may replace those of an earlier call
+  bool overwrite = false;   // files of an earlier call may be replaced
   ProgressStyle progress = ProgressStyle::kOff;
   torch::Tensor noise = {};  // [N,C,H,W] float32: x_T of N images; undefined: drawn
 };
@@ -32,8 +32,8 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
 
 // Samples, writes the files and prints their paths to standard output. Returns kSuccess. If a
 // signal stops it, it writes the finished batches and returns the signal's code. Throws ConfigError
-// if the network cannot be sampled from, or if single images would replace others, DeviceError and
-// IoError.
+// if the network cannot be sampled from, if its images do not fit the format, or if files would
+// replace others; DeviceError and IoError.
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request);
 
 }  // namespace ddpm

@@ -2,6 +2,7 @@
 
 #include "ddpm/architecture/cost.h"
 #include "ddpm/config/config.h"
+#include "ddpm/data/cache.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/device/runtime.h"
 
@@ -14,9 +15,10 @@ struct Prepared {
   Cost cost;
 };
 
-// Sets up the device, loads the images and completes `config` with their size and the precision that
-// run.precision = auto means here; logs the settings. Throws DataError, ConfigError (also if the levels do not divide the image size) and
-// DeviceError, unless `force` also if training clearly needs more memory than is free.
-Prepared prepare(Config& config, bool force);
+// Sets up the device, loads the images and completes `config` with their size, the names of their
+// classes and the precision that run.precision = auto means here; logs the settings. Throws
+// DataError, ConfigError (also if the levels do not divide the image size) and DeviceError, unless
+// `force` also if training clearly needs more memory than is free.
+Prepared prepare(Config& config, bool force, CacheUse cache = CacheUse::kReadAndWrite);
 
 }  // namespace ddpm

@@ -1,0 +1,41 @@
+#include "choices.h"
+
+#include <span>
+#include <string_view>
+
+#include "ddpm/base/progress.h"
+#include "ddpm/io/export_model.h"
+#include "ddpm/sampling/write_images.h"
+
+namespace ddpm::cli {
+namespace {
+
+std::vector<std::string> devices() { return {"auto", "cpu", "cuda"}; }
+
+template <class E>
+std::vector<std::string> names() {
+  return {kChoiceNames<E>.begin(), kChoiceNames<E>.end()};
+}
+
+}  // namespace
+
+std::vector<std::string> values_of_option(const std::string& name) {
+  if (name == "--device") return devices();
+  if (name == "--precision") return names<Precision>();
+  if (name == "--progress") return names<ProgressStyle>();
+  if (name == "--weights") return names<WeightSet>();
+  if (name == "--sampler") return names<SamplerKind>();
+  if (name == "--format") return names<ImageFormat>();
+  if (name == "--to") return names<ModelFormat>();
+  if (name == "--dtype") return names<ExportType>();
+  if (name == "--resume") return {"auto", "latest"};
+  return {};
+}
+
+std::vector<std::string> values_of_key(const Field& field) {
+  if (field.path == "run.device") return devices();
+  if (field.type() == FieldType::kBoolean) return {"true", "false"};
+  return field.limits.choices;
+}
+
+}  // namespace ddpm::cli
