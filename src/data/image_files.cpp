@@ -50,7 +50,7 @@ ImageFiles list_source(const DataConfig& config) {
 
 std::string ImageFiles::full_name(std::size_t index) const {
   const fs::path& path = images[index].path;
-  return is_archive ? shown(root) + ": " + shown(path) : shown(root / path);
+  return is_archive ? root.string() + ": " + path.string() : (root / path).string();
 }
 
 bool is_excluded(const fs::path& path, const std::vector<std::string>& patterns) {
@@ -80,7 +80,7 @@ Listing::Verdict Listing::judge(const fs::path& path) {
   std::string extension = path.extension().string();
   std::ranges::transform(extension, extension.begin(),
                          [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return pass_over(extension.empty() ? "extensionless" : extension);
+  return pass_over(extension.empty() ? "extensionless" : printable(extension));
 }
 
 ImageFiles find_image_files(const DataConfig& config) {

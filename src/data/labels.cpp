@@ -66,7 +66,7 @@ void label_by_prefix(ImageFiles& files) {
     if (end == std::string::npos || end == 0)
       throw DataError(format_text(
           "data.labels = \"prefix\": the name of '{}' does not begin with a class and _",
-          files.full_name(i)));
+          printable(files.full_name(i))));
     names.push_back(name.substr(0, end));
   }
   label_by_names(files, names);
@@ -74,7 +74,8 @@ void label_by_prefix(ImageFiles& files) {
 
 [[noreturn]] void fail_for_label(const ImageFiles& files, std::size_t index,
                                  const std::string& where) {
-  throw DataError(format_text("{} has no class for image '{}'", where, files.full_name(index)));
+  throw DataError(
+      format_text("{} has no class for image '{}'", where, printable(files.full_name(index))));
 }
 
 constexpr std::int64_t kMostClasses = 1'000'000;
@@ -148,7 +149,7 @@ bool label_by_sidecars(ImageFiles& files) {
     const std::optional<std::int64_t> label = parse_label(*found->second);
     if (!label)
       throw DataError(format_text("the .cls file of image '{}' must hold a class number, not '{}'",
-                                  files.full_name(i), shorten(*found->second)));
+                                  printable(files.full_name(i)), shorten(*found->second)));
     files.images[i].label = *label;
   }
   return true;

@@ -27,7 +27,7 @@ std::vector<ImageInfo> read_infos(const ImageFiles& files, Orientation orientati
 }
 
 std::string describe(const ImageFiles& files, std::size_t index, const ImageInfo& info) {
-  return "'" + files.full_name(index) + "' has " + std::to_string(info.width) + "x" +
+  return "'" + printable(files.full_name(index)) + "' has " + std::to_string(info.width) + "x" +
          std::to_string(info.height) + " pixels (width x height)";
 }
 
@@ -69,8 +69,8 @@ void drop_bad_images(const ImageFiles& files, const std::vector<std::string>& re
   std::size_t kept = 0;
   for (std::size_t i = 0; i < reasons.size(); ++i) {
     if (!reasons[i].empty()) {
-      if (!skip) fail_for_bad_image(files.full_name(i), reasons[i]);
-      log_warning("skipped image {}: {}", files.full_name(i), reasons[i]);
+      if (!skip) fail_for_bad_image(printable(files.full_name(i)), reasons[i]);
+      log_warning("skipped image {}: {}", printable(files.full_name(i)), reasons[i]);
       continue;
     }
     if (kept != i) {

@@ -152,6 +152,8 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
     select_gpu(runtime.device);
   else
     keep_freed_memory();
+  if (runtime.device.is_cpu())
+    runtime.core_sharing = std::make_shared<const CoreSharing>(at::get_num_threads());
   runtime.description = runtime.device.is_cpu()
                             ? format_text("cpu, {} threads", at::get_num_threads())
                             : runtime.device.str();

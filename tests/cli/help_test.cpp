@@ -168,7 +168,7 @@ try ddpm run
                               (folder_.path() / "reply").string();
   ASSERT_EQ(std::system(command.c_str()), 0);
   EXPECT_EQ(testing::content_of(folder_.path() / "reply"),
-            "bf16\nbf16\nfp32 tf32 bf16\nddpm ddim\nsafetensors\nddpm\nauto\n"
+            "bf16\nbf16\nauto fp32 tf32 bf16\nddpm ddim\nsafetensors\nddpm\nauto\n"
             "training.learning_rate= training.learning_rate_schedule=\ntraining.clip_norm=\n"
             "ddpm ddim\nddim\nddim\nsampling.sampler=ddim\ntrue\n\n--config\nruns\n");
 }

@@ -42,7 +42,7 @@ TEST_F(Names, AreValidJson) {
   expect_harmless(result);
   const json data = json::parse(result.out);
   EXPECT_EQ(data.at("images"), 3);
-  EXPECT_EQ(data.at("classes")[0], (json{{"name", "caf\\xE9"}, {"images", 1}}));
+  EXPECT_EQ(data.at("classes")[0], (json{{"number", 0}, {"name", "caf\\xE9"}, {"images", 1}}));
   EXPECT_EQ(data.at("bad")[0].at("path"),
             "names/plain/broken\x1B[31m\nerror: all is lost\\xE9.png");
 }
@@ -51,7 +51,7 @@ TEST_F(Names, AreShownHarmlessly) {
   const ProgramResult data = run({"inspect", "--data", "names"});
   expect_harmless(data);
   for (const char* part :
-       {"caf\\xE9: 1 image\n", "names/plain/broken\\x1B[31m\\nerror: all is lost\\xE9.png: "})
+       {"0 caf\\xE9: 1 image\n", "names/plain/broken\\x1B[31m\\nerror: all is lost\\xE9.png: "})
     EXPECT_TRUE(contains(data.out, part)) << data.out;
   const ProgramResult strict = train_on("folder", "names");
   EXPECT_EQ(strict.code, 3);

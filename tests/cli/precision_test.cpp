@@ -87,7 +87,7 @@ TEST_F(PrecisionOfARun, SamplingDecidesForItsOwnDevice) {
   const ProgramResult automatic = with({});
   ASSERT_EQ(automatic.code, 0) << automatic.err;
   EXPECT_TRUE(contains(automatic.err, "precision: fp32 (auto: on a CPU)")) << automatic.err;
-  const ProgramResult asked = with({"--precision", "bf16"});
+  const ProgramResult asked = with({"--precision", "bf16", "--overwrite"});
   EXPECT_TRUE(contains(asked.err, ", bf16")) << asked.err;
   EXPECT_FALSE(contains(asked.err, "auto")) << asked.err;
 }

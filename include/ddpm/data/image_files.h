@@ -41,7 +41,7 @@ struct ImageFiles {
   // the reason only, without the file's name.
   std::function<void(std::size_t index, const UseBytes& use)> visit = {};
 
-  // For messages: "photos/cats/1.png"; in an archive "photos.zip: cats/1.png".
+  // "photos/cats/1.png"; in an archive "photos.zip: cats/1.png". To be shown by printable().
   std::string full_name(std::size_t index) const;
 };
 

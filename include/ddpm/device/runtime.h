@@ -5,10 +5,12 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 
 #include "ddpm/base/machine.h"
 #include "ddpm/config/choices.h"
+#include "ddpm/device/core_sharing.h"
 
 namespace ddpm {
 
@@ -29,6 +31,7 @@ struct Runtime {
   Precision precision = Precision::kFp32;  // never kAuto
   std::string precision_reason;            // why it was chosen; empty if it was asked for
   std::string description;  // "cuda:0 (NVIDIA H100, bf16)", "cpu (2 threads), no GPU is visible"
+  std::shared_ptr<const CoreSharing> core_sharing;  // at work as long as a copy of this exists
 };
 
 // Applies the options to the process. The device `auto` is the first GPU that works, else the CPU;
