@@ -32,7 +32,7 @@ trap 'stop_neighbour; rm -rf "$folder"' EXIT
 
 # Trains with the environment VARIABLE=VALUE and prints the seconds of the steps.
 seconds() {
-  env "$1" "$ddpm" train --config "$DDPM_ROOT/configs/quickstart.json" --quiet --overwrite \
+  env "$1" "$ddpm" train --config "$DDPM_ROOT/configs/quickstart.json" --quiet --overwrite --device cpu \
     --set "run.directory=$folder" --set "training.steps=$steps" --set training.sample_every=0 >/dev/null
   tail -n 1 "$folder/quickstart/metrics.jsonl" | sed -E 's/.*"elapsed_s": ?([0-9.]+).*/\1/'
 }

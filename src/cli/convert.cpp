@@ -12,6 +12,15 @@ struct ConvertOptions {
   std::string output, target, dtype = "fp32";
 };
 
+// diffusers' own pipelines do not pass classes on.
+void say_how_to_ask_for_a_class(const Config& config, const fs::path& folder) {
+  log_info(
+      "this network needs a class for each image, which diffusers' DDPMPipeline does not pass; call the "
+      "network itself: UNet2DModel.from_pretrained(\"{}\")(x, t, class_labels=labels), with labels "
+      "from 0 to {}",
+      shown(folder / "unet"), config.model.classes - 1);
+}
+
 ExitCode run_convert(const ConvertOptions& options) {
   set_up_logging(options.common.log);
   std::vector<ConfigOverride> overrides = options.common.overrides();
@@ -21,6 +30,9 @@ ExitCode run_convert(const ConvertOptions& options) {
                               .dtype = choose<ExportType>("--dtype", options.dtype)};
   for (const fs::path& file : export_model(model.config, model.weights(), request, options.output))
     print_path(file);
+  if (request.target == ModelFormat::kDiffusers &&
+      model.config.model.class_embedding == ClassEmbeddingKind::kTable)
+    say_how_to_ask_for_a_class(model.config, options.output);
   return ExitCode::kSuccess;
 }
 

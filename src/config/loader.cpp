@@ -30,12 +30,20 @@ ResolvedConfig defaults() {
   return resolved;
 }
 
+// Whether the source can read nothing at this path: the embedded pictures have none, and a file is no
+// folder.
+bool contradicts(DataSource source, const fs::path& path) {
+  std::error_code ignored;
+  return source == DataSource::kEmbedded ||
+         (source == DataSource::kFolder && fs::is_regular_file(path, ignored));
+}
+
 // After the changes of one file or one command line, which set the keys `changed`: a path without a
-// source says what the source is, since the embedded pictures have no path.
+// source says what the source is, if it cannot be the one from before.
 void imply_source(ResolvedConfig& resolved, const std::set<std::string>& changed) {
   DataConfig& data = resolved.config.data;
   if (!changed.contains("data.path") || changed.contains("data.source") || data.path.empty() ||
-      data.source != DataSource::kEmbedded)
+      !contradicts(data.source, data.path))
     return;
   data.source = source_of_path(data.path);
   resolved.origins["data.source"] = "data.path, " + resolved.origins["data.path"];

@@ -126,6 +126,12 @@ TEST_F(Classes, HaveNames) {
   EXPECT_EQ(close.code, 2);
   EXPECT_TRUE(contains(close.err, "did you mean 'sneaker'?")) << close.err;
   EXPECT_TRUE(contains(run({"inspect", "runs/a"}).out, "  7 sneaker\n"));
+  const ProgramResult converted =
+      run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "other"});
+  EXPECT_EQ(converted.code, 0);
+  EXPECT_TRUE(contains(converted.err, "UNet2DModel.from_pretrained(\"other/unet\")(x, t, "
+                                      "class_labels=labels), with labels from 0 to 9"))
+      << converted.err;
   // A file of weights alone knows them too.
   fs::copy_file(checkpoint(2) / "model.safetensors", folder_ / "alone.safetensors");
   EXPECT_EQ(

@@ -129,7 +129,7 @@ TEST_F(Help, CompletionsAreScriptsThatKnowTheOptions) {
   EXPECT_EQ(run_program(folder_.path(), {"completion", "zsh"}).code, 0);
   const auto fish = run_program(folder_.path(), {"completion", "fish"});
   EXPECT_NE(fish.out.find("-l resume"), std::string::npos);
-  EXPECT_NE(fish.out.find("-l precision -x -a 'fp32"), std::string::npos);
+  EXPECT_NE(fish.out.find("-l precision -x -a 'auto fp32"), std::string::npos);
   EXPECT_NE(fish.out.find("sampling.sampler=ddim"), std::string::npos);
   // An apostrophe would end the quotes around a description.
   std::istringstream lines(fish.out);

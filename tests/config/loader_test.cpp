@@ -181,7 +181,7 @@ TEST(Config, KeepsTheValuesThatARunBeganWith) {
   const std::vector<ConfigOverride> set = {{"data.exclude", "y", "--set"}};
   const Config config = keep_values(load_config(std::nullopt, set), saved);
   EXPECT_EQ(config.data.orientation, Orientation::kStored);
-  EXPECT_EQ(config.data.exclude, std::vector<std::string>{"y"});  // the user said so
+  EXPECT_EQ(config.data.exclude, std::vector<std::string>{"y"});       // the user said so
   EXPECT_EQ(config.training.batch_size, TrainingConfig{}.batch_size);  // not a key that is kept
 }
 
@@ -228,6 +228,21 @@ TEST(ImpliedSource, IsThatOfThePath) {
     EXPECT_EQ(resolved.origins.at("data.source"), "data.path, --set");
     EXPECT_EQ(apply_overrides({}, set).data.source, source) << name;
   }
+}
+
+// configs/folder.json is for archives too.
+TEST(ImpliedSource, OfAFileReplacesAFolder) {
+  const testing::TemporaryFolder folder;
+  folder.write("photos/a.png", "");
+  folder.write("photos.zip", "PK\3\4");
+  const auto config = folder.write("folder.json", R"({"data": {"source": "folder"}})");
+  const auto source_of = [&](const char* name) {
+    const std::vector<ConfigOverride> set = {{"data.path", (folder / name).string(), "--set"}};
+    return load_config(config, set).config.data.source;
+  };
+  EXPECT_EQ(source_of("photos.zip"), DataSource::kZip);
+  EXPECT_EQ(source_of("photos"), DataSource::kFolder);
+  EXPECT_EQ(source_of("nowhere"), DataSource::kFolder);
 }
 
 TEST(ImpliedSource, GivesWayToOneThatIsSet) {

@@ -7,6 +7,7 @@
 #include <array>
 #include <cstdlib>
 #include <filesystem>
+#include <sstream>
 #include <stdexcept>
 #include <string>
 #include <utility>
@@ -16,9 +17,11 @@
 #include "ddpm/config/validate.h"
 #include "ddpm/formats/byte_reader.h"
 #include "ddpm/formats/cifar.h"
+#include "ddpm/formats/file_kind.h"
 #include "ddpm/formats/gzip.h"
 #include "ddpm/formats/idx.h"
 #include "ddpm/formats/json.h"
+#include "ddpm/formats/npy.h"
 #include "ddpm/formats/pickle.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/tar.h"
@@ -26,6 +29,7 @@
 #include "ddpm/formats/zip.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/interop/diffusers.h"
+#include "ddpm/interop/find_networks.h"
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/training_state.h"
@@ -219,6 +223,66 @@ bool zip(Bytes input) {
   });
 }
 
+bool deflated_zip(Bytes input) {
+  constexpr std::uint64_t kMostBytes = 1 << 20;  // larger members are allowed, but slow
+  return accepted([&] {
+    for (const ZipMember& member : read_zip(input, ZipMethods::kStoredAndDeflate))
+      if (member.size <= kMostBytes) touch(member.unpack());
+  });
+}
+
+bool npy(Bytes input) {
+  return accepted([&] {
+    for (const NumpyArray& array : read_numpy(input, "fuzz")) {
+      touch(array.bytes);
+      if (!array.bytes.empty())
+        require(static_cast<std::int64_t>(integers_of(array).size()) == array.count());
+    }
+  });
+}
+
+bool file_kind(Bytes input) {
+  const MemoryFile file(input);
+  return accepted([&] { static_cast<void>(recognize_weights(file.path())); });
+}
+
+// The dictionaries of a file of weights, as text: a line "#NAME" begins one, a line "NAME 12" is a
+// tensor of shape [1,2].
+std::vector<StateDict> dictionaries_of(std::string_view text) {
+  static constexpr std::array<std::byte, 4096> kZeros{};
+  std::vector<StateDict> dictionaries = {{"", {}}};
+  std::istringstream lines{std::string(text)};
+  for (std::string line; std::getline(lines, line);) {
+    if (line.starts_with('#')) {
+      dictionaries.push_back({line.substr(1), {}});
+      continue;
+    }
+    TensorView view{.name = line.substr(0, line.find(' ')), .shape = {}, .bytes = {}};
+    std::size_t count = 1;
+    for (const char digit : line.substr(std::min(line.size(), view.name.size() + 1)))
+      if (digit >= '0' && digit <= '9' && view.shape.size() < 4) {
+        view.shape.push_back(digit - '0');
+        count *= static_cast<std::size_t>(digit - '0');
+      }
+    if (count * sizeof(float) > kZeros.size()) continue;
+    view.bytes = std::span(kZeros).first(count * sizeof(float));
+    dictionaries.back().set.tensors.push_back(std::move(view));
+  }
+  return dictionaries;
+}
+
+bool networks(Bytes input) {
+  const std::vector<StateDict> dictionaries = dictionaries_of(text_of(input));
+  return accepted([&] {
+    const NetworkSearch search = find_networks(dictionaries, "ema_0.9999_000100.pt");
+    for (const FoundNetwork& network : search.networks)
+      for (const TensorView& tensor : network.set.tensors) touch(tensor.bytes);
+    require(search.networks.empty() == (choose_network(search, WeightSet::kEma) == nullptr));
+    require(!describe_dictionaries(dictionaries).empty());
+    if (search.networks.empty()) throw CheckpointError("no network");
+  });
+}
+
 // The checkpoint is complete except for the manifest, which is the input.
 bool manifest(Bytes input) {
   static const TemporaryFolder folder;
@@ -241,14 +305,18 @@ bool state(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 20> kTargets = {
+constexpr std::array<FuzzTarget, 24> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
      {"diffusers_scheduler", diffusers_config<apply_scheduler_config>},
      {"pickle", pickle},
      {"torch_file", torch_file},
+     {"file_kind", file_kind},
+     {"networks", networks},
      {"zip", zip},
+     {"deflated_zip", deflated_zip},
+     {"npy", npy},
      {"config", config},
      {"idx", idx},
      {"gzip", gzip},

@@ -3,7 +3,8 @@
 // Files are nested JSON with // and /* */ comments. "extends" names one file or a list of files,
 // relative to the file that says it. A later file overrides an earlier one, the extending file
 // overrides them all, and options override every file. A file or a command line that sets data.path
-// and not data.source replaces the embedded source by the one that reads this path. A mistake is a
+// and not data.source replaces the embedded source, and folder if the path is a file, by the one that
+// reads this path. A mistake is a
 // ConfigError that names the file and line (or the option), the key's path, the value, and what would
 // be right.
 #pragma once
