@@ -58,7 +58,11 @@ std::int64_t class_number(const std::string& text, const std::vector<std::string
   std::int64_t number = -1;
   const char* end = text.data() + text.size();
   const auto parsed = std::from_chars(text.data(), end, number);
-  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 0) return number;
+  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 0) {
+    if (number < static_cast<std::int64_t>(names.size()))
+      log_info("class: {} ({})", number, names[static_cast<std::size_t>(number)]);
+    return number;
+  }
   if (names.empty())
     throw ConfigError(format_text(
         "--class: this model does not know the names of its classes; give the number of '{}'",

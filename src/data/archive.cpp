@@ -29,6 +29,12 @@ std::string as_text(std::span<const std::byte> bytes) {
   return {reinterpret_cast<const char*>(bytes.data()), bytes.size()};
 }
 
+// The name with '/' between folders, where an old program of Windows wrote '\\', and without "./".
+std::string portable_name(std::string name) {
+  if (name.find('/') == std::string::npos) std::ranges::replace(name, '\\', '/');
+  return fs::path(name).lexically_normal().string();
+}
+
 // Calls use(bytes) with the content of the member.
 void with_content(const ZipMember& member, const UseBytes& use) {
   if (member.compressed) return use(member.unpack());
@@ -96,6 +102,7 @@ ImageFiles list_image_zip(const DataConfig& config) {
   std::map<fs::path, ZipMember> images;
   try {
     for (ZipMember& member : read_zip(file->bytes(), ZipMethods::kStoredAndDeflate)) {
+      member.name = portable_name(member.name);
       if (member.name.ends_with('/')) continue;  // a folder
       const Listing::Verdict verdict = listing.judge(member.name);
       if (verdict == Listing::Verdict::kLabels)

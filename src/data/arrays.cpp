@@ -8,6 +8,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/data_source.h"
 #include "ddpm/data/embedded.h"
@@ -140,8 +141,9 @@ const NumpyArray& find_images(const std::vector<NumpyArray>& arrays, const std::
   }
   if (usable == 1) return *only;
   throw DataError(format_text(
-      "{}: {} of uint8 with shape [N,height,width] or [N,height,width,channels]; it has {}", file,
-      usable == 0 ? "there is no array" : "it is unclear which array holds the images",
+      "{}: {} of uint8 with shape [N,height,width] or [N,height,width,channels], in C's order; it has "
+      "{}",
+      file, usable == 0 ? "there is no array" : "it is unclear which array holds the images",
       shown.empty() ? "no array" : join(shown, ", ")));
 }
 
@@ -183,6 +185,11 @@ ArrayData load_npz(const fs::path& path) {
   const NumpyArray& images = find_images(arrays, path.string());
   const std::vector<std::int64_t>& shape = images.shape;
   const bool grey = shape.size() == 3;
+  if (images.name.empty() && grey && (shape[2] == 3 || shape[2] == 4))
+    throw DataError(
+        format_text("{}: an array of shape [{}] looks like a single picture; many have the "
+                    "shape [N,height,width,{}]",
+                    path.string(), shape_text(shape), shape[2]));
   const bool planes = !grey && !is_channel_count(shape[3]);
   const std::int64_t channels = grey ? 1 : planes ? shape[1] : shape[3];
   if (!is_channel_count(channels))
@@ -205,6 +212,11 @@ ArrayData load_npz(const fs::path& path) {
         throw DataError(
             format_text("{}: array '{}' has the class {}", path.string(), labels->name, label));
   }
+  for (const char* name : kLabelNames)
+    for (const NumpyArray& array : arrays)
+      if (array.name == name && &array != &images && !fits(array))
+        log_warning("{}: array '{}' {} of shape [{}] is passed over; labels are {} integers",
+                    path.string(), name, array.type, shape_text(array.shape), shape[0]);
   data.source = "npz " + path.string();
   return data;
 }

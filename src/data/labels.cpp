@@ -100,7 +100,9 @@ std::optional<std::map<std::string, std::int64_t>> labels_of_json(const std::str
       throw DataError(
           format_text("{}: labels must be pairs of a file name and a class number, not {}", name,
                       shorten(entry.dump())));
-    labels[entry[0].get<std::string>()] = entry[1].get<std::int64_t>();
+    auto path = entry[0].get<std::string>();
+    std::ranges::replace(path, '\\', '/');  // of a tool that ran on Windows
+    labels[path] = entry[1].get<std::int64_t>();
   }
   return labels;
 }
@@ -145,7 +147,8 @@ bool label_by_sidecars(ImageFiles& files) {
   if (contents.empty()) return false;
   for (std::size_t i = 0; i < files.images.size(); ++i) {
     const auto found = contents.find(key_of(files.images[i].path));
-    if (found == contents.end()) fail_for_label(files, i, "no .cls file");
+    if (found == contents.end())
+      throw DataError(format_text("image '{}' has no .cls file", printable(files.full_name(i))));
     const std::optional<std::int64_t> label = parse_label(*found->second);
     if (!label)
       throw DataError(format_text("the .cls file of image '{}' must hold a class number, not '{}'",

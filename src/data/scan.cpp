@@ -7,13 +7,18 @@
 namespace ddpm {
 namespace {
 
-// The classes by number; one without a name is called by its number.
+// The classes by number, also those between without an image; one without a name is called by its
+// number.
 std::vector<std::pair<std::string, std::int64_t>> named_counts(
     const std::map<std::int64_t, std::int64_t>& counts, const std::vector<std::string>& names) {
   std::vector<std::pair<std::string, std::int64_t>> classes;
   for (const auto& [label, count] : counts) {
     const auto index = static_cast<std::size_t>(label);
-    classes.emplace_back(index < names.size() ? names[index] : std::to_string(label), count);
+    while (classes.size() <= index) {
+      const std::size_t next = classes.size();
+      classes.emplace_back(next < names.size() ? names[next] : std::to_string(next), 0);
+    }
+    classes[index].second = count;
   }
   return classes;
 }

@@ -61,17 +61,18 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
     throw ConfigError(format_text(
         "config: model.classes = {}: the data have {} classes ({}); set model.classes={}",
         model.classes, named, shorten(join(info.class_names), 200), named));
-  for (const std::int64_t label : images.labels()) {
-    if (label < 0)
-      throw DataError(
-          "data: some images have no class, but a class-conditional network needs one for each "
-          "image; add labels or a folder per class, or set model.class_embedding=none");
-    if (label >= model.classes)
-      throw ConfigError(format_text(
-          "config: model.classes = {}: there are images of class {}, counted from 0; set "
-          "model.classes to the number of classes",
-          model.classes, label));
-  }
+  const auto& labels = images.labels();
+  const std::int64_t without = std::ranges::count_if(labels, [](auto label) { return label < 0; });
+  if (without > 0)
+    throw DataError(format_text(
+        "data: {} of {} images have no class, but a class-conditional network needs one for each "
+        "image; add labels or a folder per class, or set model.class_embedding=none",
+        without, labels.size()));
+  if (const std::int64_t last = std::ranges::max(labels); last >= model.classes)
+    throw ConfigError(
+        format_text("config: model.classes = {}: there are images of class {}, counted from 0; set "
+                    "model.classes={}, or more",
+                    model.classes, last, last + 1));
 }
 
 ImageStore load_data(Config& config, CacheUse cache) {

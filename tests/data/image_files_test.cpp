@@ -171,6 +171,20 @@ TEST_F(FindImageFiles, ReadsAZip) {
   }
 }
 
+TEST_F(FindImageFiles, KnowsTheNamesOfOtherPrograms) {
+  use(DataSource::kZip,
+      folder_.write("win.zip", testing::zip({{"a\\1.png", picture(1)}, {"b\\1.png", picture(2)}})));
+  EXPECT_EQ(labels(), "a/1.png=0 b/1.png=1 ");
+  use(DataSource::kZip, folder_.write("dot.zip", testing::zip({{"./a/1.png", picture(1)},
+                                                               {"./b/1.png", picture(2)}})));
+  EXPECT_EQ(labels(), "a/1.png=0 b/1.png=1 ");
+  use(DataSource::kZip,
+      folder_.write("edm.zip",
+                    testing::zip({{"00000/1.png", picture(1)},
+                                  {"dataset.json", R"({"labels": [["00000\\1.png", 4]]})"}})));
+  EXPECT_EQ(labels(), "00000/1.png=4 ");
+}
+
 TEST_F(FindImageFiles, ShowsNamesThatAreNoText) {
   folder_.write("caf\xe9/1.png", "x");
   folder_.write("red\x1b[31m/1.png", "x");

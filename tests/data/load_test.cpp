@@ -323,6 +323,9 @@ TEST_F(LoadNumpy, SaysWhatItFound) {
   const std::string two = testing::npy("|u1", "(1, 1, 1)", "a");
   EXPECT_TRUE(contains(error({{"p.npy", two}, {"q.npy", two}}), "unclear"));
   EXPECT_TRUE(contains(error({}), "no array"));
+  const auto one = folder_.write("one.npy", testing::npy("|u1", "(2, 1, 3)", "abcdef"));
+  EXPECT_TRUE(contains(error_of({.source = DataSource::kNpz, .path = one.string()}),
+                       "looks like a single picture"));
 }
 
 TEST(ImageStore, FingerprintDependsOnContentAlone) {

@@ -51,7 +51,9 @@ TEST(SummarizeData, CountsTheClassesOfAnArray) {
   config.height = 99;  // has no effect: the summary describes the data as stored
   const DataSummary summary = summarize_data(config);
   EXPECT_EQ(summary.sizes, (std::map<std::pair<int, int>, std::int64_t>{{{1, 2}, 2}}));
-  EXPECT_EQ(summary.classes, (std::vector<std::pair<std::string, std::int64_t>>{{"5", 2}}));
+  // Classes are counted from 0, so that their position is their number.
+  EXPECT_EQ(summary.classes, (std::vector<std::pair<std::string, std::int64_t>>{
+                                 {"0", 0}, {"1", 0}, {"2", 0}, {"3", 0}, {"4", 0}, {"5", 2}}));
   config.path = (folder / "none").string();
   EXPECT_THROW(summarize_data(config), DataError);
 }

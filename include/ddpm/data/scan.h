@@ -17,7 +17,7 @@ struct DataSummary {
   std::int64_t count = 0;                                     // images that can be used
   std::map<std::pair<int, int>, std::int64_t> sizes;          // images by stored (height, width)
   std::map<int, std::int64_t> channels;                       // images by stored channels 1, 3, 4
-  std::vector<std::pair<std::string, std::int64_t>> classes;  // name, images; empty without labels
+  std::vector<std::pair<std::string, std::int64_t>> classes;  // entry i: name and images of class i
   std::vector<std::string> empty_classes;                     // as ImageStoreInfo::empty_classes
   std::map<std::string, std::int64_t> passed_over;            // as ImageFiles::passed_over
   std::vector<BadFile> bad;                                   // in sorted order
