@@ -231,7 +231,8 @@ def check_trajectory(program, scheduler, steps, folder, eta):
     x = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(8))
     save_file({"noise": x}, folder / "noise.safetensors")
     run(program, "sample", "--model", model, "--steps", steps, "--noise", folder / "noise.safetensors", "--format",
-        "safetensors", "--output", folder / "samples.safetensors", "--seed", 11, "--device", "cpu", "--progress", "off",
+        "safetensors", "--output", folder / "samples.safetensors", "--overwrite", "--seed", 11, "--device", "cpu",
+        "--progress", "off",
         *(("--eta", eta) if isinstance(scheduler, DDIMScheduler) else ()))
     got = load_file(folder / "samples.safetensors")["images"]
     scheduler.set_timesteps(steps)
