@@ -1,8 +1,8 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
+#include "ddpm/formats/json_keys.h"
 #include "ddpm/interop/diffusers.h"
-#include "json_keys.h"
 #include "words.h"
 
 namespace ddpm {

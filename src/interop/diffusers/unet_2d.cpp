@@ -9,7 +9,7 @@
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
 #include "ddpm/config/unet_plan.h"
-#include "json_keys.h"
+#include "ddpm/formats/json_keys.h"
 #include "words.h"
 
 namespace ddpm {

@@ -3,7 +3,7 @@
 #pragma once
 
 #include "ddpm/config/choices.h"
-#include "word.h"
+#include "ddpm/formats/word.h"
 
 namespace ddpm {
 

@@ -11,7 +11,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/text.h"
-#include "word.h"
+#include "ddpm/formats/word.h"
 
 namespace ddpm {
 
@@ -41,6 +41,9 @@ class JsonKeys {
   std::optional<std::int64_t> integer_or_null(const std::string& key,
                                               std::optional<std::int64_t> otherwise);
   std::vector<std::int64_t> integers(const std::string& key, std::vector<std::int64_t> otherwise);
+  // A list of lists. Each list's elements must be whole numbers.
+  std::vector<std::vector<std::int64_t>> integer_lists(
+      const std::string& key, std::vector<std::vector<std::int64_t>> otherwise);
   std::vector<std::string> texts(const std::string& key, std::vector<std::string> otherwise);
   const nlohmann::json* find(const std::string& key);
 
@@ -51,6 +54,8 @@ class JsonKeys {
   std::vector<std::string> unknown() const;
 
  private:
+  std::vector<std::int64_t> to_integers(const std::string& key, const nlohmann::json& list) const;
+
   const nlohmann::json& object_;
   std::string name_;
   std::set<std::string> asked_;

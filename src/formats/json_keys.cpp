@@ -1,4 +1,4 @@
-#include "json_keys.h"
+#include "ddpm/formats/json_keys.h"
 
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
@@ -77,10 +77,27 @@ std::string JsonKeys::text(const std::string& key, const std::string& otherwise)
 std::vector<std::int64_t> JsonKeys::integers(const std::string& key,
                                              std::vector<std::int64_t> otherwise) {
   const nlohmann::json* value = find(key);
+  return value == nullptr ? otherwise : to_integers(key, *value);
+}
+
+std::vector<std::vector<std::int64_t>> JsonKeys::integer_lists(
+    const std::string& key, std::vector<std::vector<std::int64_t>> otherwise) {
+  const nlohmann::json* value = find(key);
   if (value == nullptr) return otherwise;
-  if (!value->is_array()) fail(key, "must be a list");
-  std::vector<std::int64_t> numbers;
+  if (!value->is_array()) fail(key, "must be a list of lists");
+  std::vector<std::vector<std::int64_t>> lists;
   for (const nlohmann::json& element : *value) {
+    if (!element.is_array()) fail(key, "must be a list of lists");
+    lists.push_back(to_integers(key, element));
+  }
+  return lists;
+}
+
+std::vector<std::int64_t> JsonKeys::to_integers(const std::string& key,
+                                                const nlohmann::json& list) const {
+  if (!list.is_array()) fail(key, "must be a list");
+  std::vector<std::int64_t> numbers;
+  for (const nlohmann::json& element : list) {
     if (!is_integer(element)) fail(key, "must contain only whole numbers in [-1e9, 1e9]");
     numbers.push_back(element.get<std::int64_t>());
   }
