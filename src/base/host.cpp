@@ -14,8 +14,7 @@ namespace {
 
 // The home of this user; of another one if the name is not empty. Empty if it is unknown.
 std::string home_of(const std::string& user) {
-  const char* home = std::getenv("HOME");
-  if (user.empty() && home != nullptr && *home != '\0') return home;
+  if (user.empty() && is_set("HOME")) return std::getenv("HOME");
   const passwd* entry = user.empty() ? ::getpwuid(::geteuid()) : ::getpwnam(user.c_str());
   return entry == nullptr ? "" : entry->pw_dir;
 }
@@ -25,6 +24,11 @@ std::string home_of(const std::string& user) {
 std::string host_name() {
   std::array<char, 256> name{};
   return ::gethostname(name.data(), name.size() - 1) == 0 ? name.data() : "localhost";
+}
+
+bool is_set(const char* variable) {
+  const char* value = std::getenv(variable);
+  return value != nullptr && *value != '\0';
 }
 
 std::string home_advice(const std::filesystem::path& path) {

@@ -68,6 +68,12 @@ std::string counted(std::int64_t count, const std::string& noun) {
   return format_text("{} {}{}", count, noun, count == 1 ? "" : "s");
 }
 
+std::string lower_case(std::string text) {
+  for (char& c : text)
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  return text;
+}
+
 std::string shorten(std::string_view text, std::size_t max_bytes) {
   constexpr std::string_view kMark = "...";
   std::size_t end = text.size();

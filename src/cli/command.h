@@ -63,17 +63,6 @@ void append_override(std::vector<ConfigOverride>& overrides, const std::optional
     overrides.push_back({path, format_text("{}", *value), option});
 }
 
-// What `read` returns, which opens a file of tensors to compute with. What is wrong with such a
-// file is the data's fault, not a model's.
-template <class Read>
-auto read_tensor_data(const Read& read) {
-  try {
-    return read();
-  } catch (const CheckpointError& error) {
-    throw DataError(error.what());
-  }
-}
-
 // A check for an option whose value is a finite number from `least` to `most`, which may be
 // infinite. CLI11's own range checks accept NaN and print limits with 300 digits.
 std::function<std::string(const std::string&)> between(double least, double most);

@@ -99,8 +99,7 @@ std::vector<ConfigOverride> overrides_of(const DenoiseOptions& options) {
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
   const LoadedModel model = load_model(options.model, overrides_of(options));
-  const DenoiseInput input =
-      read_tensor_data([&] { return read_input(options.input, model.config); });
+  const DenoiseInput input = read_as_data([&] { return read_input(options.input, model.config); });
   const torch::Device device = model.runtime.device;
   torch::Tensor prediction;
   explain_out_of_memory(device, input.sample.size(0), [&] {

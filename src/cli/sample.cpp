@@ -47,22 +47,7 @@ ModelOptions choose_model(const SampleOptions& options) {
   return model;
 }
 
-// The number of the class that --class names, by its name or its number. A name wins, because people
-// who call their folders 1, 2, 10 mean the folder.
-std::int64_t class_number(const std::string& text, const std::vector<std::string>& names) {
-  if (const auto found = std::ranges::find(names, text); found != names.end()) {
-    const std::int64_t number = std::distance(names.begin(), found);
-    log_info("class: {} ({})", number, text);
-    return number;
-  }
-  std::int64_t number = -1;
-  const char* end = text.data() + text.size();
-  const auto parsed = std::from_chars(text.data(), end, number);
-  if (parsed.ec == std::errc() && parsed.ptr == end && number >= 0) {
-    if (number < static_cast<std::int64_t>(names.size()))
-      log_info("class: {} ({})", number, names[static_cast<std::size_t>(number)]);
-    return number;
-  }
+[[noreturn]] void refuse_class(const std::string& text, const std::vector<std::string>& names) {
   if (names.empty())
     throw ConfigError(format_text(
         "--class: this model does not know the names of its classes; give the number of '{}'",
@@ -71,6 +56,20 @@ std::int64_t class_number(const std::string& text, const std::vector<std::string
   throw ConfigError(format_text("--class: unknown '{}'; {}", shorten(text),
                                 likely.empty() ? "choose from " + shorten(join(names), 300)
                                                : "did you mean '" + likely + "'?"));
+}
+
+// The number of the class that --class names, by its name or its number. A name wins, because people
+// who call their folders 1, 2, 10 mean the folder.
+std::int64_t class_number(const std::string& text, const std::vector<std::string>& names) {
+  const auto count = static_cast<std::int64_t>(names.size());
+  std::int64_t number = std::ranges::find(names, text) - names.begin();
+  if (number == count) {
+    const char* end = text.data() + text.size();
+    const auto parsed = std::from_chars(text.data(), end, number);
+    if (parsed.ec != std::errc() || parsed.ptr != end || number < 0) refuse_class(text, names);
+  }
+  if (number < count) log_info("class: {} ({})", number, names[static_cast<std::size_t>(number)]);
+  return number;
 }
 
 // An eta that the sampler ignores would look as if it had been used.
@@ -113,7 +112,7 @@ SampleRequest request_of(const SampleOptions& options, const SampleOutput& outpu
                       ? ProgressStyle::kOff
                       : choose<ProgressStyle>("--progress", options.common.progress)};
   if (!options.noise.empty())
-    request.noise = read_tensor_data([&] { return read_noise(options.noise, config.data); });
+    request.noise = read_as_data([&] { return read_noise(options.noise, config.data); });
   return request;
 }
 
@@ -121,7 +120,7 @@ SampleRequest request_of(const SampleOptions& options, const SampleOutput& outpu
 std::int64_t count_of(const SampleOptions& options, const Config& config) {
   if (options.noise.empty()) return config.sampling.count;
   const std::vector<std::int64_t> shape =
-      read_tensor_data([&] { return SafetensorsFile(options.noise).get("noise").shape; });
+      read_as_data([&] { return SafetensorsFile(options.noise).get("noise").shape; });
   return shape.empty() ? 1 : shape.front();
 }
 

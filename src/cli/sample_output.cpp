@@ -1,8 +1,5 @@
 #include "sample_output.h"
 
-#include <algorithm>
-#include <cctype>
-
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
@@ -16,8 +13,7 @@ std::string ending_of(ImageFormat format) { return format_text(".{}", format); }
 
 // The format of a file of that name; nothing if the path is that of a folder.
 std::optional<ImageFormat> format_of(const std::string& path) {
-  std::string ending = fs::path(path).extension().string();
-  std::ranges::transform(ending, ending.begin(), [](unsigned char c) { return std::tolower(c); });
+  const std::string ending = lower_case(fs::path(path).extension().string());
   if (ending.empty() || path.ends_with('/')) return std::nullopt;
   if (const auto format = parse_choice<ImageFormat>(std::string_view(ending).substr(1)))
     return format;

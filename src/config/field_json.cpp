@@ -2,6 +2,8 @@
 
 #include <cmath>
 
+#include "ddpm/base/text.h"
+
 namespace ddpm {
 namespace {
 
@@ -118,13 +120,6 @@ std::string json_text(const ordered_json& value) {
   return text + "]";
 }
 
-bool is_utf8(const std::string& text) {
-  try {
-    static_cast<void>(json(text).dump());
-    return true;
-  } catch (const json::type_error&) {
-    return false;
-  }
-}
+bool is_utf8(const std::string& text) { return valid_utf8(text) == text; }
 
 }  // namespace ddpm

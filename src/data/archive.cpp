@@ -18,11 +18,7 @@ constexpr std::uint64_t kMaxUnpackedBytes = std::uint64_t{32} << 30;
 
 std::shared_ptr<const MappedFile> map_archive(const fs::path& path) {
   if (path.empty()) throw DataError("no archive is given: set data.path");
-  try {
-    return std::make_shared<const MappedFile>(path);
-  } catch (const IoError& error) {
-    blame_file<DataError>(error);
-  }
+  return std::make_shared<const MappedFile>(map_file<DataError>(path));
 }
 
 std::string as_text(std::span<const std::byte> bytes) {
@@ -40,6 +36,22 @@ void with_content(const ZipMember& member, const UseBytes& use) {
   if (member.compressed) return use(member.unpack());
   member.verify();
   use(member.bytes);
+}
+
+using ZipImages = std::map<fs::path, ZipMember>;  // by path
+
+ZipImages read_members(Listing& listing, std::span<const std::byte> file) {
+  ZipImages images;
+  for (ZipMember& member : read_zip(file, ZipMethods::kStoredAndDeflate)) {
+    member.name = portable_name(member.name);
+    if (member.name.ends_with('/')) continue;  // a folder
+    const Listing::Verdict verdict = listing.judge(member.name);
+    if (verdict == Listing::Verdict::kLabels)
+      with_content(member,
+                   [&](auto bytes) { listing.files.label_files[member.name] = as_text(bytes); });
+    if (verdict == Listing::Verdict::kImage) images.emplace(member.name, std::move(member));
+  }
+  return images;
 }
 
 // The image files of a tar archive, by path.
@@ -99,20 +111,8 @@ TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>
 ImageFiles list_image_zip(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
-  std::map<fs::path, ZipMember> images;
-  try {
-    for (ZipMember& member : read_zip(file->bytes(), ZipMethods::kStoredAndDeflate)) {
-      member.name = portable_name(member.name);
-      if (member.name.ends_with('/')) continue;  // a folder
-      const Listing::Verdict verdict = listing.judge(member.name);
-      if (verdict == Listing::Verdict::kLabels)
-        with_content(member,
-                     [&](auto bytes) { listing.files.label_files[member.name] = as_text(bytes); });
-      if (verdict == Listing::Verdict::kImage) images.emplace(member.name, std::move(member));
-    }
-  } catch (const CheckpointError& error) {
-    throw DataError(config.path + ": " + error.what());
-  }
+  ZipImages images =
+      read_as_data([&] { return read_members(listing, file->bytes()); }, config.path + ": ");
   std::vector<ZipMember> members;
   for (auto& [path, member] : images) {
     listing.files.images.push_back({.path = path});
@@ -120,11 +120,7 @@ ImageFiles list_image_zip(const DataConfig& config) {
   }
   listing.files.visit = [file, members = std::move(members)](std::size_t index,
                                                              const UseBytes& use) {
-    try {
-      with_content(members[index], use);
-    } catch (const CheckpointError& error) {
-      throw DataError(error.what());
-    }
+    read_as_data([&] { with_content(members[index], use); });
   };
   return std::move(listing.files);
 }

@@ -147,22 +147,12 @@ const NumpyArray& find_images(const std::vector<NumpyArray>& arrays, const std::
       shown.empty() ? "no array" : join(shown, ", ")));
 }
 
-MappedFile map_data(const fs::path& path) {
-  try {
-    return MappedFile(path);
-  } catch (const IoError& error) {
-    blame_file<DataError>(error);
-  }
-}
-
 int to_side(std::int64_t side, const fs::path& path) {
   if (side > kMaxImageSide)
     throw DataError(format_text("{}: images with a side of {} pixels; at most {} are allowed",
                                 path.string(), side, kMaxImageSide));
   return static_cast<int>(side);
 }
-
-bool is_channel_count(std::int64_t size) { return size == 1 || size == 3 || size == 4; }
 
 // The pixels with channels last. `planes`: they come first in the array.
 std::vector<std::uint8_t> channels_last(const NumpyArray& array, std::size_t images,
@@ -180,7 +170,7 @@ std::vector<std::uint8_t> channels_last(const NumpyArray& array, std::size_t ima
 }
 
 ArrayData load_npz(const fs::path& path) {
-  const MappedFile file = map_data(path);
+  const MappedFile file = map_file<DataError>(path);
   const std::vector<NumpyArray> arrays = read_numpy(file.bytes(), path.string());
   const NumpyArray& images = find_images(arrays, path.string());
   const std::vector<std::int64_t>& shape = images.shape;

@@ -48,11 +48,7 @@ ImageFiles list_image_folder(const DataConfig& config) {
   }
   files.other_folders.merge(first_level_folders(root, config.exclude));
   files.visit = [root, paths = files.images](std::size_t index, const UseBytes& use) {
-    try {
-      use(MappedFile(root / paths[index].path).bytes());
-    } catch (const IoError& error) {
-      blame_file<DataError>(error);
-    }
+    use(map_file<DataError>(root / paths[index].path).bytes());
   };
   return std::move(listing.files);
 }

@@ -3,7 +3,6 @@
 #include <fnmatch.h>
 
 #include <algorithm>
-#include <cctype>
 #include <stdexcept>
 
 #include "ddpm/base/error.h"
@@ -77,9 +76,7 @@ Listing::Verdict Listing::judge(const fs::path& path) {
   if (path == "dataset.json" || path.extension() == ".cls") return Verdict::kLabels;
   if (has_image_extension(path)) return Verdict::kImage;
   files.other_folders.insert(path.parent_path());
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
+  const std::string extension = lower_case(path.extension().string());
   return pass_over(extension.empty() ? "extensionless" : printable(extension));
 }
 

@@ -85,12 +85,7 @@ bool is_label(std::int64_t label) { return label >= 0 && label < kMostClasses; }
 // {"labels": [["00000/img00000000.png", 6], ...]}, or null for a set without labels; nothing then.
 std::optional<std::map<std::string, std::int64_t>> labels_of_json(const std::string& text,
                                                                   const std::string& name) {
-  nlohmann::json json;
-  try {
-    json = parse_json(text, name);
-  } catch (const CheckpointError& error) {
-    throw DataError(error.what());
-  }
+  const nlohmann::json json = read_as_data([&] { return parse_json(text, name); });
   const auto found = json.find("labels");
   if (found == json.end() || found->is_null()) return std::nullopt;
   std::map<std::string, std::int64_t> labels;

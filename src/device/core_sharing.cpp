@@ -5,7 +5,6 @@
 #include <chrono>
 #include <condition_variable>
 #include <cstdint>
-#include <cstdlib>
 #include <filesystem>
 #include <fstream>
 #include <mutex>
@@ -17,6 +16,7 @@
 #include <omp.h>
 #endif
 
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 
 namespace ddpm {
@@ -43,8 +43,6 @@ std::optional<std::uint64_t> waited_for_cores() {
   if (!known) return std::nullopt;
   return total;
 }
-
-bool is_set(const char* variable) { return std::getenv(variable) != nullptr; }
 
 // Other libraries do not have this number, or give it another meaning.
 bool has_gnu_openmp() {

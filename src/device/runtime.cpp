@@ -20,6 +20,7 @@
 #endif
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
@@ -98,11 +99,6 @@ void keep_freed_memory() {
   ::mallopt(M_TRIM_THRESHOLD, -1);
   ::mallopt(M_TOP_PAD, 64 << 20);
 #endif
-}
-
-bool is_set(const char* variable) {
-  const char* value = std::getenv(variable);
-  return value != nullptr && *value != '\0';
 }
 
 // LibTorch's default is the physical cores of the machine, whatever a container may use of them.

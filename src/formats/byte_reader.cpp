@@ -58,11 +58,7 @@ std::size_t MemoryReader::read(std::span<std::byte> out) {
 }
 
 std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path) {
-  try {
-    return std::make_unique<FileReader>(MappedFile(path), path.string());
-  } catch (const IoError& error) {
-    blame_file<DataError>(error);
-  }
+  return std::make_unique<FileReader>(map_file<DataError>(path), path.string());
 }
 
 std::vector<std::uint8_t> read_exactly(ByteReader& reader, std::uint64_t size,

@@ -138,13 +138,8 @@ void append_binary(const DataSet& set, const std::vector<std::uint8_t>& bytes,
 // A dictionary of a pickle, as the scripts of CIFAR's authors wrote it.
 class Dictionary {
  public:
-  Dictionary(std::span<const std::byte> bytes, const std::string& name) : name_(name) {
-    try {
-      tree_ = read_pickle(bytes);
-    } catch (const CheckpointError& error) {
-      throw DataError(name + ": " + error.what());
-    }
-  }
+  Dictionary(std::span<const std::byte> bytes, const std::string& name)
+      : name_(name), tree_(read_as_data([&] { return read_pickle(bytes); }, name + ": ")) {}
 
   // A list of numbers or of texts.
   std::vector<std::int64_t> integers(std::string_view key) const {

@@ -103,12 +103,8 @@ std::vector<std::uint8_t> gunzip(std::span<const std::byte> compressed, const st
 }
 
 std::vector<std::uint8_t> gunzip_file(const std::filesystem::path& path, std::uint64_t max_bytes) {
-  try {
-    const MappedFile file(path);
-    return gunzip(file.bytes(), path.string(), max_bytes);
-  } catch (const IoError& error) {
-    blame_file<DataError>(error);
-  }
+  const MappedFile file = map_file<DataError>(path);
+  return gunzip(file.bytes(), path.string(), max_bytes);
 }
 
 }  // namespace ddpm

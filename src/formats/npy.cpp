@@ -91,6 +91,24 @@ NumpyArray parse_npy(Bytes bytes, const std::string& name) {
   return array;
 }
 
+// The arrays of an .npz file.
+std::vector<NumpyArray> read_members(Bytes file, const std::string& name) {
+  std::vector<NumpyArray> arrays;
+  for (const ZipMember& member : read_zip(file, ZipMethods::kStoredAndDeflate)) {
+    if (!member.name.ends_with(".npy")) continue;
+    std::shared_ptr<const std::vector<std::byte>> memory;
+    if (member.compressed)
+      memory = std::make_shared<const std::vector<std::byte>>(member.unpack());
+    else
+      member.verify();
+    NumpyArray& array = arrays.emplace_back(
+        parse_npy(memory ? Bytes(*memory) : member.bytes, name + ": " + member.name));
+    array.name = member.name.substr(0, member.name.size() - 4);
+    array.memory = std::move(memory);
+  }
+  return arrays;
+}
+
 }  // namespace
 
 std::int64_t NumpyArray::count() const {
@@ -102,24 +120,7 @@ std::int64_t NumpyArray::count() const {
 std::vector<NumpyArray> read_numpy(Bytes file, const std::string& name) {
   if (starts_like_npy(file)) return {parse_npy(file, name)};
   if (!looks_like_zip(file)) fail(name, "not a file of NumPy (.npy or .npz)");
-  std::vector<NumpyArray> arrays;
-  try {
-    for (const ZipMember& member : read_zip(file, ZipMethods::kStoredAndDeflate)) {
-      if (!member.name.ends_with(".npy")) continue;
-      std::shared_ptr<const std::vector<std::byte>> memory;
-      if (member.compressed)
-        memory = std::make_shared<const std::vector<std::byte>>(member.unpack());
-      else
-        member.verify();
-      NumpyArray& array = arrays.emplace_back(
-          parse_npy(memory ? Bytes(*memory) : member.bytes, name + ": " + member.name));
-      array.name = member.name.substr(0, member.name.size() - 4);
-      array.memory = std::move(memory);
-    }
-  } catch (const CheckpointError& error) {
-    fail(name, error.what());
-  }
-  return arrays;
+  return read_as_data([&] { return read_members(file, name); }, name + ": ");
 }
 
 std::vector<std::int64_t> integers_of(const NumpyArray& array) {

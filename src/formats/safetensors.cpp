@@ -11,6 +11,7 @@
 
 #include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
+#include "ddpm/base/file.h"
 
 namespace ddpm {
 namespace {
@@ -247,14 +248,6 @@ Header parse_header(std::string_view text) {
   return std::move(parser.header);
 }
 
-MappedFile map_checkpoint(const std::filesystem::path& path) {
-  try {
-    return MappedFile(path);
-  } catch (const IoError& error) {
-    blame_file<CheckpointError>(error);
-  }
-}
-
 // Descending element size, then name.
 std::vector<const TensorView*> writing_order(std::span<const TensorView> tensors) {
   std::vector<const TensorView*> order;
@@ -314,7 +307,7 @@ std::string_view dtype_name(DType dtype) noexcept {
 }
 
 SafetensorsFile::SafetensorsFile(const std::filesystem::path& path)
-    : path_(path), file_(map_checkpoint(path)) {
+    : path_(path), file_(map_file<CheckpointError>(path)) {
   try {
     const std::span<const std::byte> bytes = file_.bytes();
     const std::uint64_t length = read_length(bytes);

@@ -11,6 +11,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/text.h"
 #include "file_structure.h"
 #include "jpeg_structure.h"
 #include "orientation.h"
@@ -35,14 +36,6 @@ std::string decoder_reason() {
 
 const stbi_uc* stb_bytes(std::span<const std::byte> file) {
   return reinterpret_cast<const stbi_uc*>(file.data());
-}
-
-MappedFile map_image(const fs::path& path) {
-  try {
-    return MappedFile(path);
-  } catch (const IoError& error) {
-    blame_file<DataError>(error);
-  }
 }
 
 template <typename Read>
@@ -133,28 +126,25 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
 }
 
 Image decode_image(std::span<const std::byte> file, const std::string& name, bool upright) {
-  read_image_info(file, name);
+  static_cast<void>(read_image_info(file, name, /*upright=*/false));  // throws for a bad header
   Image image = decode_stored(file, name);
   if (!upright) return image;
   return turn_upright(std::move(image), exif_orientation(find_exif(file)));
 }
 
 Image read_image(const fs::path& path, bool upright) {
-  const MappedFile file = map_image(path);
+  const MappedFile file = map_file<DataError>(path);
   return decode_image(file.bytes(), path.string(), upright);
 }
 
 bool has_image_extension(const fs::path& path) {
-  std::string extension = path.extension().string();
-  std::transform(extension.begin(), extension.end(), extension.begin(), [](char c) {
-    return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
-  });
-  return std::ranges::find(kImageExtensions, extension) != kImageExtensions.end();
+  return std::ranges::find(kImageExtensions, lower_case(path.extension().string())) !=
+         kImageExtensions.end();
 }
 
 std::string encode_png(const Image& image, const PngText& text) {
   if (image.pixels.empty()) throw std::invalid_argument("cannot write an image without pixels");
-  if (image.channels != 1 && image.channels != 3 && image.channels != 4)
+  if (!is_channel_count(image.channels))
     throw std::invalid_argument("a PNG file has 1, 3 or 4 channels, not " +
                                 std::to_string(image.channels));
   int size = 0;
@@ -192,7 +182,7 @@ PngText read_png_text(std::span<const std::byte> file, const std::string& name) 
 }
 
 PngText read_png_text(const fs::path& path) {
-  const MappedFile file = map_image(path);
+  const MappedFile file = map_file<DataError>(path);
   return read_png_text(file.bytes(), path.string());
 }
 

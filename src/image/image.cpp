@@ -38,8 +38,6 @@ void from_rgba(const std::uint8_t (&rgba)[4], int channels, Rgb background, std:
   }
 }
 
-bool is_channel_count(int channels) { return channels == 1 || channels == 3 || channels == 4; }
-
 }  // namespace
 
 Image convert_channels(const Image& image, int channels, Rgb background) {

@@ -8,6 +8,7 @@
 
 #include "ddpm/base/bytes.h"
 #include "jpeg_tables.h"
+#include "orientation.h"
 
 namespace ddpm {
 namespace {
@@ -241,12 +242,11 @@ std::vector<std::byte> mended_jpeg(Bytes file) {
 }
 
 Bytes jpeg_exif(Bytes file) {
-  constexpr std::string_view kPrefix("Exif\0\0", 6);
   Bytes exif;
   find_segment(file, [&](const Segment& segment) {
     const auto* text = reinterpret_cast<const char*>(segment.content.data());
     if (segment.marker == kApplication1 &&
-        std::string_view(text, segment.content.size()).starts_with(kPrefix))
+        std::string_view(text, segment.content.size()).starts_with(kExifPrefix))
       exif = segment.content;
     return !exif.empty() || segment.is_last() || segment.marker == kStartOfScan;
   });

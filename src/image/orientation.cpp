@@ -45,10 +45,9 @@ class Tiff {
 }  // namespace
 
 int exif_orientation(Bytes exif) noexcept {
-  constexpr std::string_view kPrefix("Exif\0\0", 6);  // WebP files of some programs have it too
-  if (exif.size() >= kPrefix.size() &&
-      std::string_view(reinterpret_cast<const char*>(exif.data()), kPrefix.size()) == kPrefix)
-    exif = exif.subspan(kPrefix.size());
+  if (std::string_view(reinterpret_cast<const char*>(exif.data()), exif.size())
+          .starts_with(kExifPrefix))
+    exif = exif.subspan(kExifPrefix.size());
   const Tiff tiff(exif);
   if (!tiff.is_valid()) return 1;
   const std::uint64_t directory = tiff.number(4, 4).value_or(0);

@@ -4,12 +4,17 @@
 
 #include <cstddef>
 #include <span>
+#include <string_view>
 
 #include "ddpm/image/image.h"
 
 namespace ddpm {
 
-// The orientation 1 to 8 in a block of Exif (a TIFF header with its first directory); 1, which
+// What a block of Exif begins with in JPEG files, and in the WebP files of some programs.
+inline constexpr std::string_view kExifPrefix("Exif\0\0", 6);
+
+// The orientation 1 to 8 in a block of Exif (a TIFF header with its first directory, with or
+// without the prefix); 1, which
 // changes nothing, if the block is empty, damaged or has no such tag. A library such as libexif would
 // read every tag; the one number does not need its code for hostile files.
 int exif_orientation(std::span<const std::byte> exif) noexcept;

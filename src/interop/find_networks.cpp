@@ -40,9 +40,9 @@ bool is_number(std::string_view text) {
 // Whether one of the words of a key, such as ema in "model_ema", is in `words`.
 bool has_word(std::string_view key, const std::set<std::string>& words) {
   std::string word;
-  for (const char c : std::string(key) + "_") {
-    if (std::isalpha(static_cast<unsigned char>(c)) != 0) {
-      word += static_cast<char>(std::tolower(static_cast<unsigned char>(c)));
+  for (const char c : lower_case(std::string(key)) + "_") {
+    if (c >= 'a' && c <= 'z') {
+      word += c;
       continue;
     }
     if (words.contains(word)) return true;

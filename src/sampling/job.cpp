@@ -155,8 +155,7 @@ void SampleJob::refuse_to_replace() const {
 
 // Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
-  if (request_.format == ImageFormat::kPng && shape_.channels != 1 && shape_.channels != 3 &&
-      shape_.channels != 4)
+  if (request_.format == ImageFormat::kPng && !is_channel_count(shape_.channels))
     throw ConfigError(format_text(
         "the images of this model have {}, which a PNG file cannot have; write them with --format "
         "safetensors or --format npz",

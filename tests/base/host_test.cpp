@@ -13,6 +13,16 @@ namespace {
 using testing::contains;
 using testing::message_of;
 
+TEST(Environment, AnEmptyVariableIsNotSet) {
+  ::unsetenv("DDPM_TEST");
+  EXPECT_FALSE(is_set("DDPM_TEST"));
+  ::setenv("DDPM_TEST", "", 1);
+  EXPECT_FALSE(is_set("DDPM_TEST"));
+  ::setenv("DDPM_TEST", "0", 1);
+  EXPECT_TRUE(is_set("DDPM_TEST"));
+  ::unsetenv("DDPM_TEST");
+}
+
 TEST(HomeAdvice, NamesThePathThatTheShellWouldHaveMade) {
   const std::string before = ::getenv("HOME") != nullptr ? ::getenv("HOME") : "/";
   ::setenv("HOME", "/home/ada", 1);

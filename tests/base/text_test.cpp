@@ -50,6 +50,11 @@ TEST(Join, SeparatesTheLastPartDifferently) {
   EXPECT_EQ(join({}), "");
 }
 
+TEST(LowerCase, ChangesTheLettersOfAsciiOnly) {
+  EXPECT_EQ(lower_case("AbZ.[@1"), "abz.[@1");
+  EXPECT_EQ(lower_case("\xC3\x84"), "\xC3\x84");  // a large A with two dots
+}
+
 TEST(Shorten, CutsAndMarksLongTexts) {
   EXPECT_EQ(shorten("short", 5), "short");
   EXPECT_EQ(shorten("longer text", 8), "longe...");

@@ -78,4 +78,15 @@ struct NonFiniteError : Error {
   explicit NonFiniteError(const std::string& message) : Error(ExitCode::kNonFinite, message) {}
 };
 
+// What `read` returns, which opens a file of data by a reader that is made for models too: what is
+// wrong with the file is then the data's fault. `prefix` begins the message.
+template <class Read>
+auto read_as_data(const Read& read, const std::string& prefix = "") {
+  try {
+    return read();
+  } catch (const CheckpointError& error) {
+    throw DataError(prefix + error.what());
+  }
+}
+
 }  // namespace ddpm

@@ -15,6 +15,8 @@
 #include <string_view>
 #include <vector>
 
+#include "ddpm/base/error.h"
+
 namespace ddpm {
 
 namespace fs = std::filesystem;
@@ -129,6 +131,17 @@ class MappedFile {
   const std::byte* data_ = nullptr;
   std::size_t size_ = 0;
 };
+
+// A map of the file for a reader whose errors are `Blamed`, such as DataError: throws that one if the
+// file is to blame, and an AccessError as it is (blame_file).
+template <class Blamed>
+MappedFile map_file(const fs::path& path) {
+  try {
+    return MappedFile(path);
+  } catch (const IoError& error) {
+    blame_file<Blamed>(error);
+  }
+}
 
 // Where file systems keep fragments of files. Only root may read it.
 inline constexpr const char* kLostAndFound = "lost+found";

@@ -33,6 +33,9 @@ std::string join_names(std::span<const std::string_view> names,
 // "1 image", "40 images": the plural of `noun` must be `noun` with an s.
 std::string counted(std::int64_t count, const std::string& noun);
 
+// The text with A to Z as a to z, in any locale.
+std::string lower_case(std::string text);
+
 // Makes `text` fit for a message: at most `max_bytes` long, with "..." where it was cut, and '?'
 // for control characters. It is cut between characters of UTF-8.
 std::string shorten(std::string_view text, std::size_t max_bytes = 120);

@@ -36,6 +36,11 @@ struct Image {
   }
 };
 
+// Whether an Image and a PNG file can have so many channels.
+constexpr bool is_channel_count(std::int64_t channels) {
+  return channels == 1 || channels == 3 || channels == 4;
+}
+
 struct Rgb {
   std::uint8_t red = 255, green = 255, blue = 255;
 };
