@@ -47,9 +47,9 @@ Json describe_data(const Config& config) {
     result["sizes"].push_back({{"width", size.second}, {"height", size.first}, {"images", count}});
   for (const auto& [channels, count] : summary.channels)
     result["channels"].push_back({{"channels", channels}, {"images", count}});
-  for (const auto& [name, count] : summary.classes) {
-    const std::size_t number = result.contains("classes") ? result["classes"].size() : 0;
-    result["classes"].push_back({{"number", number}, {"name", name}, {"images", count}});
+  for (std::size_t i = 0; i < summary.classes.size(); ++i) {
+    const auto& [name, count] = summary.classes[i];
+    result["classes"].push_back({{"number", i}, {"name", name}, {"images", count}});
   }
   for (const std::string& name : summary.empty_classes)
     result["classes_without_image"].push_back(name);
@@ -155,8 +155,8 @@ Json describe_model(const InspectOptions& options) {
 void take_path(DataConfig& data, const std::string& path,
                const std::vector<ConfigOverride>& overrides) {
   data.path = path;
-  const bool is_chosen = find_override(overrides, "data.source") != nullptr;
-  if (data.source == DataSource::kEmbedded && !is_chosen) data.source = source_of_path(path);
+  if (find_override(overrides, "data.source") == nullptr)
+    data.source = source_for_path(data.source, path);
 }
 
 ExitCode run_inspect(const InspectOptions& options) {

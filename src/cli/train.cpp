@@ -31,9 +31,7 @@ ResolvedConfig config_for(const TrainOptions& options, const ModelFile& model) {
     data.height = model.config.data.height;
     data.width = model.config.data.width;
   }
-  for (const ConfigOverride& change : options.common.overrides())
-    resolved.origins[change.path] = change.origin;
-  config = apply_overrides(config, options.common.overrides());
+  override_values(resolved, options.common.overrides());
   validate(config);
   return resolved;
 }

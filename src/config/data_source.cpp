@@ -75,4 +75,11 @@ DataSource source_of_path(const fs::path& path) {
   return fs::is_regular_file(path, ignored) ? source_of_file(path) : DataSource::kFolder;
 }
 
+DataSource source_for_path(DataSource before, const fs::path& path) {
+  std::error_code ignored;
+  const bool contradicts = before == DataSource::kEmbedded ||
+                           (before == DataSource::kFolder && fs::is_regular_file(path, ignored));
+  return contradicts ? source_of_path(path) : before;
+}
+
 }  // namespace ddpm

@@ -30,22 +30,15 @@ ResolvedConfig defaults() {
   return resolved;
 }
 
-// Whether the source can read nothing at this path: the embedded pictures have none, and a file is no
-// folder.
-bool contradicts(DataSource source, const fs::path& path) {
-  std::error_code ignored;
-  return source == DataSource::kEmbedded ||
-         (source == DataSource::kFolder && fs::is_regular_file(path, ignored));
-}
-
 // After the changes of one file or one command line, which set the keys `changed`: a path without a
 // source says what the source is, if it cannot be the one from before.
 void imply_source(ResolvedConfig& resolved, const std::set<std::string>& changed) {
   DataConfig& data = resolved.config.data;
-  if (!changed.contains("data.path") || changed.contains("data.source") || data.path.empty() ||
-      !contradicts(data.source, data.path))
+  if (!changed.contains("data.path") || changed.contains("data.source") || data.path.empty())
     return;
-  data.source = source_of_path(data.path);
+  const DataSource implied = source_for_path(data.source, data.path);
+  if (implied == data.source) return;
+  data.source = implied;
   resolved.origins["data.source"] = "data.path, " + resolved.origins["data.path"];
 }
 
@@ -55,18 +48,6 @@ void apply(ResolvedConfig& resolved, const ParsedConfig& parsed, const std::stri
     assignment.field->set(resolved.config, assignment.value);
     resolved.origins[assignment.field->path] = format_text("{}:{}", origin, assignment.line);
     changed.insert(assignment.field->path);
-  }
-  imply_source(resolved, changed);
-}
-
-void apply(ResolvedConfig& resolved, std::span<const ConfigOverride> overrides) {
-  std::set<std::string> changed;
-  for (const ConfigOverride& change : overrides) {
-    const Field* field = find_field(change.path);
-    if (field == nullptr) throw ConfigError(change.origin + ": " + unknown_key_text(change.path));
-    field->set(resolved.config, parse_option_value(*field, change.value, change.origin));
-    resolved.origins[field->path] = change.origin;
-    changed.insert(field->path);
   }
   imply_source(resolved, changed);
 }
@@ -142,7 +123,7 @@ ResolvedConfig load_config(const std::optional<fs::path>& file,
                            std::span<const ConfigOverride> overrides) {
   ResolvedConfig resolved = defaults();
   if (file) FileLoader(resolved).load(*file, "config: ");
-  apply(resolved, overrides);
+  override_values(resolved, overrides);
   validate(resolved.config, resolved.origins);
   return resolved;
 }
@@ -171,9 +152,21 @@ const ConfigOverride* find_override(std::span<const ConfigOverride> overrides,
   return found == overrides.end() ? nullptr : &*found;
 }
 
+void override_values(ResolvedConfig& resolved, std::span<const ConfigOverride> overrides) {
+  std::set<std::string> changed;
+  for (const ConfigOverride& change : overrides) {
+    const Field* field = find_field(change.path);
+    if (field == nullptr) throw ConfigError(change.origin + ": " + unknown_key_text(change.path));
+    field->set(resolved.config, parse_option_value(*field, change.value, change.origin));
+    resolved.origins[field->path] = change.origin;
+    changed.insert(field->path);
+  }
+  imply_source(resolved, changed);
+}
+
 Config apply_overrides(Config config, std::span<const ConfigOverride> overrides) {
   ResolvedConfig resolved{std::move(config), {}};
-  apply(resolved, overrides);
+  override_values(resolved, overrides);
   return resolved.config;
 }
 

@@ -3,8 +3,11 @@
 
 #include <nlohmann/json.hpp>
 
+#include "ddpm/base/file.h"
 #include "ddpm/formats/safetensors.h"
+#include "ddpm/image/codec.h"
 #include "support/tiny_run.h"
+#include "support/zip.h"
 
 namespace ddpm {
 namespace {
@@ -98,6 +101,17 @@ TEST_F(Inspect, EstimatesForThePrecisionOfEachDevice) {
   EXPECT_LT(bytes(gpu, "auto"), bytes(gpu, "fp32"));
   EXPECT_EQ(bytes(cpu, "auto"), bytes(cpu, "fp32"));
   EXPECT_LT(bytes(cpu, "bf16"), bytes(cpu, "auto"));
+}
+
+// As `train` with --set data.path does.
+TEST_F(Inspect, ReadsAnArchiveWithTheConfigOfAFolder) {
+  const Image image(2, 2, 3, 99);
+  write_file_atomically(folder_ / "photos.zip", testing::zip({{"a/1.png", encode_png(image)}}));
+  write_file_atomically(folder_ / "folder.json", R"({"data": {"source": "folder"}})");
+  const ProgramResult result =
+      run({"inspect", "--config", "folder.json", "--data", "photos.zip", "--json"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_EQ(json::parse(result.out).at("source"), "zip photos.zip");
 }
 
 }  // namespace

@@ -17,4 +17,8 @@ std::filesystem::path find_idx_images(const std::filesystem::path& folder);
 // reader says what is wrong with it. Throws nothing.
 DataSource source_of_path(const std::filesystem::path& path);
 
+// The source after a new `path` was named without a source. It is that from `before`, unless that
+// one can read nothing there: the embedded pictures have no path, and a file is not a folder.
+DataSource source_for_path(DataSource before, const std::filesystem::path& path);
+
 }  // namespace ddpm

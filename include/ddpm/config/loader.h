@@ -58,8 +58,11 @@ enum class MissingKeys { kDefault, kBefore };
 Config config_from_json_text(std::string_view text, const std::string& origin,
                              MissingKeys missing = MissingKeys::kDefault);
 
-// Applies the overrides to `config`. Each value is checked alone; validate() checks them together,
-// once the config is complete. Throws ConfigError.
+// Applies the overrides and records their origins. Each value is checked alone; validate() checks
+// them together, once the config is complete. Throws ConfigError.
+void override_values(ResolvedConfig& resolved, std::span<const ConfigOverride> overrides);
+
+// The same for a config whose origins nobody asks for.
 Config apply_overrides(Config config, std::span<const ConfigOverride> overrides);
 
 // The config with which a run goes on: the keys that a run keeps (OnResume::kKept) have the values of
