@@ -15,7 +15,6 @@
 #include "ddpm/formats/json.h"
 #include "ddpm/metrics/tensorboard.h"
 #include "ddpm/runs/checkpoint_store.h"
-#include "ddpm/runs/training_state.h"
 
 namespace ddpm {
 namespace {
@@ -157,10 +156,9 @@ void check_disk_space(const RunDirectory& directory, const Config& config,
         format_bytes(free)));
 }
 
-void check_resumable(const fs::path& checkpoint, const Config& now,
+void check_resumable(const TrainingState& state, const Config& now,
                      const std::string& data_fingerprint) {
-  TrainingState state = read_training_state(checkpoint);
-  Config& saved = state.config;
+  Config saved = state.config;
   // Runs before classes had names do not know theirs.
   if (saved.data.class_names.empty()) saved.data.class_names = now.data.class_names;
   if (!state.data_fingerprint.empty() && state.data_fingerprint != data_fingerprint)

@@ -31,9 +31,9 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
 
 // A run goes on in the precision in which it began, also on another machine, unless the user asks for
 // another. Checkpoints of versions that did not know auto have fp32, which was their default.
-void keep_precision(const fs::path& checkpoint, RunConfig& run) {
+void keep_precision(const RunConfig& saved, RunConfig& run) {
   if (run.precision != Precision::kAuto) return;
-  run.precision = read_training_state(checkpoint).config.run.precision;
+  run.precision = saved.precision;
   if (run.precision != Precision::kAuto)
     log_info("precision: {} (that of the checkpoint; --precision changes it)", run.precision);
 }
@@ -187,13 +187,15 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   std::optional<FileLock> lock = directory.lock_existing();
   if (!options.resume && !options.overwrite) directory.require_empty();
   std::optional<fs::path> checkpoint;
+  std::optional<TrainingState> state;  // of the checkpoint
   if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
   if (checkpoint) {
-    config = keep_values(wanted, read_training_state(*checkpoint).config);
-    keep_precision(*checkpoint, config.run);
+    state = read_training_state(*checkpoint);
+    config = keep_values(wanted, state->config);
+    keep_precision(state->config.run, config.run);
   }
   const Prepared prepared = prepare(config, options.force);
-  if (checkpoint) check_resumable(*checkpoint, config, prepared.images.fingerprint());
+  if (state) check_resumable(*state, config, prepared.images.fingerprint());
   if (!checkpoint && options.start) check_start(config, *options.start, options.fit);
   check_disk_space(directory, config, prepared.cost.parameters);
 

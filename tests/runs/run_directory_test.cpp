@@ -137,7 +137,7 @@ TEST_F(RunDirectoryTest, DescribesItself) {
 }
 
 TEST_F(RunDirectoryTest, OnlyFreeKeysMayChangeOnResume) {
-  const fs::path checkpoint = save_checkpoint(5);
+  const TrainingState checkpoint = read_training_state(save_checkpoint(5));
   check_resumable(checkpoint, config_, "");
   Config free = config_;
   free.run.name = "b";
