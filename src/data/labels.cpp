@@ -20,12 +20,15 @@ constexpr const char* kDatasetFile = "dataset.json";
 // The label of an image is the position of its name among all names, sorted; an image whose name is
 // empty has none.
 void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
-  std::set<std::string> classes(names.begin(), names.end());
-  classes.erase("");
+  std::map<std::string, std::int64_t> numbers;
+  for (const std::string& name : names)
+    if (!name.empty()) numbers[name] = 0;
+  for (auto& [name, number] : numbers) {
+    number = static_cast<std::int64_t>(files.class_names.size());
+    files.class_names.push_back(printable(name));
+  }
   for (std::size_t i = 0; i < names.size(); ++i)
-    if (!names[i].empty())
-      files.images[i].label = std::distance(classes.begin(), classes.find(names[i]));
-  for (const std::string& name : classes) files.class_names.push_back(printable(name));
+    if (!names[i].empty()) files.images[i].label = numbers[names[i]];
 }
 
 // The folder that holds all images of an archive, as "photos" in photos.zip; it is no class.

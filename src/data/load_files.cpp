@@ -89,10 +89,13 @@ void drop_bad_images(const ImageFiles& files, const std::vector<std::string>& re
 // Folders that should be classes: those without an image, and those of whose images none can be used.
 std::vector<std::string> classes_without_image(const ImageFiles& files,
                                                const std::vector<std::int64_t>& labels) {
+  std::vector<bool> has_image(files.class_names.size());
+  for (const std::int64_t label : labels)
+    if (label >= 0 && static_cast<std::size_t>(label) < has_image.size())
+      has_image[static_cast<std::size_t>(label)] = true;
   std::vector<std::string> names = files.empty_classes;
-  for (std::size_t i = 0; i < files.class_names.size(); ++i)
-    if (std::ranges::find(labels, static_cast<std::int64_t>(i)) == labels.end())
-      names.push_back(files.class_names[i]);
+  for (std::size_t i = 0; i < has_image.size(); ++i)
+    if (!has_image[i]) names.push_back(files.class_names[i]);
   return names;
 }
 
@@ -128,18 +131,17 @@ ImageStore decode(const ImageFiles& files, const std::string& source, const Data
 
 ImageStore load_files(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   const std::string source = format_text("{} {}", config.source, config.path);
+  const std::optional<fs::path> caches = cache_folder(config.cache);
+  if (!caches) return decode(find_image_files(config), source, config, options);
   // An archive need not be read to know whether the cache has it.
   std::optional<ImageFiles> files;
   if (config.source == DataSource::kFolder) files = find_image_files(config);
-  const std::optional<fs::path> caches = cache_folder(config.cache);
   const std::string key = files ? cache_key(*files, config) : archive_cache_key(config);
-  if (caches)
-    if (auto cached = load_cache(*caches / (key + ".safetensors"), key, source))
-      return std::move(*cached);
+  const fs::path file = *caches / (key + ".safetensors");
+  if (auto cached = load_cache(file, key, source)) return std::move(*cached);
   if (!files) files = find_image_files(config);
   ImageStore store = decode(*files, source, config, options);
-  if (caches && cache == CacheUse::kReadAndWrite)
-    save_cache(*caches / (key + ".safetensors"), key, store);
+  if (cache == CacheUse::kReadAndWrite) save_cache(file, key, store);
   return store;
 }
 
