@@ -1,7 +1,6 @@
 #include "ddpm/base/machine.h"
 
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <algorithm>
 #include <cmath>
@@ -9,6 +8,7 @@
 #include <thread>
 
 #include "support/files.h"
+#include "support/one_core.h"
 
 namespace ddpm {
 namespace {
@@ -215,13 +215,7 @@ TEST(Machine, ThisOneHasCoresAndMemory) {
 TEST(Machine, AThreadThatIsBoundToOneCoreUsesOne) {
   int cores = 0;
   std::thread([&] {
-    cpu_set_t all, first;
-    CPU_ZERO(&all);
-    CPU_ZERO(&first);
-    ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
-    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&first) == 0; ++i)
-      if (CPU_ISSET(i, &all)) CPU_SET(i, &first);
-    ASSERT_EQ(::sched_setaffinity(0, sizeof first, &first), 0);
+    testing::bind_to_one_core();
     cores = usable_cores();
   }).join();
   EXPECT_EQ(cores, 1);

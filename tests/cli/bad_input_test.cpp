@@ -1,14 +1,15 @@
 // Mistakes of users, and broken or hostile files: each gives one exit code and one message, and
 // nothing is written.
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <array>
 #include <utility>
 
+#include "ddpm/base/bytes.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/image/codec.h"
 #include "support/gzip.h"
+#include "support/png.h"
 #include "support/tar.h"
 #include "support/tiny_run.h"
 
@@ -99,24 +100,15 @@ TEST_F(BadInput, AMissingConfigIsNamed) {
 
 std::string big_endian(std::uint32_t value) {
   std::string bytes;
-  for (const int shift : {24, 16, 8, 0}) bytes += static_cast<char>(value >> shift & 0xFF);
+  append_big_endian(bytes, value, 4);
   return bytes;
-}
-
-std::string png_chunk(const std::string& type, const std::string& data) {
-  const std::string body = type + data;
-  const uLong crc =
-      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-  return big_endian(static_cast<std::uint32_t>(data.size())) + body +
-         big_endian(static_cast<std::uint32_t>(crc));
 }
 
 // Well-formed chunks that claim a huge grey image, with compressed data of no bytes.
 std::string png_claiming(std::uint32_t width, std::uint32_t height) {
-  return "\x89PNG\r\n\x1a\n" +
-         png_chunk("IHDR",
-                   big_endian(width) + big_endian(height) + std::string("\x08\0\0\0\0", 5)) +
-         png_chunk("IDAT", testing::from_hex("789c030000000001")) + png_chunk("IEND", "");
+  return testing::kPngSignature + testing::png_header(width, height) +
+         testing::png_chunk("IDAT", testing::from_hex("789c030000000001")) +
+         testing::png_chunk("IEND", "");
 }
 
 std::string small_png(std::uint8_t value) { return encode_png(Image(8, 8, 1, value)); }

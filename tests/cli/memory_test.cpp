@@ -1,11 +1,11 @@
 // What the program does in less memory and on fewer cores than the machine has.
 #include <gtest/gtest.h>
-#include <sched.h>
 
 #include <string>
 #include <thread>
 #include <vector>
 
+#include "support/one_core.h"
 #include "support/tiny_run.h"
 
 namespace ddpm {
@@ -86,13 +86,7 @@ TEST_F(Memory, ForceTriesAllTheSame) {
 TEST_F(Memory, ThreadsAreAtMostTheCoresOfTheProcess) {
   ProgramResult result;
   std::thread([&] {  // what the program starts with is inherited from the thread that starts it
-    cpu_set_t all, first;
-    CPU_ZERO(&all);
-    CPU_ZERO(&first);
-    ASSERT_EQ(::sched_getaffinity(0, sizeof all, &all), 0);
-    for (int i = 0; i < CPU_SETSIZE && CPU_COUNT(&first) == 0; ++i)
-      if (CPU_ISSET(i, &all)) CPU_SET(i, &first);
-    ASSERT_EQ(::sched_setaffinity(0, sizeof first, &first), 0);
+    testing::bind_to_one_core();
     result = run(training({"run.threads=0", "run.device=cpu"}));
   })
       .join();

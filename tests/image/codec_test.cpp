@@ -1,12 +1,12 @@
 #include "ddpm/image/codec.h"
 
 #include <gtest/gtest.h>
-#include <zlib.h>
 
 #include <stdexcept>
 
 #include "ddpm/base/error.h"
 #include "support/files.h"
+#include "support/png.h"
 
 namespace ddpm {
 namespace {
@@ -66,20 +66,6 @@ std::string error_of(const std::string& file) {
   return testing::message_of<DataError>([&] { decode_image(as_bytes(file), "f"); });
 }
 
-std::string big_endian(std::uint32_t value) {
-  std::string bytes;
-  for (int shift = 24; shift >= 0; shift -= 8) bytes += static_cast<char>(value >> shift & 0xff);
-  return bytes;
-}
-
-std::string png_chunk(const std::string& type, const std::string& data) {
-  const std::string body = type + data;
-  const auto crc =
-      crc32(0, reinterpret_cast<const Bytef*>(body.data()), static_cast<uInt>(body.size()));
-  return big_endian(static_cast<std::uint32_t>(data.size())) + body +
-         big_endian(static_cast<std::uint32_t>(crc));
-}
-
 TEST(DecodeImage, ReadsJpeg) {
   const Image color = decode_image(as_bytes(kJpeg), "f");
   EXPECT_EQ(color.channels, 3);
@@ -132,8 +118,8 @@ TEST(DecodeImage, RefusesWhatIsNoImage) {
 TEST(DecodeImage, RefusesHugeClaims) {
   EXPECT_TRUE(contains(error_of(kHugePng), "f: "));
   // The sides of 16000 x 16000 are allowed, but it has 244 Mi pixels.
-  const std::string header = big_endian(16000) + big_endian(16000) + from_hex("0802000000");
-  const std::string png = kPng16.substr(0, 8) + png_chunk("IHDR", header) + png_chunk("IEND", "");
+  const std::string png = testing::kPngSignature + testing::png_header(16000, 16000, 2) +
+                          testing::png_chunk("IEND", "");
   EXPECT_TRUE(contains(error_of(png), "claims 16000x16000 pixels"));
 }
 
