@@ -2,6 +2,8 @@
 
 #include <utility>
 
+#include "ddpm/config/color.h"
+
 namespace ddpm {
 namespace {
 
@@ -244,8 +246,7 @@ std::vector<Field> data_fields() {
       {CHOICE(data, orientation), kKept,
        "exif: turn pictures upright as their Exif block says; stored: leave them as they lie",
        std::string(name_of(Orientation::kStored))},
-      {FIELD(data, background),
-       matching("^(white|black|grey|#[0-9A-Fa-f]{6})$", "white | black | grey | #rrggbb"), kFrozen,
+      {FIELD(data, background), matching(color_pattern(), color_pattern_text()), kFrozen,
        "Colour that transparent pictures are laid on"},
       {CHOICE(data, crop), kFrozen,
        "Which part of a larger image is kept; random needs a height or width"},

@@ -5,6 +5,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/machine.h"
+#include "ddpm/config/color.h"
 #include "ddpm/formats/cifar.h"
 #include "ddpm/image/resize.h"
 
@@ -17,7 +18,8 @@ bool keeps_natural_size(const DataConfig& config) {
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels) {
   StoreShape shape;
-  shape.background = background_color(config.background);
+  const auto [red, green, blue] = parse_color(config.background);
+  shape.background = {red, green, blue};
   shape.channels = config.channels > 0 ? static_cast<int>(config.channels) : natural_channels;
   if (keeps_natural_size(config)) {
     shape.height = natural_height;
@@ -46,15 +48,6 @@ std::optional<StoreShape> known_shape(const DataConfig& config) {
     return resolve_shape(config, Cifar::kSide, Cifar::kSide, Cifar::kChannels);
   if (keeps_natural_size(config) || config.channels == 0) return std::nullopt;
   return resolve_shape(config, 0, 0, 0);
-}
-
-Rgb background_color(const std::string& text) {
-  if (text == "white") return {255, 255, 255};
-  if (text == "black") return {0, 0, 0};
-  if (text == "grey") return {128, 128, 128};
-  const auto value = static_cast<std::uint32_t>(std::stoul(text.substr(1), nullptr, 16));
-  return {static_cast<std::uint8_t>(value >> 16), static_cast<std::uint8_t>(value >> 8 & 0xff),
-          static_cast<std::uint8_t>(value & 0xff)};
 }
 
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out) {

@@ -37,9 +37,6 @@ StoreShape resolve_shape(const DataConfig& config, int natural_height, int natur
 // The shape, if the settings or the source (embedded, cifar10, cifar100) determine it without reading images.
 std::optional<StoreShape> known_shape(const DataConfig& config);
 
-// The colour that data.background names: white, black, grey, or #rrggbb.
-Rgb background_color(const std::string& text);
-
 // Writes the image, converted to the shape's channels and stored size, to `out`
 // [stored_height,stored_width,channels].
 void fit_image(const Image& image, const StoreShape& shape, std::span<std::uint8_t> out);
