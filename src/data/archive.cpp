@@ -45,6 +45,10 @@ ZipImages read_members(Listing& listing, std::span<const std::byte> file) {
   for (ZipMember& member : read_zip(file, ZipMethods::kStoredAndDeflate)) {
     member.name = portable_name(member.name);
     if (member.name.ends_with('/')) continue;  // a folder
+    if (member.is_link) {
+      listing.pass_over_link(member.name);
+      continue;
+    }
     const Listing::Verdict verdict = listing.judge(member.name);
     if (verdict == Listing::Verdict::kLabels)
       with_content(member,
@@ -79,7 +83,8 @@ TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>
     source = std::make_unique<GzipReader>(file->bytes(), name);
   else
     source = std::make_unique<MemoryReader>(file->bytes(), name);
-  TarReader tar(*source, {.max_members = kMaxMembers});
+  TarReader tar(*source, {.max_members = kMaxMembers},
+                [&](const std::string& link) { listing.pass_over_link(link); });
   TarImages images;
   std::uint64_t unpacked = 0;
   while (const auto member = tar.next()) {

@@ -67,17 +67,28 @@ Listing::Listing(fs::path root, bool is_archive, const std::vector<std::string>&
     : files{.root = std::move(root), .is_archive = is_archive, .images = {}}, exclude_(exclude) {}
 
 Listing::Verdict Listing::judge(const fs::path& path) {
-  const auto pass_over = [this](const std::string& reason) {
-    ++files.passed_over[reason];
-    return Verdict::kPassedOver;
-  };
-  if (is_excluded(path, exclude_)) return pass_over("excluded");
-  if (is_hidden(path)) return pass_over("hidden");
+  if (is_ignored(path)) return Verdict::kPassedOver;
   if (path == "dataset.json" || path.extension() == ".cls") return Verdict::kLabels;
   if (has_image_extension(path)) return Verdict::kImage;
-  files.other_folders.insert(path.parent_path());
   const std::string extension = lower_case(path.extension().string());
-  return pass_over(extension.empty() ? "extensionless" : printable(extension));
+  pass_over(path, extension.empty() ? "extensionless" : printable(extension));
+  return Verdict::kPassedOver;
+}
+
+void Listing::pass_over_link(const fs::path& path) {
+  if (!is_ignored(path)) pass_over(path, "linked");
+}
+
+bool Listing::is_ignored(const fs::path& path) {
+  const bool excluded = is_excluded(path, exclude_);
+  if (!excluded && !is_hidden(path)) return false;
+  ++files.passed_over[excluded ? "excluded" : "hidden"];
+  return true;
+}
+
+void Listing::pass_over(const fs::path& path, const std::string& reason) {
+  ++files.passed_over[reason];
+  files.other_folders.insert(path.parent_path());
 }
 
 ImageFiles find_image_files(const DataConfig& config) {

@@ -16,10 +16,16 @@ class Listing {
   enum class Verdict { kImage, kLabels, kPassedOver };
   // What a file is, by its path below the root. Counts it if it is passed over.
   Verdict judge(const std::filesystem::path& path);
+  // A link in an archive, whose target is not looked for.
+  void pass_over_link(const std::filesystem::path& path);
 
   ImageFiles files;
 
  private:
+  // Whether the file is hidden or excluded; it is then counted as such.
+  bool is_ignored(const std::filesystem::path& path);
+  void pass_over(const std::filesystem::path& path, const std::string& reason);
+
   std::vector<std::string> exclude_;
 };
 

@@ -4,6 +4,7 @@
 #include <array>
 #include <charconv>
 #include <string_view>
+#include <utility>
 
 #include "ddpm/base/error.h"
 
@@ -79,7 +80,8 @@ std::string header_name(const Header& header) {
 
 }  // namespace
 
-TarReader::TarReader(ByteReader& source, TarLimits limits) : source_(source), limits_(limits) {}
+TarReader::TarReader(ByteReader& source, TarLimits limits, OnLink on_link)
+    : source_(source), limits_(limits), on_link_(std::move(on_link)) {}
 
 void TarReader::fail(const std::string& reason) const {
   throw DataError(source_.name() + ": " + reason);
@@ -108,6 +110,7 @@ std::optional<TarMember> TarReader::next() {
            std::to_string(limits_.max_member_bytes) + " allowed here");
     padding_ = (kBlock - unread_ % kBlock) % kBlock;
     overrides = {};
+    if ((type == '1' || type == '2') && on_link_) on_link_(*name);
     // Old tars mark a folder by its trailing slash. Unknown types are skipped with their content.
     const bool is_regular = (type == '0' || type == '\0' || type == '7') && !raw.ends_with('/');
     if (is_regular && !name->empty()) return TarMember{*name, unread_, position_};

@@ -100,6 +100,7 @@ Directory read_end(const Bytes& file) {
 struct Entry {
   std::string name;
   std::uint64_t flags = 0, method = 0, crc = 0, compressed = 0, size = 0, offset = 0;
+  bool is_link = false;
 };
 
 // Sizes and offsets that do not fit 32 bits are in extra field 1, in this order.
@@ -130,6 +131,10 @@ Entry read_entry(const Bytes& file, std::uint64_t& position) {
               .compressed = file.number(position + 20, 4, what),
               .size = file.number(position + 24, 4, what),
               .offset = file.number(position + 42, 4, what)};
+  // Programs of Unix (3) keep the mode of a file in the upper half of its attributes.
+  const bool is_from_unix = file.number(position + 5, 1, what) == 3;
+  constexpr std::uint64_t kKindOfFile = 0170000, kLink = 0120000;
+  entry.is_link = is_from_unix && (file.number(position + 40, 2, what) & kKindOfFile) == kLink;
   const std::uint64_t name = file.number(position + 28, 2, what),
                       extra = file.number(position + 30, 2, what),
                       comment = file.number(position + 32, 2, what);
@@ -180,7 +185,8 @@ Placed place(const Bytes& file, const Entry& entry, std::uint64_t limit, ZipMeth
            .bytes = file.part(begin, entry.compressed, what),
            .crc = static_cast<std::uint32_t>(entry.crc),
            .size = entry.size,
-           .compressed = entry.method != kStored},
+           .compressed = entry.method != kStored,
+           .is_link = entry.is_link},
           entry.offset,
           begin + entry.compressed};
 }

@@ -152,6 +152,26 @@ TEST_F(FindImageFiles, ReadsATarOfSamples) {
   EXPECT_TRUE(contains(error(), "data.source=cifar10")) << error();
 }
 
+// Links in an archive have no content of their own; files with images are found without them.
+TEST_F(FindImageFiles, CountsLinksInArchives) {
+  using testing::tar_member;
+  use(DataSource::kTar,
+      folder_.write("links.tar",
+                    tar_member("birds/a.png", picture(1)) + tar_member("cats/a.png", picture(1)) +
+                        tar_member("dogs/b.png", "", '1') + tar_member("dogs/c.png", "", '2') +
+                        tar_member("dogs/.d.png", "", '2') + testing::tar_end()));
+  EXPECT_EQ(labels(), "birds/a.png=0 cats/a.png=1 ");
+  EXPECT_EQ(passed_over_text(find()), "1 hidden file, 2 linked files");
+  EXPECT_EQ(find().empty_classes, Names{"dogs"});
+  const auto zip_with_mode = [&](std::uint32_t mode) {
+    return folder_.write("a.zip", testing::zip({{"dogs/b.png", picture(1)}}, false, mode));
+  };
+  use(DataSource::kZip, zip_with_mode(0120777));
+  EXPECT_TRUE(contains(error(), "passed over: 1 linked file")) << error();
+  use(DataSource::kZip, zip_with_mode(0100644));
+  EXPECT_EQ(labels(), "dogs/b.png=-1 ");
+}
+
 // The folder in which everything in an archive lies is no class.
 TEST_F(FindImageFiles, ReadsAZip) {
   for (const bool compressed : {false, true}) {

@@ -26,9 +26,10 @@ inline std::string deflate_raw(const std::string& content) {
   return out;
 }
 
-// An archive of members (name, content) in this order, stored or compressed.
+// An archive of members (name, content) in this order, stored or compressed. `unix_mode`: the kind and
+// permissions of them all, as programs of Unix write them; 0: as others do.
 inline std::string zip(const std::vector<std::pair<std::string, std::string>>& members,
-                       bool compressed = false) {
+                       bool compressed = false, std::uint32_t unix_mode = 0) {
   std::string file, directory;
   for (const auto& [name, content] : members) {
     const std::string data = compressed ? deflate_raw(content) : content;
@@ -45,7 +46,9 @@ inline std::string zip(const std::vector<std::pair<std::string, std::string>>& m
     append_little_endian(fields, content.size(), 4);
     append_little_endian(fields, name.size(), 2);
     append_little_endian(fields, 0, 2);
-    directory += std::string("PK\x01\x02\x14\x00", 6) + fields + std::string(10, '\0');
+    directory += std::string("PK\x01\x02\x14", 5) + (unix_mode > 0 ? '\x03' : '\0') + fields +
+                 std::string(8, '\0');
+    append_little_endian(directory, unix_mode, 2);
     append_little_endian(directory, file.size(), 4);
     directory += name;
     file += "PK\x03\x04" + fields + name + data;

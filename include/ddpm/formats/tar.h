@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -29,8 +30,11 @@ struct TarMember {
 // Every function throws DataError "<archive>: ..." for damaged, hostile or oversized archives.
 class TarReader {
  public:
+  // Is called with the name of each link, symbolic or hard, which `next` passes over.
+  using OnLink = std::function<void(const std::string& name)>;
+
   // `source` must outlive this object.
-  explicit TarReader(ByteReader& source, TarLimits limits = {});
+  explicit TarReader(ByteReader& source, TarLimits limits = {}, OnLink on_link = {});
 
   // The next regular file, or nothing at the end. An unread rest of the one before is skipped.
   std::optional<TarMember> next();
@@ -54,6 +58,7 @@ class TarReader {
 
   ByteReader& source_;
   TarLimits limits_;
+  OnLink on_link_;
   std::uint64_t headers_ = 0;
   std::uint64_t position_ = 0;  // bytes read from the source
   std::uint64_t unread_ = 0;    // bytes of the current member still in the source

@@ -18,6 +18,7 @@ struct ZipMember {
   std::uint32_t crc = 0;    // CRC-32 of the content, as the directory says
   std::uint64_t size = 0;   // bytes of the content
   bool compressed = false;  // `bytes` are the content in deflate
+  bool is_link = false;     // the content is the path that a symbolic link of Unix points to
 
   // Both throw CheckpointError "member '<name>': ..." if the content does not match the checksum.
   void verify() const;  // of a member that is not compressed
