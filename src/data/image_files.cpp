@@ -68,7 +68,7 @@ Listing::Listing(fs::path root, bool is_archive, const std::vector<std::string>&
 
 Listing::Verdict Listing::judge(const fs::path& path) {
   if (is_ignored(path)) return Verdict::kPassedOver;
-  if (path == "dataset.json" || path.extension() == ".cls") return Verdict::kLabels;
+  if (path.filename() == kDatasetFile || path.extension() == kClassEnding) return Verdict::kLabels;
   if (has_image_extension(path)) return Verdict::kImage;
   const std::string extension = lower_case(path.extension().string());
   pass_over(path, extension.empty() ? "extensionless" : printable(extension));

@@ -15,8 +15,6 @@
 namespace ddpm {
 namespace {
 
-constexpr const char* kDatasetFile = "dataset.json";
-
 // The label of an image is the position of its name among all names, sorted; an image whose name is
 // empty has none.
 void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
@@ -31,7 +29,7 @@ void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
     if (!names[i].empty()) files.images[i].label = numbers[names[i]];
 }
 
-// The folder that holds all images of an archive, as "photos" in photos.zip; it is no class.
+// The folder that holds all images, as "photos" in photos.zip.
 fs::path common_folder(const ImageFiles& files) {
   fs::path common = files.images.front().path.parent_path();
   for (const ImageFile& image : files.images)
@@ -43,7 +41,8 @@ fs::path common_folder(const ImageFiles& files) {
   return common;
 }
 
-// "cats" for "cats/young/1.png"; empty for a file that lies directly in the root.
+// "cats" for "cats/young/1.png"; empty for a file that lies directly in the root. The folder in which
+// everything in an archive lies is no class.
 void label_by_folder(ImageFiles& files) {
   const fs::path common = files.is_archive ? common_folder(files) : fs::path();
   const auto class_of = [&](const fs::path& folder) -> std::string {
@@ -105,15 +104,36 @@ std::optional<std::map<std::string, std::int64_t>> labels_of_json(const std::str
   return labels;
 }
 
-// Returns whether the file has labels.
+// The folder with the dataset.json of all images: the one nearest to them, because people pack and
+// unpack data sets with a folder around. Nothing if there is none.
+std::optional<fs::path> folder_of_dataset_file(const ImageFiles& files) {
+  for (fs::path folder = common_folder(files);; folder = folder.parent_path()) {
+    if (files.label_files.contains((folder / kDatasetFile).string())) return folder;
+    if (folder.empty()) return std::nullopt;
+  }
+}
+
+// A dataset.json that does not concern all images is a file like any other.
+void pass_over_other_dataset_files(ImageFiles& files) {
+  const std::optional<fs::path> folder = folder_of_dataset_file(files);
+  const std::string used = folder ? (*folder / kDatasetFile).string() : "";
+  const auto others = std::erase_if(files.label_files, [&](const auto& file) {
+    return fs::path(file.first).filename() == kDatasetFile && file.first != used;
+  });
+  if (others > 0) files.passed_over[".json"] += static_cast<std::int64_t>(others);
+}
+
+// Returns whether there is a dataset.json with labels. Its names are relative to its own folder.
 bool label_by_dataset_file(ImageFiles& files) {
-  const auto file = files.label_files.find(kDatasetFile);
-  if (file == files.label_files.end()) return false;
-  const std::string name = shown(files.root) + ": " + kDatasetFile;
-  const auto labels = labels_of_json(file->second, name);
+  const std::optional<fs::path> folder = folder_of_dataset_file(files);
+  if (!folder) return false;
+  const std::string file = (*folder / kDatasetFile).string();
+  const std::string name = shown(files.root) + ": " + printable(file);
+  const auto labels = labels_of_json(files.label_files.at(file), name);
   if (!labels) return false;
+  const std::size_t prefix = file.size() - std::string_view(kDatasetFile).size();
   for (std::size_t i = 0; i < files.images.size(); ++i) {
-    const auto found = labels->find(files.images[i].path.generic_string());
+    const auto found = labels->find(files.images[i].path.generic_string().substr(prefix));
     if (found == labels->end()) fail_for_label(files, i, name);
     files.images[i].label = found->second;
   }
@@ -141,7 +161,7 @@ bool label_by_sidecars(ImageFiles& files) {
   };
   std::map<std::string, const std::string*> contents;
   for (const auto& [path, content] : files.label_files)
-    if (path != kDatasetFile) contents[key_of(path)] = &content;
+    if (path.ends_with(kClassEnding)) contents[key_of(path)] = &content;
   if (contents.empty()) return false;
   for (std::size_t i = 0; i < files.images.size(); ++i) {
     const auto found = contents.find(key_of(files.images[i].path));
@@ -159,6 +179,7 @@ bool label_by_sidecars(ImageFiles& files) {
 }  // namespace
 
 void label_images(ImageFiles& files, LabelSource source) {
+  pass_over_other_dataset_files(files);
   const bool may_be_file = source == LabelSource::kFile || source == LabelSource::kAuto;
   const bool labelled = may_be_file && (label_by_dataset_file(files) || label_by_sidecars(files));
   if (source == LabelSource::kFile && !labelled)

@@ -8,6 +8,10 @@
 
 namespace ddpm {
 
+// EDM's file of labels, and the ending of WebDataset's.
+inline constexpr const char* kDatasetFile = "dataset.json";
+inline constexpr const char* kClassEnding = ".cls";
+
 // Decides about each file that a source finds, and keeps what becomes of it.
 class Listing {
  public:

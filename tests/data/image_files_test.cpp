@@ -126,6 +126,23 @@ TEST_F(FindImageFiles, TakesClassesFromADatasetFile) {
   }
 }
 
+// As people pack a data set, and as their programs unpack it.
+TEST_F(FindImageFiles, TakesClassesFromADatasetFileInAFolder) {
+  const std::string labels_text = R"({"labels": [["00000/1.png", 4], ["00000/2.png", 5]]})";
+  use(DataSource::kZip, folder_.write("edm.zip", testing::zip({{"edm/dataset.json", labels_text},
+                                                               {"edm/00000/1.png", picture(1)},
+                                                               {"edm/00000/2.png", picture(1)}})));
+  EXPECT_EQ(labels(), "edm/00000/1.png=4 edm/00000/2.png=5 ");
+  for (const char* name : {"x/edm/00000/1.png", "x/edm/00000/2.png"}) folder_.write(name, "x");
+  folder_.write("x/edm/dataset.json", labels_text);
+  use(DataSource::kFolder, folder_ / "x");
+  EXPECT_EQ(labels(), "edm/00000/1.png=4 edm/00000/2.png=5 ");
+  // One in a folder beside images does not speak of them all.
+  folder_.write("x/3.png", "x");
+  EXPECT_EQ(labels(), "3.png=-1 edm/00000/1.png=0 edm/00000/2.png=0 ");
+  EXPECT_EQ(passed_over_text(find()), "1 .json file");
+}
+
 // WebDataset: files of one sample have one key.
 TEST_F(FindImageFiles, ReadsATarOfSamples) {
   using testing::tar_member;
