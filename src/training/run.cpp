@@ -1,10 +1,13 @@
 #include "ddpm/training/run.h"
 
+#include <algorithm>
+
 #include "ddpm/base/log.h"
 #include "ddpm/base/log_files.h"
 #include "ddpm/base/output.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/describe.h"
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/nn/parameter_layout.h"
@@ -66,6 +69,22 @@ void check_start(const Config& config, const ModelFile& model, TensorFit fit) {
     throw CheckpointError(std::string(error.what()) +
                           "; --reinit-mismatched starts such tensors anew");
   }
+}
+
+// Class i of the data starts as class i of the model, whatever they are called. That is a help for a
+// finer sorting of the same pictures, and a mistake where the folders have only been renamed.
+void warn_of_other_classes(const Config& config, const Config& start) {
+  const std::vector<std::string>&now = config.data.class_names, &before = start.data.class_names;
+  if (config.model.class_embedding == ClassEmbeddingKind::kNone || now.empty() || before.empty() ||
+      now.size() != before.size() || now == before)
+    return;
+  const auto first = std::ranges::mismatch(now, before).in1 - now.begin();
+  const auto i = static_cast<std::size_t>(first);
+  log_warning(
+      "--init-from: the classes of the data ({}) are not those of the model ({}); each class starts "
+      "from that with its number: {} is '{}' now and was '{}'",
+      shorten(join(now), 200), shorten(join(before), 200), first, shorten(now[i]),
+      shorten(before[i]));
 }
 
 // The running job: the loop of steps, and what is done after each step.
@@ -196,7 +215,10 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   }
   const Prepared prepared = prepare(config, options.force);
   if (state) check_resumable(*state, config, prepared.images.fingerprint());
-  if (!checkpoint && options.start) check_start(config, *options.start, options.fit);
+  if (!checkpoint && options.start) {
+    check_start(config, *options.start, options.fit);
+    warn_of_other_classes(config, options.start->config);
+  }
   check_disk_space(directory, config, prepared.cost.parameters);
 
   if (!lock) lock.emplace(directory.create_and_lock());

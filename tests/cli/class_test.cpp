@@ -129,8 +129,9 @@ TEST_F(Classes, HaveNames) {
   const ProgramResult converted =
       run({"convert", "--model", "runs/a", "--to", "diffusers", "--output", "other"});
   EXPECT_EQ(converted.code, 0);
-  EXPECT_TRUE(contains(converted.err, "UNet2DModel.from_pretrained(\"other/unet\")(x, t, "
-                                      "class_labels=labels), with labels from 0 to 9"))
+  EXPECT_TRUE(contains(converted.err,
+                       "UNet2DModel.from_pretrained(\"other/unet\")(x, t, "
+                       "class_labels=labels), with labels from 0 to 9"))
       << converted.err;
   // A file of weights alone knows them too.
   fs::copy_file(checkpoint(2) / "model.safetensors", folder_ / "alone.safetensors");
@@ -183,6 +184,23 @@ TEST_F(ClassFolders, MustHaveAPicture) {
 }
 
 // A checkpoint of a program that had neither orientation nor exclusions.
+TEST_F(ClassFolders, OfOtherNamesThanTheModelsAreTold) {
+  ASSERT_EQ(train_on_photos({"--set", "run.name=old"}).code, 0);
+  const std::vector<std::string> start = {"--init-from", "runs/old", "--overwrite"};
+  const char* warning = "--init-from: the classes of the data";
+  const ProgramResult same = train_on_photos(start);
+  ASSERT_EQ(same.code, 0) << same.err;
+  EXPECT_FALSE(contains(same.err, warning)) << same.err;
+  fs::rename(folder_ / "photos/dogs", folder_ / "photos/birds");
+  const ProgramResult other = train_on_photos(start);
+  ASSERT_EQ(other.code, 0) << other.err;
+  EXPECT_TRUE(contains(other.err,
+                       "the classes of the data (birds, cats) are not those of the model "
+                       "(cats, dogs)"))
+      << other.err;
+  EXPECT_TRUE(contains(other.err, ": 0 is 'birds' now and was 'cats'")) << other.err;
+}
+
 TEST_F(ClassFolders, OfAnOldRunAreReadByItsRules) {
   folder_.write("photos/@eaDir/1.png", encode_png(Image(8, 8, 1, 100)));
   ASSERT_EQ(
