@@ -159,6 +159,20 @@ std::string printable(std::string_view text, bool keep_lines) {
   return result;
 }
 
+std::string escaped(std::string_view text) {
+  const auto looks_escaped = [&] {
+    for (std::size_t i = 0; i + 1 < text.size(); ++i)
+      if (text[i] == '\\' && std::string_view("\\ntx").find(text[i + 1]) != std::string_view::npos)
+        return true;
+    return false;
+  };
+  std::string result = printable(text);
+  if (result == text && !looks_escaped()) return result;
+  std::string doubled;
+  for (const char c : text) doubled.append(c == '\\' ? 2 : 1, c);
+  return printable(doubled);
+}
+
 std::string shown(const std::filesystem::path& path) { return printable(path.native()); }
 
 }  // namespace ddpm

@@ -58,11 +58,21 @@ ModelOptions choose_model(const SampleOptions& options) {
                                                : "did you mean '" + likely + "'?"));
 }
 
-// The number of the class that --class names, by its name or its number. A name wins, because people
+// The number of the class that --class names: by its name as `ddpm inspect` shows it, by that of its
+// folder, which may hold characters that are not shown, or by its number. A name wins, because people
 // who call their folders 1, 2, 10 mean the folder.
 std::int64_t class_number(const std::string& text, const std::vector<std::string>& names) {
   const auto count = static_cast<std::int64_t>(names.size());
-  std::int64_t number = std::ranges::find(names, text) - names.begin();
+  const auto position = [&](const std::string& name) -> std::int64_t {
+    return std::ranges::find(names, name) - names.begin();
+  };
+  const std::int64_t as_shown = position(text), as_called = position(escaped(text));
+  if (as_shown != as_called && as_shown < count && as_called < count)
+    throw ConfigError(format_text(
+        "--class: '{}' is class {} as names are shown, and class {} as its folder is called; give "
+        "the number",
+        shorten(text), as_shown, as_called));
+  std::int64_t number = std::min(as_shown, as_called);
   if (number == count) {
     const char* end = text.data() + text.size();
     const auto parsed = std::from_chars(text.data(), end, number);

@@ -23,7 +23,7 @@ void label_by_names(ImageFiles& files, const std::vector<std::string>& names) {
     if (!name.empty()) numbers[name] = 0;
   for (auto& [name, number] : numbers) {
     number = static_cast<std::int64_t>(files.class_names.size());
-    files.class_names.push_back(printable(name));
+    files.class_names.push_back(escaped(name));
   }
   for (std::size_t i = 0; i < names.size(); ++i)
     if (!names[i].empty()) files.images[i].label = numbers[names[i]];
@@ -56,7 +56,7 @@ void label_by_folder(ImageFiles& files) {
   for (const fs::path& folder : files.other_folders) empty.insert(class_of(folder));
   for (const std::string& name : names) empty.erase(name);
   empty.erase("");
-  for (const std::string& name : empty) files.empty_classes.push_back(printable(name));
+  for (const std::string& name : empty) files.empty_classes.push_back(escaped(name));
 }
 
 // "tabby" for "cats/tabby_017.png", as OpenAI's programs name their images.

@@ -1,6 +1,10 @@
 // Texts that nobody has checked, file names above all, must be harmless where they are shown.
 #include <gtest/gtest.h>
 
+#include <set>
+#include <string>
+#include <vector>
+
 #include <nlohmann/json.hpp>
 
 #include "ddpm/base/log.h"
@@ -74,6 +78,24 @@ TEST(Log, ShowsNothingRaw) {
   set_up_logging({});
   EXPECT_EQ(::testing::internal::GetCapturedStderr(), "file a\\x1B[2J\\xE9\ntwo\nlines\n");
   EXPECT_TRUE(testing::contains(content_of(folder / "a.log"), "file a\\x1B[2J\\xE9\n"));
+}
+
+// Different texts stay different, and those without escapes are as they were.
+TEST(Escaped, TellsTextsApart) {
+  EXPECT_EQ(escaped("a\nb"), "a\\nb");
+  EXPECT_EQ(escaped("a\\nb"), "a\\\\nb");
+  EXPECT_EQ(escaped("a\\b caf\xC3\xA9"), "a\\b caf\xC3\xA9");
+  EXPECT_EQ(escaped("a\\\x01"), "a\\\\\\x01");
+  // All texts of up to five of these characters.
+  const std::string alphabet = "\\nx0\n\xE9";
+  std::set<std::string> seen;
+  std::vector<std::string> texts = {""};
+  for (std::size_t i = 0; i < texts.size(); ++i) {
+    EXPECT_TRUE(seen.insert(escaped(texts[i])).second) << escaped(texts[i]);
+    EXPECT_EQ(printable(escaped(texts[i])), escaped(texts[i]));
+    if (texts[i].size() == 5) continue;
+    for (const char c : alphabet) texts.push_back(texts[i] + c);
+  }
 }
 
 }  // namespace

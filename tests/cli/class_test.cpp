@@ -184,6 +184,26 @@ TEST_F(ClassFolders, MustHaveAPicture) {
 }
 
 // A checkpoint of a program that had neither orientation nor exclusions.
+TEST_F(ClassFolders, AreCalledAsTheyAreShownOrAsTheyAre) {
+  const auto sample_class = [&](const std::string& name) {
+    return sample("out.npz", {"--overwrite", "--count", "1", "--class", name});
+  };
+  fs::rename(folder_ / "photos/dogs", folder_ / "photos/d\ns");
+  ASSERT_EQ(train_on_photos().code, 0);
+  for (const char* name : {"d\\ns", "d\ns"}) {
+    const ProgramResult result = sample_class(name);
+    EXPECT_EQ(result.code, 0) << result.err;
+    EXPECT_TRUE(contains(result.err, "class: 1 (d\\ns)")) << result.err;
+  }
+  // A folder of that very name makes it unclear which of the two is meant.
+  fs::rename(folder_ / "photos/cats", folder_ / "photos/d\\ns");
+  ASSERT_EQ(train_on_photos({"--overwrite"}).code, 0);
+  EXPECT_EQ(sample_class("d\ns").code, 0);
+  const ProgramResult unclear = sample_class("d\\ns");
+  EXPECT_EQ(unclear.code, 2);
+  EXPECT_TRUE(contains(unclear.err, "give the number")) << unclear.err;
+}
+
 TEST_F(ClassFolders, OfOtherNamesThanTheModelsAreTold) {
   ASSERT_EQ(train_on_photos({"--set", "run.name=old"}).code, 0);
   const std::vector<std::string> start = {"--init-from", "runs/old", "--overwrite"};

@@ -226,6 +226,8 @@ TEST_F(FindImageFiles, ShowsNamesThatAreNoText) {
   folder_.write("caf\xe9/1.png", "x");
   folder_.write("red\x1b[31m/1.png", "x");
   EXPECT_EQ(find().class_names, (Names{"caf\\xE9", "red\\x1B[31m"}));
+  folder_.write("caf\\xE9/1.png", "x");
+  EXPECT_EQ(find().class_names, (Names{"caf\\\\xE9", "caf\\xE9", "red\\x1B[31m"}));
 }
 
 }  // namespace

@@ -48,6 +48,11 @@ std::string valid_utf8(std::string_view text);
 // anything, also sequences that a terminal obeys.
 std::string printable(std::string_view text, bool keep_lines = false);
 
+// printable(text), from which the text can be told: two texts never give the same. Where it escapes
+// something, and where the text looks as if it did (a backslash before \, n, t or x), every backslash of
+// the text itself is doubled. For names that are recorded.
+std::string escaped(std::string_view text);
+
 // printable() of a path, for messages.
 std::string shown(const std::filesystem::path& path);
 
