@@ -106,6 +106,9 @@ TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>
       auto content = std::make_shared<std::vector<std::uint8_t>>(tar.read());
       const std::span<const std::byte> bytes = std::as_bytes(std::span(*content));
       images[member->name] = {bytes, std::move(content)};
+    } else if (const fs::path path = member->name;
+               std::ranges::count(path.filename().string(), '.') == 1) {
+      listing.files.sample_keys.insert(sample_key(path));
     }
   }
   return images;
@@ -116,16 +119,12 @@ TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>
 ImageFiles list_image_zip(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
-  ZipImages images =
+  ZipImages members =
       read_as_data([&] { return read_members(listing, file->bytes()); }, config.path + ": ");
-  std::vector<ZipMember> members;
-  for (auto& [path, member] : images) {
-    listing.files.images.push_back({.path = path});
-    members.push_back(std::move(member));
-  }
-  listing.files.visit = [file, members = std::move(members)](std::size_t index,
+  for (const auto& [path, member] : members) listing.files.images.push_back({.path = path});
+  listing.files.visit = [file, members = std::move(members)](const fs::path& path,
                                                              const UseBytes& use) {
-    read_as_data([&] { with_content(members[index], use); });
+    read_as_data([&] { with_content(members.at(path), use); });
   };
   return std::move(listing.files);
 }
@@ -133,13 +132,12 @@ ImageFiles list_image_zip(const DataConfig& config) {
 ImageFiles list_image_tar(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
-  std::vector<TarImage> members;
-  for (auto& [path, image] : read_members(listing, file)) {
-    listing.files.images.push_back({.path = path});
-    members.push_back(std::move(image));
-  }
-  listing.files.visit = [file, members = std::move(members)](
-                            std::size_t index, const UseBytes& use) { use(members[index].bytes); };
+  TarImages members = read_members(listing, file);
+  for (const auto& [path, image] : members) listing.files.images.push_back({.path = path});
+  listing.files.visit = [file, members = std::move(members)](const fs::path& path,
+                                                             const UseBytes& use) {
+    use(members.at(path).bytes);
+  };
   return std::move(listing.files);
 }
 

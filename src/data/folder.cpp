@@ -47,8 +47,8 @@ ImageFiles list_image_folder(const DataConfig& config) {
     blame_file<DataError>(error);
   }
   files.other_folders.merge(first_level_folders(root, config.exclude));
-  files.visit = [root, paths = files.images](std::size_t index, const UseBytes& use) {
-    use(map_file<DataError>(root / paths[index].path).bytes());
+  files.visit = [root](const fs::path& path, const UseBytes& use) {
+    use(map_file<DataError>(root / path).bytes());
   };
   return std::move(listing.files);
 }

@@ -94,6 +94,7 @@ void Listing::pass_over(const fs::path& path, const std::string& reason) {
 ImageFiles find_image_files(const DataConfig& config) {
   ImageFiles files = list_source(config);
   if (files.images.empty()) refuse_empty(files);
+  keep_one_image_per_sample(files);
   label_images(files, config.labels);
   return files;
 }
@@ -107,7 +108,7 @@ std::string passed_over_text(const ImageFiles& files) {
 
 ImageInfo read_info(const ImageFiles& files, std::size_t index, Orientation orientation) {
   ImageInfo info;
-  files.visit(index, [&](auto bytes) {
+  files.visit(files.images[index].path, [&](auto bytes) {
     info = read_image_info(bytes, "", orientation == Orientation::kExif);
   });
   return info;
@@ -115,7 +116,7 @@ ImageInfo read_info(const ImageFiles& files, std::size_t index, Orientation orie
 
 Image read_image(const ImageFiles& files, std::size_t index, Orientation orientation) {
   Image image;
-  files.visit(index, [&](auto bytes) {
+  files.visit(files.images[index].path, [&](auto bytes) {
     image = decode_image(bytes, "", orientation == Orientation::kExif);
   });
   return image;

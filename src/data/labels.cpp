@@ -152,19 +152,14 @@ std::optional<std::int64_t> parse_label(const std::string& text) {
   return label;
 }
 
-// WebDataset: "train/000017.jpg" and "train/000017.cls" belong together; the key ends at the first
-// dot of the file name.
+// By the .cls files of samples.
 bool label_by_sidecars(ImageFiles& files) {
-  const auto key_of = [](const fs::path& path) {
-    const std::string name = path.filename().string();
-    return (path.parent_path() / name.substr(0, name.find('.'))).string();
-  };
   std::map<std::string, const std::string*> contents;
   for (const auto& [path, content] : files.label_files)
-    if (path.ends_with(kClassEnding)) contents[key_of(path)] = &content;
+    if (path.ends_with(kClassEnding)) contents[sample_key(path)] = &content;
   if (contents.empty()) return false;
   for (std::size_t i = 0; i < files.images.size(); ++i) {
-    const auto found = contents.find(key_of(files.images[i].path));
+    const auto found = contents.find(sample_key(files.images[i].path));
     if (found == contents.end())
       throw DataError(format_text("image '{}' has no .cls file", printable(files.full_name(i))));
     const std::optional<std::int64_t> label = parse_label(*found->second);

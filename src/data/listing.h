@@ -41,6 +41,15 @@ ImageFiles list_image_folder(const DataConfig& config);
 ImageFiles list_image_zip(const DataConfig& config);
 ImageFiles list_image_tar(const DataConfig& config);
 
+// WebDataset: "train/000017.jpg" and "train/000017.cls" are one sample, of the key "train/000017"; it
+// ends at the first dot of the file name.
+std::string sample_key(const std::filesystem::path& path);
+
+// Leaves out all images of a sample but one: that of the plainest name (a.jpg, not a.mask.jpg), the
+// first of several. They are counted by what follows the key. Files are samples where others that are
+// no images, classes or captions, have the same key.
+void keep_one_image_per_sample(ImageFiles& files);
+
 // Gives every image its label and names the classes. Throws DataError if a label is missing.
 void label_images(ImageFiles& files, LabelSource source);
 

@@ -169,6 +169,28 @@ TEST_F(FindImageFiles, ReadsATarOfSamples) {
   EXPECT_TRUE(contains(error(), "data.source=cifar10")) << error();
 }
 
+// A sample is one image, whatever else is stored of it.
+TEST_F(FindImageFiles, TakesOneImageOfASample) {
+  const auto write_tar = [&](const std::vector<std::string>& names) {
+    std::string tar;
+    for (const std::string& name : names)
+      tar += testing::tar_member(name, name.ends_with(".cls") ? "1" : picture(1));
+    use(DataSource::kTar, folder_.write("a.tar", tar + testing::tar_end()));
+  };
+  write_tar({"1.cls", "1.cond.jpg", "1.jpg", "1.png", "2.jpg", "2.cls", "2.cond.jpg", "2.png"});
+  EXPECT_EQ(labels(), "1.jpg=1 2.jpg=1 ");
+  EXPECT_EQ(passed_over_text(find()), "2 .cond.jpg files, 2 .png files");
+  // Captions tell samples too.
+  write_tar({"1.json", "1.mask.png", "1.webp"});
+  EXPECT_EQ(labels(), "1.webp=-1 ");
+  EXPECT_EQ(passed_over_text(find()), "1 .json file, 1 .mask.png file");
+  // Files with dots in their names are not samples of one key.
+  write_tar({"2024.01.05.jpg", "2024.01.06.jpg", "2024.01.05.txt", "notes.txt"});
+  EXPECT_EQ(find().images.size(), 2U);
+  write_tar({"1.jpg", "1.png"});
+  EXPECT_EQ(find().images.size(), 2U);
+}
+
 // Links in an archive have no content of their own; files with images are found without them.
 TEST_F(FindImageFiles, CountsLinksInArchives) {
   using testing::tar_member;

@@ -38,9 +38,11 @@ struct ImageFiles {
   std::map<std::string, std::int64_t> passed_over = {};
   // Files that give labels (config's LabelSource::kFile), by path, with their content.
   std::map<std::string, std::string> label_files = {};
-  // Calls use(bytes) with the content of image `index`, whichever thread asks. Throws DataError with
-  // the reason only, without the file's name.
-  std::function<void(std::size_t index, const UseBytes& use)> visit = {};
+  // Keys (sample_key) of a tar archive's other files that are called KEY.EXTENSION, as captions are.
+  std::set<std::string> sample_keys = {};
+  // Calls use(bytes) with the content of the image at `path`, whichever thread asks. Throws DataError
+  // with the reason only, without the file's name.
+  std::function<void(const std::filesystem::path& path, const UseBytes& use)> visit = {};
 
   // "photos/cats/1.png"; in an archive "photos.zip: cats/1.png". To be shown by printable().
   std::string full_name(std::size_t index) const;
