@@ -40,7 +40,7 @@ void with_content(const ZipMember& member, const UseBytes& use) {
 
 using ZipImages = std::map<fs::path, ZipMember>;  // by path
 
-ZipImages read_members(Listing& listing, std::span<const std::byte> file) {
+ZipImages zip_images(Listing& listing, std::span<const std::byte> file) {
   ZipImages images;
   for (ZipMember& member : read_zip(file, ZipMethods::kStoredAndDeflate)) {
     member.name = portable_name(member.name);
@@ -74,40 +74,45 @@ void refuse_cifar(const Listing& listing, const std::string& member) {
     throw DataError(listing.files.root.string() + ": this is CIFAR-100: set data.source=cifar100");
 }
 
-// Reads the archive once, from beginning to end.
-TarImages read_members(Listing& listing, const std::shared_ptr<const MappedFile>& file) {
+// An image of a tar archive that is not compressed, in its place in the file.
+TarImage image_in(std::span<const std::byte> file, const TarMember& member,
+                  const std::string& name) {
+  if (member.offset > file.size() || member.size > file.size() - member.offset)
+    throw DataError(name + ": truncated tar archive");
+  return {file.subspan(member.offset, member.size), nullptr};
+}
+
+TarImage unpacked_image(TarReader& tar) {
+  auto content = std::make_shared<std::vector<std::uint8_t>>(tar.read());
+  const std::span<const std::byte> bytes = std::as_bytes(std::span(*content));
+  return {bytes, std::move(content)};
+}
+
+// Reads the archive once, from beginning to end. A later member replaces an earlier one of its name,
+// as tar does it.
+TarImages tar_images(Listing& listing, std::span<const std::byte> file) {
   const std::string name = listing.files.root.string();
-  const bool compressed = looks_like_gzip(file->bytes());
-  std::unique_ptr<ByteReader> source;
-  if (compressed)
-    source = std::make_unique<GzipReader>(file->bytes(), name);
-  else
-    source = std::make_unique<MemoryReader>(file->bytes(), name);
+  const std::unique_ptr<ByteReader> source = open_data(file, name);
+  const bool compressed = looks_like_gzip(file);
   TarReader tar(*source, {.max_members = kMaxMembers},
                 [&](const std::string& link) { listing.pass_over_link(link); });
   TarImages images;
   std::uint64_t unpacked = 0;
   while (const auto member = tar.next()) {
     refuse_cifar(listing, member->name);
-    const Listing::Verdict verdict = listing.judge(member->name);
+    const fs::path path = member->name;
+    const Listing::Verdict verdict = listing.judge(path);
     if (verdict == Listing::Verdict::kLabels) {
       const std::vector<std::uint8_t> content = tar.read();
       listing.files.label_files[member->name] = as_text(std::as_bytes(std::span(content)));
-    } else if (verdict == Listing::Verdict::kImage && !compressed) {
-      if (member->size >
-          file->bytes().size() - std::min<std::uint64_t>(member->offset, file->bytes().size()))
-        throw DataError(name + ": truncated tar archive");
-      images[member->name] = {file->bytes().subspan(member->offset, member->size), nullptr};
     } else if (verdict == Listing::Verdict::kImage) {
-      unpacked += member->size;
-      if (unpacked > kMaxUnpackedBytes)
+      if (compressed && (unpacked += member->size) > kMaxUnpackedBytes)
         throw DataError(
             name + ": its images are too large to be unpacked in memory; unpack it into a folder");
-      auto content = std::make_shared<std::vector<std::uint8_t>>(tar.read());
-      const std::span<const std::byte> bytes = std::as_bytes(std::span(*content));
-      images[member->name] = {bytes, std::move(content)};
-    } else if (const fs::path path = member->name;
-               std::ranges::count(path.filename().string(), '.') == 1) {
+      TarImage image = compressed ? unpacked_image(tar) : image_in(file, *member, name);
+      const bool is_new = images.insert_or_assign(path, std::move(image)).second;
+      if (!is_new) ++listing.files.passed_over["replaced"];
+    } else if (std::ranges::count(path.filename().string(), '.') == 1) {
       listing.files.sample_keys.insert(sample_key(path));
     }
   }
@@ -120,7 +125,7 @@ ImageFiles list_image_zip(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
   ZipImages members =
-      read_as_data([&] { return read_members(listing, file->bytes()); }, config.path + ": ");
+      read_as_data([&] { return zip_images(listing, file->bytes()); }, config.path + ": ");
   for (const auto& [path, member] : members) listing.files.images.push_back({.path = path});
   listing.files.visit = [file, members = std::move(members)](const fs::path& path,
                                                              const UseBytes& use) {
@@ -132,7 +137,7 @@ ImageFiles list_image_zip(const DataConfig& config) {
 ImageFiles list_image_tar(const DataConfig& config) {
   const std::shared_ptr<const MappedFile> file = map_archive(config.path);
   Listing listing(config.path, /*is_archive=*/true, config.exclude);
-  TarImages members = read_members(listing, file);
+  TarImages members = tar_images(listing, file->bytes());
   for (const auto& [path, image] : members) listing.files.images.push_back({.path = path});
   listing.files.visit = [file, members = std::move(members)](const fs::path& path,
                                                              const UseBytes& use) {

@@ -14,12 +14,8 @@ namespace {
 // Reads a mapped file, which it keeps alive.
 class FileReader : public ByteReader {
  public:
-  FileReader(MappedFile file, const std::string& name) : ByteReader(name), file_(std::move(file)) {
-    if (looks_like_gzip(file_.bytes()))
-      content_ = std::make_unique<GzipReader>(file_.bytes(), name);
-    else
-      content_ = std::make_unique<MemoryReader>(file_.bytes(), name);
-  }
+  FileReader(MappedFile file, const std::string& name)
+      : ByteReader(name), file_(std::move(file)), content_(open_data(file_.bytes(), name)) {}
 
   std::size_t read(std::span<std::byte> out) override { return content_->read(out); }
   std::uint64_t skip(std::uint64_t count) override { return content_->skip(count); }
@@ -55,6 +51,11 @@ std::size_t MemoryReader::read(std::span<std::byte> out) {
   std::copy_n(rest_.begin(), size, out.begin());
   rest_ = rest_.subspan(size);
   return size;
+}
+
+std::unique_ptr<ByteReader> open_data(std::span<const std::byte> bytes, const std::string& name) {
+  if (looks_like_gzip(bytes)) return std::make_unique<GzipReader>(bytes, name);
+  return std::make_unique<MemoryReader>(bytes, name);
 }
 
 std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path) {

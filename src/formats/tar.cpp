@@ -1,7 +1,6 @@
 #include "ddpm/formats/tar.h"
 
 #include <algorithm>
-#include <array>
 #include <charconv>
 #include <string_view>
 #include <utility>
@@ -68,6 +67,10 @@ std::optional<std::string> safe_name(std::string_view name) {
   return safe;
 }
 
+bool is_zero(const Header& block) {
+  return std::ranges::all_of(block, [](std::uint8_t byte) { return byte == 0; });
+}
+
 std::string header_name(const Header& header) {
   std::string name = text_field(header, 0, 100);
   // Only ustar has the prefix; old GNU archives keep times there.
@@ -130,19 +133,21 @@ std::vector<std::uint8_t> TarReader::take(std::uint64_t size, const char* what) 
   return bytes;
 }
 
-// Returns false at the end: a block of zeros, or the end of the file, where tar itself only warns.
+std::size_t TarReader::read_block(Header& block) {
+  block.resize(kBlock);
+  const std::size_t got = source_.read(std::as_writable_bytes(std::span(block)));
+  position_ += got;
+  return got;
+}
+
+// Returns false at the end: a block of zeros that no other archive follows, or the end of the file,
+// where tar itself only warns.
 bool TarReader::read_header(Header& header) {
   skip_to_next_header();
-  header.resize(kBlock);
-  const std::size_t got = source_.read(std::as_writable_bytes(std::span(header)));
-  position_ += got;
-  const bool zeros = std::all_of(header.begin(), header.end(), [](auto b) { return b == 0; });
+  const std::size_t got = read_block(header);
   if (got == 0 && headers_ > 0) return false;
   if (got < kBlock) fail(headers_ == 0 ? "not a tar archive" : "truncated tar archive");
-  if (zeros) {
-    drain();
-    return false;
-  }
+  if (is_zero(header) && !find_next_archive(header)) return false;
   if (!checksum_matches(header))
     fail(headers_ == 0 ? "not a tar archive" : "damaged tar header (wrong checksum)");
   if (++headers_ > limits_.max_members)
@@ -178,13 +183,17 @@ void TarReader::apply_extension(char type, std::uint64_t size, Overrides& overri
   }
 }
 
-// Reads the bytes after the end mark, normally padding, because the checksum that proves a gzip
-// stream undamaged is at its end.
-void TarReader::drain() {
+// After the end mark: looks behind its zeros for the first header of another archive, as
+// `cat a.tar b.tar` leaves it. Other bytes are padding; they are read all the same, because the
+// checksum that proves a gzip stream undamaged is at its end.
+bool TarReader::find_next_archive(Header& header) {
   constexpr int kMaxBlocks = 1 << 15;  // 16 MiB
-  std::array<std::byte, kBlock> block;
-  for (int i = 0; i < kMaxBlocks; ++i)
-    if (source_.read(block) < kBlock) return;
+  bool only_zeros = true;
+  for (int i = 0; i < kMaxBlocks; ++i) {
+    if (read_block(header) < kBlock) return false;
+    only_zeros = only_zeros && (is_zero(header) || checksum_matches(header));
+    if (only_zeros && !is_zero(header)) return true;
+  }
   fail("too many bytes after the end of the tar archive");
 }
 

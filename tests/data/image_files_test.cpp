@@ -191,6 +191,20 @@ TEST_F(FindImageFiles, TakesOneImageOfASample) {
   EXPECT_EQ(find().images.size(), 2U);
 }
 
+TEST_F(FindImageFiles, ReadsJoinedTars) {
+  using testing::tar_member;
+  const std::string first =
+      tar_member("a/1.png", picture(10)) + tar_member("b/1.png", picture(20)) + testing::tar_end();
+  const std::string second =
+      tar_member("b/1.png", picture(30)) + tar_member("b/2.png", picture(40)) + testing::tar_end();
+  use(DataSource::kTar, folder_.write("both.tar", first + second));
+  EXPECT_EQ(labels(), "a/1.png=0 b/1.png=1 b/2.png=1 ");
+  const ImageFiles files = find();
+  EXPECT_EQ(passed_over_text(files), "1 replaced file");
+  EXPECT_EQ(read_image(files, 1, Orientation::kExif).pixels[0], 30);
+  EXPECT_EQ(read_image(files, 2, Orientation::kExif).pixels[0], 40);
+}
+
 // Links in an archive have no content of their own; files with images are found without them.
 TEST_F(FindImageFiles, CountsLinksInArchives) {
   using testing::tar_member;

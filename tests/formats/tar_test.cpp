@@ -122,6 +122,25 @@ TEST(Tar, RefusesDamagedPaxRecords) {
         << record;
 }
 
+// `cat a.tar b.tar`: tar itself reads the second only with --ignore-zeros.
+TEST(Tar, ReadsArchivesThatWereJoined) {
+  const std::string a = tar_member("a", "abc") + std::string(10240 - 1024, '\0');
+  const std::string b = tar_member("b", "def") + tar_end();
+  EXPECT_EQ(listing(a + b), "a=abc;b=def;");
+  EXPECT_EQ(listing(a + b + a + b), "a=abc;b=def;a=abc;b=def;");
+  EXPECT_EQ(listing(a + tar_end()), "a=abc;");
+  const std::string both = a + b;
+  MemoryReader source(as_bytes(both), "a.tar");
+  TarReader tar(source);
+  tar.next();
+  EXPECT_EQ(tar.next()->offset, a.size() + 512);  // of its content in the whole file
+  const std::string joined = testing::gzip(a) + testing::gzip(b);
+  GzipReader compressed(as_bytes(joined), "a.tar.gz");
+  EXPECT_EQ(listing(compressed), "a=abc;b=def;");
+  // What follows an archive and does not begin like one is padding.
+  EXPECT_EQ(listing(b + std::string(512, 'x') + a), "b=def;");
+}
+
 TEST(Tar, NoticesDamageBehindTheLastMember) {
   std::string archive = testing::gzip(tar_member("a", "abc") + tar_end());
   archive[archive.size() - 5] ^= 1;  // in the checksum

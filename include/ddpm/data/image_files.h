@@ -34,7 +34,7 @@ struct ImageFiles {
   // Folders in which other files lie, or nothing; if they are to be classes, see empty_classes.
   std::set<std::filesystem::path> other_folders = {};
   // How many files are no images of the data set, by reason: ".gif", "hidden",
-  // "linked" for links in archives.
+  // "linked" for links in archives, "replaced" by a later one of the same name.
   std::map<std::string, std::int64_t> passed_over = {};
   // Files that give labels (config's LabelSource::kFile), by path, with their content.
   std::map<std::string, std::string> label_files = {};

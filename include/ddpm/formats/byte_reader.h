@@ -46,6 +46,9 @@ class MemoryReader : public ByteReader {
   std::span<const std::byte> rest_;
 };
 
+// Reads bytes that the caller keeps alive, decompressed if they start like gzip.
+std::unique_ptr<ByteReader> open_data(std::span<const std::byte> bytes, const std::string& name);
+
 // Opens a data file. It is decompressed if its bytes start like gzip, whatever its name.
 // Throws DataError if it is missing or cannot be read.
 std::unique_ptr<ByteReader> open_data_file(const std::filesystem::path& path);

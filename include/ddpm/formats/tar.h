@@ -1,7 +1,7 @@
 // Reads tar archives (ustar, pax and GNU long names) from beginning to end. It never writes to
 // disk, returns regular members only, and trusts nothing: header checksums are verified, names that
 // are absolute or leave the archive's folder by ".." are refused, and sizes are limited before
-// memory is allocated.
+// memory is allocated. Archives that were put together by `cat a.tar b.tar` are read as one.
 #pragma once
 
 #include <cstdint>
@@ -52,7 +52,8 @@ class TarReader {
   bool read_header(std::vector<std::uint8_t>& header);
   void apply_extension(char type, std::uint64_t size, Overrides& overrides);
   void skip_to_next_header();
-  void drain();
+  bool find_next_archive(std::vector<std::uint8_t>& header);
+  std::size_t read_block(std::vector<std::uint8_t>& block);
   std::vector<std::uint8_t> take(std::uint64_t size, const char* what);
   [[noreturn]] void fail(const std::string& reason) const;
 
