@@ -2,6 +2,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/host.h"
 #include "ddpm/base/text.h"
+#include "ddpm/formats/packed_file.h"
 #include "listing.h"
 
 namespace ddpm {
@@ -9,11 +10,27 @@ namespace {
 
 constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{1} << 28;
 
+// A file that no source reads.
+[[noreturn]] void refuse_file(const fs::path& file) {
+  const std::string name = "'" + shown(file) + "'";
+  const std::optional<FileInfo> info = file_info(file);
+  if (!info || !info->is_file) throw DataError(name + " is neither a folder nor a file");
+  if (const std::string advice = unpack_advice(map_file<DataError>(file).bytes(), file);
+      !advice.empty())
+    throw DataError(name + " is " + advice + ", and name what was in it");
+  if (has_image_extension(file))
+    throw DataError(name + " is one image; data.path names the folder around it");
+  throw DataError(
+      name +
+      " is neither a folder nor a file with images that can be read (.zip, .tar, .tar.gz, "
+      ".npz, .npy, or those of MNIST and CIFAR)");
+}
+
 void check_folder(const fs::path& root) {
   if (root.empty()) throw DataError("no image folder is given: set data.path");
   if (!path_exists(root))
     throw DataError("image folder '" + shown(root) + "' does not exist" + home_advice(root));
-  if (!is_folder(root)) throw DataError("'" + shown(root) + "' is not a folder");
+  if (!is_folder(root)) refuse_file(root);
 }
 
 // Sub-folders that may stand for a class, whether or not there is anything in them.

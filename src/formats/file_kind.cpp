@@ -12,6 +12,7 @@
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
 #include "ddpm/formats/gzip.h"
+#include "ddpm/formats/packed_file.h"
 #include "ddpm/formats/zip.h"
 #include "torch_archive.h"
 
@@ -25,15 +26,9 @@ struct Signature {
   std::string_view bytes;
   const char* meaning;
 };
-constexpr std::array<Signature, 8> kOthers = {{
+constexpr std::array<Signature, 5> kOthers = {{
     {0, "version https://git-lfs"sv,
      "a Git LFS pointer, not the file itself: run git lfs pull in its repository"},
-    {0, "BZh"sv, "compressed by bzip2: unpack it first"},
-    {0,
-     "\xfd"
-     "7zXZ"sv,
-     "compressed by xz: unpack it first"},
-    {0, "7z\xbc\xaf"sv, "a 7z archive: unpack it first"},
     {257, "ustar"sv, "a tar archive: unpack it first"},
     {0, "GGUF"sv, "a GGUF file, whose quantised weights are not read: get the .safetensors"},
     {0, "\x89HDF\r\n"sv, "an HDF5 file (Keras), which is not read: get the .safetensors"},
@@ -60,10 +55,12 @@ bool is_torch_script(std::string_view all) {
   return end.find("/constants.pkl"sv) != std::string_view::npos;
 }
 
-WeightFileKind recognize(std::span<const std::byte> bytes) {
+WeightFileKind recognize(std::span<const std::byte> bytes, const fs::path& path) {
   const std::string_view all(reinterpret_cast<const char*>(bytes.data()), bytes.size());
   const std::string_view head = all.substr(0, 512);
   if (looks_like_gzip(bytes)) throw CheckpointError("compressed by gzip: unpack it first");
+  if (const std::string advice = unpack_advice(bytes, path); !advice.empty())
+    throw CheckpointError(advice);
   for (const Signature& other : kOthers)
     if (head.size() >= other.offset && head.substr(other.offset).starts_with(other.bytes))
       throw CheckpointError(other.meaning);
@@ -94,7 +91,7 @@ WeightFileKind recognize_weights(const fs::path& path) {
       throw CheckpointError("not a regular file, but a folder, a pipe, a socket or a device");
     if (info && info->bytes == 0) throw CheckpointError("an empty file (0 bytes)");
     const MappedFile map(path);
-    return recognize(map.bytes());
+    return recognize(map.bytes(), path);
   } catch (const IoError& error) {
     blame_file<CheckpointError>(error);
   } catch (const CheckpointError& error) {

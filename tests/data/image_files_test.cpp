@@ -84,7 +84,14 @@ TEST_F(FindImageFiles, SaysWhatIsMissing) {
   use(DataSource::kFolder, folder_ / "none");
   EXPECT_TRUE(contains(error(), "does not exist"));
   use(DataSource::kFolder, folder_.write("file", "x"));
-  EXPECT_TRUE(contains(error(), "is not a folder"));
+  EXPECT_TRUE(contains(error(), "is neither a folder nor a file with images")) << error();
+  use(DataSource::kFolder, folder_.write("a.png", picture(1)));
+  EXPECT_TRUE(contains(error(), "is one image; data.path names the folder around it")) << error();
+  const std::filesystem::path packed = folder_.write("p.tar.bz2", "BZh91AY");
+  use(DataSource::kFolder, packed);
+  EXPECT_TRUE(
+      contains(error(), "is compressed by bzip2; unpack it first: tar -xf " + packed.string()))
+      << error();
   for (const DataSource source : {DataSource::kZip, DataSource::kTar}) {
     use(source, folder_ / "file");
     EXPECT_TRUE(contains(error(), "file")) << error();
