@@ -2,6 +2,7 @@
 #include "ddpm/base/file.h"
 #include "ddpm/base/host.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/data_source.h"
 #include "ddpm/formats/packed_file.h"
 #include "listing.h"
 
@@ -10,9 +11,10 @@ namespace {
 
 constexpr std::uint64_t kMaxLabelFileBytes = std::uint64_t{1} << 28;
 
-// A file that no source reads.
 [[noreturn]] void refuse_file(const fs::path& file) {
   const std::string name = "'" + shown(file) + "'";
+  if (source_of_path(file) != DataSource::kFolder) throw DataError(name + " is not a folder");
+  // No source reads it.
   const std::optional<FileInfo> info = file_info(file);
   if (!info || !info->is_file) throw DataError(name + " is neither a folder nor a file");
   if (const std::string advice = unpack_advice(map_file<DataError>(file).bytes(), file);

@@ -8,6 +8,7 @@
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_files.h"
 #include "ddpm/data/load_files.h"
+#include "wrong_source.h"
 
 namespace ddpm {
 namespace {
@@ -48,8 +49,10 @@ ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions&
 ImageStore load_images(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
   if (config.source != DataSource::kEmbedded && config.path.empty())
     throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
-  return is_array(config.source) ? to_store(load_array(config), config, options)
-                                 : load_files(config, options, cache);
+  return explain_wrong_source(config, [&] {
+    return is_array(config.source) ? to_store(load_array(config), config, options)
+                                   : load_files(config, options, cache);
+  });
 }
 
 }  // namespace ddpm

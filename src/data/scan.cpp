@@ -3,6 +3,7 @@
 #include "arrays.h"
 #include "ddpm/base/format.h"
 #include "ddpm/data/load.h"
+#include "wrong_source.h"
 
 namespace ddpm {
 namespace {
@@ -75,8 +76,8 @@ DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
 }  // namespace
 
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options) {
-  return is_array(config.source) ? summarize_array(config, options)
-                                 : summarize_files(config, options);
+  if (is_array(config.source)) return summarize_array(config, options);
+  return explain_wrong_source(config, [&] { return summarize_files(config, options); });
 }
 
 }  // namespace ddpm

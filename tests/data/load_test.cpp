@@ -276,6 +276,27 @@ TEST(LoadImages, NamesClassesWithoutAPicture) {
   EXPECT_EQ(store.info().passed_over, "1 .gif file");
 }
 
+TEST(LoadImages, NamesTheSourceThatWouldFit) {
+  const TemporaryFolder folder;
+  const std::string png = encode_png(Image(2, 2, 1, 10));
+  const std::string zip = folder.write("a.zip", testing::zip({{"1.png", png}})).string();
+  const std::string images = folder.write("photos/1.png", png).parent_path().string();
+  const auto error = [](DataSource source, const std::string& path) {
+    return error_of({.source = source, .path = path, .cache = "off"});
+  };
+  const std::string tar = error(DataSource::kTar, zip);
+  EXPECT_TRUE(contains(tar, "data.source is \"tar\", but '" + zip +
+                                "' looks like one of \"zip\": "
+                                "set data.source=zip, or leave it out"))
+      << tar;
+  EXPECT_TRUE(contains(error(DataSource::kFolder, zip), "is not a folder; data.source")) << tar;
+  for (const DataSource source : {DataSource::kZip, DataSource::kNpz, DataSource::kIdx})
+    EXPECT_TRUE(contains(error(source, images), "set data.source=folder")) << name_of(source);
+  // Of the right source nothing is said.
+  folder.write("photos/1.png", "damaged");
+  EXPECT_FALSE(contains(error(DataSource::kFolder, images), "data.source"));
+}
+
 class LoadNumpy : public ::testing::Test {
  protected:
   ImageStore load(const std::vector<std::pair<std::string, std::string>>& arrays) {
