@@ -37,12 +37,34 @@ ImageFiles list_source(const DataConfig& config) {
   throw std::invalid_argument("this source of data has no image files");
 }
 
+// What to do with a folder that holds the parts of a data set instead of images; begins with ". ", or
+// is empty.
+std::string advice_for_shards(const ImageFiles& files) {
+  const std::string root =
+      shown(files.root.filename().empty() ? files.root.parent_path() : files.root);
+  const auto has = [&](const char* ending) { return files.passed_over.contains(ending); };
+  if (files.is_archive) return "";
+  if (has(".tar"))
+    return format_text(". Join its archives to one that is read: cat {}/*.tar > {}.tar", root,
+                       root);
+  if (has(".tgz"))
+    return format_text(". Join its archives to one that is read: cat {}/*.tgz > {}.tgz", root,
+                       root);
+  if (has(".zip")) return format_text(". Unpack its archives: unzip '{}/*.zip' -d {}", root, root);
+  if (has(".parquet") || has(".arrow"))
+    return format_text(
+        ". Save the images of its tables as files; in Python: for i, row in enumerate(datasets."
+        "load_dataset('{}', split='train')): row['image'].save(f'images/{{i:08}}.png')",
+        root);
+  return "";
+}
+
 [[noreturn]] void refuse_empty(const ImageFiles& files) {
   std::vector<std::string> extensions(kImageExtensions.begin(), kImageExtensions.end());
   const std::string others = passed_over_text(files);
-  throw DataError(format_text("'{}' has no {} file{}", shown(files.root),
-                              join(extensions, ", ", " or "),
-                              others.empty() ? "" : "; passed over: " + others));
+  throw DataError(
+      format_text("'{}' has no {} file{}{}", shown(files.root), join(extensions, ", ", " or "),
+                  others.empty() ? "" : "; passed over: " + others, advice_for_shards(files)));
 }
 
 }  // namespace

@@ -98,6 +98,20 @@ TEST_F(FindImageFiles, SaysWhatIsMissing) {
   }
 }
 
+TEST_F(FindImageFiles, SaysWhatToDoWithShards) {
+  const auto error_for = [&](const std::string& folder, const std::string& file) {
+    folder_.write(folder + "/" + file, "x");
+    use(DataSource::kFolder, folder_ / folder);
+    return error();
+  };
+  const std::string root = folder_.path().string();
+  EXPECT_TRUE(contains(error_for("tars", "000.tar"),
+                       ": cat " + root + "/tars/*.tar > " + root + "/tars.tar"));
+  EXPECT_TRUE(contains(error_for("zips", "000.zip"), ": unzip '" + root + "/zips/*.zip' -d "));
+  EXPECT_TRUE(contains(error_for("tables", "0.parquet"), "load_dataset('" + root + "/tables'"));
+  EXPECT_FALSE(contains(error_for("texts", "0.txt"), ". "));
+}
+
 // As OpenAI's programs name the images of CIFAR-10 and others.
 TEST_F(FindImageFiles, TakesClassesFromPrefixes) {
   for (const char* name : {"dog_1.png", "x/cat_2.png", "cat_1_b.png"}) folder_.write(name, "x");
