@@ -141,7 +141,7 @@ const NumpyArray& find_images(const std::vector<NumpyArray>& arrays, const std::
   }
   if (usable == 1) return *only;
   throw DataError(format_text(
-      "{}: {} of uint8 with shape [N,height,width] or [N,height,width,channels], in C's order; it has "
+      "{}: {} of uint8 with shape [N,height,width] or [N,height,width,channels]; it has "
       "{}",
       file, usable == 0 ? "there is no array" : "it is unclear which array holds the images",
       shown.empty() ? "no array" : join(shown, ", ")));

@@ -67,6 +67,27 @@ std::size_t element_size(const std::string& type) {
   return size == 1 || size == 2 || size == 4 || size == 8 ? static_cast<std::size_t>(size) : 0;
 }
 
+// Elements in the order of Fortran, where the first index runs fastest, in that of C.
+std::vector<std::byte> transposed(Bytes bytes, const std::vector<std::int64_t>& shape,
+                                  std::size_t element) {
+  std::vector<std::size_t> strides(shape.size(), element);  // of the result
+  for (std::size_t i = shape.size(); i-- > 1;)
+    strides[i - 1] = strides[i] * static_cast<std::size_t>(shape[i]);
+  std::vector<std::byte> result(bytes.size());
+  std::vector<std::int64_t> index(shape.size());
+  std::size_t to = 0;
+  for (std::size_t from = 0; from < bytes.size(); from += element) {
+    std::copy_n(bytes.data() + from, element, result.data() + to);
+    for (std::size_t i = 0; i < shape.size(); ++i) {
+      to += strides[i];
+      if (++index[i] < shape[i]) break;
+      to -= strides[i] * static_cast<std::size_t>(shape[i]);
+      index[i] = 0;
+    }
+  }
+  return result;
+}
+
 // One .npy file.
 NumpyArray parse_npy(Bytes bytes, const std::string& name) {
   if (!starts_like_npy(bytes)) fail(name, "not a file of NumPy");
@@ -83,11 +104,16 @@ NumpyArray parse_npy(Bytes bytes, const std::string& name) {
   if (!shape) fail(name, "damaged header");
   array.shape = std::move(*shape);
   const std::size_t size = element_size(array.type);
-  if (size == 0 || !value_of(header, "fortran_order").starts_with("False")) return array;
+  if (size == 0) return array;
   const Bytes content = bytes.subspan(begin + length);
   const std::uint64_t needed = static_cast<std::uint64_t>(array.count()) * size;
   if (content.size() < needed) fail(name, "truncated");
   array.bytes = content.first(needed);
+  if (value_of(header, "fortran_order").starts_with("True")) {
+    array.memory =
+        std::make_shared<const std::vector<std::byte>>(transposed(array.bytes, array.shape, size));
+    array.bytes = *array.memory;
+  }
   return array;
 }
 
@@ -104,7 +130,7 @@ std::vector<NumpyArray> read_members(Bytes file, const std::string& name) {
     NumpyArray& array = arrays.emplace_back(
         parse_npy(memory ? Bytes(*memory) : member.bytes, name + ": " + member.name));
     array.name = member.name.substr(0, member.name.size() - 4);
-    array.memory = std::move(memory);
+    if (!array.memory) array.memory = std::move(memory);
   }
   return arrays;
 }

@@ -16,14 +16,14 @@ struct NumpyArray {
   std::string type;                 // as NumPy writes it: "|u1", "<i8"
   std::vector<std::int64_t> shape;  // row-major
   std::span<const std::byte> bytes = {};
-  std::shared_ptr<const std::vector<std::byte>> memory = {};  // what keeps unpacked bytes alive
+  std::shared_ptr<const std::vector<std::byte>> memory = {};  // what keeps copied bytes alive
 
   std::int64_t count() const;  // elements
 };
 
 // The arrays of a file, whose bytes the caller keeps alive. `name` begins messages. Arrays of other
-// types than integers of at most 64 bits and booleans (floats, objects), and those in Fortran's order,
-// are listed without their bytes. Throws DataError for what is damaged or neither .npy nor .npz.
+// types than integers of at most 64 bits and booleans (floats, objects) are listed without their bytes;
+// those in Fortran's order are brought into C's. Throws DataError for what is damaged or neither .npy nor .npz.
 std::vector<NumpyArray> read_numpy(std::span<const std::byte> file, const std::string& name);
 
 // The elements as numbers. Throws DataError if the array was listed without its bytes, or for
