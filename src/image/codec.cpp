@@ -11,6 +11,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
 #include "file_structure.h"
 #include "jpeg_structure.h"
@@ -59,6 +60,16 @@ Image to_image(const stbi_uc* pixels, int height, int width, int channels) {
     image.pixels[4 * i + 3] = pixels[2 * i + 1];
   }
   return image;
+}
+
+void check_not_too_large(const PixelSize& size, const std::string& name) {
+  // The sides come first, so that the product cannot overflow.
+  if (size.width > kMaxImageSide || size.height > kMaxImageSide ||
+      size.width * size.height > kMaxImagePixels)
+    fail(name,
+         format_text("too large: it claims {}x{} pixels, but at most {} a side and {} Mi pixels "
+                     "are allowed",
+                     size.width, size.height, kMaxImageSide, kMaxImagePixels >> 20));
 }
 
 ImageInfo stored_info(std::span<const std::byte> file, const std::string& name) {
@@ -113,13 +124,13 @@ ImageInfo read_image_info(std::span<const std::byte> file, const std::string& na
   if (file.empty()) fail(name, "empty file (0 bytes)");
   if (file_format(file) == FileFormat::kUnknown) fail(name, kNoImage);
   if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
+  // Of such a picture the decoder only says that it does not know its type.
+  if (const auto size = claimed_size(file)) check_not_too_large(*size, name);
   ImageInfo info = stored_info(file, name);
-  const long long pixels = static_cast<long long>(info.width) * info.height;
   if (info.width < 1 || info.height < 1) fail(name, "the image has no pixels");
-  if (info.width > kMaxImageSide || info.height > kMaxImageSide || pixels > kMaxImagePixels)
-    fail(name, "claims " + std::to_string(info.width) + "x" + std::to_string(info.height) +
-                   " pixels, more than the " + std::to_string(kMaxImageSide) + " a side and " +
-                   std::to_string(kMaxImagePixels >> 20) + " Mi pixels allowed");
+  check_not_too_large({.width = static_cast<std::uint64_t>(info.width),
+                       .height = static_cast<std::uint64_t>(info.height)},
+                      name);
   if (upright && is_transposed(exif_orientation(find_exif(file))))
     std::swap(info.height, info.width);
   return info;

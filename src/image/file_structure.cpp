@@ -40,16 +40,26 @@ Bytes png_exif(Bytes file) noexcept {
   return {};
 }
 
-std::string bmp_damage(Bytes file) {
+// OS/2's header is shorter, with numbers of 16 bits.
+bool is_os2_bmp(Bytes file) { return little_endian(file, 14, 4) == 12; }
+
+// A negative height says that the first row is the top one.
+std::optional<PixelSize> bmp_size(Bytes file) {
   constexpr std::size_t kSmallestHeader = 26;
-  if (file.size() < kSmallestHeader) return "truncated BMP file";
+  if (file.size() < kSmallestHeader) return std::nullopt;
+  if (is_os2_bmp(file))
+    return PixelSize{.width = little_endian(file, 18, 2), .height = little_endian(file, 20, 2)};
+  const auto height = static_cast<std::int32_t>(little_endian(file, 22, 4));
+  return PixelSize{.width = little_endian(file, 18, 4),
+                   .height = static_cast<std::uint64_t>(std::abs(std::int64_t{height}))};
+}
+
+std::string bmp_damage(Bytes file) {
+  const std::optional<PixelSize> size = bmp_size(file);
+  const bool is_os2 = size && is_os2_bmp(file);
+  if (!size || (!is_os2 && file.size() < 54)) return "truncated BMP file";
   const std::uint64_t offset = little_endian(file, 10, 4);
-  const bool is_os2 = little_endian(file, 14, 4) == 12;
-  if (!is_os2 && file.size() < 54) return "truncated BMP file";
-  const auto signed_height =
-      static_cast<std::int32_t>(is_os2 ? little_endian(file, 20, 2) : little_endian(file, 22, 4));
-  const std::uint64_t width = is_os2 ? little_endian(file, 18, 2) : little_endian(file, 18, 4);
-  const auto height = static_cast<std::uint64_t>(std::abs(std::int64_t{signed_height}));
+  const auto [width, height] = *size;
   const std::uint64_t bits =
       width * (is_os2 ? little_endian(file, 24, 2) : little_endian(file, 28, 2));
   // Rows are padded to 32 bits; the padding of the last row may be missing.
@@ -59,6 +69,23 @@ std::string bmp_damage(Bytes file) {
 }
 
 }  // namespace
+
+std::optional<PixelSize> claimed_size(Bytes file) {
+  switch (file_format(file)) {
+    case FileFormat::kPng:
+      if (file.size() < 24 || as_text(file.subspan(12, 4)) != "IHDR") return std::nullopt;
+      return PixelSize{.width = load_big_endian(file.subspan(16, 4)),
+                       .height = load_big_endian(file.subspan(20, 4))};
+    case FileFormat::kJpeg:
+      return jpeg_size(file);
+    case FileFormat::kBmp:
+      return bmp_size(file);
+    case FileFormat::kWebp:
+    case FileFormat::kUnknown:
+      break;
+  }
+  return std::nullopt;
+}
 
 FileFormat file_format(Bytes file) noexcept {
   const std::string_view text = as_text(file);

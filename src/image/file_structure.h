@@ -4,7 +4,9 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <functional>
+#include <optional>
 #include <span>
 #include <string>
 #include <string_view>
@@ -18,6 +20,14 @@ inline constexpr const char* kNoImage = "not a PNG, JPEG, WebP or BMP file";
 
 // The format by the file's signature.
 FileFormat file_format(std::span<const std::byte> file) noexcept;
+
+struct PixelSize {
+  std::uint64_t width = 0, height = 0;
+};
+
+// The size that the header claims. Nothing if the header is incomplete, and for WebP, whose pictures
+// are never too large for its decoder.
+std::optional<PixelSize> claimed_size(std::span<const std::byte> file);
 
 // Why the file is incomplete or damaged: truncated, wrong checksum. Empty if no damage is found, and
 // for WebP, whose decoder finds it.

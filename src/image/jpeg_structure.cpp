@@ -241,6 +241,17 @@ std::vector<std::byte> mended_jpeg(Bytes file) {
   return found_end ? std::move(mender).result() : std::vector<std::byte>();
 }
 
+std::optional<PixelSize> jpeg_size(Bytes file) {
+  std::optional<PixelSize> size;  // behind the precision: height, width
+  find_segment(file, [&](const Segment& segment) {
+    if (starts_frame(segment.marker) && segment.content.size() >= 5)
+      size = {.width = load_big_endian(segment.content.subspan(3, 2)),
+              .height = load_big_endian(segment.content.subspan(1, 2))};
+    return size || segment.is_last() || segment.marker == kStartOfScan;
+  });
+  return size;
+}
+
 Bytes jpeg_exif(Bytes file) {
   Bytes exif;
   find_segment(file, [&](const Segment& segment) {

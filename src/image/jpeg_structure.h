@@ -5,9 +5,12 @@
 #pragma once
 
 #include <cstddef>
+#include <optional>
 #include <span>
 #include <string>
 #include <vector>
+
+#include "file_structure.h"
 
 namespace ddpm {
 
@@ -22,6 +25,9 @@ std::string jpeg_damage(std::span<const std::byte> file, bool to_frame_header);
 // are added (jpeg_tables.h). Returns nothing if the file needs no change, or ends before its
 // end-of-image marker.
 std::vector<std::byte> mended_jpeg(std::span<const std::byte> file);
+
+// The size in the first frame header; nothing if there is none.
+std::optional<PixelSize> jpeg_size(std::span<const std::byte> file);
 
 // The block of Exif of the file, with its prefix; empty if it has none.
 std::span<const std::byte> jpeg_exif(std::span<const std::byte> file);

@@ -116,11 +116,22 @@ TEST(DecodeImage, RefusesWhatIsNoImage) {
 }
 
 TEST(DecodeImage, RefusesHugeClaims) {
-  EXPECT_TRUE(contains(error_of(kHugePng), "f: "));
+  EXPECT_TRUE(contains(error_of(kHugePng), "f: too large: it claims 100000x100000 pixels"));
   // The sides of 16000 x 16000 are allowed, but it has 244 Mi pixels.
   const std::string png = testing::kPngSignature + testing::png_header(16000, 16000, 2) +
                           testing::png_chunk("IEND", "");
   EXPECT_TRUE(contains(error_of(png), "claims 16000x16000 pixels"));
+  EXPECT_TRUE(contains(error_of(testing::kPngSignature + testing::png_header(16385, 1)),
+                       "claims 16385x1 pixels"));
+  // The frame header of the small JPEG file with other numbers, and a BMP file.
+  std::string jpeg = kJpeg;
+  const std::size_t frame = jpeg.find("\xff\xc0");
+  jpeg.replace(frame + 5, 4, from_hex("4e207530"));
+  EXPECT_TRUE(contains(error_of(jpeg), "claims 30000x20000 pixels")) << error_of(jpeg);
+  std::string bmp = "BM" + std::string(52, '\0');
+  bmp[14] = 40;
+  bmp.replace(18, 8, from_hex("2041000001000000"));
+  EXPECT_TRUE(contains(error_of(bmp), "claims 16672x1 pixels")) << error_of(bmp);
 }
 
 TEST(DecodeImage, RefusesEveryTruncation) {
