@@ -14,7 +14,7 @@
 namespace ddpm {
 namespace {
 
-constexpr const char* kVersion = "2";
+constexpr const char* kVersion = "3";
 
 // The folder in an environment variable. Relative ones must be ignored (XDG Base Directory
 // Specification).
@@ -34,11 +34,10 @@ std::string metadata_value(const SafetensorsFile& file, const std::string& key) 
 
 // The info as JSON, so that a person can read it in the file's header.
 std::string info_to_json(const ImageStoreInfo& info) {
-  const nlohmann::json json = {{"height", info.height},
-                               {"width", info.width},
-                               {"class_names", info.class_names},
-                               {"empty_classes", info.empty_classes},
-                               {"passed_over", info.passed_over}};
+  const nlohmann::json json = {
+      {"height", info.height},           {"width", info.width},
+      {"class_names", info.class_names}, {"empty_classes", info.empty_classes},
+      {"unlabelled", info.unlabelled},   {"passed_over", info.passed_over}};
   // Folder names may not be UTF-8. They are only shown, so a replacement character is good enough.
   return json.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
 }
@@ -53,6 +52,7 @@ ImageStoreInfo info_from_json(const std::string& text, const std::vector<std::in
           .width = json.at("width"),
           .class_names = json.at("class_names"),
           .empty_classes = json.at("empty_classes"),
+          .unlabelled = json.at("unlabelled"),
           .passed_over = json.at("passed_over"),
           .source = source};
 }

@@ -74,10 +74,18 @@ void label_by_prefix(ImageFiles& files) {
   label_by_names(files, names);
 }
 
-[[noreturn]] void fail_for_label(const ImageFiles& files, std::size_t index,
-                                 const std::string& where) {
-  throw DataError(
-      format_text("{} has no class for image '{}'", where, printable(files.full_name(index))));
+// Throws DataError "<message> image 'a.png' and 3 others" if an image has no label.
+void require_labels(const ImageFiles& files, const std::string& message) {
+  std::int64_t without = 0;
+  std::size_t first = 0;
+  for (std::size_t i = files.images.size(); i-- > 0;)
+    if (files.images[i].label < 0) {
+      first = i;
+      ++without;
+    }
+  if (without > 0)
+    throw DataError(format_text("{} image '{}'{}", message, printable(files.full_name(first)),
+                                without > 1 ? " and " + counted(without - 1, "other") : ""));
 }
 
 constexpr std::int64_t kMostClasses = 1'000'000;
@@ -134,9 +142,9 @@ bool label_by_dataset_file(ImageFiles& files) {
   const std::size_t prefix = file.size() - std::string_view(kDatasetFile).size();
   for (std::size_t i = 0; i < files.images.size(); ++i) {
     const auto found = labels->find(files.images[i].path.generic_string().substr(prefix));
-    if (found == labels->end()) fail_for_label(files, i, name);
-    files.images[i].label = found->second;
+    if (found != labels->end()) files.images[i].label = found->second;
   }
+  require_labels(files, name + " has no class for");
   return true;
 }
 
@@ -160,14 +168,14 @@ bool label_by_sidecars(ImageFiles& files) {
   if (contents.empty()) return false;
   for (std::size_t i = 0; i < files.images.size(); ++i) {
     const auto found = contents.find(sample_key(files.images[i].path));
-    if (found == contents.end())
-      throw DataError(format_text("image '{}' has no .cls file", printable(files.full_name(i))));
+    if (found == contents.end()) continue;
     const std::optional<std::int64_t> label = parse_label(*found->second);
     if (!label)
       throw DataError(format_text("the .cls file of image '{}' must hold a class number, not '{}'",
                                   printable(files.full_name(i)), shorten(*found->second)));
     files.images[i].label = *label;
   }
+  require_labels(files, "there is no .cls file for");
   return true;
 }
 

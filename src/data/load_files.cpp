@@ -99,6 +99,13 @@ std::vector<std::string> classes_without_image(const ImageFiles& files,
   return names;
 }
 
+// The first usable image without a class; empty if all have one.
+std::string first_unlabelled(const ImageFiles& files, const std::vector<std::string>& reasons) {
+  for (std::size_t i = 0; i < reasons.size(); ++i)
+    if (reasons[i].empty() && files.images[i].label < 0) return printable(files.full_name(i));
+  return "";
+}
+
 ImageStore decode(const ImageFiles& files, const std::string& source, const DataConfig& config,
                   const WorkOptions& options) {
   const StoreShape shape = shape_of(files, config, options);
@@ -122,6 +129,7 @@ ImageStore decode(const ImageFiles& files, const std::string& source, const Data
                      .width = shape.width,
                      .class_names = files.class_names,
                      .empty_classes = std::move(empty_classes),
+                     .unlabelled = first_unlabelled(files, reasons),
                      .passed_over = passed_over_text(files),
                      .source = source},
                     std::move(pixels), std::move(labels));

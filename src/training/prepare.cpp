@@ -65,9 +65,10 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
   const std::int64_t without = std::ranges::count_if(labels, [](auto label) { return label < 0; });
   if (without > 0)
     throw DataError(format_text(
-        "data: {} of {} images have no class, but a class-conditional network needs one for each "
+        "data: {} of {} images {} no class{}, but a class-conditional network needs one for each "
         "image; add labels or a folder per class, or set model.class_embedding=none",
-        without, labels.size()));
+        without, labels.size(), without == 1 ? "has" : "have",
+        info.unlabelled.empty() ? "" : " (the first is '" + info.unlabelled + "')"));
   if (const std::int64_t last = std::ranges::max(labels); last >= model.classes)
     throw ConfigError(
         format_text("config: model.classes = {}: there are images of class {}, counted from 0; set "

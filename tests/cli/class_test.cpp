@@ -184,6 +184,15 @@ TEST_F(ClassFolders, MustHaveAPicture) {
 }
 
 // A checkpoint of a program that had neither orientation nor exclusions.
+TEST_F(ClassFolders, MustHoldEveryPicture) {
+  for (const char* name : {"photos/1.png", "photos/2.png"})
+    folder_.write(name, encode_png(Image(8, 8, 1, 100)));
+  const ProgramResult refused = train_on_photos();
+  EXPECT_EQ(refused.code, 3);
+  EXPECT_TRUE(contains(refused.err, "2 of 5 images have no class (the first is 'photos/1.png')"))
+      << refused.err;
+}
+
 TEST_F(ClassFolders, AreCalledAsTheyAreShownOrAsTheyAre) {
   const auto sample_class = [&](const std::string& name) {
     return sample("out.npz", {"--overwrite", "--count", "1", "--class", name});

@@ -286,9 +286,9 @@ def check_cache(folder, fingerprint):
     path, = folder.glob("cache/ddpm/*.safetensors")
     metadata, tensors = read_safetensors(path)
     same(sorted(metadata), ["fingerprint", "info", "key", "version"], "cache: metadata")
-    same((metadata["version"], metadata["key"]), ("2", path.stem), "cache: version and key")
+    same((metadata["version"], metadata["key"]), ("3", path.stem), "cache: version and key")
     same(json.loads(metadata["info"]), {"height": 8, "width": 8, "class_names": ["cats", "dogs"], "empty_classes": [],
-                                            "passed_over": ""}, "cache: info")
+                                            "unlabelled": "", "passed_over": ""}, "cache: info")
     same(tensors["images"][:2], ("U8", [5, 8, 8, 1]), "cache: images")
     same(tensors["images"][2][::64], bytes([0, 20, 40, 60, 80]), "cache: pixels")
     same(struct.unpack("<5q", tensors["labels"][2]), (0, 0, 0, 1, 1), "cache: labels")

@@ -56,6 +56,15 @@ TEST_F(CacheTest, GivesTheSameStore) {
   EXPECT_EQ(cached->image(1)[0], 20);
 }
 
+TEST_F(CacheTest, KeepsWhatMessagesName) {
+  write("root.png", 30);
+  const ImageStore fresh = load_images(config_);
+  EXPECT_EQ(fresh.info().unlabelled, (folder_ / "images/root.png").string());
+  const auto cached = load_cache(cache_files()[0], key(), "here");
+  ASSERT_TRUE(cached.has_value());
+  EXPECT_EQ(cached->info().unlabelled, fresh.info().unlabelled);
+}
+
 TEST_F(CacheTest, IsUsed) {
   load_images(config_);
   // Only the content of the file changes, not name, size or time, so old pixels show the cache.

@@ -139,6 +139,10 @@ TEST_F(FindImageFiles, TakesClassesFromADatasetFile) {
   EXPECT_EQ(find().class_names, (Names{"00000", "00001"}));
   config_.labels = LabelSource::kFile;
   EXPECT_TRUE(contains(error(), "no dataset.json with labels"));
+  write(R"({"labels": [["00001/img2.png", 0]]})");
+  EXPECT_TRUE(contains(error(), "dataset.json has no class for image '" +
+                                    (folder_ / "00000/img0.png").string() + "' and 1 other"))
+      << error();
   for (const char* bad : {R"({"labels": [["00001/img2.png", 0]]})", R"({"labels": [[1, 2]]})",
                           R"({"labels": [["00000/img0.png", [0, 1]]]})",
                           R"({"labels": [["00000/img0.png", -1]]})", R"({"labels": 7)"}) {
@@ -185,6 +189,12 @@ TEST_F(FindImageFiles, ReadsATarOfSamples) {
       folder_.write("c.tar", tar_member("a.png", picture(1)) + tar_member("a.cls", "cat") +
                                  testing::tar_end()));
   EXPECT_TRUE(contains(error(), "'cat'")) << error();
+  use(DataSource::kTar,
+      folder_.write("e.tar", tar_member("a.png", picture(1)) + tar_member("a.cls", "1") +
+                                 tar_member("b.png", picture(1)) + tar_member("c.png", picture(1)) +
+                                 tar_member("d.png", picture(1)) + testing::tar_end()));
+  EXPECT_TRUE(contains(error(), "there is no .cls file for image")) << error();
+  EXPECT_TRUE(contains(error(), ": b.png' and 2 others")) << error();
   use(DataSource::kTar,
       folder_.write("d.tar", tar_member("cifar/data_batch_1.bin", "x") + testing::tar_end()));
   EXPECT_TRUE(contains(error(), "data.source=cifar10")) << error();

@@ -20,6 +20,7 @@ struct ImageStoreInfo {
   std::int64_t width = 0;
   std::vector<std::string> class_names = {};    // entry i names label i; may be empty
   std::vector<std::string> empty_classes = {};  // folders that should be classes and have no image
+  std::string unlabelled = {};   // name of the first image file without a class; may be empty
   std::string passed_over = {};  // how many files are no images, for people; may be empty
   std::string source = {};       // for people: "folder /data/cats", "embedded"
 };
