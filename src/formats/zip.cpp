@@ -56,6 +56,7 @@ class Bytes {
 
 struct Directory {
   std::uint64_t offset = 0, size = 0, count = 0;
+  std::uint64_t end = 0;  // of its bytes: the end record, or that of zip64
 };
 
 // The end record is at the end of the file; only a comment of at most 64 KiB may follow it.
@@ -77,24 +78,39 @@ Directory read_end(const Bytes& file) {
     fail("it is split over several files");
   Directory directory{.offset = file.number(end + 16, 4, what),
                       .size = file.number(end + 12, 4, what),
-                      .count = file.number(end + 10, 2, what)};
+                      .count = file.number(end + 10, 2, what),
+                      .end = end};
   const bool has_locator =
       end >= kLocator64Bytes &&
       file.number(end - kLocator64Bytes, 4, "zip64 locator") == kLocator64Signature;
   if (has_locator) {
-    const std::uint64_t end64 = file.number(end - kLocator64Bytes + 8, 8, "zip64 locator");
+    std::uint64_t end64 = file.number(end - kLocator64Bytes + 8, 8, "zip64 locator");
+    // Where other bytes lie before the archive, the record is directly before its locator.
+    const bool is_there = file.number(end64, 4, "zip64 end record") == kEnd64Signature;
+    if (!is_there && end >= kLocator64Bytes + kEnd64Bytes)
+      end64 = end - kLocator64Bytes - kEnd64Bytes;
     if (file.number(end64, 4, "zip64 end record") != kEnd64Signature)
       fail("no zip64 end record where the locator says");
     static_cast<void>(file.part(end64, kEnd64Bytes, "zip64 end record"));
     directory = {.offset = file.number(end64 + 48, 8, what),
                  .size = file.number(end64 + 40, 8, what),
-                 .count = file.number(end64 + 32, 8, what)};
+                 .count = file.number(end64 + 32, 8, what),
+                 .end = end64};
   }
   if (directory.count > directory.size / kCentralBytes)
     fail(format_text("{} members do not fit a directory of {} bytes", directory.count,
                      directory.size));
   static_cast<void>(file.part(directory.offset, directory.size, "directory"));
   return directory;
+}
+
+// How many bytes lie before the archive, as in one that unpacks itself: by so many its directory,
+// which ends at the end record, is farther than it says.
+std::uint64_t bytes_before(const Bytes& file, const Directory& directory) {
+  if (directory.count == 0 || file.number(directory.offset, 4, "directory") == kCentralSignature)
+    return 0;
+  const std::uint64_t said = directory.offset + directory.size;
+  return directory.end > said ? directory.end - said : 0;
 }
 
 struct Entry {
@@ -245,8 +261,9 @@ bool looks_like_zip(std::span<const std::byte> bytes) noexcept {
 }
 
 std::vector<ZipMember> read_zip(std::span<const std::byte> bytes, ZipMethods methods) {
-  const Bytes file(bytes);
-  const Directory directory = read_end(file);
+  const Bytes all(bytes);
+  const Directory directory = read_end(all);
+  const Bytes file(bytes.subspan(bytes_before(all, directory)));
   std::vector<Placed> placed;
   std::set<std::string> names;
   std::uint64_t position = directory.offset;

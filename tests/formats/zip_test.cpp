@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <filesystem>
 
 #include "ddpm/base/error.h"
@@ -56,6 +57,23 @@ TEST(Zip, ReadsWhatPyTorchWritesWithZip64Records) {
   const std::vector<ZipMember> members = read_zip(testing::as_bytes(file));
   EXPECT_EQ(members.front().name, "state_dict/data.pkl");
   for (const ZipMember& member : members) member.verify();
+}
+
+// As `cat program.exe photos.zip` makes an archive that unpacks itself.
+TEST(Zip, ReadsAnArchiveBehindOtherBytes) {
+  const std::string torch = testing::content_of(std::filesystem::path(DDPM_SOURCE_DIR) /
+                                                "tests/fuzz/corpus/torch_file/valid_state_dict.pt");
+  for (const std::string& archive : {corpus("valid_stored.zip"), torch}) {
+    const std::string file = "MZ" + std::string(5000, 'x') + archive;
+    const auto members = read_zip(testing::as_bytes(file)),
+               alone = read_zip(testing::as_bytes(archive));
+    ASSERT_EQ(members.size(), alone.size());
+    for (std::size_t i = 0; i < members.size(); ++i) {
+      members[i].verify();
+      EXPECT_EQ(members[i].name, alone[i].name);
+      EXPECT_TRUE(std::ranges::equal(members[i].bytes, alone[i].bytes));
+    }
+  }
 }
 
 TEST(Zip, KnowsItsSignature) {

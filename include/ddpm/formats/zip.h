@@ -30,7 +30,8 @@ enum class ZipMethods { kStored, kStoredAndDeflate };
 // Whether the bytes start like a zip archive.
 bool looks_like_zip(std::span<const std::byte> bytes) noexcept;
 
-// The members of the archive in `bytes`, in order of position; the caller keeps the bytes alive.
+// The members of the archive in `bytes`, in order of position; the caller keeps the bytes alive. Other
+// bytes may lie before it, as in an archive that unpacks itself.
 // Throws CheckpointError for archives that are truncated, encrypted or split, for members that are
 // compressed in another way, claim more content than their bytes can hold, overlap or reach outside
 // the file, and for names that repeat.
