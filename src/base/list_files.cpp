@@ -11,6 +11,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/file_system.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "file_access.h"
@@ -53,6 +54,12 @@ class FileSearch {
   std::vector<fs::path> run() {
     visit({});
     std::sort(files_.begin(), files_.end());
+    if (!lost_.empty())
+      log_warning(
+          "passed over '{}'{}: a link that leads nowhere or back to a folder above it, or a folder more "
+          "than {} levels deep",
+          shown(root_ / *std::ranges::min_element(lost_)),
+          lost_.size() > 1 ? format_text(" and {} more like it", lost_.size() - 1) : "", kMaxDepth);
     return std::move(files_);
   }
 
@@ -64,7 +71,8 @@ class FileSearch {
     std::error_code gone;
     const fs::path target = fs::canonical(root_ / relative, gone);
     // A link back to a folder above is a loop.
-    if (above_.size() > kMaxDepth || std::ranges::find(above_, target) != above_.end()) return;
+    if (above_.size() > kMaxDepth || std::ranges::find(above_, target) != above_.end())
+      return lost_.push_back(relative);
     const std::vector<Entry> entries = read_entries(root_ / relative);
     above_.push_back(target);
     for (const Entry& entry : entries)
@@ -77,6 +85,7 @@ class FileSearch {
     std::optional<FileInfo> info;
     if (type == DT_LNK || type == DT_UNKNOWN) info = file_info(root_ / relative);
     if (info && info->is_file) return files_.push_back(relative);
+    if (type == DT_LNK && !info) return lost_.push_back(relative);
     if (type != DT_DIR && !(info && info->is_folder)) return;
     if (relative.filename() == kLostAndFound)
       return log_info("passed over '{}', where the file system keeps fragments",
@@ -86,6 +95,7 @@ class FileSearch {
 
   const fs::path& root_;
   std::vector<fs::path> files_;
+  std::vector<fs::path> lost_;   // behind which there may be files that the user expects
   std::vector<fs::path> above_;  // the real paths of the folders from the root down to here
 };
 

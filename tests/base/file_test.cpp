@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "ddpm/base/error.h"
+#include "ddpm/base/log.h"
 #include "support/files.h"
 
 namespace ddpm {
@@ -242,6 +243,23 @@ TEST(ListFiles, SeesAFileOnceDespiteALoopOfLinks) {
   folder.write("a/file", "");
   fs::create_directory_symlink("..", folder / "a/up");
   EXPECT_EQ(listing(folder.path()), (std::vector<std::string>{"a/file"}));
+}
+
+TEST(ListFiles, NamesLinksThatLeadNowhere) {
+  const TemporaryFolder folder;
+  folder.write("file", "");
+  const auto warning = [&] {
+    ::testing::internal::CaptureStderr();
+    set_up_logging({});
+    EXPECT_EQ(listing(folder.path()), (std::vector<std::string>{"file"}));
+    return ::testing::internal::GetCapturedStderr();
+  };
+  EXPECT_EQ(warning(), "");
+  fs::create_symlink("dogs", folder / "dogs");  // to itself
+  EXPECT_TRUE(contains(warning(), "passed over '" + (folder / "dogs").string() + "': a link"));
+  fs::create_symlink("nowhere", folder / "cats");
+  fs::create_directory_symlink(".", folder / "birds");
+  EXPECT_TRUE(contains(warning(), "passed over '" + (folder / "birds").string() + "' and 2 more"));
 }
 
 // With two links to a parent folder there are 2^n paths of depth n.

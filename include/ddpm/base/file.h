@@ -152,8 +152,8 @@ std::vector<fs::path> list_folder(const fs::path& folder);
 
 // Regular files below `folder`, relative, sorted bytewise, so the order is the same on every
 // machine. Links are followed, except back to a folder above; hidden files and folders (leading
-// dot) are left out, and with a message lost+found, where file systems keep fragments. Throws
-// IoError: an AccessError unless `folder` is missing or not a folder.
+// dot) are left out, and with a message lost+found, where file systems keep fragments, and links that
+// lead nowhere or in a circle. Throws IoError: an AccessError unless `folder` is missing or not a folder.
 std::vector<fs::path> list_files_recursively(const fs::path& folder);
 
 // Bytes a user could write to the file system that holds `path` (or its nearest existing parent).
