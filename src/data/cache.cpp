@@ -1,5 +1,8 @@
 #include "ddpm/data/cache.h"
 
+#include <unistd.h>
+
+#include <chrono>
 #include <cstdlib>
 #include <cstring>
 
@@ -7,6 +10,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
@@ -104,6 +108,22 @@ ImageStore open_store(const fs::path& path, const std::string& key, const std::s
   return store;
 }
 
+// The file as this process writes it, until it is complete: two runs may begin on the same data at
+// once, also on two machines with one home.
+fs::path own_file(const fs::path& file) {
+  return file.string() + "." + host_name() + "-" + std::to_string(::getpid());
+}
+
+// Deletes what processes that were killed have left of this file an hour ago or earlier.
+void remove_leftovers(const fs::path& file) {
+  const auto latest = std::chrono::system_clock::now() - std::chrono::hours(1);
+  for (const fs::path& path : list_folder(file.parent_path())) {
+    if (!path.filename().string().starts_with(file.filename().string() + ".")) continue;
+    const std::optional<FileInfo> info = file_info(path);
+    if (info && info->modified < latest) remove_recursively(path);
+  }
+}
+
 }  // namespace
 
 std::optional<fs::path> cache_folder(const std::string& setting) {
@@ -156,7 +176,9 @@ void save_cache(const fs::path& file, const std::string& key, const ImageStore& 
                                         {"info", info_to_json(info)}};
   try {
     make_directories(file.parent_path());
-    write_safetensors(file, tensors, metadata);
+    remove_leftovers(file);
+    write_safetensors(own_file(file), tensors, metadata);
+    rename_durably(own_file(file), file);
     log_info("decoded images are kept in the cache {}", file.string());
   } catch (const Error& problem) {
     log_warning("decoded images are not cached: {}; set data.cache to a folder or to \"off\"",

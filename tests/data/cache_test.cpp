@@ -2,9 +2,13 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
+#include <chrono>
 #include <fstream>
 
+#include "ddpm/base/log.h"
 #include "ddpm/data/load.h"
 #include "ddpm/image/codec.h"
 #include "support/files.h"
@@ -13,6 +17,7 @@
 namespace ddpm {
 namespace {
 
+using testing::contains;
 using testing::TemporaryFolder;
 
 // A folder of two images and a cache folder beside it.
@@ -145,6 +150,44 @@ TEST_F(CacheTest, RebuildsADamagedFile) {
 TEST_F(CacheTest, RefusesAForeignKey) {
   load_images(config_);
   EXPECT_FALSE(load_cache(cache_files()[0], std::string(64, '0'), "").has_value());
+}
+
+// Without a name of its own for each, one would rename what the other is still writing.
+TEST_F(CacheTest, ManyProcessesMayWriteIt) {
+  const ImageStore store =
+      load_images({.source = DataSource::kFolder, .path = config_.path, .cache = "off"});
+  const std::filesystem::path file = folder_ / "cache/x.safetensors";
+  std::vector<pid_t> writers;
+  for (int i = 0; i < 4; ++i) {
+    writers.push_back(::fork());
+    if (writers.back() != 0) continue;
+    ::testing::internal::CaptureStderr();
+    set_up_logging({});
+    for (int k = 0; k < 50; ++k) save_cache(file, "x", store);
+    const std::string log = ::testing::internal::GetCapturedStderr();
+    ::_exit(contains(log, "are not cached") || !load_cache(file, "x", "") ? 1 : 0);
+  }
+  for (const pid_t writer : writers) {
+    int status = -1;
+    ::waitpid(writer, &status, 0);
+    EXPECT_EQ(status, 0);
+  }
+  EXPECT_EQ(cache_files(), std::vector<std::filesystem::path>{file});
+}
+
+TEST_F(CacheTest, LeftoversOfKilledProcessesGo) {
+  folder_.write("cache/x.safetensors.host-1.tmp", "old");
+  folder_.write("cache/x.safetensors.host-2.tmp", "new");
+  folder_.write("cache/y.safetensors.host-1.tmp", "another's");
+  for (const char* name : {"x", "y"}) {
+    const auto path = folder_ / "cache" / (std::string(name) + ".safetensors.host-1.tmp");
+    std::filesystem::last_write_time(
+        path, std::filesystem::last_write_time(path) - std::chrono::hours(2));
+  }
+  save_cache(folder_ / "cache/x.safetensors", "x", load_images(config_));
+  EXPECT_FALSE(std::filesystem::exists(folder_ / "cache/x.safetensors.host-1.tmp"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "cache/x.safetensors.host-2.tmp"));
+  EXPECT_TRUE(std::filesystem::exists(folder_ / "cache/y.safetensors.host-1.tmp"));
 }
 
 TEST_F(CacheTest, AnUnwritableFolderIsNoError) {
