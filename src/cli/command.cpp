@@ -72,6 +72,10 @@ void add_image_size_option(CLI::App& command, CommonOptions& options) {
       ->group("Config");
 }
 
+CLI::Option* add_overwrite_option(CLI::App& command, bool& overwrite) {
+  return command.add_flag("--overwrite", overwrite, "Replace files that exist already");
+}
+
 void add_force_option(CLI::App& command, bool& force) {
   command
       .add_flag("--force", force,

@@ -50,6 +50,8 @@ void add_common_options(CLI::App& command, CommonOptions& options);
 void add_log_options(CLI::App& command, CommonOptions& options);
 void add_set_option(CLI::App& command, CommonOptions& options);
 void add_image_size_option(CLI::App& command, CommonOptions& options);
+// Of commands that write files which the user names.
+CLI::Option* add_overwrite_option(CLI::App& command, bool& overwrite);
 void add_force_option(CLI::App& command, bool& force);
 
 // Appends an override if the option was given.

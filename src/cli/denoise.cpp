@@ -11,6 +11,7 @@ struct DenoiseOptions {
   CommonOptions common;
   ModelOptions model;
   std::string input, output;
+  bool overwrite = false;
 };
 
 torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
@@ -98,6 +99,7 @@ std::vector<ConfigOverride> overrides_of(const DenoiseOptions& options) {
 
 ExitCode run_denoise(const DenoiseOptions& options) {
   set_up_logging(options.common.log);
+  check_output_file(options.output, options.overwrite);
   const LoadedModel model = load_model(options.model, overrides_of(options));
   const DenoiseInput input = read_as_data([&] { return read_input(options.input, model.config); });
   const torch::Device device = model.runtime.device;
@@ -132,6 +134,7 @@ void add_denoise(CLI::App& program, Action& action) {
           "network predicts its variance")
       ->type_name("FILE.safetensors")
       ->required();
+  add_overwrite_option(*command, options->overwrite);
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   command->get_option("--precision")

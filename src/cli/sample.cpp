@@ -229,9 +229,7 @@ void add_sample(CLI::App& program, Action& action) {
                  "Write the intermediate images too: a PNG with one row per image, or tensor "
                  "'trajectory' [S,N,C,H,W]")
       ->group("Output");
-  command
-      ->add_flag("--overwrite", options->overwrite, "Replace images and files that exist already")
-      ->group("Output");
+  add_overwrite_option(*command, options->overwrite)->group("Output");
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   add_force_option(*command, options->force);

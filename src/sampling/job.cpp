@@ -39,7 +39,7 @@ class SampleJob {
     return request_.output / format_text("{:06}.png", index);
   }
   void check_output() const;
-  void refuse_to_replace() const;
+  void refuse_to_replace_images() const;
   void write_result() const;
   torch::Tensor timesteps() const;  // the visited timesteps, int64 [S]
   // The classes of the images; undefined for an unconditional network.
@@ -135,16 +135,9 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   frames_.push_back(std::move(frames));
 }
 
-// Images of an earlier call may be all that is left of hours of work.
-void SampleJob::refuse_to_replace() const {
-  const std::optional<FileInfo> output = file_info(request_.output);
-  if (!output) return;
-  if (!writes_single_images()) {
-    if (!output->is_file) return;  // what it is instead is reported when it is opened
-    throw ConfigError(format_text(
-        "--output: '{}' exists already; choose another name, or replace it with --overwrite",
-        shown(request_.output)));
-  }
+// The same for single images as check_output_file does for one file.
+void SampleJob::refuse_to_replace_images() const {
+  if (!path_exists(request_.output)) return;
   for (std::int64_t i = 0; i < count_; ++i)
     if (const fs::path path = image_path(i); path_exists(path))
       throw ConfigError(format_text(
@@ -160,10 +153,9 @@ void SampleJob::check_output() const {
         "the images of this model have {}, which a PNG file cannot have; write them with --format "
         "safetensors or --format npz",
         counted(shape_.channels, "channel")));
-  if (!request_.overwrite) refuse_to_replace();
-  const fs::path file = writes_single_images() ? image_path(0) : request_.output;
-  if (file.has_parent_path()) make_directories(file.parent_path());
-  const FileWriter probe(file);
+  if (!writes_single_images()) return check_output_file(request_.output, request_.overwrite);
+  if (!request_.overwrite) refuse_to_replace_images();
+  check_output_file(image_path(0), /*overwrite=*/true);
 }
 
 torch::Tensor SampleJob::timesteps() const {

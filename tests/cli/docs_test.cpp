@@ -105,7 +105,7 @@ TEST_F(CommandPage, ShowsTheOptionsThatScriptsRelyOn) {
       {"ddpm", {"--version"}},
       {"ddpm train", {"-c,--config", "--resume", "--overwrite", "--init-from", "--max-minutes"}},
       {"ddpm sample", {"--model", "--steps", "--sampler", "--count", "--batch-size", "--seed"}},
-      {"ddpm denoise", {"--model", "--input", "--output"}},
+      {"ddpm denoise", {"--model", "--input", "--output", "--overwrite"}},
       {"ddpm inspect", {"--diff A B ", "--data", "--json", "--batch-size"}},
       {"ddpm convert", {"--model", "--to", "--output", "--dtype"}},
       {"ddpm bench", {"--train", "--sample", "--seconds", "--kernels", "--json"}},

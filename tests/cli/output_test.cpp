@@ -319,9 +319,10 @@ class Denoise : public Output {
         {"sample", DType::kF32, {1, 1, 16, 16}, std::as_bytes(std::span(x))},
         {"timestep", type, {1}, std::as_bytes(std::span(&t, 1))}};
     write_safetensors(folder_ / "in.safetensors", input);
-    expect_paths(run({"denoise", "--model", "runs/a", "--weights", "raw", "--input",
-                      "in.safetensors", "--output", "out.safetensors", "--threads", "1"}),
-                 1);
+    expect_paths(
+        run({"denoise", "--model", "runs/a", "--weights", "raw", "--input", "in.safetensors",
+             "--output", "out.safetensors", "--overwrite", "--threads", "1"}),
+        1);
     const SafetensorsFile file(folder_ / "out.safetensors");
     const TensorView& view = file.get("prediction");
     EXPECT_EQ(view.dtype, DType::kF32);
@@ -329,6 +330,25 @@ class Denoise : public Output {
     return {data, data + view.bytes.size() / sizeof(float)};
   }
 };
+
+// As ddpm sample does it.
+TEST_F(Denoise, ReplacesAFileOnlyIfAsked) {
+  static_cast<void>(prediction(DType::kI64, std::int64_t{2}));
+  const auto denoise = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"denoise", "--model", "runs/a", "--input", "in.safetensors"});
+    return run(more);
+  };
+  folder_.write("old.safetensors", "precious");
+  const ProgramResult refused = denoise({"--output", "old.safetensors"});
+  EXPECT_EQ(refused.code, 2);
+  EXPECT_TRUE(contains(refused.err, "--output: 'old.safetensors' exists already")) << refused.err;
+  EXPECT_EQ(testing::content_of(folder_ / "old.safetensors"), "precious");
+  EXPECT_EQ(denoise({"--output", "old.safetensors", "--overwrite"}).code, 0);
+  EXPECT_NE(testing::content_of(folder_ / "old.safetensors"), "precious");
+  // Also as there, the folder is created.
+  EXPECT_EQ(denoise({"--output", "new/out.safetensors"}).code, 0);
+  EXPECT_TRUE(fs::exists(folder_ / "new/out.safetensors"));
+}
 
 TEST_F(Denoise, TakesFractionalTimes) {
   const std::vector<float> two = prediction(DType::kI64, std::int64_t{2});

@@ -103,8 +103,9 @@ TEST_F(PrecisionOfARun, OfDenoiseIsFp32UnlessAskedOtherwise) {
                                          {"timestep", DType::kI64, {1}, bytes(t)}};
   write_safetensors(folder_ / "in.safetensors", input, {});
   const auto prediction = [&](std::vector<std::string> options) {
-    options.insert(options.begin(), {"denoise", "runs/a", "--input", "in.safetensors", "--output",
-                                     "out.safetensors", "--device", "cpu", "--threads", "1"});
+    options.insert(options.begin(),
+                   {"denoise", "runs/a", "--input", "in.safetensors", "--output", "out.safetensors",
+                    "--overwrite", "--device", "cpu", "--threads", "1"});
     const ProgramResult result = run(options);
     EXPECT_EQ(result.code, 0) << result.err;
     return content_of(folder_ / "out.safetensors");

@@ -112,7 +112,7 @@ def predict(program, model, x, t, folder, labels=None, options=()):
     inputs = {"sample": x, "timestep": t} | ({} if labels is None else {"class_labels": labels})
     save_file(inputs, folder / "in.safetensors")
     run(program, "denoise", "--model", model, "--input", folder / "in.safetensors",
-        "--output", folder / "out.safetensors", "--device", "cpu", *options)
+        "--output", folder / "out.safetensors", "--overwrite", "--device", "cpu", *options)
     return load_file(folder / "out.safetensors")["prediction"]
 
 
