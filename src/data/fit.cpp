@@ -62,8 +62,8 @@ void check_memory(std::size_t count, const StoreShape& shape) {
   if (needed < memory.free) return;
   throw DataError(format_text(
       "{} images of {}x{} need {} of memory, but only {} are free of the {} {}: lower data.height "
-      "and data.width",
-      with_thousands(static_cast<long long>(count)), shape.stored_height, shape.stored_width,
+      "and data.width, or try it all the same with --force",
+      with_thousands(static_cast<long long>(count)), shape.stored_width, shape.stored_height,
       format_bytes(needed), format_bytes(memory.free), format_bytes(memory.total), memory.whose));
 }
 

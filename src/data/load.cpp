@@ -15,11 +15,11 @@ namespace {
 
 // Brings every image to the wanted shape.
 std::vector<std::uint8_t> fit_all(const ArrayData& data, const StoreShape& shape,
-                                  const WorkOptions& options) {
+                                  const LoadOptions& options) {
   const std::size_t count = data.labels.size();
-  check_memory(count, shape);
+  if (!options.force) check_memory(count, shape);
   std::vector<std::uint8_t> pixels(count * shape.image_bytes());
-  for_each_image(count, options, /*stop_at_first=*/true, [&](std::size_t i) {
+  for_each_image(count, options.work, /*stop_at_first=*/true, [&](std::size_t i) {
     Image image(data.height, data.width, data.channels);
     const auto first = data.pixels.begin() + static_cast<std::ptrdiff_t>(i * image.pixels.size());
     std::copy_n(first, image.pixels.size(), image.pixels.begin());
@@ -29,7 +29,7 @@ std::vector<std::uint8_t> fit_all(const ArrayData& data, const StoreShape& shape
   return pixels;
 }
 
-ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions& options) {
+ImageStore to_store(ArrayData data, const DataConfig& config, const LoadOptions& options) {
   const StoreShape shape = resolve_shape(config, data.height, data.width, data.channels);
   const bool fits = shape.stored_height == data.height && shape.stored_width == data.width &&
                     shape.channels == data.channels;
@@ -46,12 +46,12 @@ ImageStore to_store(ArrayData data, const DataConfig& config, const WorkOptions&
 
 }  // namespace
 
-ImageStore load_images(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
+ImageStore load_images(const DataConfig& config, const LoadOptions& options) {
   if (config.source != DataSource::kEmbedded && config.path.empty())
     throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
   return explain_wrong_source(config, [&] {
     return is_array(config.source) ? to_store(load_array(config), config, options)
-                                   : load_files(config, options, cache);
+                                   : load_files(config, options);
   });
 }
 

@@ -107,10 +107,10 @@ std::string first_unlabelled(const ImageFiles& files, const std::vector<std::str
 }
 
 ImageStore decode(const ImageFiles& files, const std::string& source, const DataConfig& config,
-                  const WorkOptions& options) {
-  const StoreShape shape = shape_of(files, config, options);
+                  const LoadOptions& options) {
+  const StoreShape shape = shape_of(files, config, options.work);
   const std::size_t count = files.images.size();
-  check_memory(count, shape);
+  if (!options.force) check_memory(count, shape);
   const bool skip = config.on_bad_image == OnBadImage::kSkip;
   std::vector<std::uint8_t> pixels(count * shape.image_bytes());
   const auto decode = [&](std::size_t i) {
@@ -118,7 +118,7 @@ ImageStore decode(const ImageFiles& files, const std::string& source, const Data
     fit_image(read_image(files, i, config.orientation), shape,
               all.subspan(i * shape.image_bytes(), shape.image_bytes()));
   };
-  const std::vector<std::string> reasons = for_each_image(count, options, !skip, decode);
+  const std::vector<std::string> reasons = for_each_image(count, options.work, !skip, decode);
   std::vector<std::int64_t> labels(count);
   drop_bad_images(files, reasons, skip, shape.image_bytes(), pixels, labels);
   std::vector<std::string> empty_classes = classes_without_image(files, labels);
@@ -137,7 +137,7 @@ ImageStore decode(const ImageFiles& files, const std::string& source, const Data
 
 }  // namespace
 
-ImageStore load_files(const DataConfig& config, const WorkOptions& options, CacheUse cache) {
+ImageStore load_files(const DataConfig& config, const LoadOptions& options) {
   const std::string source = format_text("{} {}", config.source, config.path);
   const std::optional<fs::path> caches = cache_folder(config.cache);
   if (!caches) return decode(find_image_files(config), source, config, options);
@@ -149,7 +149,7 @@ ImageStore load_files(const DataConfig& config, const WorkOptions& options, Cach
   if (auto cached = load_cache(file, key, source)) return std::move(*cached);
   if (!files) files = find_image_files(config);
   ImageStore store = decode(*files, source, config, options);
-  if (cache == CacheUse::kReadAndWrite) save_cache(file, key, store);
+  if (options.cache == CacheUse::kReadAndWrite) save_cache(file, key, store);
   return store;
 }
 

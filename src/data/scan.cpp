@@ -59,7 +59,7 @@ DataSummary summarize_files(const DataConfig& config, const WorkOptions& options
 DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
   config.height = config.width = config.channels = 0;
   config.crop = Crop::kCenter;
-  const ImageStore store = load_images(config, options);
+  const ImageStore store = load_images(config, {.work = options});
   const ImageStoreInfo& info = store.info();
   DataSummary summary;
   summary.source = info.source;

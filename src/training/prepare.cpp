@@ -76,9 +76,10 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
                     model.classes, last, last + 1));
 }
 
-ImageStore load_data(Config& config, CacheUse cache) {
+ImageStore load_data(Config& config, bool force, CacheUse cache) {
   const Stopwatch watch;
-  ImageStore images = load_images(config.data, {.stop = stop_requested}, cache);
+  ImageStore images =
+      load_images(config.data, {.work = {.stop = stop_requested}, .cache = cache, .force = force});
   config.data.height = images.height();
   config.data.width = images.width();
   config.data.channels = images.channels();
@@ -116,7 +117,7 @@ Prepared prepare(Config& config, bool force, CacheUse cache) {
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
   log_precision(runtime);
-  ImageStore images = load_data(config, cache);
+  ImageStore images = load_data(config, force, cache);
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),

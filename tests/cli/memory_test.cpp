@@ -5,6 +5,7 @@
 #include <thread>
 #include <vector>
 
+#include "ddpm/image/codec.h"
 #include "support/one_core.h"
 #include "support/tiny_run.h"
 
@@ -81,6 +82,22 @@ TEST_F(Memory, ForceTriesAllTheSame) {
   EXPECT_EQ(sampled.code, 1) << sampled.err;
   EXPECT_TRUE(contains(sampled.err, "out of memory on cpu with 10000 images at once"))
       << sampled.err;
+}
+
+// Two images of 16384x16384 pixels and three channels take 1.5 GiB.
+TEST_F(Memory, ForceTriesToDecodeImagesToo) {
+  for (const char* name : {"photos/1.png", "photos/2.png"})
+    folder_.write(name, encode_png(Image(8, 8, 3, 100)));
+  std::vector<std::string> arguments =
+      training({"data.source=folder", "data.path=photos", "data.height=16384", "data.channels=3"});
+  const ProgramResult refused = run_in_one_gib(arguments);
+  EXPECT_EQ(refused.code, 3);
+  for (const char* part : {"2 images of 16384x16384 need 1.5 GiB of memory, but only", "--force"})
+    EXPECT_TRUE(contains(refused.err, part)) << refused.err;
+  arguments.emplace_back("--force");
+  const ProgramResult forced = run_in_one_gib(arguments);
+  EXPECT_EQ(forced.code, 1) << forced.err;
+  EXPECT_TRUE(contains(forced.err, "out of memory")) << forced.err;
 }
 
 TEST_F(Memory, ThreadsAreAtMostTheCoresOfTheProcess) {

@@ -132,8 +132,7 @@ TEST(LoadFolder, SkipsBrokenImagesOnRequest) {
 TEST(LoadFolder, StopsOnRequest) {
   const TemporaryFolder folder;
   write_image(folder, "a.png", 4, 4, 1, 0);
-  WorkOptions options;
-  options.stop = [] { return true; };
+  const LoadOptions options{.work = {.stop = [] { return true; }}};
   EXPECT_THROW(load_images(folder_config(folder), options), Error);
 }
 

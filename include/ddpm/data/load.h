@@ -8,6 +8,12 @@
 
 namespace ddpm {
 
+struct LoadOptions {
+  WorkOptions work = {};
+  CacheUse cache = CacheUse::kReadAndWrite;
+  bool force = false;  // begin although there seems to be too little memory
+};
+
 // Loads what `config.source` names:
 //   embedded  the data set inside the program
 //   folder    image files below `config.path` (data/image_files.h)
@@ -24,8 +30,7 @@ namespace ddpm {
 //
 // Throws DataError (missing, empty, broken data), AccessError (data that may not or cannot be read,
 // whatever the settings), ConfigError (settings that contradict each
-// other), and Error(kInterrupted) after `options.stop` returns true.
-ImageStore load_images(const DataConfig& config, const WorkOptions& options = {},
-                       CacheUse cache = CacheUse::kReadAndWrite);
+// other), and Error(kInterrupted) after `options.work.stop` returns true.
+ImageStore load_images(const DataConfig& config, const LoadOptions& options = {});
 
 }  // namespace ddpm
