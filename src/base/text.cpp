@@ -65,7 +65,8 @@ std::string join_names(std::span<const std::string_view> names, std::string_view
 }
 
 std::string counted(std::int64_t count, const std::string& noun) {
-  return format_text("{} {}{}", count, noun, count == 1 ? "" : "s");
+  const char* ending = count == 1 ? "" : noun.ends_with('s') ? "es" : "s";
+  return format_text("{} {}{}", count, noun, ending);
 }
 
 std::string lower_case(std::string text) {

@@ -79,7 +79,7 @@ CLI::Option* add_overwrite_option(CLI::App& command, bool& overwrite) {
 void add_force_option(CLI::App& command, bool& force) {
   command
       .add_flag("--force", force,
-                "Begin although the memory seems to be too small by the program's estimate")
+                "Begin even if there seems to be too little memory, by the program's estimate")
       ->group("Machine");
 }
 

@@ -65,9 +65,9 @@ void add_config(CLI::App& program, Action& action) {
     };
   });
 
-  CLI::App* check = add_reader(
-      *config, *options, "check",
-      "Check a config: exit code 0 if it is valid, else the reason and 2, or 3 if data.path does not exist");
+  CLI::App* check =
+      add_reader(*config, *options, "check",
+                 "Check a config; exit code 0: valid, 2: not valid, 3: data.path does not exist");
   check->footer(examples({"ddpm config check --config my.json --set data.path=photos"}));
   check->callback([&action, options] {
     action = [options] {

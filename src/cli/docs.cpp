@@ -11,7 +11,7 @@ namespace {
 constexpr const char* kIntroduction =
     R"(Results go to standard output, everything else to standard error. A progress bar appears
 only on a terminal; `NO_COLOR` turns colours off. File names can hold bytes that are not UTF-8 and
-characters that command a terminal. Messages show these as `\xE9` or `\n`, and so do results on a
+control characters. Messages show these as `\xE9` or `\n`, and so do results on a
 terminal; a script reads the paths of results as they are. JSON is always valid: it shows bytes that
 are not UTF-8 as `\\xE9`.
 

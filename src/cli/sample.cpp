@@ -217,7 +217,7 @@ void add_sample(CLI::App& program, Action& action) {
       ->group("Output");
   command
       ->add_option("--format", options->output.format,
-                   "png, safetensors or npz, if there is no --output to say it [png]")
+                   "Format to write if --output is not given: png, safetensors or npz [png]")
       ->type_name("NAME")
       ->group("Output");
   command

@@ -80,8 +80,8 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   command
       ->add_flag(
           "--reinit-mismatched", options->start.reinit_mismatched,
-          "With --init-from: tensors that the model lacks or has in another shape start anew, "
-          "for other classes, channels or widths; they are listed")
+          "With --init-from: initialise the tensors that the model lacks or has in another shape, and "
+          "list them; for other classes, channels or widths")
       ->group("Model");
   CLI::Option* resume =
       command

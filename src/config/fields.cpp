@@ -80,7 +80,7 @@ std::vector<Field> run_fields() {
        "and later), else fp32; a resumed run keeps that of its checkpoint. Weights and optimiser "
        "stay in fp32"},
       {FIELD(run, threads), between(0, 1024), kMayChange,
-       "CPU threads; 0: all cores that the process may use, by a container's limit too"},
+       "CPU threads; 0: one for each core that the process may use, also within a container's limit"},
       {FIELD(run, deterministic), any(), kMayChange,
        "Use only algorithms that give the same bits in every run; slower on a GPU"},
       {FIELD(run, tensorboard), any(), kMayChange,
@@ -221,8 +221,8 @@ std::vector<Field> data_fields() {
        "embedded: pictures inside the program; folder, zip, tar: image files; npz: arrays of NumPy; "
        "idx: MNIST's format; cifar10, cifar100: the binary and the Python version"},
       {FIELD(data, path), any(), kMayChange,
-       "Folder or file with the images; all sources except embedded need it. Where no source is set, "
-       "the path says which it is"},
+       "Folder or file with the images; all sources except embedded need it. If data.source is not set, "
+       "it follows from the path"},
       {FIELD(data, height), between(0, 16384), kFrozen,
        "Height in pixels; 0: the same as data.width; if both are 0: the size of the data"},
       {FIELD(data, width), between(0, 16384), kFrozen,
@@ -230,8 +230,9 @@ std::vector<Field> data_fields() {
       {FIELD(data, channels), one_of({"0", "1", "3", "4"}), kFrozen,
        "1: grey, 3: RGB, 4: RGBA; 0: those of the data"},
       {CHOICE(data, labels), kKept,
-       "Class of an image file: that of its first-level sub-folder; of its name up to the first _ "
-       "(prefix); of dataset.json or NAME.cls (file); none; auto: file if there is one, else folder",
+       "Where the class of an image file is taken from; folder: its first-level sub-folder; prefix: its "
+       "name up to the first _; file: dataset.json or NAME.cls; none: there are no classes; auto: file "
+       "if there is one, else folder",
        std::string(name_of(LabelSource::kFolder))},
       {FIELD(data, class_names),
        {.may_be_empty = true},
@@ -241,10 +242,10 @@ std::vector<Field> data_fields() {
        {.may_be_empty = true},
        kKept,
        "Image files and folders to leave out: shell patterns for a name, or with a / for a path "
-       "below data.path; a list replaces this one",
+       "below data.path; a list that you give replaces the default",
        std::vector<std::string>{}},
       {CHOICE(data, orientation), kKept,
-       "exif: turn pictures upright as their Exif block says; stored: leave them as they lie",
+       "exif: turn pictures upright as their Exif block says; stored: read them as they are stored",
        std::string(name_of(Orientation::kStored))},
       {FIELD(data, background), matching(color_pattern(), color_pattern_text()), kFrozen,
        "Colour that transparent pictures are laid on"},
@@ -299,7 +300,8 @@ std::vector<Field> training_fields() {
       {FIELD(training, sample_steps), between(1, kMaxTimesteps), kMayChange,
        "Sampler steps for such a grid; at most diffusion.timesteps are made"},
       {FIELD(training, checkpoint_every), between(0, kMaxSteps), kMayChange,
-       "Steps between checkpoints; 0: do not count steps. A checkpoint is always saved at the end"},
+       "Steps between checkpoints; 0: save by time only (checkpoint_minutes). A checkpoint is always saved "
+       "at the end"},
       {FIELD(training, checkpoint_minutes), between(0, 1e6), kMayChange,
        "Longest time between checkpoints, in minutes; 0: no limit"},
       {FIELD(training, keep_checkpoints), between(1, 1e6), kMayChange,

@@ -61,10 +61,11 @@ void check_memory(std::size_t count, const StoreShape& shape) {
   const UsableMemory memory = usable_memory();
   if (needed < memory.free) return;
   throw DataError(format_text(
-      "{} images of {}x{} need {} of memory, but only {} are free of the {} {}: lower data.height "
+      "{} image{} of {}x{} pixels need {} of memory, but only {} are free of the {} {}: lower data.height "
       "and data.width, or try it all the same with --force",
-      with_thousands(static_cast<long long>(count)), shape.stored_width, shape.stored_height,
-      format_bytes(needed), format_bytes(memory.free), format_bytes(memory.total), memory.whose));
+      with_thousands(static_cast<long long>(count)), count == 1 ? "" : "s", shape.stored_width,
+      shape.stored_height, format_bytes(needed), format_bytes(memory.free),
+      format_bytes(memory.total), memory.whose));
 }
 
 }  // namespace ddpm

@@ -119,13 +119,13 @@ bool is_out_of_memory(const c10::Error& error) {
 
 [[noreturn]] void throw_out_of_memory(torch::Device device, std::int64_t batch_size,
                                       const std::string& detail) {
-  throw DeviceError(
-      format_text("out of memory on {} with {} images at once (peak so far {}): {}\n"
-                  "Try a smaller batch (training.batch_size, sampling.batch_size or "
-                  "--batch-size), the same batch in more parts (training.micro_batches), half the "
-                  "memory per value on a GPU (--precision bf16), or a smaller model "
-                  "(model.base_width)",
-                  device.str(), batch_size, format_bytes(peak_memory_bytes(device)), detail));
+  throw DeviceError(format_text(
+      "out of memory on {} with {} at once (peak so far {}): {}\n"
+      "Try a smaller batch (training.batch_size, sampling.batch_size or "
+      "--batch-size), the same batch in more parts (training.micro_batches), half the "
+      "memory per value on a GPU (--precision bf16), or a smaller model "
+      "(model.base_width)",
+      device.str(), counted(batch_size, "image"), format_bytes(peak_memory_bytes(device)), detail));
 }
 
 }  // namespace
@@ -150,9 +150,8 @@ Runtime set_up_runtime(const RuntimeOptions& options) {
     keep_freed_memory();
   if (runtime.device.is_cpu())
     runtime.core_sharing = std::make_shared<const CoreSharing>(at::get_num_threads());
-  runtime.description = runtime.device.is_cpu()
-                            ? format_text("cpu, {} threads", at::get_num_threads())
-                            : runtime.device.str();
+  runtime.description = runtime.device.is_cpu() ? "cpu, " + counted(at::get_num_threads(), "thread")
+                                                : runtime.device.str();
   runtime.description += format_text(", {}", runtime.precision);
   if (!reason.empty()) runtime.description += " (" + reason + ")";
   return runtime;

@@ -38,9 +38,10 @@ void settle_class_names(std::vector<std::string>& wanted, const std::vector<std:
     return std::ranges::find(wanted, name) == wanted.end();
   });
   throw DataError(format_text(
-      "the data have {} classes, but data.class_names has {}; missing: {}; added: {}{}. The number of "
-      "a class would no longer mean the same: bring the data in order, or start a new run for them",
-      found.size(), wanted.size(), missing.empty() ? "none" : shorten(join(missing), 300),
+      "the data have {}, but data.class_names has {}; missing: {}; added: {}{}. Class numbers would "
+      "change their meaning: restore the classes as they were, or start a new run for the new ones",
+      counted(std::ssize(found), "class"), wanted.size(),
+      missing.empty() ? "none" : shorten(join(missing), 300),
       added.empty() ? "none" : shorten(join(added), 300),
       missing.empty() && added.empty() ? "; the order differs" : ""));
 }
@@ -59,8 +60,8 @@ void check_labels(const ModelConfig& model, const ImageStore& images) {
   const auto named = static_cast<std::int64_t>(info.class_names.size());
   if (named > 0 && named != model.classes)
     throw ConfigError(format_text(
-        "config: model.classes = {}: the data have {} classes ({}); set model.classes={}",
-        model.classes, named, shorten(join(info.class_names), 200), named));
+        "config: model.classes = {}: the data have {} ({}); set model.classes={}", model.classes,
+        counted(named, "class"), shorten(join(info.class_names), 200), named));
   const auto& labels = images.labels();
   const std::int64_t without = std::ranges::count_if(labels, [](auto label) { return label < 0; });
   if (without > 0)

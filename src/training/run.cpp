@@ -67,7 +67,7 @@ void check_start(const Config& config, const ModelFile& model, TensorFit fit) {
   } catch (const CheckpointError& error) {
     if (fit == TensorFit::kMayDiffer) throw;
     throw CheckpointError(std::string(error.what()) +
-                          "; --reinit-mismatched starts such tensors anew");
+                          "; --reinit-mismatched initialises such tensors");
   }
 }
 
@@ -191,8 +191,8 @@ ExitCode Run::report_end() const {
     log_info("--max-minutes: the time is up at step {} of {}; continue with --resume auto", steps,
              training_.steps);
   else
-    log_info("done: {} steps, {:.1f} images/s, peak memory {}", steps, log_.images_per_second(),
-             format_bytes(peak_memory_bytes(device_)));
+    log_info("done: {}, {:.1f} images/s, peak memory {}", counted(steps, "step"),
+             log_.images_per_second(), format_bytes(peak_memory_bytes(device_)));
   return ExitCode::kSuccess;
 }
 

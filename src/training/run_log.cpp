@@ -34,10 +34,8 @@ void RunLog::add_line(const TrainingTotals& now, double saving_seconds) {
   constexpr std::size_t kRecent = 5;
   const double loss = now.mean_loss_since(logged_);
   if (const std::int64_t skipped = now.skipped - logged_.skipped; skipped > 0)
-    log_warning(
-        "{} of the last {} steps were skipped: their gradient was not finite, or "
-        "their loss an outlier",
-        skipped, now.steps - logged_.steps);
+    log_warning("skipped {} of the last {}: the gradient was not finite, or the loss an outlier",
+                counted(skipped, "step"), now.steps - logged_.steps);
   const std::int64_t step = trainer_.steps_done();
   const MetricRecord record = {{"step", step},
                                {"images", trainer_.images_seen()},

@@ -7,6 +7,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/initialize.h"
 #include "ddpm/ops/adam.h"
@@ -198,7 +199,7 @@ TrainingTotals Trainer::totals() const {
         "step {} (learning rate {:.3g}): the gradient is not finite{}; this step and later ones "
         "did not change the weights",
         step, learning_rate(config_.training, step),
-        tolerated > 0 ? format_text(", nor was it in the {} steps before", tolerated) : ""));
+        tolerated > 0 ? ", nor was it in the " + counted(tolerated, "step") + " before" : ""));
   }
   return {.steps = queued,
           .skipped = queued - sound_steps_.item<std::int64_t>(),

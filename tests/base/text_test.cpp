@@ -50,6 +50,13 @@ TEST(Join, SeparatesTheLastPartDifferently) {
   EXPECT_EQ(join({}), "");
 }
 
+TEST(Counted, HasASingularAndAPlural) {
+  EXPECT_EQ(counted(1, "image"), "1 image");
+  EXPECT_EQ(counted(0, "image"), "0 images");
+  EXPECT_EQ(counted(1, "class"), "1 class");
+  EXPECT_EQ(counted(2, "class"), "2 classes");
+}
+
 TEST(LowerCase, ChangesTheLettersOfAsciiOnly) {
   EXPECT_EQ(lower_case("AbZ.[@1"), "abz.[@1");
   EXPECT_EQ(lower_case("\xC3\x84"), "\xC3\x84");  // a large A with two dots

@@ -59,7 +59,7 @@ TEST_F(Bench, MeasuresTrainingAndSamplingOfARun) {
   const json &machine = all.at("machine"), &training = all.at("training"),
              &sampling = all.at("sampling");
 
-  EXPECT_EQ(machine.at("device"), "cpu, 1 threads, fp32");
+  EXPECT_EQ(machine.at("device"), "cpu, 1 thread, fp32");
   EXPECT_GT(machine.at("matmul_tflops"), 0);
   EXPECT_GT(machine.at("copy_gb_per_second"), 0);
   EXPECT_EQ(all.at("network").at("image"), "1x16x16");

@@ -92,7 +92,8 @@ TEST_F(Memory, ForceTriesToDecodeImagesToo) {
       training({"data.source=folder", "data.path=photos", "data.height=16384", "data.channels=3"});
   const ProgramResult refused = run_in_one_gib(arguments);
   EXPECT_EQ(refused.code, 3);
-  for (const char* part : {"2 images of 16384x16384 need 1.5 GiB of memory, but only", "--force"})
+  for (const char* part :
+       {"2 images of 16384x16384 pixels need 1.5 GiB of memory, but only", "--force"})
     EXPECT_TRUE(contains(refused.err, part)) << refused.err;
   arguments.emplace_back("--force");
   const ProgramResult forced = run_in_one_gib(arguments);
@@ -108,7 +109,7 @@ TEST_F(Memory, ThreadsAreAtMostTheCoresOfTheProcess) {
   })
       .join();
   EXPECT_EQ(result.code, 0);
-  EXPECT_TRUE(contains(result.err, "device: cpu, 1 threads")) << result.err;
+  EXPECT_TRUE(contains(result.err, "device: cpu, 1 thread,")) << result.err;
 }
 
 }  // namespace

@@ -38,7 +38,7 @@ TEST_F(PrecisionOfARun, AutoIsSaidAndRecordedAsWhatItBecame) {
   const ProgramResult result = train_to(2);
   ASSERT_EQ(result.code, 0) << result.err;
   EXPECT_TRUE(contains(result.err, "precision: fp32 (auto: on a CPU)")) << result.err;
-  EXPECT_TRUE(contains(result.err, "device: cpu, 1 threads, fp32")) << result.err;
+  EXPECT_TRUE(contains(result.err, "device: cpu, 1 thread, fp32")) << result.err;
   EXPECT_FALSE(contains(result.err, "run.precision")) << "it is no setting of the user's";
   EXPECT_EQ(recorded(), "fp32");
   EXPECT_EQ(recorded_at(2), "fp32");
@@ -57,7 +57,7 @@ TEST_F(PrecisionOfARun, AResumedRunKeepsThatOfItsCheckpoint) {
     ASSERT_EQ(resumed.code, 0) << resumed.err;
     EXPECT_TRUE(contains(resumed.err, "precision: bf16 (that of the checkpoint; --precision"))
         << resumed.err;
-    EXPECT_TRUE(contains(resumed.err, "device: cpu, 1 threads, bf16")) << resumed.err;
+    EXPECT_TRUE(contains(resumed.err, "device: cpu, 1 thread, bf16")) << resumed.err;
     EXPECT_FALSE(contains(resumed.err, "changed since the checkpoint: run.precision"))
         << resumed.err;
     EXPECT_EQ(recorded(), "bf16");

@@ -30,7 +30,7 @@ std::string join(std::span<const std::string> parts, std::string_view separator,
 std::string join_names(std::span<const std::string_view> names,
                        std::string_view last_separator = ", ");
 
-// "1 image", "40 images": the plural of `noun` must be `noun` with an s.
+// "1 image", "40 images", "2 classes": the plural of `noun` must end in s, or es after an s.
 std::string counted(std::int64_t count, const std::string& noun);
 
 // The text with A to Z as a to z, in any locale.
