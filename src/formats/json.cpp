@@ -58,7 +58,7 @@ std::string dump_json(const nlohmann::ordered_json& value, int indent) {
   return with_valid_texts(value).dump(indent);
 }
 
-nlohmann::json parse_json(std::string_view text, const std::string& name) {
+nlohmann::json parse_json(std::string_view text, const std::string& name, JsonComments comments) {
   using nlohmann::json;
   if (text.size() > kMaxJsonBytes)
     throw CheckpointError(format_text("{}: {} bytes of JSON are more than the {} allowed here",
@@ -76,7 +76,7 @@ nlohmann::json parse_json(std::string_view text, const std::string& name) {
     return true;
   };
   try {
-    return json::parse(text, check);
+    return json::parse(text, check, /*allow_exceptions=*/true, comments == JsonComments::kIgnored);
   } catch (const json::exception& error) {
     throw CheckpointError(name + ": not valid JSON: " + shorten(error.what(), 300));
   }

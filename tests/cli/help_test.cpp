@@ -192,12 +192,17 @@ TEST_F(Help, ZshAndFishUnderstandTheirScripts) {
 }
 
 TEST_F(Help, EveryConfigOfTheRepositoryIsValid) {
-  for (const auto& entry :
-       std::filesystem::directory_iterator(std::filesystem::path(DDPM_SOURCE_DIR) / "configs")) {
+  for (const auto& entry : std::filesystem::recursive_directory_iterator(
+           std::filesystem::path(DDPM_SOURCE_DIR) / "configs")) {
+    if (entry.is_directory()) continue;
+    const std::string path = entry.path().string();
+    // Those of HiFi-GAN and the layer graph are no configs of a training.
+    if (path.find("hifi-gan") != std::string::npos || entry.path().filename() == "layer-graph.json")
+      continue;
     // Not every machine has the data.
-    const auto result = run_program(folder_.path(), {"config", "check", "--config",
-                                                     entry.path().string(), "--set", "data.path="});
-    EXPECT_EQ(result.code, 0) << entry.path() << ": " << result.err;
+    const auto result =
+        run_program(folder_.path(), {"config", "check", "--config", path, "--set", "data.path="});
+    EXPECT_EQ(result.code, 0) << path << ": " << result.err;
   }
 }
 

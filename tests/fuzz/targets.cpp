@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstdlib>
 #include <filesystem>
 #include <sstream>
@@ -12,6 +13,8 @@
 #include <string>
 #include <utility>
 
+#include "ddpm/architecture/layer_graph.h"
+#include "ddpm/architecture/receptive_field.h"
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/config/validate.h"
@@ -168,6 +171,18 @@ bool image(Bytes input) {
   });
 }
 
+// What an accepted graph's outputs see must be what its inputs reach.
+bool layer_graph(Bytes input) {
+  return accepted([&] {
+    for (const AxisGraph& axis : read_layer_graph(text_of(input), "fuzz").axes) {
+      const ReceptiveField field = receptive_field(axis.graph);
+      const double seen = field.size.mean * field.outputs_per_input.value();
+      require(std::abs(seen - field.influence.mean) <= 1e-9 * field.influence.mean);
+      require(field.layers.size() == axis.graph.layers.size());
+    }
+  });
+}
+
 bool png_text(Bytes input) {
   return accepted([&] {
     for (const auto& [keyword, text] : read_png_text(input, "fuzz"))
@@ -305,7 +320,7 @@ bool state(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 24> kTargets = {
+constexpr std::array<FuzzTarget, 25> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
@@ -318,6 +333,7 @@ constexpr std::array<FuzzTarget, 24> kTargets = {
      {"deflated_zip", deflated_zip},
      {"npy", npy},
      {"config", config},
+     {"layer_graph", layer_graph},
      {"idx", idx},
      {"gzip", gzip},
      {"tar", tar},

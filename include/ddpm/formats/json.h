@@ -12,9 +12,13 @@ namespace ddpm {
 
 inline constexpr std::size_t kMaxJsonBytes = std::size_t{4} << 20;
 
+// Whether // and /* */ comments may stand between values, as in files that users write.
+enum class JsonComments { kRefused, kIgnored };
+
 // Reads the document in `text`, at most kMaxJsonBytes long and 32 levels deep, without repeated
 // keys. Throws CheckpointError "<name>: <reason>".
-nlohmann::json parse_json(std::string_view text, const std::string& name);
+nlohmann::json parse_json(std::string_view text, const std::string& name,
+                          JsonComments comments = JsonComments::kRefused);
 
 // The same from a file of another program. NaN, Infinity and -Infinity, which Python writes and JSON
 // does not have, are read as texts. Throws CheckpointError also if the file is missing or cannot be
