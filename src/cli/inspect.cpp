@@ -17,6 +17,7 @@
 #include "ddpm/io/weights.h"
 #include "ddpm/runs/training_state.h"
 #include "inspect.h"
+#include "inspect_receptive_field.h"
 #include "model_options.h"
 
 namespace ddpm::cli {
@@ -27,6 +28,7 @@ struct InspectOptions {
   std::string path;
   std::optional<std::string> config, weights;
   std::vector<std::string> diff;
+  ReceptiveFieldOptions receptive_field;
   std::int64_t batch_size = 0;
   bool data = false;
   bool tensors = false;
@@ -166,6 +168,10 @@ ExitCode run_inspect(const InspectOptions& options) {
           options.json);
     return ExitCode::kSuccess;
   }
+  if (wants_receptive_field(options.receptive_field)) {
+    inspect_receptive_field(options.receptive_field, options.common.overrides(), options.json);
+    return ExitCode::kSuccess;
+  }
   if (!options.path.empty() && !options.data) {
     print(describe_model(options), options.json);
     return ExitCode::kSuccess;
@@ -214,13 +220,15 @@ void add_inspect(CLI::App& program, Action& action) {
                    "Which weights of the model to use: ema (averaged) or raw [ema]")
       ->check(one_of(kChoiceNames<WeightSet>))
       ->type_name("NAME");
+  add_receptive_field_options(*command, options->receptive_field);
   command->add_flag("--tensors", options->tensors, "List every tensor");
   command->add_flag("--json", options->json, "Print JSON");
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);
-  command->footer(
-      examples({"ddpm inspect runs/cifar10", "ddpm inspect --diff runs/a runs/b --json",
-                "ddpm inspect --data photos", "ddpm inspect --config configs/labml.json --json"}));
+  command->footer(examples(
+      {"ddpm inspect runs/cifar10", "ddpm inspect --diff runs/a runs/b --json",
+       "ddpm inspect --data photos", "ddpm inspect --config configs/labml.json --json",
+       "ddpm inspect --receptive-field configs/hifi-gan/config_v1.json --picture field.svg"}));
   command->callback([&action, options] { action = [options] { return run_inspect(*options); }; });
 }
 
