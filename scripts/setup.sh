@@ -132,6 +132,8 @@ collect_missing_packages() {
     done
     if [[ $tests == yes ]]; then
       need_package libgtest-dev
+      need_package libsndfile1-dev
+      need_package libsoxr-dev
       need_command shellcheck shellcheck
     fi
   fi

@@ -7,7 +7,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 
 declare -A level=(
   [base]=1
-  [config]=2 [formats]=2 [image]=2 [metrics]=2 [kernels]=2
+  [config]=2 [formats]=2 [image]=2 [audio]=2 [metrics]=2 [kernels]=2
   [architecture]=3 [runs]=3 [device]=3
   [interop]=4 [ops]=4
   [nn]=5 [diffusion]=5 [data]=5 [io]=5

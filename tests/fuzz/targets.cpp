@@ -13,8 +13,10 @@
 #include <string>
 #include <utility>
 
+#include "ddpm/architecture/hifi_gan.h"
 #include "ddpm/architecture/layer_graph.h"
 #include "ddpm/architecture/receptive_field.h"
+#include "ddpm/audio/wav.h"
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/config/validate.h"
@@ -190,6 +192,21 @@ bool png_text(Bytes input) {
   });
 }
 
+bool wav(Bytes input) {
+  return accepted([&] {
+    const Sound sound = read_wav(input, "fuzz");
+    require(sound.rate >= 1 && sound.rate <= kMaxSamplingRate);
+    require(sound.samples.size() * static_cast<std::size_t>(sound.channels) <= input.size());
+  });
+}
+
+bool hifi_gan(Bytes input) {
+  return accepted([&] {
+    const HifiGanConfig config = read_hifi_gan_config(parse_json(text_of(input), "fuzz"), "fuzz");
+    require(hop_of(config) == config.mel.hop_size);
+  });
+}
+
 bool metrics(Bytes input) {
   const MemoryFile file(input);
   return accepted([&] {
@@ -320,7 +337,7 @@ bool state(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 25> kTargets = {
+constexpr std::array<FuzzTarget, 27> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
@@ -343,6 +360,8 @@ constexpr std::array<FuzzTarget, 25> kTargets = {
      {"webp", image},
      {"bmp", image},
      {"png_text", png_text},
+     {"wav", wav},
+     {"hifi_gan", hifi_gan},
      {"metrics", metrics},
      {"manifest", manifest},
      {"state", state}}};
