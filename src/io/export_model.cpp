@@ -5,6 +5,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/new_folder.h"
 #include "ddpm/interop/diffusers.h"
 #include "ddpm/interop/find_networks.h"
 #include "ddpm/interop/requirements.h"
@@ -70,44 +71,6 @@ void check_representable(const Config& config, ModelFormat target) {
     return;  // writing its configs checks diffusers
   check_layout(config.model, {.scheme = *scheme});
 }
-
-// Fills a folder beside the final one and renames it.
-class NewFolder {
- public:
-  explicit NewFolder(const fs::path& path)
-      : path_(path.has_filename() ? path : path.parent_path()),
-        temporary_(path_.parent_path() / (".writing_" + path_.filename().string())) {
-    if (fs::exists(path_) && !(fs::is_directory(path_) && fs::is_empty(path_)))
-      throw ConfigError(path_.string() +
-                        ": already exists and is not empty; choose another --output, or remove it");
-    fs::remove_all(temporary_);
-    make_directories(temporary_);
-  }
-  ~NewFolder() {
-    std::error_code ignored;
-    fs::remove_all(temporary_, ignored);
-  }
-  NewFolder(const NewFolder&) = delete;
-  NewFolder& operator=(const NewFolder&) = delete;
-
-  // The path at which to write the file that will be `name` in the folder.
-  fs::path add(const fs::path& name) {
-    make_directories((temporary_ / name).parent_path());
-    files_.push_back(path_ / name);
-    return temporary_ / name;
-  }
-  std::vector<fs::path> finish() {
-    sync_directory(temporary_);
-    std::error_code ignored;
-    fs::remove(path_, ignored);  // empty
-    rename_durably(temporary_, path_);
-    return files_;
-  }
-
- private:
-  fs::path path_, temporary_;
-  std::vector<fs::path> files_;
-};
 
 void write_json(const fs::path& path, const nlohmann::ordered_json& document) {
   write_file_atomically(path, document.dump(2) + "\n");

@@ -8,9 +8,8 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/validate.h"
-#include "ddpm/formats/file_kind.h"
 #include "ddpm/formats/json.h"
-#include "ddpm/formats/torch_file.h"
+#include "ddpm/formats/weight_file.h"
 #include "ddpm/interop/diffusers.h"
 #include "ddpm/interop/find_networks.h"
 #include "ddpm/interop/infer.h"
@@ -20,18 +19,6 @@ namespace ddpm {
 namespace {
 
 // --- Files of weights ----------------------------------------------------------------------------
-
-std::vector<StateDict> read_dictionaries(const fs::path& path) {
-  switch (recognize_weights(path)) {
-    case WeightFileKind::kSafetensors:
-      return {{"", read_safetensors(path)}};
-    case WeightFileKind::kShardIndex:
-      return {{"", read_sharded_safetensors(path)}};
-    case WeightFileKind::kTorch:
-      return read_torch_file(path);
-  }
-  return {};
-}
 
 [[noreturn]] void refuse(const fs::path& path, const std::vector<StateDict>& dictionaries) {
   for (const StateDict& dictionary : dictionaries)
@@ -56,7 +43,7 @@ std::string latents_obstacle(const std::string& autoencoder) {
 // are compared with it later; without one they must show which network they are.
 void read_weights(ModelFile& model, WeightSet wanted, bool has_config) {
   const fs::path& path = model.weights;
-  const std::vector<StateDict> dictionaries = read_dictionaries(path);
+  const std::vector<StateDict> dictionaries = read_state_dicts(path);
   const NetworkSearch search = find_networks(dictionaries, path.filename().string());
   const FoundNetwork* network = choose_network(search, wanted);
   if (network == nullptr && has_config && dictionaries.size() == 1) {
