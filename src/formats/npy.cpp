@@ -60,9 +60,9 @@ std::optional<std::vector<std::int64_t>> parse_shape(std::string_view text) {
 
 // Bytes of an element of the types that are read; 0 for others.
 std::size_t element_size(const std::string& type) {
-  static constexpr std::array<std::string_view, 4> kKinds = {"u", "i", "b", "?"};
+  static constexpr std::string_view kKinds = "uib?f";
   if (type.size() != 3 || (type[0] != '<' && type[0] != '|')) return 0;
-  if (std::ranges::find(kKinds, type.substr(1, 1)) == kKinds.end()) return 0;
+  if (kKinds.find(type[1]) == std::string_view::npos) return 0;
   const int size = type[2] - '0';
   return size == 1 || size == 2 || size == 4 || size == 8 ? static_cast<std::size_t>(size) : 0;
 }
@@ -149,9 +149,29 @@ std::vector<NumpyArray> read_numpy(Bytes file, const std::string& name) {
   return read_as_data([&] { return read_members(file, name); }, name + ": ");
 }
 
+NumpyArray read_npy(Bytes file, const std::string& name) {
+  if (!starts_like_npy(file)) fail(name, "not a file of NumPy (.npy)");
+  return parse_npy(file, name);
+}
+
+std::string npy_header(const std::string& type, std::span<const std::int64_t> shape) {
+  std::string sizes;
+  for (const std::int64_t size : shape) sizes += std::to_string(size) + ",";
+  std::string dictionary =
+      format_text("{{'descr': '{}', 'fortran_order': False, 'shape': ({}), }}", type, sizes);
+  constexpr std::size_t kPrefix = 10;
+  dictionary.append((64 - (kPrefix + dictionary.size() + 1) % 64) % 64, ' ');
+  dictionary += '\n';
+  std::string header(kMagic);
+  header += std::string("\x01\x00", 2);
+  append_little_endian(header, dictionary.size(), 2);
+  return header + dictionary;
+}
+
 std::vector<std::int64_t> integers_of(const NumpyArray& array) {
   const std::size_t size = element_size(array.type);
-  if (size == 0 || array.bytes.empty() != (array.count() == 0))
+  const bool is_float = array.type.size() == 3 && array.type[1] == 'f';
+  if (size == 0 || is_float || array.bytes.empty() != (array.count() == 0))
     throw DataError(format_text("array '{}' of type '{}' has no integers that can be read",
                                 array.name, array.type));
   std::vector<std::int64_t> values;

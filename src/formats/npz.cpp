@@ -8,26 +8,13 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
+#include "ddpm/formats/npy.h"
 
 namespace ddpm {
 namespace {
 
 void put16(std::string& out, std::uint32_t value) { append_little_endian(out, value, 2); }
 void put32(std::string& out, std::uint32_t value) { append_little_endian(out, value, 4); }
-
-// The .npy header, version 1.0: a Python dictionary, padded so that the data start at a multiple
-// of 64.
-std::string npy_header(const std::vector<std::int64_t>& shape) {
-  std::string sizes;
-  for (const std::int64_t size : shape) sizes += std::to_string(size) + ",";
-  std::string dictionary = "{'descr': '|u1', 'fortran_order': False, 'shape': (" + sizes + "), }";
-  constexpr std::size_t kPrefix = 10;
-  dictionary.append((64 - (kPrefix + dictionary.size() + 1) % 64) % 64, ' ');
-  dictionary += '\n';
-  std::string header("\x93NUMPY\x01\x00", 8);
-  put16(header, static_cast<std::uint32_t>(dictionary.size()));
-  return header + dictionary;
-}
 
 struct Member {
   std::string name;
@@ -85,7 +72,7 @@ void write_npz(const fs::path& path, std::span<const NpzArray> arrays) {
   std::string directory;
   std::uint32_t offset = 0;
   for (const NpzArray& array : arrays) {
-    const std::string header = npy_header(array.shape);
+    const std::string header = npy_header("|u1", array.shape);
     const Member member{array.name + ".npy", checksum(header, array.bytes),
                         static_cast<std::uint32_t>(header.size() + array.bytes.size()), offset};
     const std::string local =

@@ -61,7 +61,7 @@ TEST(ReadNumpy, BringsFortransOrderIntoCs) {
 }
 
 TEST(ReadNumpy, ListsWhatItCannotRead) {
-  for (const char* type : {"<f4", "|O"}) {
+  for (const char* type : {"<c8", "|O"}) {
     const auto arrays = read_numpy(as_bytes(npy(type, "(1, 4)", "abcd")), "f");
     EXPECT_EQ(arrays[0].type, type);
     EXPECT_TRUE(arrays[0].bytes.empty());
@@ -69,6 +69,16 @@ TEST(ReadNumpy, ListsWhatItCannotRead) {
   }
   const auto large = read_numpy(as_bytes(npy("<u8", "(1,)", std::string(8, '\xff'))), "f");
   EXPECT_THROW(integers_of(large[0]), DataError);
+}
+
+// np.save of np.array([[0.5, -2]], "<f4").
+TEST(ReadNumpy, ReadsFloatingPointNumbersAsBytes) {
+  const std::string file = npy("<f4", "(1, 2)", from_hex("0000003f000000c0"));
+  const NumpyArray array = read_npy(as_bytes(file), "f");
+  EXPECT_EQ(array.shape, (std::vector<std::int64_t>{1, 2}));
+  ASSERT_EQ(array.bytes.size(), 8U);
+  EXPECT_EQ(array.bytes[3], std::byte{0x3f});
+  EXPECT_THROW(integers_of(array), DataError);
 }
 
 TEST(ReadNumpy, RefusesWhatIsDamaged) {

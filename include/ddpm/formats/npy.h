@@ -22,9 +22,17 @@ struct NumpyArray {
 };
 
 // The arrays of a file, whose bytes the caller keeps alive. `name` begins messages. Arrays of other
-// types than integers of at most 64 bits and booleans (floats, objects) are listed without their bytes;
-// those in Fortran's order are brought into C's. Throws DataError for what is damaged or neither .npy nor .npz.
+// types than integers and floating-point numbers of at most 64 bits and booleans (complex numbers,
+// texts, objects) are listed without their bytes; those in Fortran's order are brought into C's. Throws
+// DataError for what is damaged or neither .npy nor .npz.
 std::vector<NumpyArray> read_numpy(std::span<const std::byte> file, const std::string& name);
+
+// The only array of an .npy file, in the same way.
+NumpyArray read_npy(std::span<const std::byte> file, const std::string& name);
+
+// What an .npy file has before its elements, version 1.0: a Python dictionary, padded so that the
+// elements start at a multiple of 64.
+std::string npy_header(const std::string& type, std::span<const std::int64_t> shape);
 
 // The elements as numbers. Throws DataError if the array was listed without its bytes, or for
 // unsigned numbers from 2^63.
