@@ -231,6 +231,8 @@ std::string describe_other_network(const TensorSet& set) {
            "linear";
   if (any_contains("transformer_blocks.0.attn2."))
     return "a network with cross-attention to text, which is not supported";
+  if (any_contains("conv_pre.bias") && any_contains("resblocks.0."))
+    return "a generator of HiFi-GAN, which ddpm vocode takes";
   return "";
 }
 

@@ -18,6 +18,7 @@
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/formats/sha256.h"
 #include "ddpm/interop/translate.h"
+#include "ddpm/io/hifi_gan_file.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "foreign_model.h"
 
@@ -47,6 +48,8 @@ fs::path weights_of_folder(const fs::path& folder, WeightSet set) {
     return weights_of_checkpoint(*newest, set);
   }
   if (path_exists(folder / "model.safetensors")) return folder / "model.safetensors";
+  if (is_hifi_gan_config_file(folder / "config.json"))
+    throw CheckpointError(folder.string() + ": a generator of HiFi-GAN, which ddpm vocode takes");
   throw CheckpointError(folder.string() +
                         ": there is no model here. Expected a run directory (with checkpoints/), a "
                         "checkpoint (with MANIFEST.json), a folder with model.safetensors, a "
@@ -125,7 +128,7 @@ std::optional<ModelFile> open_own(const fs::path& weights) {
   if (const auto found = metadata.find(kConfigKey); found != metadata.end())
     model.config =
         config_from_json_text(found->second, weights.string() + ": metadata " + kConfigKey);
-  else if (fs::exists(neighbour))
+  else if (fs::exists(neighbour) && !is_hifi_gan_config_file(neighbour))
     model.config = config_from_json_text(read_file(neighbour, 1 << 20), neighbour.string());
   else
     return std::nullopt;

@@ -1,5 +1,6 @@
 #include "ddpm/nn/parameter_layout.h"
 
+#include <algorithm>
 #include <map>
 
 #include "ddpm/ops/gradients.h"
@@ -9,14 +10,14 @@ namespace {
 
 constexpr std::int64_t kAlignment = 64;  // elements: 128 bytes in bf16, enough for any vector load
 
+// Filters lie in channels_last order, whatever the number of their axes.
 std::vector<std::int64_t> storage_strides(const torch::Tensor& parameter) {
-  const bool is_convolution = parameter.dim() == 4;
   // A meta tensor has strides but no memory.
-  return torch::empty(
-             parameter.sizes(), torch::TensorOptions().device(torch::kMeta),
-             is_convolution ? torch::MemoryFormat::ChannelsLast : torch::MemoryFormat::Contiguous)
-      .strides()
-      .vec();
+  const auto meta = torch::TensorOptions().device(torch::kMeta);
+  if (parameter.dim() < 3) return torch::empty(parameter.sizes(), meta).strides().vec();
+  std::vector<std::int64_t> sizes = parameter.sizes().vec();
+  std::rotate(sizes.begin() + 1, sizes.begin() + 2, sizes.end());
+  return torch::empty(sizes, meta).movedim(-1, 1).strides().vec();
 }
 
 }  // namespace

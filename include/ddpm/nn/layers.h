@@ -69,6 +69,22 @@ class TransposedConvolutionImpl : public LayerImpl {
 };
 TORCH_MODULE(TransposedConvolution);
 
+// A convolution along one axis: weight [out,in,length], bias [out].
+class Convolution1dImpl : public LayerImpl {
+ public:
+  Convolution1dImpl(std::int64_t in, std::int64_t out, std::int64_t length)
+      : LayerImpl(Role::kWeight, {out, in, length}, {out}) {}
+};
+TORCH_MODULE(Convolution1d);
+
+// A transposed convolution along one axis: weight [in,out,length], bias [out].
+class TransposedConvolution1dImpl : public LayerImpl {
+ public:
+  TransposedConvolution1dImpl(std::int64_t in, std::int64_t out, std::int64_t length)
+      : LayerImpl(Role::kWeight, {in, out, length}, {out}) {}
+};
+TORCH_MODULE(TransposedConvolution1d);
+
 // A group norm with the operations that follow it in these networks: weight and bias [channels].
 class NormImpl : public LayerImpl {
  public:
