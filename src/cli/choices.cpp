@@ -3,8 +3,10 @@
 #include <span>
 #include <string_view>
 
+#include "ddpm/audio/wav.h"
 #include "ddpm/base/progress.h"
 #include "ddpm/io/export_model.h"
+#include "ddpm/io/hifi_gan_file.h"
 #include "ddpm/sampling/write_images.h"
 
 namespace ddpm::cli {
@@ -17,6 +19,12 @@ std::vector<std::string> names() {
   return {kChoiceNames<E>.begin(), kChoiceNames<E>.end()};
 }
 
+std::vector<std::string> joined(std::vector<std::string> list,
+                                const std::vector<std::string>& more) {
+  list.insert(list.end(), more.begin(), more.end());
+  return list;
+}
+
 }  // namespace
 
 std::vector<std::string> values_of_option(const std::string& name) {
@@ -26,7 +34,8 @@ std::vector<std::string> values_of_option(const std::string& name) {
   if (name == "--weights") return names<WeightSet>();
   if (name == "--sampler") return names<SamplerKind>();
   if (name == "--format") return names<ImageFormat>();
-  if (name == "--to") return names<ModelFormat>();
+  if (name == "--sample-format") return names<WavFormat>();
+  if (name == "--to") return joined(names<ModelFormat>(), names<HifiGanFormat>());
   if (name == "--dtype") return names<ExportType>();
   if (name == "--resume") return {"auto", "latest"};
   return {};

@@ -1,6 +1,7 @@
 #include "ddpm/base/output.h"
 #include "ddpm/base/text.h"
 #include "ddpm/io/export_model.h"
+#include "ddpm/io/hifi_gan_file.h"
 #include "model_options.h"
 
 namespace ddpm::cli {
@@ -21,8 +22,23 @@ void say_how_to_ask_for_a_class(const Config& config, const fs::path& folder) {
       shown(folder / "unet"), config.model.classes - 1);
 }
 
+// Generators of HiFi-GAN have two formats of their own, and their tensors are not changed otherwise.
+ExitCode convert_generator(const ConvertOptions& options, HifiGanFormat format) {
+  for (const fs::path& file :
+       export_hifi_gan(open_hifi_gan(options.model.path), format, options.output))
+    print_path(file);
+  return ExitCode::kSuccess;
+}
+
+std::string target_names() {
+  return join_names(kChoiceNames<ModelFormat>) + "; for generators of HiFi-GAN " +
+         join_names(kChoiceNames<HifiGanFormat>, " or ");
+}
+
 ExitCode run_convert(const ConvertOptions& options) {
   set_up_logging(options.common.log);
+  if (const std::optional<HifiGanFormat> format = parse_choice<HifiGanFormat>(options.target))
+    return convert_generator(options, *format);
   std::vector<ConfigOverride> overrides = options.common.overrides();
   overrides.push_back({"run.device", "cpu", "ddpm convert"});
   const LoadedModel model = load_model(options.model, std::move(overrides));
@@ -43,9 +59,7 @@ void add_convert(CLI::App& program, Action& action) {
   CLI::App* command =
       program.add_subcommand("convert", "Write a model in the layout of another program");
   add_model_options(*command, options->model)->required();
-  command
-      ->add_option("--to", options->target,
-                   "Layout: " + join_names(kChoiceNames<ModelFormat>, " or "))
+  command->add_option("--to", options->target, "Layout: " + target_names())
       ->type_name("NAME")
       ->required();
   command->add_option("--output", options->output, "Folder to write, new or empty")

@@ -26,9 +26,10 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import definitions as d  # noqa: E402
 import others  # noqa: E402
 import training_step  # noqa: E402
+import vocoder  # noqa: E402
 from common import error, published, randomize, run  # noqa: E402
 
-PREDICTION, TRAJECTORY, TRAINING = 2e-5, 1e-4, 1e-5
+PREDICTION, TRAJECTORY, TRAINING, SPECTROGRAM = 2e-5, 1e-4, 1e-5, 1e-4
 
 
 def random_config(r):
@@ -301,6 +302,10 @@ def main():
         for name, errors in training_step.cases(options.program, folder):
             for what, value in errors.items():
                 report(f"one training step, {name}, {what}", value, TRAINING)
+        for name, value in (*vocoder.generators(options.program, folder), *vocoder.trained(options.program, folder)):
+            report(name, value, PREDICTION)
+        for name, value in vocoder.spectrogram(options.program, folder):
+            report(name, value, SPECTROGRAM)
         same = check_round_trip(options.program, folder)
         print("round trips:", "identical bytes" if same else "BYTES DIFFER")
         failed = failed or not same

