@@ -6,6 +6,7 @@
 
 #include <cmath>
 
+#include "ddpm/nn/unet.h"
 #include "support/models.h"
 #include "support/networks.h"
 
@@ -72,6 +73,53 @@ TEST(InitializeValues, DoNotDependOnThreads) {
   const torch::Tensor one = weights(1), two = weights(2);
   at::set_num_threads(before);
   EXPECT_TRUE(torch::equal(one, two));
+}
+
+TEST(Initialize, TablesAreStandardNormal) {
+  ModelConfig model = testing::tiny();
+  model.class_embedding = ClassEmbeddingKind::kTable;
+  model.classes = 300;
+  model.time_embedding = TimeEmbeddingKind::kFourier;
+  UNet net = testing::initialized_unet(model, 3);
+  initialize_weights(*net, Initialization::kHo, 1);
+  const auto parameters = net->named_parameters();
+  EXPECT_NEAR(parameters["class_embedding.weight"].std().item<double>(), 1, 0.03);
+  EXPECT_NEAR(parameters["class_embedding.weight"].mean().item<double>(), 0, 0.03);
+  EXPECT_GT(parameters["time_proj.weight"].abs().max().item<double>(), 4) << "deviation 16";
+}
+
+TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*net, Initialization::kHo, 1);
+  torch::NoGradGuard no_grad;
+  EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
+            1e-3);
+  const auto parameters = net->named_parameters();
+  const torch::Tensor conv = parameters["conv_in.weight"];  // [8,3,3,3]: fan in 27, fan out 72
+  EXPECT_LE(conv.abs().max().item<double>(), std::sqrt(6.0 / 99));
+  EXPECT_NEAR(conv.pow(2).mean().item<double>(), 2.0 / 99, 0.005);
+  EXPECT_EQ(parameters["conv_in.bias"].abs().max().item<double>(), 0);
+}
+
+TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*net, Initialization::kPytorch, 1);
+  const auto parameters = net->named_parameters();
+  EXPECT_NEAR(parameters["conv_in.weight"].pow(2).mean().item<double>(), 1.0 / 27 / 3, 0.003);
+  EXPECT_LE(parameters["conv_in.bias"].abs().max().item<double>(), std::sqrt(1.0 / 27));
+  EXPECT_GT(parameters["conv_in.bias"].abs().max().item<double>(), 0);
+  EXPECT_EQ(parameters["conv_norm_out.weight"].min().item<double>(), 1);
+}
+
+TEST(Initialize, DependsOnTheSeedAlone) {
+  UNet a = testing::initialized_unet(testing::tiny(), 3),
+       b = testing::initialized_unet(testing::tiny(), 3),
+       c = testing::initialized_unet(testing::tiny(), 3);
+  initialize_weights(*a, Initialization::kHo, 1);
+  initialize_weights(*b, Initialization::kHo, 1);
+  initialize_weights(*c, Initialization::kHo, 2);
+  EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
+  EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
 }
 
 }  // namespace

@@ -1,12 +1,15 @@
 #include "ddpm/nn/parameter_layout.h"
 
 #include <gtest/gtest.h>
+#include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
 #include <map>
 
 #include "ddpm/nn/unet.h"
+#include "support/fill.h"
 #include "support/models.h"
+#include "support/networks.h"
 
 namespace ddpm {
 namespace {
@@ -100,6 +103,40 @@ TEST_F(LayoutTest, UndefinedGradientsLeaveTheirPlaces) {
   EXPECT_EQ(views[0].tensor.max().item<float>(), 3.0f);
   EXPECT_EQ(views[1].tensor.min().item<float>(), 5.0f);
   EXPECT_EQ(views[2].tensor.max().item<float>(), 3.0f);
+}
+
+TEST(ParameterLayout, ModulesViewOneBuffer) {
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  testing::hash_fill(*net);
+  const ParameterLayout layout(*net);
+  const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
+  torch::NoGradGuard no_grad;
+  const torch::Tensor before = net->forward(x, t);
+  torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
+  std::vector<NamedTensor> views = layout.views(flat);
+  for (const auto& item : net->named_parameters())
+    for (NamedTensor& view : views)
+      if (view.name == item.key()) view.tensor.copy_(item.value());
+  layout.bind_parameters(*net, flat);
+  EXPECT_TRUE(torch::allclose(net->forward(x, t), before, 1e-4, 1e-6));
+  flat.zero_();
+  EXPECT_EQ(net->forward(x, t).abs().max().item<double>(), 0);
+}
+
+TEST(ParameterLayout, GathersGradientsInOneBuffer) {
+  UNet net = testing::initialized_unet(testing::tiny(), 3);
+  testing::hash_fill(*net);
+  const ParameterLayout layout(*net);
+  const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
+  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 6});
+  const std::vector<torch::Tensor> gradients =
+      torch::autograd::grad({net->forward(x, t).pow(2).sum()}, net->parameters());
+  layout.gather(gradients, flat, /*accumulate=*/false);
+  layout.gather(gradients, flat, /*accumulate=*/true);
+  const std::vector<NamedTensor> views = layout.views(flat);
+  ASSERT_EQ(views.size(), gradients.size());
+  for (std::size_t i = 0; i < views.size(); ++i)
+    EXPECT_TRUE(torch::equal(views[i].tensor, 2 * gradients[i])) << views[i].name;
 }
 
 }  // namespace

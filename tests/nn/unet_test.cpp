@@ -1,11 +1,8 @@
 #include "ddpm/nn/unet.h"
 
 #include <gtest/gtest.h>
-#include <torch/csrc/autograd/autograd.h>
 #include <torch/types.h>
 
-#include "ddpm/nn/initialize.h"
-#include "ddpm/nn/parameter_layout.h"
 #include "support/fill.h"
 #include "support/models.h"
 #include "support/networks.h"
@@ -343,87 +340,6 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
     const double h = 1e-6;
     EXPECT_NEAR((shifted(h) - shifted(-h)) / (2 * h), slope, 1e-5 * std::abs(slope));
   }
-}
-
-TEST(Initialize, TablesAreStandardNormal) {
-  ModelConfig model = testing::tiny();
-  model.class_embedding = ClassEmbeddingKind::kTable;
-  model.classes = 300;
-  model.time_embedding = TimeEmbeddingKind::kFourier;
-  UNet net = testing::initialized_unet(model, 3);
-  initialize_weights(*net, Initialization::kHo, 1);
-  const auto parameters = net->named_parameters();
-  EXPECT_NEAR(parameters["class_embedding.weight"].std().item<double>(), 1, 0.03);
-  EXPECT_NEAR(parameters["class_embedding.weight"].mean().item<double>(), 0, 0.03);
-  EXPECT_GT(parameters["time_proj.weight"].abs().max().item<double>(), 4) << "deviation 16";
-}
-
-TEST(Initialize, HoStartsNearZeroAndWithinXaviersLimits) {
-  UNet net = testing::initialized_unet(testing::tiny(), 3);
-  initialize_weights(*net, Initialization::kHo, 1);
-  torch::NoGradGuard no_grad;
-  EXPECT_LT(net->forward(torch::randn({1, 3, 8, 8}), torch::tensor({5})).abs().max().item<double>(),
-            1e-3);
-  const auto parameters = net->named_parameters();
-  const torch::Tensor conv = parameters["conv_in.weight"];  // [8,3,3,3]: fan in 27, fan out 72
-  EXPECT_LE(conv.abs().max().item<double>(), std::sqrt(6.0 / 99));
-  EXPECT_NEAR(conv.pow(2).mean().item<double>(), 2.0 / 99, 0.005);
-  EXPECT_EQ(parameters["conv_in.bias"].abs().max().item<double>(), 0);
-}
-
-TEST(Initialize, PyTorchUsesTheLayersOwnLimits) {
-  UNet net = testing::initialized_unet(testing::tiny(), 3);
-  initialize_weights(*net, Initialization::kPytorch, 1);
-  const auto parameters = net->named_parameters();
-  EXPECT_NEAR(parameters["conv_in.weight"].pow(2).mean().item<double>(), 1.0 / 27 / 3, 0.003);
-  EXPECT_LE(parameters["conv_in.bias"].abs().max().item<double>(), std::sqrt(1.0 / 27));
-  EXPECT_GT(parameters["conv_in.bias"].abs().max().item<double>(), 0);
-  EXPECT_EQ(parameters["conv_norm_out.weight"].min().item<double>(), 1);
-}
-
-TEST(Initialize, DependsOnTheSeedAlone) {
-  UNet a = testing::initialized_unet(testing::tiny(), 3),
-       b = testing::initialized_unet(testing::tiny(), 3),
-       c = testing::initialized_unet(testing::tiny(), 3);
-  initialize_weights(*a, Initialization::kHo, 1);
-  initialize_weights(*b, Initialization::kHo, 1);
-  initialize_weights(*c, Initialization::kHo, 2);
-  EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
-  EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
-}
-
-TEST(ParameterLayout, ModulesViewOneBuffer) {
-  UNet net = testing::initialized_unet(testing::tiny(), 3);
-  hash_fill(*net);
-  const ParameterLayout layout(*net);
-  const torch::Tensor x = torch::randn({1, 3, 8, 8}), t = torch::tensor({5});
-  torch::NoGradGuard no_grad;
-  const torch::Tensor before = net->forward(x, t);
-  torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
-  std::vector<NamedTensor> views = layout.views(flat);
-  for (const auto& item : net->named_parameters())
-    for (NamedTensor& view : views)
-      if (view.name == item.key()) view.tensor.copy_(item.value());
-  layout.bind_parameters(*net, flat);
-  EXPECT_TRUE(torch::allclose(net->forward(x, t), before, 1e-4, 1e-6));
-  flat.zero_();
-  EXPECT_EQ(net->forward(x, t).abs().max().item<double>(), 0);
-}
-
-TEST(ParameterLayout, GathersGradientsInOneBuffer) {
-  UNet net = testing::initialized_unet(testing::tiny(), 3);
-  hash_fill(*net);
-  const ParameterLayout layout(*net);
-  const torch::Tensor flat = layout.allocate(torch::kFloat32, torch::kCPU);
-  const torch::Tensor x = torch::randn({2, 3, 8, 8}), t = torch::tensor({5, 6});
-  const std::vector<torch::Tensor> gradients =
-      torch::autograd::grad({net->forward(x, t).pow(2).sum()}, net->parameters());
-  layout.gather(gradients, flat, /*accumulate=*/false);
-  layout.gather(gradients, flat, /*accumulate=*/true);
-  const std::vector<NamedTensor> views = layout.views(flat);
-  ASSERT_EQ(views.size(), gradients.size());
-  for (std::size_t i = 0; i < views.size(); ++i)
-    EXPECT_TRUE(torch::equal(views[i].tensor, 2 * gradients[i])) << views[i].name;
 }
 
 }  // namespace
