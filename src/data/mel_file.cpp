@@ -1,5 +1,6 @@
 #include "ddpm/data/mel_file.h"
 
+#include "ddpm/audio/sound.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
@@ -63,6 +64,8 @@ bool has_mel_extension(const fs::path& path) {
 }
 
 torch::Tensor read_mel(const fs::path& path, std::int64_t bands) {
+  if (has_sound_extension(path))
+    throw DataError(shown(path) + ": this is sound, not a spectrogram; give it with --wav");
   const auto read = [&] {
     return is_numpy(path) ? read_numpy_mel(path) : read_safetensors_mel(path);
   };

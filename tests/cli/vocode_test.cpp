@@ -195,6 +195,7 @@ TEST_F(Vocode, SaysWhatIsWrong) {
   refused(3, "the shape is [80, 20], and the model needs [4,frames]",
           {"--mel", "wide.safetensors", "--output", "x.wav"});
   write_wav("short.wav", 10);
+  refused(3, "short.wav: this is sound", {"--mel", "short.wav", "--output", "x.wav"});
   refused(3, "short.wav: 10 samples are too few", {"--wav", "short.wav", "--output", "x.wav"});
   EXPECT_FALSE(std::filesystem::exists(folder_ / "x.wav"));
   for (const char* path : {"model", "model/generator.safetensors"}) {
