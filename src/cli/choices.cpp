@@ -33,6 +33,8 @@ std::vector<std::string> values_of_option(const std::string& name) {
   if (name == "--progress") return names<ProgressStyle>();
   if (name == "--weights") return names<WeightSet>();
   if (name == "--sampler") return names<SamplerKind>();
+  if (name == "--sigmas") return names<SigmaSpacing>();
+  if (name == "--spacing") return names<Spacing>();
   if (name == "--format") return names<ImageFormat>();
   if (name == "--sample-format") return names<WavFormat>();
   if (name == "--to") return joined(names<ModelFormat>(), names<HifiGanFormat>());

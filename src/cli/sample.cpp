@@ -1,9 +1,11 @@
 #include <algorithm>
 #include <charconv>
+#include <iostream>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/samplers.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/runs/run_directory.h"
@@ -19,17 +21,22 @@ struct SampleOptions {
   ModelOptions model;
   OutputOptions output;
   std::string config, noise;
-  std::optional<std::string> sampler;
+  std::optional<std::string> sampler, sigmas, spacing;
   std::optional<std::int64_t> steps, count, batch_size;
   std::optional<std::string> class_name;
   std::optional<double> eta;
   bool overwrite = false;
   bool force = false;
+  bool list_samplers = false;
 };
 
 std::vector<ConfigOverride> overrides_of(const SampleOptions& options) {
   std::vector<ConfigOverride> list = options.common.overrides();
-  append_override(list, options.sampler, "sampling.sampler", "--sampler");
+  if (options.sampler)
+    list.push_back(
+        {"sampling.sampler", std::string(name_of(find_sampler(*options.sampler))), "--sampler"});
+  append_override(list, options.sigmas, "sampling.sigmas", "--sigmas");
+  append_override(list, options.spacing, "sampling.spacing", "--spacing");
   append_override(list, options.eta, "sampling.eta", "--eta");
   append_override(list, options.steps, "sampling.steps", "--steps");
   append_override(list, options.count, "sampling.count", "--count");
@@ -138,7 +145,8 @@ void check_memory_for(const SampleOptions& options, const SampleOutput& output,
                       const Config& config, const Runtime& runtime) {
   const std::int64_t count = count_of(options, config);
   const SamplingConfig& sampling = config.sampling;
-  const std::int64_t steps = sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps;
+  const std::int64_t steps = facts_of(sampling.sampler).evaluations *
+                             (sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps);
   // A picture shows about ten images on the way, other files hold them all.
   const bool picture = output.format == ImageFormat::kPng;
   const std::int64_t frames = !options.output.trajectory ? 0
@@ -149,6 +157,10 @@ void check_memory_for(const SampleOptions& options, const SampleOutput& output,
 }
 
 ExitCode run_sample(const SampleOptions& options) {
+  if (options.list_samplers) {
+    std::cout << list_of_samplers();
+    return ExitCode::kSuccess;
+  }
   const SampleOutput output = choose_output(options.output);  // before a model is read
   const std::vector<ConfigOverride> overrides = overrides_of(options);
   const auto check_memory = [&](const Config& config, const Runtime& runtime) {
@@ -178,7 +190,25 @@ void add_sample(CLI::App& program, Action& action) {
       ->check(at_least(1))
       ->type_name("N")
       ->group("Sampling");
-  command->add_option("--sampler", options->sampler, "ddpm, or ddim for few steps [the model's]")
+  command
+      ->add_option("--sampler", options->sampler,
+                   "ddpm; or ddim, dpm++2m or another for few steps, see --list-samplers [the "
+                   "model's]")
+      ->type_name("NAME")
+      ->group("Sampling");
+  command
+      ->add_flag("--list-samplers", options->list_samplers,
+                 "Describe the samplers in a line each, and do nothing else")
+      ->group("Sampling");
+  command
+      ->add_option("--sigmas", options->sigmas,
+                   "Noise levels of the steps: schedule, karras (most near the clean image) or "
+                   "exponential [schedule]")
+      ->type_name("NAME")
+      ->group("Sampling");
+  command
+      ->add_option("--spacing", options->spacing,
+                   "Timesteps that fewer steps visit: linspace, leading or trailing [the model's]")
       ->type_name("NAME")
       ->group("Sampling");
   command
@@ -237,6 +267,7 @@ void add_sample(CLI::App& program, Action& action) {
       {"ddpm sample --steps 1000",
        "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
        "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
+       "ddpm sample --model runs/cifar10 --sampler dpm++2m --sigmas karras --steps 20",
        "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --device cuda"}));
   command->callback([&action, options] {
     action = [options] {

@@ -325,13 +325,16 @@ std::vector<Field> training_fields() {
 std::vector<Field> sampling_fields() {
   return {
       {CHOICE(sampling, sampler), kMayChange,
-       "How images are drawn; ddim: good images in fewer steps, without noise unless eta is above "
-       "0"},
+       "How images are drawn; `ddpm sample --list-samplers` describes the samplers"},
       {FIELD(sampling, steps), between(0, kMaxTimesteps), kMayChange,
        "Sampler steps; 0: every timestep of the diffusion process"},
       {CHOICE(sampling, spacing), kMayChange,
        "Which timesteps are visited if there are fewer steps; linspace: both ends included; "
        "leading: a grid that starts at 0; trailing: a grid that ends at the last"},
+      {CHOICE(sampling, sigmas), kMayChange,
+       "Noise levels of the steps, except with ddpm, ddim, ipndm and plms; schedule: those of the "
+       "visited timesteps; karras: most steps near the clean image; exponential: each a fixed share "
+       "of the one before"},
       {CHOICE(sampling, variance), kMayChange,
        "Variance of the reverse process; auto: diffusion.variance, but fixed_small if there are "
        "fewer steps"},

@@ -6,6 +6,7 @@
 #include "ddpm/base/host.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
+#include "ddpm/config/samplers.h"
 #include "problems.h"
 
 namespace ddpm {
@@ -72,6 +73,14 @@ void check_training(const TrainingConfig& training, Problems& problems) {
                              largest_divisor(training.batch_size, training.micro_batches)));
 }
 
+void check_sampler(const SamplingConfig& sampling, Problems& problems) {
+  if (sampling.sigmas == SigmaSpacing::kSchedule || facts_of(sampling.sampler).takes_sigmas) return;
+  problems.add({"sampling.sigmas", "sampling.sampler"},
+               format_text("the sampler {} visits timesteps and takes their noise levels; set "
+                           "sampling.sigmas=schedule, or choose one of the samplers {}",
+                           sampling.sampler, join(samplers_with_sigmas())));
+}
+
 void check_steps(const Config& config, Problems& problems) {
   const std::int64_t timesteps = config.diffusion.timesteps;
   if (config.sampling.steps > timesteps)
@@ -110,6 +119,7 @@ void validate(const Config& config, const Origins& origins) {
   check_diffusion(config, problems);
   check_data(config, problems);
   check_training(config.training, problems);
+  check_sampler(config.sampling, problems);
   check_steps(config, problems);
   problems.throw_if_any();
 }

@@ -2,6 +2,10 @@
 
 #include <algorithm>
 
+#include "ddpm/base/error.h"
+#include "ddpm/base/format.h"
+#include "ddpm/config/samplers.h"
+
 namespace ddpm {
 
 SamplerNeeds needs_of(const SamplerPlan& plan) {
@@ -24,11 +28,39 @@ SamplerNeeds needs_of(const SamplerPlan& plan) {
 
 SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
                          const SamplerOptions& options) {
+  if (options.sigmas != SigmaSpacing::kSchedule && !facts_of(kind).takes_sigmas)
+    throw ConfigError(format_text(
+        "sampling.sigmas = \"{}\": the sampler {} visits timesteps and takes their noise levels",
+        options.sigmas, kind));
   switch (kind) {
     case SamplerKind::kDdpm:
       return ddpm_plan(schedule, options);
     case SamplerKind::kDdim:
       return ddim_plan(schedule, options);
+    case SamplerKind::kEuler:
+      return euler_plan(schedule, options);
+    case SamplerKind::kEulerAncestral:
+      return euler_ancestral_plan(schedule, options);
+    case SamplerKind::kHeun:
+      return heun_plan(schedule, options);
+    case SamplerKind::kDpm2:
+      return dpm2_plan(schedule, options);
+    case SamplerKind::kLms:
+      return lms_plan(schedule, options);
+    case SamplerKind::kIpndm:
+      return ipndm_plan(schedule, options);
+    case SamplerKind::kPlms:
+      return plms_plan(schedule, options);
+    case SamplerKind::kDeis:
+      return deis_plan(schedule, options);
+    case SamplerKind::kDpmSolver2m:
+      return dpm_solver_2m_plan(schedule, options);
+    case SamplerKind::kDpmSolver3m:
+      return dpm_solver_3m_plan(schedule, options);
+    case SamplerKind::kDpmSolver2mSde:
+      return dpm_solver_2m_sde_plan(schedule, options);
+    case SamplerKind::kUnipc:
+      return unipc_plan(schedule, options);
   }
   return {};
 }

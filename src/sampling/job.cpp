@@ -41,7 +41,12 @@ class SampleJob {
   void check_output() const;
   void refuse_to_replace_images() const;
   void write_result() const;
-  torch::Tensor timesteps() const;  // the visited timesteps, int64 [S]
+  torch::Tensor timesteps() const;  // told to the network, rounded down, int64 [evaluations]
+  // Each may evaluate the network more than once.
+  std::int64_t steps() const {
+    const std::int64_t steps = model_.config.sampling.steps;
+    return steps > 0 ? steps : model_.config.diffusion.timesteps;
+  }
   // The classes of the images; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
   PngText description(std::int64_t first) const;
@@ -70,11 +75,13 @@ PngText SampleJob::description(std::int64_t index) const {
                   {"seed", std::to_string(model_.config.run.seed)},
                   {"index", std::to_string(index)},
                   {"sampler", std::string(name_of(sampling.sampler))},
-                  {"steps", std::to_string(plan_.steps.size())},
+                  {"steps", std::to_string(steps())},
                   {"weights", std::string(name_of(model_.kind))},
                   {"model_sha256", model_.sha256}};
   if (sampling.sampler == SamplerKind::kDdim)
     text.emplace_back("eta", format_text("{}", sampling.eta));
+  if (sampling.sigmas != SigmaSpacing::kSchedule)
+    text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
   // The images of one file can have different classes.
   const bool one_class = writes_single_images() || sampling.class_label >= 0;
   if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
@@ -195,8 +202,7 @@ ExitCode SampleJob::run() {
   check_output();
   log_precision(model_.runtime);
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
-           shape_.height, counted(shape_.channels, "channel"),
-           counted(static_cast<std::int64_t>(plan_.steps.size()), "step"),
+           shape_.height, counted(shape_.channels, "channel"), counted(steps(), "step"),
            model_.runtime.description);
   progress_ = std::make_unique<Progress>(request_.progress, "sampling", "images", count_);
   for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)

@@ -72,6 +72,7 @@ SamplerPlan sampler_plan_for(const Config& config, const SamplingConfig& samplin
                       {.steps = sampling.steps,
                        .spacing = sampling.spacing,
                        .steps_offset = sampling.steps_offset,
+                       .sigmas = sampling.sigmas,
                        .prediction = config.diffusion.prediction_type,
                        .variance = choose_variance(config, sampling),
                        .eta = sampling.eta,

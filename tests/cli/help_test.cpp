@@ -36,6 +36,18 @@ TEST_F(Help, VersionNamesProgramAndLibTorch) {
   EXPECT_NE(result.out.find("CUDA"), std::string::npos);
 }
 
+TEST_F(Help, ListsTheSamplers) {
+  const auto result = run_program(folder_.path(), {"sample", "--list-samplers"});
+  EXPECT_EQ(result.code, 0);
+  EXPECT_EQ(result.err, "");
+  EXPECT_NE(result.out.find("\nddpm         1            yes    "), std::string::npos)
+      << result.out;
+  EXPECT_NE(result.out.find("\nddim         1            eta    "), std::string::npos);
+  EXPECT_NE(result.out.find("\nheun         2            no     "), std::string::npos);
+  EXPECT_NE(result.out.find("\ndpm++2m-sde  1            yes    "), std::string::npos);
+  EXPECT_EQ(std::ranges::count(result.out, '\n'), 16) << "a head, 14 samplers, a foot";
+}
+
 TEST_F(Help, TheNameAloneShowsWhatThereIs) {
   const auto result = run_program(folder_.path(), {});
   EXPECT_EQ(result.code, 2);
@@ -167,10 +179,12 @@ try ddpm run
   const std::string command = "bash " + (folder_.path() / "completion.sh").string() + " > " +
                               (folder_.path() / "reply").string();
   ASSERT_EQ(std::system(command.c_str()), 0);
+  const std::string samplers =
+      "ddpm ddim euler euler-a heun dpm2 lms ipndm plms deis dpm++2m dpm++3m dpm++2m-sde unipc";
   EXPECT_EQ(testing::content_of(folder_.path() / "reply"),
-            "bf16\nbf16\nauto fp32 tf32 bf16\nddpm ddim\nsafetensors\nddpm\nauto\n"
-            "training.learning_rate= training.learning_rate_schedule=\ntraining.clip_norm=\n"
-            "ddpm ddim\nddim\nddim\nsampling.sampler=ddim\ntrue\n\n--config\nruns\n");
+            "bf16\nbf16\nauto fp32 tf32 bf16\n" + samplers + "\nsafetensors\nddpm\nauto\n" +
+                "training.learning_rate= training.learning_rate_schedule=\ntraining.clip_norm=\n" +
+                samplers + "\nddim\nddim\nsampling.sampler=ddim\ntrue\n\n--config\nruns\n");
 }
 
 // zsh and fish check the syntax, where they are installed; fish also answers questions.

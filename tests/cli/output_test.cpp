@@ -2,8 +2,10 @@
 #include <gtest/gtest.h>
 
 #include <nlohmann/json.hpp>
+#include <set>
 #include <sstream>
 
+#include "ddpm/config/choices.h"
 #include "ddpm/formats/safetensors.h"
 #include "support/tiny_run.h"
 
@@ -184,6 +186,33 @@ TEST_F(Output, TrainTakesAnImageSizeToo) {
   const json config = json::parse(testing::content_of(folder_ / "runs/a/config.json"));
   EXPECT_EQ(config.at("data").at("width"), 12);
   EXPECT_EQ(config.at("data").at("height"), 8);
+}
+
+TEST_F(Output, EverySamplerDrawsItsOwnImages) {
+  ASSERT_EQ(train().code, 0);
+  const auto images = [&](std::vector<std::string> more) {
+    std::vector<std::string> arguments = {
+        "sample",    "--count", "2",        "--steps",       "6",
+        "--threads", "1",       "--output", "a.safetensors", "--overwrite"};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return testing::content_of(folder_ / "a.safetensors");
+  };
+  std::set<std::string> seen;
+  for (const SamplerKind kind : kChoices<SamplerKind>) {
+    const std::vector<std::string> sampler = {"--sampler", std::string(name_of(kind)), "--spacing",
+                                              "leading"};
+    const std::string first = images(sampler);
+    EXPECT_EQ(images(sampler), first) << name_of(kind);
+    seen.insert(first);
+  }
+  // With leading times and clipping, euler is ddim, and euler-a is ddpm with the small variance.
+  EXPECT_GE(seen.size(), kChoices<SamplerKind>.size() - 2);
+  const std::string plain = images({"--sampler", "dpm++2m"});
+  EXPECT_EQ(images({"--sampler", "DPMSolverMultistepScheduler"}), plain);
+  EXPECT_NE(images({"--sampler", "dpm++2m", "--sigmas", "karras"}), plain);
+  EXPECT_NE(images({"--sampler", "dpm++2m", "--spacing", "trailing"}), plain);
 }
 
 TEST_F(Output, AnEtaThatWouldBeIgnoredIsRefused) {

@@ -46,7 +46,9 @@ TEST_F(Range, OfEveryOptionHolds) {
       {sampling, "--batch-size", no_count},
       {sampling, "--class", {"-1", "0", "1.5"}},  // the network has no classes
       {sampling, "--eta", {"-0.1", "1.1", "nan", "inf"}},
-      {sampling, "--sampler", {"euler", ""}},
+      {sampling, "--sampler", {"eular", ""}},
+      {sampling, "--sigmas", {"edm", ""}},
+      {sampling, "--spacing", {"even", ""}},
       {sampling, "--format", {"gif", ""}},
       {sampling, "--weights", {"best", ""}},
       {sampling, "--threads", no_threads},

@@ -118,7 +118,23 @@ TEST(Choices, OfTraining) {
 }
 
 TEST(Choices, OfSampling) {
-  expect_names<SamplerKind>({{SamplerKind::kDdpm, "ddpm"}, {SamplerKind::kDdim, "ddim"}});
+  expect_names<SamplerKind>({{SamplerKind::kDdpm, "ddpm"},
+                             {SamplerKind::kDdim, "ddim"},
+                             {SamplerKind::kEuler, "euler"},
+                             {SamplerKind::kEulerAncestral, "euler-a"},
+                             {SamplerKind::kHeun, "heun"},
+                             {SamplerKind::kDpm2, "dpm2"},
+                             {SamplerKind::kLms, "lms"},
+                             {SamplerKind::kIpndm, "ipndm"},
+                             {SamplerKind::kPlms, "plms"},
+                             {SamplerKind::kDeis, "deis"},
+                             {SamplerKind::kDpmSolver2m, "dpm++2m"},
+                             {SamplerKind::kDpmSolver3m, "dpm++3m"},
+                             {SamplerKind::kDpmSolver2mSde, "dpm++2m-sde"},
+                             {SamplerKind::kUnipc, "unipc"}});
+  expect_names<SigmaSpacing>({{SigmaSpacing::kSchedule, "schedule"},
+                              {SigmaSpacing::kKarras, "karras"},
+                              {SigmaSpacing::kExponential, "exponential"}});
   expect_names<Spacing>({{Spacing::kLinspace, "linspace"},
                          {Spacing::kLeading, "leading"},
                          {Spacing::kTrailing, "trailing"}});

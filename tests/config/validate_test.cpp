@@ -154,6 +154,21 @@ TEST(Validate, WantsNoMoreStepsThanTheProcessHas) {
             "steps than the diffusion process; set sampling.steps=50, or 0 for all");
 }
 
+TEST(Validate, WantsSigmasOnlyForSamplersThatTakeThem) {
+  Config config;
+  config.sampling.sigmas = SigmaSpacing::kKarras;
+  for (const SamplerKind kind :
+       {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kIpndm, SamplerKind::kPlms}) {
+    config.sampling.sampler = kind;
+    EXPECT_NE(error_of(config).find("set sampling.sigmas=schedule, or choose one of the samplers "
+                                    "euler, euler-a, heun"),
+              std::string::npos)
+        << error_of(config);
+  }
+  config.sampling.sampler = SamplerKind::kEuler;
+  EXPECT_NO_THROW(validate(config));
+}
+
 TEST(Validate, ListsEveryContradiction) {
   Config config;
   config.run.directory = "";

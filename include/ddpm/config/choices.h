@@ -140,12 +140,36 @@ constexpr auto choice_names(OnNonfinite) { return name_list("stop", "skip"); }
 // --- sampling
 // --------------------------------------------------------------------------------------
 
-enum class SamplerKind { kDdpm, kDdim };
-constexpr auto choice_names(SamplerKind) { return name_list("ddpm", "ddim"); }
+// config/samplers.h describes them.
+enum class SamplerKind {
+  kDdpm,
+  kDdim,
+  kEuler,
+  kEulerAncestral,
+  kHeun,
+  kDpm2,
+  kLms,
+  kIpndm,
+  kPlms,
+  kDeis,
+  kDpmSolver2m,
+  kDpmSolver3m,
+  kDpmSolver2mSde,
+  kUnipc,
+};
+constexpr auto choice_names(SamplerKind) {
+  return name_list("ddpm", "ddim", "euler", "euler-a", "heun", "dpm2", "lms", "ipndm", "plms",
+                   "deis", "dpm++2m", "dpm++3m", "dpm++2m-sde", "unipc");
+}
 
 // Which timesteps fewer steps visit (diffusion/schedule.h, time_grid).
 enum class Spacing { kLinspace, kLeading, kTrailing };
 constexpr auto choice_names(Spacing) { return name_list("linspace", "leading", "trailing"); }
+
+// How the noise levels sigma / signal of the steps lie between the first and the last: at the times of
+// the spacing, with evenly spaced 7th roots, or with evenly spaced logarithms.
+enum class SigmaSpacing { kSchedule, kKarras, kExponential };
+constexpr auto choice_names(SigmaSpacing) { return name_list("schedule", "karras", "exponential"); }
 
 enum class SamplingVariance { kAuto, kFixedSmall, kFixedLarge };
 constexpr auto choice_names(SamplingVariance) {

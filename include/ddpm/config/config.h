@@ -126,8 +126,9 @@ struct TrainingConfig {
 // Defaults of `ddpm sample`.
 struct SamplingConfig {
   SamplerKind sampler = SamplerKind::kDdpm;
-  std::int64_t steps = 0;                // 0: every timestep of the diffusion process
-  Spacing spacing = Spacing::kLinspace;  // which timesteps fewer steps visit
+  std::int64_t steps = 0;                         // 0: every timestep of the diffusion process
+  Spacing spacing = Spacing::kLinspace;           // which timesteps fewer steps visit
+  SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // noise levels of the steps
   // kAuto: that of the diffusion process, but fixed_small for fewer steps.
   SamplingVariance variance = SamplingVariance::kAuto;
   std::int64_t steps_offset = 0;         // added to the timesteps of leading spacing

@@ -12,9 +12,10 @@
 namespace ddpm {
 
 struct SamplerOptions {
-  std::int64_t steps = 0;                // 0: all timesteps
-  Spacing spacing = Spacing::kLinspace;  // see time_grid
-  std::int64_t steps_offset = 0;         // see time_grid
+  std::int64_t steps = 0;                         // 0: all timesteps
+  Spacing spacing = Spacing::kLinspace;           // see time_grid
+  std::int64_t steps_offset = 0;                  // see time_grid
+  SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // not for ddpm, ddim, ipndm and plms
   Prediction prediction = Prediction::kNoise;
   Variance variance = Variance::kFixedLarge;  // for ddpm
   double eta = 0;                             // for ddim, in [0,1]: noise; 0: none, 1: as ddpm
@@ -51,7 +52,36 @@ SamplerPlan ddpm_plan(const NoiseSchedule& schedule, const SamplerOptions& optio
 // clipping it is ancestral sampling with the small variance.
 SamplerPlan ddim_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
-// The plan of the sampler of this kind.
+// The functions below solve the differential equation dy / d kappa = e with y = x / signal and kappa =
+// sigma / signal, along which images have the same distributions as in the diffusion process, or a
+// stochastic equation of which that is true. They follow diffusers 0.42.1; docs/samplers.md tells the
+// differences. Beside the errors of time_grid, ConfigError says that a process ends in too much noise.
+//
+// Euler's method, and the same with noise added after a longer step (k-diffusion's "ancestral").
+SamplerPlan euler_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan euler_ancestral_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+// Two evaluations a step, but one in the last: Heun's method (Karras et al., "Elucidating the Design
+// Space of Diffusion-Based Generative Models", algorithm 1), and the midpoint method in ln kappa.
+SamplerPlan heun_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm2_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+// Polynomials through the noise of up to four steps: in kappa; with Adams and Bashforth's weights for
+// equal steps (Zhang and Chen, "Fast Sampling of Diffusion Models with Exponential Integrator"); the
+// same, but the first step is made twice and the last ends at t = 0 (Liu et al., "Pseudo Numerical
+// Methods for Diffusion Models on Manifolds", without its Runge-Kutta steps); and through two steps in
+// ln kappa, to the noise level of t = 0 (DEIS, Zhang and Chen).
+SamplerPlan lms_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan ipndm_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan plms_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan deis_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+// Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling", of order 2 (midpoint) and 3, and of order
+// 2 for the stochastic equation.
+SamplerPlan dpm_solver_2m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm_solver_3m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm_solver_2m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+// Zhao et al., "UniPC: A Unified Predictor-Corrector Framework", order 2 with B2(h), for images.
+SamplerPlan unipc_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+
+// The plan of the sampler of this kind. Throws ConfigError too if it has no such options.sigmas.
 SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
                          const SamplerOptions& options);
 

@@ -10,10 +10,19 @@ namespace {
 // overflows float32. The limit loses nothing: such an x0 is far outside the range of the data.
 constexpr double kLeastSignal = 1e-30;
 
+// A row with the time and how x0 is computed and clipped.
+ops::SamplerStep begin_row(double time, const Mixture& image, const SamplerOptions& options) {
+  ops::SamplerStep row{.time = time, .from_x = image.x, .from_p = image.p};
+  if (options.clip_x0 && options.threshold == 0) {
+    row.minimum = options.minimum;
+    row.maximum = options.maximum;
+  }
+  return row;
+}
+
 }  // namespace
 
-Mixture predicted_image(Prediction prediction, double alpha_bar) {
-  const double signal = std::sqrt(alpha_bar), sigma = std::sqrt(1 - alpha_bar);
+Mixture predicted_image(Prediction prediction, double signal, double sigma) {
   switch (prediction) {
     case Prediction::kNoise: {
       const double divisor = std::max(signal, kLeastSignal);
@@ -27,8 +36,7 @@ Mixture predicted_image(Prediction prediction, double alpha_bar) {
   return {};
 }
 
-Mixture predicted_noise(Prediction prediction, double alpha_bar) {
-  const double signal = std::sqrt(alpha_bar), sigma = std::sqrt(1 - alpha_bar);
+Mixture predicted_noise(Prediction prediction, double signal, double sigma) {
   switch (prediction) {
     case Prediction::kNoise:
       return {.p = 1};
@@ -38,6 +46,14 @@ Mixture predicted_noise(Prediction prediction, double alpha_bar) {
       return {.x = 1 / sigma, .p = -signal / sigma};
   }
   return {};
+}
+
+Mixture predicted_image(Prediction prediction, double alpha_bar) {
+  return predicted_image(prediction, std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar));
+}
+
+Mixture predicted_noise(Prediction prediction, double alpha_bar) {
+  return predicted_noise(prediction, std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar));
 }
 
 std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options) {
@@ -52,13 +68,39 @@ SamplerPlan empty_plan(const SamplerOptions& options) {
 
 ops::SamplerStep row_at(const NoiseSchedule& schedule, std::int64_t t,
                         const SamplerOptions& options) {
-  const Mixture image = predicted_image(options.prediction, schedule.alpha_bar(t));
-  ops::SamplerStep row{.time = static_cast<double>(t), .from_x = image.x, .from_p = image.p};
-  if (options.clip_x0 && options.threshold == 0) {
-    row.minimum = options.minimum;
-    row.maximum = options.maximum;
-  }
-  return row;
+  return begin_row(static_cast<double>(t),
+                   predicted_image(options.prediction, schedule.alpha_bar(t)), options);
+}
+
+ops::SamplerStep row_at(const Level& level, const SamplerOptions& options) {
+  return begin_row(level.time, predicted_image(options.prediction, level.signal(), level.sigma()),
+                   options);
+}
+
+void keep_noise(ops::SamplerStep& row, const Level& level, const SamplerOptions& options) {
+  const bool clipped = options.clip_x0 || options.threshold > 0;
+  const Mixture e = predicted_noise(clipped ? Prediction::kImage : options.prediction,
+                                    level.signal(), level.sigma());
+  row.keep_x = e.x;
+  row.keep_x0 = clipped ? e.p : 0;
+  row.keep_p = clipped ? 0 : e.p;
+}
+
+ops::RegisterSum scaled(const ops::RegisterSum& sum, double factor) {
+  return {.x = factor * sum.x,
+          .s = factor * sum.s,
+          .p = factor * sum.p,
+          .m0 = factor * sum.m0,
+          .m1 = factor * sum.m1,
+          .m2 = factor * sum.m2,
+          .m3 = factor * sum.m3,
+          .z = factor * sum.z};
+}
+
+void scale_start(SamplerPlan& plan, double factor) {
+  ops::SamplerStep& row = plan.steps.front();
+  row.input_scale = factor;
+  for (double* by_x : {&row.from_x, &row.keep_x, &row.next.x, &row.kept.x}) *by_x *= factor;
 }
 
 }  // namespace ddpm

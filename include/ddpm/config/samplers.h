@@ -1,0 +1,31 @@
+// What there is to know about each sampler before one is chosen.
+#pragma once
+
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "ddpm/config/choices.h"
+
+namespace ddpm {
+
+struct SamplerFacts {
+  std::string_view when = {};       // when to use it, for a list
+  std::string_view scheduler = {};  // diffusers' class; empty: none
+  int evaluations = 1;              // of the network in a step; the last step of two has one
+  bool takes_sigmas = true;         // whether sampling.sigmas may be other than schedule
+  bool adds_noise = false;          // whether steps draw random numbers; ddim: only if eta > 0
+};
+const SamplerFacts& facts_of(SamplerKind kind);
+
+// The names of the samplers for which sampling.sigmas may be other than schedule.
+std::vector<std::string> samplers_with_sigmas();
+
+// One line for each sampler, with a head.
+std::string list_of_samplers();
+
+// The sampler that --sampler names, by its name here or by that of diffusers' class. Throws
+// ConfigError, which tells the most similar name, or all.
+SamplerKind find_sampler(std::string_view name);
+
+}  // namespace ddpm
