@@ -236,6 +236,57 @@ TEST(Diffusers, DdimSchedulersAreHonoured) {
   EXPECT_EQ(pipeline_index(config)["_class_name"], "DDIMPipeline");
 }
 
+TEST(Diffusers, SolversAreHonoured) {
+  const Config euler = read_scheduler({{"_class_name", "EulerDiscreteScheduler"}});
+  EXPECT_EQ(euler.sampling.sampler, SamplerKind::kEuler);
+  EXPECT_EQ(euler.sampling.spacing, Spacing::kLinspace);
+  EXPECT_FALSE(euler.diffusion.clip_x0);
+  const json dpm = {{"_class_name", "DPMSolverMultistepScheduler"},
+                    {"solver_order", 3},
+                    {"solver_type", "midpoint"},
+                    {"thresholding", true},
+                    {"timestep_spacing", "leading"},
+                    {"steps_offset", 1},
+                    {"use_karras_sigmas", true}};
+  const Config config = read_scheduler(dpm);
+  EXPECT_EQ(config.sampling.sampler, SamplerKind::kDpmSolver3m);
+  EXPECT_EQ(config.sampling.sigmas, SigmaSpacing::kKarras);
+  EXPECT_EQ(config.sampling.spacing, Spacing::kLeading);
+  EXPECT_EQ(config.sampling.steps_offset, 1);
+  EXPECT_TRUE(config.diffusion.clip_x0) << "a threshold of at most 1 is clipping";
+  EXPECT_EQ(config.diffusion.dynamic_threshold, 0);
+  json changed = dpm;
+  changed["solver_order"] = 2;
+  EXPECT_EQ(read_scheduler(changed).sampling.sampler, SamplerKind::kDpmSolver2m);
+  changed["algorithm_type"] = "sde-dpmsolver++";
+  EXPECT_EQ(read_scheduler(changed).sampling.sampler, SamplerKind::kDpmSolver2mSde);
+  const std::vector<std::pair<json, SamplerKind>> others = {
+      {{{"_class_name", "UniPCMultistepScheduler"}}, SamplerKind::kUnipc},
+      {{{"_class_name", "DEISMultistepScheduler"}, {"use_exponential_sigmas", true}},
+       SamplerKind::kDeis},
+      {{{"_class_name", "HeunDiscreteScheduler"}, {"clip_sample", true}}, SamplerKind::kHeun},
+      {{{"_class_name", "PNDMScheduler"}, {"skip_prk_steps", true}}, SamplerKind::kPlms},
+      {{{"_class_name", "EulerAncestralDiscreteScheduler"}}, SamplerKind::kEulerAncestral}};
+  for (const auto& [scheduler, kind] : others)
+    EXPECT_EQ(read_scheduler(scheduler).sampling.sampler, kind) << scheduler;
+}
+
+// From a scheduler with an unknown variant of a sampler only the diffusion process is used.
+TEST(Diffusers, VariantsOfSolversAreLeftOut) {
+  const std::vector<json> variants = {
+      {{"_class_name", "DPMSolverMultistepScheduler"}, {"solver_type", "heun"}},
+      {{"_class_name", "DPMSolverMultistepScheduler"}, {"algorithm_type", "dpmsolver"}},
+      {{"_class_name", "DPMSolverMultistepScheduler"}, {"final_sigmas_type", "sigma_min"}},
+      {{"_class_name", "EulerDiscreteScheduler"}, {"sigma_max", 80.0}},
+      {{"_class_name", "EulerDiscreteScheduler"}, {"use_beta_sigmas", true}},
+      {{"_class_name", "UniPCMultistepScheduler"}, {"solver_order", 3}}};
+  for (const json& variant : variants) {
+    const Config config = read_scheduler(variant);
+    EXPECT_EQ(config.sampling.sampler, SamplerKind::kDdpm) << variant;
+    EXPECT_EQ(config.sampling.sigmas, SigmaSpacing::kSchedule) << variant;
+  }
+}
+
 TEST(Diffusers, SchedulersThatDoSomethingElseAreRefusedByTheirKey) {
   const std::vector<std::pair<const char*, json>> cases = {
       {"beta_schedule", "laplace"},         {"beta_start", 0},

@@ -16,6 +16,7 @@ import random
 import sys
 import tempfile
 
+import diffusers
 import torch
 from diffusers import DDIMPipeline, DDIMScheduler, DDPMPipeline, DDPMScheduler, UNet2DModel
 from diffusers.schedulers import scheduling_ddpm
@@ -272,6 +273,50 @@ def trajectories(long):
         yield f"DDIM cosine, trailing, {steps} steps", DDIMScheduler(**cosine), steps, 0
 
 
+def solvers():
+    """Yields name, scheduler: those whose folders are read beside DDPMScheduler and DDIMScheduler."""
+    karras, trailing = dict(use_karras_sigmas=True), dict(timestep_spacing="trailing")
+    yield "Euler", diffusers.EulerDiscreteScheduler(**trailing)
+    yield "Euler, linspace, Karras", diffusers.EulerDiscreteScheduler(**karras)
+    yield "Euler ancestral, leading", diffusers.EulerAncestralDiscreteScheduler(timestep_spacing="leading")
+    linear = dict(beta_start=1e-4, beta_end=0.02)
+    yield "Heun, clipped, Karras", diffusers.HeunDiscreteScheduler(clip_sample=True, **linear, **karras)
+    yield "KDPM2, trailing", diffusers.KDPM2DiscreteScheduler(**linear, **trailing)
+    yield "LMS, linspace", diffusers.LMSDiscreteScheduler(**linear)
+    yield "PNDM, skip_prk_steps", diffusers.PNDMScheduler(skip_prk_steps=True, **linear)
+    yield "DEIS, v_prediction", diffusers.DEISMultistepScheduler(prediction_type="v_prediction")
+    dpm = diffusers.DPMSolverMultistepScheduler
+    yield "DPM-Solver++ 2M", dpm()
+    yield "DPM-Solver++ 2M, Karras, v_prediction", dpm(prediction_type="v_prediction", **karras)
+    yield "DPM-Solver++ 2M, sample, clipped", dpm(prediction_type="sample", thresholding=True, **trailing)
+    yield "DPM-Solver++ 3M, exponential", dpm(solver_order=3, use_exponential_sigmas=True)
+    yield "DPM-Solver++ 2M SDE", dpm(algorithm_type="sde-dpmsolver++")
+    yield "UniPC", diffusers.UniPCMultistepScheduler()
+    yield "UniPC, zero terminal SNR", diffusers.UniPCMultistepScheduler(
+        prediction_type="v_prediction", rescale_betas_zero_snr=True, **trailing)
+
+
+def check_solver(program, scheduler, steps, folder):
+    """Compares images sampled from a given x_T with the settings of the scheduler's folder. Returns their error."""
+    net = trained_network(scheduler.config.prediction_type, 3)
+    model = folder / f"solver{len(list(folder.iterdir()))}"
+    DDPMPipeline(net, DDPMScheduler()).save_pretrained(model)
+    scheduler.save_pretrained(model / "scheduler")
+    noise = torch.randn(2, 3, 8, 8, generator=torch.Generator().manual_seed(8))
+    save_file({"noise": noise}, folder / "noise.safetensors")
+    run(program, "sample", "--model", model, "--steps", steps, "--noise", folder / "noise.safetensors",
+        "--output", folder / "samples.safetensors", "--overwrite", "--seed", 11, "--device", "cpu", "--progress", "off")
+    got = load_file(folder / "samples.safetensors")["images"]
+    scheduler.set_timesteps(steps)
+    x = noise * scheduler.init_noise_sigma
+    module = sys.modules[type(scheduler).__module__]
+    with torch.no_grad():
+        for t in scheduler.timesteps:
+            module.randn_tensor = lambda *_, **__: own_noise(11, t, x)
+            x = scheduler.step(net(scheduler.scale_model_input(x, t), t).sample, t, x).prev_sample
+    return error(got, x)
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -296,6 +341,9 @@ def main():
         report(f"prediction, {options.configs} networks", worst["predictions"], PREDICTION)
         for what, scheduler, steps, eta in trajectories(options.long):
             report(what, check_trajectory(options.program, scheduler, steps, folder, eta), TRAJECTORY)
+        for what, scheduler in solvers():
+            for steps in (10, 25):
+                report(f"{what}, {steps} steps", check_solver(options.program, scheduler, steps, folder), TRAJECTORY)
         largest, written = check_others(options.program, max(options.configs // 4, 2), folder)
         report("prediction, networks of other programs", largest, PREDICTION)
         failed = failed or not written

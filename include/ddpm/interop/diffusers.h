@@ -16,9 +16,9 @@ namespace ddpm {
 // warning, as in diffusers.
 void apply_unet_config(const nlohmann::json& unet, const std::string& name, Config& config);
 
-// Sets diffusion.* from scheduler_config.json in the same way. For DDPMScheduler and DDIMScheduler
-// it also sets the keys of sampling.* that describe the sampler. From any other class of scheduler
-// only the diffusion process is used, not the sampler.
+// Sets diffusion.* from scheduler_config.json in the same way. For a scheduler whose
+// sampler is known here (config/samplers.h) it also sets the keys of sampling.* that describe the
+// sampler. From any other, only the diffusion process is used.
 void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& name,
                             Config& config);
 

@@ -3,6 +3,7 @@
 #include "ddpm/base/text.h"
 #include "ddpm/formats/json_keys.h"
 #include "ddpm/interop/diffusers.h"
+#include "solvers.h"
 #include "words.h"
 
 namespace ddpm {
@@ -38,6 +39,15 @@ void read_threshold(JsonKeys& keys, DiffusionConfig& diffusion) {
   if (!(most >= 1 && most <= 1e6)) keys.fail("sample_max_value", "must be in [1, 1e6]");
   diffusion.dynamic_threshold = ratio;
   diffusion.dynamic_threshold_max = most;
+}
+
+// Most of these classes do not clip, but thresholds of at most 1 are the same as clipping to [-1, 1].
+void read_clipping_of_solver(JsonKeys& keys, DiffusionConfig& diffusion) {
+  diffusion.clip_x0 = keys.boolean("clip_sample", false);
+  read_threshold(keys, diffusion);
+  if (diffusion.dynamic_threshold == 0 || diffusion.dynamic_threshold_max != 1) return;
+  diffusion.dynamic_threshold = 0;
+  diffusion.clip_x0 = true;
 }
 
 // Reads the keys that DDPMScheduler and DDIMScheduler have in common.
@@ -90,11 +100,13 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
     warn_of_uneven_steps(name, config.sampling);
     return;
   }
-  // Other schedulers sample the same process in ways that this program does not have.
+  // Other schedulers sample the same process, some in ways that this program does not have.
+  const std::string reason = apply_solver(keys, class_name, config);
+  if (reason.empty()) return read_clipping_of_solver(keys, config.diffusion);
   log_info(
-      "{}: only the noise schedule of {} is used; sampling here is ancestral DDPM with "
-      "fixed_small, or DDIM with --sampler ddim",
-      name, class_name);
+      "{}: only the noise schedule of {} is used ({}); sampling here is ancestral DDPM with "
+      "fixed_small, or what --sampler says",
+      name, class_name, reason);
 }
 
 nlohmann::ordered_json scheduler_config(const Config& config) {
