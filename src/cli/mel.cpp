@@ -2,9 +2,9 @@
 #include "ddpm/audio/sound.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/output.h"
-#include "ddpm/data/mel_file.h"
 #include "ddpm/data/sound_files.h"
 #include "ddpm/io/hifi_gan_file.h"
+#include "ddpm/io/mel_file.h"
 
 namespace ddpm::cli {
 namespace {

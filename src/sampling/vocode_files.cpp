@@ -12,11 +12,11 @@
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/base/text.h"
-#include "ddpm/data/mel_file.h"
 #include "ddpm/data/mel_spectrogram.h"
 #include "ddpm/data/sound_files.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/spectrogram.h"
+#include "ddpm/io/mel_file.h"
 
 namespace ddpm {
 namespace {

@@ -16,7 +16,7 @@ bool has_mel_extension(const std::filesystem::path& path);
 // that are not finite.
 torch::Tensor read_mel(const std::filesystem::path& path, std::int64_t bands);
 
-// Writes the spectrogram atomically, as the tensor `mel` of a safetensors file or as an .npy file. Throws
+// Writes the spectrogram, float32 on the CPU, atomically, as the tensor `mel` of a safetensors file or as an .npy file. Throws
 // IoError.
 void write_mel(const std::filesystem::path& path, const torch::Tensor& mel);
 

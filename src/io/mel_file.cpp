@@ -1,4 +1,4 @@
-#include "ddpm/data/mel_file.h"
+#include "ddpm/io/mel_file.h"
 
 #include "ddpm/audio/sound.h"
 #include "ddpm/base/error.h"
@@ -8,34 +8,12 @@
 #include "ddpm/base/text.h"
 #include "ddpm/formats/npy.h"
 #include "ddpm/formats/safetensors.h"
+#include "ddpm/io/weights.h"
 
 namespace ddpm {
 namespace {
 
 bool is_numpy(const fs::path& path) { return lower_case(path.extension().string()) == ".npy"; }
-
-torch::Dtype type_of(DType type, const std::string& path) {
-  switch (type) {
-    case DType::kF64:
-      return torch::kFloat64;
-    case DType::kF32:
-      return torch::kFloat32;
-    case DType::kF16:
-      return torch::kFloat16;
-    case DType::kBF16:
-      return torch::kBFloat16;
-    default:
-      throw DataError(path + ": a spectrogram must have floating-point numbers, not " +
-                      std::string(dtype_name(type)));
-  }
-}
-
-torch::Tensor to_float(std::span<const std::byte> bytes, const std::vector<std::int64_t>& shape,
-                       torch::Dtype type) {
-  // The tensor only lives until its values are copied.
-  return torch::from_blob(const_cast<std::byte*>(bytes.data()), shape, type)
-      .to(torch::kFloat32, /*non_blocking=*/false, /*copy=*/true);
-}
 
 torch::Tensor read_safetensors_mel(const fs::path& path) {
   const SafetensorsFile file(path);
@@ -44,15 +22,18 @@ torch::Tensor read_safetensors_mel(const fs::path& path) {
   if (view == nullptr)
     throw DataError(format_text("{}: there is no tensor 'mel', and there are {} others",
                                 shown(path), file.tensors().size()));
-  return to_float(view->bytes, view->shape, type_of(view->dtype, shown(path)));
+  if (torch::Tensor mel = to_tensor(*view); mel.is_floating_point()) return mel;
+  throw DataError(format_text("{}: a spectrogram must have floating-point numbers, not {}",
+                              shown(path), dtype_name(view->dtype)));
 }
 
 torch::Tensor read_numpy_mel(const fs::path& path) {
   const MappedFile file = map_file<DataError>(path);
   const NumpyArray array = read_npy(file.bytes(), path.string());
-  if (array.type == "<f4") return to_float(array.bytes, array.shape, torch::kFloat32);
-  if (array.type == "<f8") return to_float(array.bytes, array.shape, torch::kFloat64);
-  if (array.type == "<f2") return to_float(array.bytes, array.shape, torch::kFloat16);
+  for (const auto& [name, type] :
+       {std::pair("<f4", DType::kF32), {"<f8", DType::kF64}, {"<f2", DType::kF16}})
+    if (array.type == name)
+      return to_tensor({.name = {}, .dtype = type, .shape = array.shape, .bytes = array.bytes});
   throw DataError(format_text("{}: a spectrogram must have floating-point numbers, not '{}'",
                               shown(path), shorten(array.type)));
 }
@@ -69,7 +50,7 @@ torch::Tensor read_mel(const fs::path& path, std::int64_t bands) {
   const auto read = [&] {
     return is_numpy(path) ? read_numpy_mel(path) : read_safetensors_mel(path);
   };
-  torch::Tensor mel = read_as_data(read);
+  torch::Tensor mel = read_as_data(read).to(torch::kFloat32);
   if (mel.dim() == 3 && mel.size(0) == 1) mel = mel[0];
   if (mel.dim() == 2 && mel.size(0) != bands && mel.size(1) == bands) {
     log_info("{}: its shape is [frames,bands], so it is transposed", shown(path));
@@ -84,18 +65,12 @@ torch::Tensor read_mel(const fs::path& path, std::int64_t bands) {
 }
 
 void write_mel(const fs::path& path, const torch::Tensor& mel) {
-  const torch::Tensor values = mel.to(torch::kCPU, torch::kFloat32).contiguous();
-  const std::span<const std::byte> bytes(static_cast<const std::byte*>(values.const_data_ptr()),
-                                         values.nbytes());
-  if (!is_numpy(path)) {
-    const TensorView view{
-        .name = "mel", .dtype = DType::kF32, .shape = values.sizes().vec(), .bytes = bytes};
-    return write_safetensors(path, std::span(&view, 1));
-  }
+  if (!is_numpy(path)) return save_tensors(path, {{"mel", mel}});
+  const torch::Tensor values = mel.contiguous();
   FileWriter file(path);
   const std::string header = npy_header("<f4", values.sizes().vec());
   file.write(std::as_bytes(std::span(header)));
-  file.write(bytes);
+  file.write({static_cast<const std::byte*>(values.const_data_ptr()), values.nbytes()});
   file.finish();
 }
 
