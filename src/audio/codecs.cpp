@@ -16,6 +16,14 @@
 
 namespace ddpm {
 
+void append_mean(Sound& sound, double sum, const std::string& name) {
+  const auto mean = static_cast<float>(sum / static_cast<double>(sound.channels));
+  if (!std::isfinite(mean))
+    throw DataError(
+        format_text("{}: sample {} is not a finite number", name, sound.samples.size()));
+  sound.samples.push_back(mean);
+}
+
 #if DDPM_WITH_SNDFILE
 
 Sound decode_with_library(const std::filesystem::path& path) {
@@ -39,10 +47,7 @@ Sound decode_with_library(const std::filesystem::path& path) {
       double sum = 0;
       for (std::size_t c = 0; c < channels; ++c)
         sum += static_cast<double>(block[i * channels + c]);
-      sound.samples.push_back(static_cast<float>(sum / static_cast<double>(channels)));
-      if (!std::isfinite(sound.samples.back()))
-        throw DataError(format_text("{}: sample {} is not a finite number", shown(path),
-                                    sound.samples.size() - 1));
+      append_mean(sound, sum, shown(path));
     }
   }
   if (sf_error(file.get()) != SF_ERR_NO_ERROR)

@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "codecs.h"
 #include "ddpm/base/bytes.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -103,10 +104,7 @@ Sound decode(Bytes data, const Encoding& encoding, const std::string& name) {
     double sum = 0;
     for (std::size_t i = at; i < at + frame; i += encoding.bytes)
       sum += sample_at(data.data() + i, encoding);
-    const auto mean = static_cast<float>(sum / static_cast<double>(encoding.channels));
-    if (!std::isfinite(mean))
-      throw DataError(format_text("{}: sample {} is not a finite number", name, at / frame));
-    sound.samples.push_back(mean);
+    append_mean(sound, sum, name);
   }
   return sound;
 }
