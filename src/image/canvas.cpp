@@ -139,4 +139,12 @@ double Canvas::text_width(const std::string& text, double scale) {
   return stb_easy_font_width(letters.data()) * scale;
 }
 
+void Canvas::anchored_text(Point point, const std::string& text, double scale, Color color,
+                           Anchor anchor) {
+  const double width = text_width(text, scale);
+  const double shift = anchor == Anchor::kLeft ? 0 : anchor == Anchor::kMiddle ? width / 2 : width;
+  this->text({std::round(point.x - shift), std::round(point.y - kLetterHeight * scale / 2)}, text,
+             scale, color);
+}
+
 }  // namespace ddpm

@@ -28,6 +28,15 @@ struct Rectangle {
   double bottom = 0;
 };
 
+// What all plots have in common.
+inline constexpr Color kWhite = {255, 255, 255};
+inline constexpr Color kInk = {40, 44, 52};
+inline constexpr Color kFaintInk = {110, 116, 128};
+inline constexpr Color kGridColor = {228, 230, 235};
+
+// Where a text lies from its point.
+enum class Anchor { kLeft, kMiddle, kRight };
+
 class Canvas {
  public:
   Canvas(int width, int height, Color background);
@@ -41,10 +50,16 @@ class Canvas {
             const Rectangle& clip);
 
   // Draws ASCII text whose box begins at `origin`; vertical text runs upwards from there. `scale`
-  // is pixels per font unit (capital letters are 7 units high). Other characters appear as '?'.
+  // is pixels per font unit (capital letters are kLetterHeight units high). Other characters appear as '?'.
   void text(Point origin, const std::string& text, double scale, Color color,
             bool vertical = false);
   static double text_width(const std::string& text, double scale);
+  static constexpr double kLetterHeight = 7;
+
+  // Draws a line of text beside the point: to the right of it for kLeft, on it, or to the left of it. Its
+  // middle has the point's height. The text begins at a whole pixel.
+  void anchored_text(Point point, const std::string& text, double scale, Color color,
+                     Anchor anchor);
 
   const Image& image() const { return image_; }
 

@@ -9,8 +9,6 @@
 namespace ddpm {
 namespace {
 
-constexpr double kLetterHeight = 7;  // of the canvas' font, in its units
-
 void draw(Canvas& canvas, const Band& band, Color color, double opacity) {
   // One row of pixels after the other, each as wide as the band in its middle.
   const auto first = static_cast<int>(std::floor(band.top));
@@ -28,7 +26,7 @@ std::string hex(Color color) {
   return format_text("#{:02x}{:02x}{:02x}", color.red, color.green, color.blue);
 }
 
-std::string escaped(const std::string& text) {
+std::string as_xml(const std::string& text) {
   std::string result;
   for (const char c : printable(text)) switch (c) {
       case '&':
@@ -62,20 +60,15 @@ void Drawing::text(Point point, const std::string& text, double height, Color co
 }
 
 Image Drawing::to_image() const {
-  Canvas canvas(width_, height_, {255, 255, 255});
+  Canvas canvas(width_, height_, kWhite);
   for (const auto& part : parts_) {
     if (const Area* area = std::get_if<Area>(&part)) {
       draw(canvas, area->band, area->color, area->opacity);
       continue;
     }
     const Label& label = std::get<Label>(part);
-    const double scale = label.height / kLetterHeight;
-    const double width = Canvas::text_width(label.text, scale);
-    const double shift = label.anchor == Anchor::kLeft     ? 0
-                         : label.anchor == Anchor::kMiddle ? width / 2
-                                                           : width;
-    canvas.text({std::round(label.point.x - shift), std::round(label.point.y - label.height / 2)},
-                label.text, scale, label.color);
+    canvas.anchored_text(label.point, label.text, label.height / Canvas::kLetterHeight, label.color,
+                         label.anchor);
   }
   return canvas.image();
 }
@@ -105,7 +98,7 @@ std::string Drawing::to_svg() const {
         "<text x=\"{:.1f}\" y=\"{:.1f}\" font-size=\"{:.1f}\" fill=\"{}\" "
         "text-anchor=\"{}\">{}</text>\n",
         label.point.x, label.point.y + label.height / 2, label.height / 0.72, hex(label.color),
-        anchor, escaped(label.text));
+        anchor, as_xml(label.text));
   }
   return svg + "</svg>\n";
 }

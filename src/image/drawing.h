@@ -16,9 +16,6 @@ struct Band {
   double bottom = 0, bottom_left = 0, bottom_right = 0;
 };
 
-// Where a text lies relative to its point, which is in the middle of its height.
-enum class Anchor { kLeft, kMiddle, kRight };
-
 class Drawing {
  public:
   // In pixels. The background is white.

@@ -10,9 +10,6 @@
 namespace ddpm {
 namespace {
 
-constexpr Color kInk = {40, 44, 52};
-constexpr Color kFaintInk = {110, 116, 128};
-constexpr Color kGridColor = {228, 230, 235};
 // Blue, and orange for the group around it: people with colour blindness can tell them apart.
 constexpr Color kInner = {0, 114, 178};
 constexpr Color kOuter = {230, 159, 0};

@@ -12,10 +12,6 @@
 namespace ddpm {
 namespace {
 
-constexpr Color kWhite = {255, 255, 255};
-constexpr Color kInk = {40, 44, 52};
-constexpr Color kFaintInk = {110, 116, 128};
-constexpr Color kGridColor = {228, 230, 235};
 // People with colour blindness can tell these apart: blue, vermillion, green, purple (Okabe and
 // Ito).
 constexpr std::array<Color, 4> kSeriesColors = {
@@ -23,7 +19,6 @@ constexpr std::array<Color, 4> kSeriesColors = {
 
 constexpr double kTextScale = 1.5;  // numbers and labels, in pixels per font unit
 constexpr double kTitleScale = 2.0;
-constexpr double kLetterHeight = 7;  // font units
 
 // The usable points of one series and their moving average.
 struct Curve {
@@ -156,9 +151,7 @@ class LinePlot {
   }
 
   void centered_text(Point center, const std::string& text, double scale, Color color) {
-    canvas_.text({std::round(center.x - Canvas::text_width(text, scale) / 2),
-                  std::round(center.y - kLetterHeight * scale / 2)},
-                 text, scale, color);
+    canvas_.anchored_text(center, text, scale, color, Anchor::kMiddle);
   }
 
   void draw_x_ticks() {
@@ -173,10 +166,8 @@ class LinePlot {
     for (const double tick : y_axis_.ticks(7)) {
       const double y = std::round(to_y(tick));
       canvas_.fill({area_.left, y, area_.right, y + 1}, kGridColor);
-      const std::string label = tick_label(tick);
-      canvas_.text({std::round(area_.left - 8 - Canvas::text_width(label, kTextScale)),
-                    std::round(y - kLetterHeight * kTextScale / 2)},
-                   label, kTextScale, kFaintInk);
+      canvas_.anchored_text({area_.left - 8, y}, tick_label(tick), kTextScale, kFaintInk,
+                            Anchor::kRight);
     }
   }
 

@@ -11,9 +11,7 @@
 namespace ddpm {
 namespace {
 
-constexpr Color kWhite = {255, 255, 255};
-constexpr Color kInk = {40, 44, 52};
-constexpr double kTextScale = 1.5, kLetterHeight = 7;
+constexpr double kTextScale = 1.5;
 constexpr int kLeft = 92, kRight = 16, kTop = 40, kBottom = 48, kMaxWidth = 1600;
 constexpr double kRange = 11;  // between the darkest and the brightest colour
 
@@ -78,9 +76,7 @@ Image draw_spectrogram(const SpectrogramPlot& plot) {
     }
 
   const auto centered = [&](double x, double y, const std::string& text) {
-    const double left = x - Canvas::text_width(text, kTextScale) / 2;
-    canvas.text({std::round(left), std::round(y - kLetterHeight * kTextScale / 2)}, text,
-                kTextScale, kInk);
+    canvas.anchored_text({x, y}, text, kTextScale, kInk, Anchor::kMiddle);
   };
   const Axis time(0, plot.seconds, /*logarithmic=*/false);
   for (const double tick : time.ticks(std::max(2, width / 100)))
@@ -89,11 +85,8 @@ Image draw_spectrogram(const SpectrogramPlot& plot) {
   centered(kLeft + width / 2.0, 20, plot.title);
   for (const BandLabel& label : plot.labels) {
     const double y = kTop + height - (label.band + 0.5) * row;
-    const double text_width = Canvas::text_width(label.text, kTextScale);
     canvas.fill({kLeft - 5.0, y, kLeft - 1.0, y + 1}, kInk);
-    canvas.text(
-        {std::round(kLeft - 8 - text_width), std::round(y - kLetterHeight * kTextScale / 2)},
-        label.text, kTextScale, kInk);
+    canvas.anchored_text({kLeft - 8.0, y}, label.text, kTextScale, kInk, Anchor::kRight);
   }
   return canvas.image();
 }
