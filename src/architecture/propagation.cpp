@@ -34,32 +34,18 @@ double widening(const Layer& layer, double before, double after) {
 
 }  // namespace
 
-// The positions of a layer's input that these of its result read.
-PositionSet Propagation::read_by(const Layer& layer, const PositionSet& set) {
+// Through a convolution a set spreads on the way back and is gathered on the way forward; through what
+// makes positions more numerous it is the other way round.
+PositionSet Propagation::carried(const Layer& layer, const PositionSet& set, Direction direction) {
+  const auto move = [&](bool spreads) {
+    return spreads ? spread(set, layer.taps, work_) : gather(set, layer.taps, work_);
+  };
   switch (layer.kind) {
     case LayerKind::kConvolution:
-      return spread(set, layer.taps, work_);
+      return move(direction == Direction::kBack);
     case LayerKind::kTransposed:
     case LayerKind::kNearest:
-      return gather(set, layer.taps, work_);
-    case LayerKind::kInput:
-    case LayerKind::kAdd:
-    case LayerKind::kConcat:
-    case LayerKind::kGlobal:
-    case LayerKind::kPoint:
-      return set;
-  }
-  return set;
-}
-
-// The positions of a layer's result that read these of its input.
-PositionSet Propagation::readers_of(const Layer& layer, const PositionSet& set) {
-  switch (layer.kind) {
-    case LayerKind::kConvolution:
-      return gather(set, layer.taps, work_);
-    case LayerKind::kTransposed:
-    case LayerKind::kNearest:
-      return spread(set, layer.taps, work_);
+      return move(direction == Direction::kForward);
     case LayerKind::kInput:
     case LayerKind::kAdd:
     case LayerKind::kConcat:
@@ -91,7 +77,7 @@ const std::vector<PositionSet>& Propagation::back(Interval outputs,
     if (lengths != nullptr) sets_[i].clip({0, (*lengths)[i] - 1});
     check(i);
     if (graph_.layers[i].inputs.empty()) continue;
-    const PositionSet read = read_by(graph_.layers[i], sets_[i]);
+    const PositionSet read = carried(graph_.layers[i], sets_[i], Direction::kBack);
     for (const std::size_t input : graph_.layers[i].inputs) merge(sets_[input], read);
   }
   return sets_;
@@ -102,7 +88,7 @@ const std::vector<PositionSet>& Propagation::forward(Interval inputs) {
   sets_.front() = PositionSet(inputs);
   for (std::size_t i = 1; i < sets_.size(); ++i) {
     for (const std::size_t input : graph_.layers[i].inputs)
-      merge(sets_[i], readers_of(graph_.layers[i], sets_[input]));
+      merge(sets_[i], carried(graph_.layers[i], sets_[input], Direction::kForward));
     check(i);
   }
   return sets_;

@@ -24,8 +24,11 @@ class Propagation {
   const std::vector<PositionSet>& forward(Interval inputs);
 
  private:
-  PositionSet read_by(const Layer& layer, const PositionSet& set);
-  PositionSet readers_of(const Layer& layer, const PositionSet& set);
+  enum class Direction { kBack, kForward };
+
+  // kBack: the positions of a layer's input that these of its result read; kForward: those of its result
+  // that read these of its input.
+  PositionSet carried(const Layer& layer, const PositionSet& set, Direction direction);
   void check(std::size_t layer) const;
   void merge(PositionSet& set, const PositionSet& more);
 
