@@ -38,3 +38,5 @@ foreach(document README.md CHANGELOG.md LICENSE)
     install(FILES "${PROJECT_SOURCE_DIR}/${document}" DESTINATION "${CMAKE_INSTALL_DOCDIR}")
   endif()
 endforeach()
+install(FILES "${PROJECT_SOURCE_DIR}/src/tokenizer/embedded/LICENSE" DESTINATION "${CMAKE_INSTALL_DOCDIR}"
+        RENAME LICENSE.CLIP-vocabulary)

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
 # Checks that code includes only lower levels (CONTRIBUTING.md), that folders of one level do not
-# include each other, and that levels 1 and 2, runs and interop stay free of LibTorch.
+# include each other, and that levels 1 and 2, runs, tokenizer and interop stay free of LibTorch.
 # usage: check_levels.sh [ROOT]   (ROOT holds include/ddpm and src)
 set -euo pipefail
 cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
@@ -8,7 +8,7 @@ cd "${1:-$(dirname "${BASH_SOURCE[0]}")/..}"
 declare -A level=(
   [base]=1
   [config]=2 [formats]=2 [image]=2 [audio]=2 [metrics]=2 [kernels]=2
-  [architecture]=3 [runs]=3 [device]=3
+  [architecture]=3 [runs]=3 [tokenizer]=3 [device]=3
   [interop]=4 [ops]=4
   [nn]=5 [diffusion]=5 [data]=5 [io]=5
   [sampling]=6
@@ -40,7 +40,7 @@ for path in include/ddpm/*/ src/*/; do
     fi
   done < <(grep -rnE '^\s*#\s*include\s*"ddpm/[^/"]+/' "$path" --include='*.h' --include='*.cpp' --include='*.cu' --include='*.cuh' || true)
 
-  if ((own <= 2)) || [[ $folder == architecture || $folder == runs || $folder == interop ]]; then
+  if ((own <= 2)) || [[ $folder == architecture || $folder == runs || $folder == tokenizer || $folder == interop ]]; then
     while IFS= read -r hit; do
       complain "$hit: $folder (level $own) must not include LibTorch"
     done < <(grep -rnE '^\s*#\s*include\s*[<"](torch|ATen|c10)/' "$path" || true)

@@ -29,6 +29,7 @@ void add_inspect(CLI::App& program, Action& action);
 void add_runs(CLI::App& program, Action& action);
 void add_vocode(CLI::App& program, Action& action);
 void add_mel(CLI::App& program, Action& action);
+void add_tokenize(CLI::App& program, Action& action);
 void add_convert(CLI::App& program, Action& action);
 void add_bench(CLI::App& program, Action& action);
 void add_config(CLI::App& program, Action& action);

@@ -38,6 +38,8 @@
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/runs/checkpoint_store.h"
 #include "ddpm/runs/training_state.h"
+#include "ddpm/tokenizer/prompt_weights.h"
+#include "ddpm/tokenizer/tokenizer_files.h"
 #include "support/files.h"
 
 namespace ddpm::testing {
@@ -207,6 +209,37 @@ bool hifi_gan(Bytes input) {
   });
 }
 
+// A tokenizer that was accepted must give ids of its vocabulary for any text.
+void use_tokenizer(const ClipTokenizer& tokenizer) {
+  for (const TokenId id :
+       tokenizer.ids("A photo, in 1999! <|endoftext|> <|StartOfText|> \u00C9\u732B"))
+    require(id >= 0 && id < tokenizer.vocabulary().size());
+  require(tokenizer.padded({}, 4).ids.size() == 4);
+}
+
+bool tokenizer(Bytes input) {
+  return accepted(
+      [&] { use_tokenizer(clip_tokenizer_of_json(parse_json(text_of(input), "fuzz"), "fuzz")); });
+}
+
+// The first line is vocab.json, the others are merges.txt.
+bool vocabulary(Bytes input) {
+  const std::string_view text = text_of(input);
+  const std::size_t end = std::min(text.find('\n'), text.size());
+  return accepted([&] {
+    use_tokenizer(clip_tokenizer_of_vocabulary(parse_json(text.substr(0, end), "fuzz"),
+                                               text.substr(end), "fuzz"));
+  });
+}
+
+bool prompt(Bytes input) {
+  static const ClipTokenizer kTokenizer = ClipTokenizer::of_clip();
+  return accepted([&] {
+    for (const PromptChunk& chunk : chunk_prompt(parse_prompt_weights(text_of(input)), kTokenizer))
+      require(chunk.ids.size() <= 75 && chunk.weights.size() == chunk.ids.size());
+  });
+}
+
 bool metrics(Bytes input) {
   const MemoryFile file(input);
   return accepted([&] {
@@ -338,7 +371,7 @@ bool state(Bytes input) {
   });
 }
 
-constexpr std::array<FuzzTarget, 27> kTargets = {
+constexpr std::array<FuzzTarget, 30> kTargets = {
     {{"safetensors", safetensors},
      {"json", json},
      {"diffusers_unet", diffusers_config<apply_unet_config>},
@@ -363,6 +396,9 @@ constexpr std::array<FuzzTarget, 27> kTargets = {
      {"png_text", png_text},
      {"wav", wav},
      {"hifi_gan", hifi_gan},
+     {"tokenizer", tokenizer},
+     {"vocabulary", vocabulary},
+     {"prompt", prompt},
      {"metrics", metrics},
      {"manifest", manifest},
      {"state", state}}};
