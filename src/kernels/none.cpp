@@ -12,6 +12,7 @@
 #include "ddpm/kernels/hopper_convolution.h"
 #include "ddpm/kernels/image_convolution.h"
 #include "ddpm/kernels/layer_gradients.h"
+#include "ddpm/kernels/leaky_sum.h"
 #include "ddpm/kernels/matrix_product.h"
 #include "ddpm/kernels/random.h"
 #include "ddpm/kernels/resample.h"
@@ -82,6 +83,7 @@ void split_phases(const void*, void*, Type, const PhaseShape&, Stream) { none();
 void shift_window(const void*, const void*, void*, Type, const WindowShape&, Stream) { none(); }
 
 void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stream) { none(); }
+void leaky_sum(const LeakySum&, Type, Int, Int, Stream) { none(); }
 Int column_sums_workspace(Int, Int) { none(); }
 void column_sums(const void*, Type, Int, Int, float*, void*, Type, Stream) { none(); }
 

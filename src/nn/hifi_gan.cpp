@@ -1,7 +1,6 @@
 #include "ddpm/nn/hifi_gan.h"
 
 #include "ddpm/base/format.h"
-#include "ddpm/ops/convolution_1d.h"
 
 namespace ddpm {
 namespace {
@@ -10,11 +9,15 @@ constexpr std::int64_t kOuterKernel = 7;  // of the first and the last convoluti
 constexpr double kSlope = 0.1;            // of the leaky ReLUs
 constexpr double kLastSlope = 0.01;       // before the last convolution: PyTorch's default
 
-// Convolves without changing the length.
-torch::Tensor convolve(Convolution1d& layer, const torch::Tensor& x, std::int64_t dilation = 1) {
+// For a convolution that does not change the length.
+ops::Convolution1dOptions same_length(const Convolution1d& layer, std::int64_t dilation = 1) {
   const std::int64_t kernel = layer->weight.size(2);
-  return ops::convolution_1d(x, layer->weight, layer->bias,
-                             {.padding = dilation * (kernel - 1) / 2, .dilation = dilation});
+  return {.padding = dilation * (kernel - 1) / 2, .dilation = dilation};
+}
+
+ops::LeakySum convolve(const Convolution1d& layer, const torch::Tensor& x, std::int64_t dilation,
+                       const ops::LeakySumOptions& then) {
+  return ops::convolution_1d(x, layer->weight, layer->bias, same_length(layer, dilation), then);
 }
 
 }  // namespace
@@ -34,12 +37,19 @@ HifiGanBlockImpl::HifiGanBlockImpl(HifiGanBlockKind kind, std::int64_t channels,
   for (std::size_t i = 0; i < dilations_.size(); ++i) plain_.push_back(add("convs2", i));
 }
 
-torch::Tensor HifiGanBlockImpl::forward(const torch::Tensor& x) {
-  torch::Tensor sum = x;
+ops::LeakySum HifiGanBlockImpl::forward(const ops::LeakySum& x, ops::LeakySumOptions then) {
+  ops::LeakySum sum = x;
   for (std::size_t i = 0; i < dilations_.size(); ++i) {
-    torch::Tensor h = convolve(dilated_[i], torch::leaky_relu(sum, kSlope), dilations_[i]);
-    if (!plain_.empty()) h = convolve(plain_[i], torch::leaky_relu_(h, kSlope));
-    sum = h.add_(sum);
+    const bool last = i + 1 == dilations_.size();
+    ops::LeakySumOptions add = last ? then : ops::LeakySumOptions{.slope = kSlope};
+    add.residual = sum.sum;
+    if (plain_.empty()) {
+      sum = convolve(dilated_[i], sum.activated, dilations_[i], add);
+      continue;
+    }
+    const ops::LeakySum h =
+        convolve(dilated_[i], sum.activated, dilations_[i], {.slope = kSlope, .keep_sum = false});
+    sum = convolve(plain_[i], h.activated, 1, add);
   }
   return sum;
 }
@@ -67,18 +77,31 @@ HifiGanGeneratorImpl::HifiGanGeneratorImpl(const HifiGanConfig& config) {
 
 torch::Tensor HifiGanGeneratorImpl::forward(const torch::Tensor& mel) {
   torch::NoGradGuard no_grad;
-  torch::Tensor x = convolve(conv_pre_, ops::to_row(mel.to(conv_pre_->weight.options())));
+  torch::Tensor x = convolve(conv_pre_, ops::to_row(mel.to(conv_pre_->weight.options())), 1,
+                             {.slope = kSlope, .keep_sum = false})
+                        .activated;
   for (Stage& stage : stages_) {
-    x = ops::transposed_convolution_1d(torch::leaky_relu_(x, kSlope), stage.upsample->weight,
-                                       stage.upsample->bias, stage.rate, stage.padding);
-    torch::Tensor sum;
+    const ops::LeakySum upsampled =
+        ops::transposed_convolution_1d(x, stage.upsample->weight, stage.upsample->bias, stage.rate,
+                                       stage.padding, {.slope = kSlope});
+    torch::Tensor total;
     for (HifiGanBlock& branch : stage.branches) {
-      const torch::Tensor y = branch(x);
-      sum = sum.defined() ? sum.add_(y) : y;
+      ops::LeakySumOptions then{.total = total, .activate = false};
+      if (&branch == &stage.branches.back()) {  // the mean of the branches goes on
+        const bool last_stage = &stage == &stages_.back();
+        then = {.total = total,
+                .divisor = static_cast<double>(stage.branches.size()),
+                .slope = last_stage ? kLastSlope : kSlope,
+                .keep_sum = false};
+      }
+      const ops::LeakySum result = branch(upsampled, then);
+      total = result.sum;
+      x = result.activated;
     }
-    x = sum.div_(static_cast<double>(stage.branches.size()));
   }
-  return convolve(conv_post_, torch::leaky_relu_(x, kLastSlope)).tanh_().flatten(1);
+  return ops::convolution_1d(x, conv_post_->weight, conv_post_->bias, same_length(conv_post_))
+      .tanh_()
+      .flatten(1);
 }
 
 }  // namespace ddpm

@@ -5,6 +5,7 @@
 
 #include "ddpm/architecture/hifi_gan.h"
 #include "ddpm/nn/layers.h"
+#include "ddpm/ops/convolution_1d.h"
 
 namespace ddpm {
 
@@ -15,7 +16,9 @@ class HifiGanBlockImpl : public torch::nn::Module {
  public:
   HifiGanBlockImpl(HifiGanBlockKind kind, std::int64_t channels, std::int64_t kernel,
                    std::vector<std::int64_t> dilations);
-  torch::Tensor forward(const torch::Tensor& x);
+
+  // x: the sum of the layer before, and its leaky ReLU. The block's result is passed on as `then` says.
+  ops::LeakySum forward(const ops::LeakySum& x, ops::LeakySumOptions then);
 
  private:
   std::vector<std::int64_t> dilations_;
