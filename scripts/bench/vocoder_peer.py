@@ -16,6 +16,9 @@ import torch
 from safetensors.torch import save_file
 
 
+WARM_UP = 3  # runs that are not measured
+
+
 class Config(dict):
     """Keys as attributes, as the published code reads them."""
 
@@ -37,8 +40,9 @@ def main():
     parser.add_argument("--seconds", type=float, default=10, help="length of the sound")
     parser.add_argument("--mode", choices=["eager", "compile"], default="eager")
     parser.add_argument("--device", default="cpu")
-    parser.add_argument("--dtype", choices=["float32", "bfloat16"], default="float32")
+    parser.add_argument("--dtype", choices=["float32", "tf32", "bfloat16"], default="float32")
     parser.add_argument("--threads", type=int, default=0)
+    parser.add_argument("--batch", type=int, default=1, help="sounds that are made together")
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--write", type=pathlib.Path, help="folder for the model and the spectrograms")
     options = parser.parse_args()
@@ -48,26 +52,28 @@ def main():
     torch.manual_seed(1)
     net = generator_class()(config).eval()
     frames = round(options.seconds * config.sampling_rate / config.hop_size)
-    mel = torch.randn(1, config.num_mels, frames) * 2 - 5
+    mel = torch.randn(options.batch, config.num_mels, frames) * 2 - 5
     if options.write:
         (options.write / "mels").mkdir(parents=True, exist_ok=True)
         torch.save({"generator": net.state_dict()}, options.write / "g_00000001")
         (options.write / "config.json").write_text(json.dumps(config))
-        for i in range(options.runs):
-            save_file({"mel": mel[0].contiguous()}, options.write / f"mels/{i}.safetensors")
+        for i in range((options.runs + WARM_UP) * options.batch):
+            save_file({"mel": mel[i % options.batch].contiguous()}, options.write / f"mels/{i:03}.safetensors")
     net.remove_weight_norm()
-    net = net.to(options.device, getattr(torch, options.dtype))
-    mel = mel.to(options.device, getattr(torch, options.dtype))
+    torch.backends.cudnn.allow_tf32 = options.dtype == "tf32"
+    dtype = torch.bfloat16 if options.dtype == "bfloat16" else torch.float32
+    net = net.to(options.device, dtype)
+    mel = mel.to(options.device, dtype)
     if options.mode == "compile":
-        net = torch.compile(net, mode="max-autotune" if options.device.startswith("cuda") else None)
+        net = torch.compile(net, mode="reduce-overhead" if options.device.startswith("cuda") else None)
     times = []
     with torch.no_grad():
-        for run in range(options.runs + 2):
+        for run in range(options.runs + WARM_UP):
             start = time.perf_counter()
             net(mel).cpu()
-            if run >= 2:
+            if run >= WARM_UP:
                 times.append(time.perf_counter() - start)
-    print(json.dumps({"seconds": statistics.median(times), "sound_s": frames * config.hop_size / config.sampling_rate,
+    print(json.dumps({"seconds": statistics.median(times), "sound_s": options.batch * frames * config.hop_size / config.sampling_rate,
                       "torch": torch.__version__}))
 
 

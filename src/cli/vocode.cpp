@@ -15,7 +15,7 @@ namespace {
 struct VocodeOptions {
   CommonOptions common;
   std::string model, mel, sound, output, format{name_of(WavFormat::kPcm16)};
-  std::int64_t chunk_frames = 0;
+  std::int64_t chunk_frames = 0, batch_size = 0;
   bool picture = false, overwrite = false, json = false;
 };
 
@@ -35,6 +35,7 @@ VocodeRequest request_of(const VocodeOptions& options) {
           .output = options.output,
           .format = choose<WavFormat>("--sample-format", options.format),
           .chunk_frames = options.chunk_frames,
+          .batch_size = options.batch_size,
           .picture = options.picture,
           .overwrite = options.overwrite};
 }
@@ -46,6 +47,7 @@ void report(const VocodedFile& file, bool json) {
                             {"output", file.output.string()},
                             {"sound_s", file.sound_seconds},
                             {"seconds", file.seconds},
+                            {"generator_seconds", file.generator_seconds},
                             {"times_real_time", speed}})
               << '\n';
     return;
@@ -103,6 +105,11 @@ void add_vocode(CLI::App& program, Action& action) {
           "--chunk-frames", options->chunk_frames,
           "Write the sound in chunks of so many frames as soon as they are ready; the bytes "
           "are the same for any number [as computed]")
+      ->check(at_least(1))
+      ->type_name("N");
+  command
+      ->add_option("--batch-size", options->batch_size,
+                   "Files of a folder whose sounds are made together [16 on a GPU, else 1]")
       ->check(at_least(1))
       ->type_name("N");
   command->add_flag("--picture", options->picture,

@@ -40,7 +40,8 @@ std::vector<FilePair> pair_files(const fs::path& input, const fs::path& output,
 }
 
 void for_each_file(const std::vector<FilePair>& files,
-                   const std::function<void(const FilePair&)>& use) {
+                   const std::function<void(const FilePair&)>& use,
+                   const std::function<void()>& finish) {
   std::int64_t failed = 0;
   for (const FilePair& pair : files) {
     try {
@@ -51,6 +52,7 @@ void for_each_file(const std::vector<FilePair>& files,
       ++failed;
     }
   }
+  finish();
   if (failed > 0)
     throw DataError(format_text("{} of {} files could not be used", failed, files.size()));
 }

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <iostream>
+#include <memory>
 
 #include "ddpm/audio/mel_scale.h"
 #include "ddpm/base/error.h"
@@ -89,26 +90,72 @@ torch::Tensor read_input(const fs::path& input, const VocodeRequest& request,
   return request.input_is_sound ? mel_of_file(input, mel) : read_mel(input, mel.bands);
 }
 
-// Nothing if the program was asked to stop; then no file is written.
-std::optional<VocodedFile> vocode_file(Vocoder& vocoder, const VocodeRequest& request,
-                                       const FilePair& files) {
-  const MelConfig& config = vocoder.config().mel;
-  const torch::Tensor mel = read_input(files.input, request, config);
-  const std::int64_t samples = mel.size(1) * config.hop_size;
-  const Stopwatch watch;
-  SoundOutput output(request, files.output, config, samples);
-  const auto write = [&](std::span<const float> part) {
-    output.write(part);
-    return !stop_requested();
+// Files whose sounds are made together.
+class Group {
+ public:
+  Group(Vocoder& vocoder, const VocodeRequest& request) : vocoder_(vocoder), request_(request) {}
+
+  bool is_full() const {
+    const std::int64_t size =
+        request_.batch_size > 0 ? request_.batch_size : vocoder_.jobs_at_once();
+    return static_cast<std::int64_t>(sounds_.size()) >= size;
+  }
+
+  void add(const FilePair& files) {
+    const MelConfig& config = vocoder_.config().mel;
+    const torch::Tensor mel = read_input(files.input, request_, config);
+    const std::int64_t samples = mel.size(1) * config.hop_size;
+    sounds_.push_back({files, samples, nullptr});
+    jobs_.push_back({.mel = mel, .chunk = request_.chunk_frames, .sink = {}});
+  }
+
+  // Writes the files and empties the group. If the program is asked to stop, none is written.
+  void write(const std::function<void(const VocodedFile&)>& done) {
+    const Stopwatch watch;
+    const double generator_start = vocoder_.seconds();
+    std::int64_t samples = 0;
+    for (std::size_t i = 0; i < sounds_.size(); ++i) {
+      open(sounds_[i], jobs_[i]);
+      samples += sounds_[i].samples;
+    }
+    if (vocoder_(jobs_)) {
+      for (Sound& sound : sounds_) sound.output->finish();
+      const double seconds = watch.seconds(), generator = vocoder_.seconds() - generator_start;
+      for (const Sound& sound : sounds_) {
+        const double share = static_cast<double>(sound.samples) / static_cast<double>(samples);
+        done({.input = sound.files.input,
+              .output = sound.files.output,
+              .sound_seconds = static_cast<double>(sound.samples) /
+                               static_cast<double>(vocoder_.config().mel.sampling_rate),
+              .seconds = seconds * share,
+              .generator_seconds = generator * share});
+      }
+    }
+    sounds_.clear();
+    jobs_.clear();
+  }
+
+ private:
+  struct Sound {
+    FilePair files;
+    std::int64_t samples;
+    std::unique_ptr<SoundOutput> output;
   };
-  if (!vocoder(mel, request.chunk_frames, write)) return std::nullopt;
-  output.finish();
-  return VocodedFile{
-      .input = files.input,
-      .output = files.output,
-      .sound_seconds = static_cast<double>(samples) / static_cast<double>(config.sampling_rate),
-      .seconds = watch.seconds()};
-}
+
+  void open(Sound& sound, VocoderJob& job) const {
+    sound.output = std::make_unique<SoundOutput>(request_, sound.files.output,
+                                                 vocoder_.config().mel, sound.samples);
+    job.sink = [output = sound.output.get()](std::span<const float> part) {
+      output->write(part);
+      return !stop_requested();
+    };
+  }
+
+  Vocoder& vocoder_;
+  const VocodeRequest& request_;
+  std::vector<Sound> sounds_;
+  std::vector<VocoderJob> jobs_;
+};
 
 // What the command will write, before its work begins.
 void check_outputs(const VocodeRequest& request, const std::vector<FilePair>& files) {
@@ -136,10 +183,15 @@ ExitCode vocode_files(Vocoder& vocoder, const VocodeRequest& request,
           : pair_files(request.input, request.output, {".wav"},
                        request.input_is_sound ? has_sound_extension : has_mel_extension);
   check_outputs(request, files);
-  for_each_file(files, [&](const FilePair& pair) {
-    if (stop_requested()) return;
-    if (const std::optional<VocodedFile> file = vocode_file(vocoder, request, pair)) done(*file);
-  });
+  Group group(vocoder, request);
+  for_each_file(
+      files,
+      [&](const FilePair& pair) {
+        if (stop_requested()) return;
+        group.add(pair);
+        if (group.is_full()) group.write(done);
+      },
+      [&] { group.write(done); });
   return stop_exit_code();
 }
 

@@ -1,6 +1,7 @@
 #include "ddpm/sampling/vocoder.h"
 
 #include <gtest/gtest.h>
+#include <torch/cuda.h>
 
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/bound_network.h"
@@ -35,32 +36,44 @@ Vocoder vocoder_of(const TemporaryFolder& folder) {
 std::vector<float> sound_of(Vocoder& vocoder, const torch::Tensor& mel, std::int64_t chunk,
                             std::vector<std::size_t>* sizes = nullptr) {
   std::vector<float> sound;
-  vocoder(mel, chunk, [&](std::span<const float> part) {
+  const auto keep = [&](std::span<const float> part) {
     sound.insert(sound.end(), part.begin(), part.end());
     if (sizes != nullptr) sizes->push_back(part.size());
     return true;
-  });
+  };
+  EXPECT_TRUE(vocoder({{.mel = mel, .chunk = chunk, .sink = keep}}));
   return sound;
+}
+
+// Checks that windows of `frames` frames are at most `longest` long, equally long, and give every frame
+// once with its context.
+void expect_whole(const std::vector<VocoderWindow>& windows, std::int64_t frames,
+                  std::int64_t longest, std::int64_t context) {
+  std::int64_t done = 0;
+  for (const VocoderWindow& window : windows) {
+    ASSERT_EQ(window.kept_begin, done);
+    ASSERT_GT(window.kept_end, done);
+    ASSERT_GE(window.begin, 0);
+    ASSERT_LE(window.end, frames);
+    ASSERT_EQ(window.end - window.begin, windows.front().end - windows.front().begin);
+    ASSERT_LE(window.begin, std::max<std::int64_t>(0, window.kept_begin - context));
+    ASSERT_GE(window.end, std::min(frames, window.kept_end + context));
+    ASSERT_LE(window.end - window.begin, longest);
+    done = window.kept_end;
+  }
+  ASSERT_EQ(done, frames);
 }
 
 TEST(VocoderWindows, GiveEveryFrameOnceWithItsContext) {
   for (const std::int64_t context : {0, 1, 13})
     for (const std::int64_t kept : {1, 10, 64})
       for (std::int64_t frames = 1; frames < 300; ++frames) {
-        const std::vector<VocoderWindow> windows = plan_windows(frames, kept, context);
-        std::int64_t done = 0;
-        for (const VocoderWindow& window : windows) {
-          ASSERT_EQ(window.kept_begin, done);
-          ASSERT_GT(window.kept_end, done);
-          ASSERT_GE(window.begin, 0);
-          ASSERT_LE(window.end, frames);
-          ASSERT_EQ(window.end - window.begin, windows.front().end - windows.front().begin);
-          ASSERT_LE(window.begin, std::max<std::int64_t>(0, window.kept_begin - context));
-          ASSERT_GE(window.end, std::min(frames, window.kept_end + context));
-          ASSERT_LE(window.end - window.begin, kept + 2 * context);
-          done = window.kept_end;
-        }
-        ASSERT_EQ(done, frames);
+        const std::int64_t length = kept + 2 * context;
+        expect_whole(plan_windows(frames, kept, context), frames, length, context);
+        if (frames < length) continue;
+        const std::vector<VocoderWindow> windows = plan_fixed_windows(frames, kept, context);
+        expect_whole(windows, frames, length, context);
+        ASSERT_EQ(windows.front().end, length);
       }
 }
 
@@ -91,7 +104,8 @@ TEST(VocoderTest, StopsWhenNobodyWantsMore) {
   write_model(folder);
   Vocoder vocoder = vocoder_of(folder);
   int calls = 0;
-  EXPECT_FALSE(vocoder(torch::zeros({80, 60}), /*chunk=*/10, [&](auto) { return ++calls < 3; }));
+  EXPECT_FALSE(vocoder(
+      {{.mel = torch::zeros({80, 60}), .chunk = 10, .sink = [&](auto) { return ++calls < 3; }}}));
   EXPECT_EQ(calls, 3);
 }
 
@@ -107,6 +121,38 @@ TEST(VocoderTest, GivesTheSoundOfTheWholeSpectrogram) {
   const torch::Tensor whole = network->forward(mel.unsqueeze(0))[0];
   const torch::Tensor got = torch::tensor(pieces);
   EXPECT_LT(((got - whole).abs().max() / whole.abs().max()).item<double>(), 1e-5);
+}
+
+// Spectrograms of several lengths, as batches on a GPU, against the CPU one by one.
+TEST(VocoderTest, GivesTheSameSoundsOnAGpu) {
+  if (!torch::cuda::is_available()) GTEST_SKIP() << "no GPU";
+  const TemporaryFolder folder;
+  write_model(folder);
+  Vocoder cpu = vocoder_of(folder);
+  for (const Precision precision : {Precision::kFp32, Precision::kBf16}) {
+    Vocoder gpu(folder.path(), set_up_runtime({.device = "cuda", .precision = precision}));
+    for (int repetition = 0; repetition < 4;
+         ++repetition) {  // the third call of a batch records it
+      std::vector<torch::Tensor> mels;
+      for (const std::int64_t frames : {40, 200, 537, 600, 1100, 9000})
+        mels.push_back(torch::randn({80, frames}) * 2 - 5);
+      std::vector<std::vector<float>> sounds(mels.size());
+      std::vector<VocoderJob> jobs;
+      for (std::size_t i = 0; i < mels.size(); ++i)
+        jobs.push_back({.mel = mels[i], .sink = [&sounds, i](std::span<const float> part) {
+                          sounds[i].insert(sounds[i].end(), part.begin(), part.end());
+                          return true;
+                        }});
+      EXPECT_TRUE(gpu(jobs));
+      for (std::size_t i = 0; i < mels.size(); ++i) {
+        const torch::Tensor expected = torch::tensor(sound_of(cpu, mels[i], 0));
+        const torch::Tensor error = torch::tensor(sounds[i]) - expected;
+        EXPECT_LT((error.norm() / expected.norm()).item<double>(),
+                  precision == Precision::kFp32 ? 1e-5 : 3e-2)
+            << mels[i].size(1);
+      }
+    }
+  }
 }
 
 // Every filter averages with equal weights. Nothing is negative, so no leaky ReLU changes a value, and a

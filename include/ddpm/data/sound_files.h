@@ -25,10 +25,11 @@ std::vector<FilePair> pair_files(const std::filesystem::path& input,
                                  const std::vector<std::string_view>& extensions,
                                  const std::function<bool(const std::filesystem::path&)>& is_input);
 
-// Calls use(pair) for each. If there are several, a DataError of one is logged, the others go on, and
-// at the end a DataError says how many failed.
-void for_each_file(const std::vector<FilePair>& files,
-                   const std::function<void(const FilePair&)>& use);
+// Calls use(pair) for each and then finish(). If there are several, a DataError of one is logged, the
+// others go on, and at the end a DataError says how many failed.
+void for_each_file(
+    const std::vector<FilePair>& files, const std::function<void(const FilePair&)>& use,
+    const std::function<void()>& finish = [] {});
 
 // The spectrogram of a file of sound (audio/sound.h), [bands,frames]. Throws DataError.
 torch::Tensor mel_of_file(const std::filesystem::path& path, const MelConfig& config);

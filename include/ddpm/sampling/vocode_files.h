@@ -16,7 +16,8 @@ struct VocodeRequest {
   // A .wav file, "-" for standard output, or for a folder of inputs a folder.
   std::filesystem::path output;
   WavFormat format = WavFormat::kPcm16;
-  std::int64_t chunk_frames = 0;  // see Vocoder
+  std::int64_t chunk_frames = 0;  // see VocoderJob
+  std::int64_t batch_size = 0;    // files whose sounds are made together; 0: Vocoder::jobs_at_once
   bool picture = false;           // also the spectrogram of the result, NAME.png beside NAME.wav
   bool overwrite = false;         // files of an earlier call may be replaced
 };
@@ -24,7 +25,10 @@ struct VocodeRequest {
 struct VocodedFile {
   std::filesystem::path input, output;
   double sound_seconds = 0;  // length of the sound
-  double seconds = 0;        // time that the generator and the writing took
+  // Time that was needed, in which several files may have been made: then the share of this one's
+  // length.
+  double seconds = 0;            // for the generator and writing
+  double generator_seconds = 0;  // for the generator alone
 };
 
 // Writes the sound of every input and calls `done` after each. Returns kSuccess, or if a signal stops it
