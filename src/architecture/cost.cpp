@@ -8,10 +8,16 @@
 namespace ddpm {
 namespace {
 
+// The pixels of a level. Odd sides are rounded up when they are halved.
+double pixels_of(std::int64_t height, std::int64_t width, std::int64_t level) {
+  const std::int64_t round = (std::int64_t{1} << level) - 1;
+  return static_cast<double>(((height + round) >> level) * ((width + round) >> level));
+}
+
 // Adds up the cost of one evaluation layer by layer. LibTorch's operators keep `kept` elements for
 // the backward pass, the kernels `fused`.
 struct Tally {
-  std::int64_t parameters = 0;
+  std::int64_t parameters = 0, tensors = 0;
   double macs = 0, kept = 0, fused = 0;
 
   // Inputs of layers are kept by both; maps between layers only by LibTorch's operators.
@@ -21,8 +27,13 @@ struct Tally {
   }
   void keep_between(double elements) { kept += elements; }
 
+  void tensor(std::int64_t elements) {
+    parameters += elements;
+    ++tensors;
+  }
   void filters(std::int64_t in, std::int64_t out, std::int64_t taps) {
-    parameters += taps * in * out + out;
+    tensor(taps * in * out);
+    tensor(out);
   }
   // `outputs`: pixels of the result.
   void convolution(std::int64_t in, std::int64_t out, std::int64_t taps, double outputs) {
@@ -35,8 +46,17 @@ struct Tally {
     filters(in, out, 1);
     macs += static_cast<double>(in * out);
   }
+  // A layer without bias for tokens, of which there are `inputs`.
+  void projection(std::int64_t in, std::int64_t out, double inputs) {
+    tensor(in * out);
+    macs += inputs * static_cast<double>(in * out);
+  }
+  void norm_parameters(std::int64_t channels) {
+    tensor(channels);
+    tensor(channels);
+  }
   void norm(std::int64_t channels, double pixels) {
-    parameters += 2 * channels;
+    norm_parameters(channels);
     keep_layer(pixels * static_cast<double>(channels));
   }
 };
@@ -59,7 +79,10 @@ class Counter {
         downsample(block);
       else
         upsample(block);
-      if (block.heads > 0) attention(block);
+      if (block.depth > 0)
+        transformer(block);
+      else if (block.heads > 0)
+        attention(block);
     }
     tally_.norm(plan_.last, pixels);
     tally_.keep_between(pixels * static_cast<double>(plan_.last));  // SiLU
@@ -68,9 +91,7 @@ class Counter {
   }
 
  private:
-  double pixels(std::int64_t level) const {
-    return static_cast<double>((height_ >> level) * (width_ >> level));
-  }
+  double pixels(std::int64_t level) const { return pixels_of(height_, width_, level); }
   double pixels_after(const BlockPlan& block) const {
     if (block.resampling == Resampling::kNone) return pixels(block.level);
     return pixels(block.way == Way::kDown ? block.level + 1 : block.level - 1);
@@ -82,16 +103,16 @@ class Counter {
 
   void embeddings() {
     if (model_.time_embedding == TimeEmbeddingKind::kLearned)
-      tally_.parameters += model_.time_table * model_.base_width;
-    if (model_.time_embedding == TimeEmbeddingKind::kFourier)
-      tally_.parameters += model_.base_width;
-    vector_layers();
+      tally_.tensor(model_.time_table * model_.base_width);
+    if (model_.time_embedding == TimeEmbeddingKind::kFourier) tally_.tensor(model_.base_width);
+    vector_layers(plan_.time_features);
     if (model_.class_embedding == ClassEmbeddingKind::kTable)
-      tally_.parameters += model_.classes * plan_.time;
-    if (model_.class_embedding == ClassEmbeddingKind::kTimestep) vector_layers();
+      tally_.tensor(model_.classes * plan_.time);
+    if (model_.class_embedding == ClassEmbeddingKind::kTimestep) vector_layers(plan_.time_features);
+    if (plan_.vector > 0) vector_layers(plan_.vector);
   }
-  void vector_layers() {
-    tally_.linear(plan_.time_features, plan_.time);
+  void vector_layers(std::int64_t features) {
+    tally_.linear(features, plan_.time);
     tally_.linear(plan_.time, plan_.time);
   }
 
@@ -122,7 +143,7 @@ class Counter {
     const bool has_norm =
         block.way != Way::kMiddle || model_.middle_attention == MiddleAttention::kWithNorm;
     if (has_norm && fused)
-      tally_.parameters += 2 * channels;  // labml's norm, which is never applied
+      tally_.norm_parameters(channels);  // labml's, which is never applied
     else if (has_norm)
       tally_.norm(channels, tokens);
     tally_.convolution(channels, 3 * channels, 1, tokens);  // q, k and v
@@ -130,6 +151,51 @@ class Counter {
     tally_.keep_layer(elements);
     tally_.convolution(channels, channels, 1, tokens);
     tally_.keep_between(elements);  // the sum with the input
+  }
+
+  // Maps of the context are not counted among those that are kept: they do not grow with the image.
+  void transformer(const BlockPlan& block) {
+    const std::int64_t channels = block.out;
+    const double tokens = pixels_after(block), elements = tokens * static_cast<double>(channels);
+    tally_.norm(channels, tokens);
+    tally_.convolution(channels, channels, 1, tokens);
+    for (std::int64_t i = 0; i < block.depth; ++i) {
+      if (block.cross_only)
+        cross_attention(channels, tokens);
+      else
+        self_attention(channels, tokens);
+      cross_attention(channels, tokens);
+      tally_.norm(channels, tokens);
+      tally_.convolution(channels, 8 * channels, 1, tokens);
+      tally_.keep_between(2 * 4 * elements);  // GELU of the gates, and its product with the values
+      tally_.convolution(4 * channels, channels, 1, tokens);
+      tally_.keep_between(elements);
+    }
+    tally_.convolution(channels, channels, 1, tokens);
+    tally_.keep_between(elements);  // the sum with the input
+  }
+  void self_attention(std::int64_t channels, double tokens) {
+    const double elements = tokens * static_cast<double>(channels);
+    tally_.norm(channels, tokens);
+    for (int part = 0; part < 3; ++part) tally_.projection(channels, channels, tokens);
+    tally_.keep_layer(3 * elements);
+    mix(channels, tokens, tokens);
+  }
+  void cross_attention(std::int64_t channels, double tokens) {
+    constexpr auto kContext = static_cast<double>(kTextTokens);
+    tally_.norm(channels, tokens);
+    tally_.projection(channels, channels, tokens);
+    tally_.keep_layer(tokens * static_cast<double>(channels));
+    for (int part = 0; part < 2; ++part) tally_.projection(plan_.context, channels, kContext);
+    mix(channels, tokens, kContext);
+  }
+  // Attention of tokens to others, the layer after it, and the sum with its input.
+  void mix(std::int64_t channels, double tokens, double others) {
+    const double elements = tokens * static_cast<double>(channels);
+    tally_.macs += 2 * elements * others;
+    tally_.keep_layer(elements);
+    tally_.convolution(channels, channels, 1, tokens);
+    tally_.keep_between(elements);
   }
 
   void downsample(const BlockPlan& block) {
@@ -165,15 +231,19 @@ class Counter {
 // The most elements in memory while a residual block on the way up works: all features that are
 // kept for later blocks, the block's input, its concatenation with the skip connection, the
 // normalised concatenation, and four maps of the block's own.
+// In a transformer they are its input, the tokens before the layer of gated units, and that layer's
+// output, gates and product.
 double count_inference_elements(const UNetPlan& plan, std::int64_t height, std::int64_t width) {
-  const auto pixels = [&](std::int64_t level) {
-    return static_cast<double>((height >> level) * (width >> level));
-  };
+  constexpr std::int64_t kTransformerMaps = 18;
+  const auto pixels = [&](std::int64_t level) { return pixels_of(height, width, level); };
   double waiting = pixels(0) * static_cast<double>(plan.first), most = 0;
   for (const BlockPlan& block : plan.blocks) {
     const bool resamples = block.resampling != Resampling::kNone;
     if (block.way == Way::kDown)
       waiting += pixels(block.level + (resamples ? 1 : 0)) * static_cast<double>(block.out);
+    if (block.depth > 0)
+      most = std::max(
+          most, waiting + pixels(block.level) * static_cast<double>(kTransformerMaps * block.out));
     if (block.way != Way::kUp || resamples) continue;
     const double own = pixels(block.level);
     const std::int64_t alive = block.in + 2 * (block.in + block.skip) + 4 * block.out;
@@ -190,10 +260,11 @@ Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_
   check_image_size(config, height, width);
   const UNetPlan plan = unet_plan(config, channels);
   const Tally whole = Counter(config, plan, height, width).count();
-  const std::int64_t side = size_factor(config);
+  const std::int64_t side = std::int64_t{1} << (plan.levels - 1);
   const Tally smallest = Counter(config, plan, side, side).count();
   const double growth = static_cast<double>(height * width) / static_cast<double>(side * side);
   return {.parameters = whole.parameters,
+          .tensors = whole.tensors,
           .forward_macs = whole.macs,
           .activation_elements = growth * smallest.kept,
           .fused_activation_elements = growth * smallest.fused,

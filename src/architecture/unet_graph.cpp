@@ -90,9 +90,12 @@ class Builder {
     const bool has_norm =
         block.way != Way::kMiddle || model_.middle_attention == MiddleAttention::kWithNorm;
     // labml's network has a norm there, but does not apply it.
-    const bool normed = has_norm && model_.attention_kind != AttentionKind::kFused;
+    const bool normed =
+        block.depth > 0 || (has_norm && model_.attention_kind != AttentionKind::kFused);
     std::size_t h = normed ? global(name + " attention norm", x, "group norm") : x;
-    h = global(name + " attention", h, "attention");
+    // A transformer without self-attention computes each pixel alone.
+    if (!block.cross_only)
+      h = global(name + " attention", h, block.depth > 0 ? "transformer" : "attention");
     return inner({.name = name + " attention sum", .kind = LayerKind::kAdd, .inputs = {h, x}});
   }
 

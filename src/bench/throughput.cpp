@@ -127,11 +127,10 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
                                   const Condition& condition) {
     return net->forward(x, t, condition);
   };
-  GenerateRequest request{
-      .count = count,
-      .shape = {config.data.channels, config.data.height, config.data.width},
-      .device = runtime.device,
-      .condition = {.labels = zero_labels(config.model, count, runtime.device)}};
+  GenerateRequest request{.count = count,
+                          .shape = {config.data.channels, config.data.height, config.data.width},
+                          .device = runtime.device,
+                          .condition = zero_condition(config.model, count, runtime.device)};
   const SamplerPlan plan = sampler_plan_for(config, {});
   SamplingSpeed speed;
   // Steps are timed in windows, and start-up is not in any window.

@@ -118,7 +118,24 @@ std::vector<Field> model_fields() {
       {FIELD(model, attention_head_width), between(0, 8192), kFrozen,
        "Channels of an attention head; 0: one head of all channels"},
       {FIELD(model, attention_heads), between(0, 1024), kFrozen,
-       "Number of attention heads at every width; 0: set by attention_head_width"},
+       "Number of attention heads, or a list with a number for each level; 0: set by "
+       "attention_head_width"},
+      {FIELD(model, transformer_depth), between(0, 64), kFrozen,
+       "Number of blocks of the transformer that takes the place of each attention block (Stable "
+       "Diffusion), or a list with a number for each level; 0: attention blocks. model.attention "
+       "says which levels have them"},
+      {FIELD(model, middle_depth), between(0, 64), kFrozen,
+       "The same for the middle; 0: that of the last level"},
+      {FIELD(model, linear_projections), any(), kFrozen,
+       "Store the projections before and after transformers as matrices, as Stable Diffusion 2 and "
+       "XL do; false: as 1x1 convolutions. They compute the same"},
+      {FIELD(model, cross_only),
+       {.may_be_empty = true},
+       kFrozen,
+       "Levels whose transformers attend to the context twice and not to the image; empty: none"},
+      {FIELD(model, context_width), between(0, 65536), kFrozen,
+       "Channels of the tokens that transformers attend to, such as those of a text: 768 for Stable "
+       "Diffusion 1; 0: there are no transformers"},
       {CHOICE(model, middle_attention), kFrozen,
        "Attention of the middle: with a group norm, without one (diffusers' scale_shift), or none"},
       {FIELD(model, middle), any(), kFrozen,
@@ -160,6 +177,12 @@ std::vector<Field> model_fields() {
        "computed from the label as from a time; or a vector given by the user (ddpm denoise only)"},
       {FIELD(model, classes), between(0, 1e6), kFrozen,
        "Number of classes; labels are 0 to classes - 1"},
+      {FIELD(model, vector_width), between(0, 65536), kFrozen,
+       "Numbers of a vector whose embedding is added to that of the time: 2816 for Stable Diffusion "
+       "XL; 0: none"},
+      {FIELD(model, vector_time_width), between(0, 8192), kFrozen,
+       "The vector ends with the sinusoids of sizes (width and height, crop), each of so many "
+       "numbers: 256 for Stable Diffusion XL; 0: it is given as it is"},
       {CHOICE(model, activation), kFrozen,
        "Nonlinearity of residual blocks; the layers of the time embedding and the output use SiLU"},
       {FIELD(model, center_input), any(), kFrozen, "Give the network 2x - 1 instead of x"},
@@ -173,12 +196,16 @@ std::vector<Field> model_fields() {
       {FIELD(model, predicts_variance), any(), kFrozen,
        "The output has twice as many channels; the second half predicts the variance, for "
        "diffusion.variance learned_range (which can be trained) and learned"},
+      {FIELD(model, in_channels), between(0, 1024), kFrozen,
+       "Channels of the network's input; 0: those of the image. Further channels follow the image: "
+       "9 are a latent of 4, a mask and a masked latent (inpainting with Stable Diffusion)"},
       {FIELD(model, out_channels), between(0, 1024), kFrozen,
        "Channels of the network's output; 0: those of the image, or twice as many with "
        "predicts_variance. With another number the network can be evaluated (ddpm denoise), not "
        "trained or sampled from"},
       {CHOICE(model, initialization), kFrozen,
-       "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults"},
+       "ho: Xavier, the last layer of each block near zero; pytorch: PyTorch's defaults; openai: "
+       "these, but the last layer of each block zero"},
       {FIELD(model, names),
        one_of({name_of(NamingScheme::kDiffusers), name_of(NamingScheme::kLabml)}), kFrozen,
        "Names of the tensors in weight files"},

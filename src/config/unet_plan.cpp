@@ -5,8 +5,8 @@
 namespace ddpm {
 namespace {
 
-std::int64_t heads_of(const ModelConfig& model, std::int64_t channels) {
-  if (model.attention_heads > 0) return model.attention_heads;
+std::int64_t heads_of(const ModelConfig& model, std::int64_t level, std::int64_t channels) {
+  if (model.attention_heads.at(level) > 0) return model.attention_heads.at(level);
   if (model.attention_head_width == 0) return 1;
   return std::max<std::int64_t>(1, channels / model.attention_head_width);
 }
@@ -52,8 +52,18 @@ class Builder {
   void add(BlockPlan block, bool attention) {
     block.in = width_;
     width_ = block.out;
-    if (attention) block.heads = heads_of(model_, width_);
+    if (attention) {
+      block.heads = heads_of(model_, block.level, width_);
+      block.depth = depth_of(block);
+      block.cross_only = block.way != Way::kMiddle && !model_.cross_only.empty() &&
+                         model_.cross_only[static_cast<std::size_t>(block.level)];
+    }
     plan_.blocks.push_back(block);
+  }
+
+  std::int64_t depth_of(const BlockPlan& block) const {
+    if (block.way == Way::kMiddle && model_.middle_depth > 0) return model_.middle_depth;
+    return model_.transformer_depth.at(block.level);
   }
 
   std::int64_t width_of(std::int64_t level) const {
@@ -123,14 +133,16 @@ class Builder {
 UNetPlan unet_plan(const ModelConfig& model, std::int64_t channels) {
   UNetPlan plan{.blocks = {},
                 .levels = static_cast<std::int64_t>(model.width_multipliers.size()),
-                .in = channels,
+                .in = model.in_channels > 0 ? model.in_channels : channels,
                 .out = model.out_channels > 0 ? model.out_channels
                                               : (model.predicts_variance ? 2 : 1) * channels,
                 .first = model.widths.empty() ? model.base_width : model.widths.front(),
                 .last = 0,
                 .time_features = (model.time_embedding == TimeEmbeddingKind::kFourier ? 2 : 1) *
                                  model.base_width,
-                .time = time_width(model)};
+                .time = time_width(model),
+                .context = model.context_width,
+                .vector = model.vector_width};
   Builder(model, plan).build();
   return plan;
 }
@@ -171,6 +183,12 @@ void set_level_widths(ModelConfig& model, const std::vector<std::int64_t>& width
 }
 
 std::int64_t size_factor(const ModelConfig& model) {
+  const bool resizes = model.context_width > 0 &&
+                       std::ranges::count(model.downsample.values(), Downsampling::kResnet) == 0 &&
+                       std::ranges::all_of(model.upsample.values(), [](Upsampling kind) {
+                         return kind == Upsampling::kNearest;
+                       });
+  if (resizes) return 1;
   return std::int64_t{1} << (model.width_multipliers.size() - 1);
 }
 

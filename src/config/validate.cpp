@@ -125,7 +125,13 @@ void validate(const Config& config, const Origins& origins) {
 }
 
 void check_predicts_image(const Config& config) {
-  const std::int64_t out = config.model.out_channels, in = config.data.channels;
+  const std::int64_t all = config.model.in_channels, channels = config.data.channels;
+  if (all > 0 && channels > 0 && all != channels)
+    throw ConfigError(format_text(
+        "config: model.in_channels = {}: the network needs more than an image, which has {}, so it "
+        "cannot be trained or sampled from; ddpm denoise can evaluate it",
+        all, counted(channels, "channel")));
+  const std::int64_t out = config.model.out_channels, in = channels;
   if (out > 0 && in > 0 && out != in)
     throw ConfigError(format_text(
         "config: model.out_channels = {}: the output of this network is not a prediction of its "

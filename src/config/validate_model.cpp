@@ -15,6 +15,7 @@ namespace {
 struct LayerWidth {
   std::int64_t channels;
   std::string where;
+  std::int64_t heads = 0;  // given by attention_heads; 0: attention_head_width decides
 };
 
 // Every group norm but the last has one of these widths or, on the way up, the sum of two. A number
@@ -35,11 +36,13 @@ std::vector<LayerWidth> attention_widths(const ModelConfig& model, const UNetPla
     if (block.heads == 0) continue;
     const bool narrows = model.width_change == WidthChange::kLastBlock && block.way == Way::kUp &&
                          block.out != block.in;
+    const std::int64_t heads = model.attention_heads.at(block.level);
     if (block.way == Way::kMiddle)
-      middle.push_back({block.out, "the middle"});
+      middle.push_back({block.out, "the middle", heads});
     else
-      levels.push_back(
-          {block.out, format_text("{}level {}", narrows ? "the last block of " : "", block.level)});
+      levels.push_back({block.out,
+                        format_text("{}level {}", narrows ? "the last block of " : "", block.level),
+                        heads});
   }
   middle.insert(middle.end(), levels.begin(), levels.end());
   return middle;
@@ -100,18 +103,18 @@ void check_final_groups(const ModelConfig& model, std::int64_t last, Problems& p
 }
 
 void check_heads(const ModelConfig& model, const UNetPlan& plan, Problems& problems) {
-  const std::vector<LayerWidth> widths = attention_widths(model, plan);
-  if (model.attention_heads > 0) {
-    if (const LayerWidth* width = find_indivisible(widths, model.attention_heads))
-      problems.add(
-          {"model.attention_heads"},
-          format_text("the {} channels of the attention in {} cannot be divided evenly among the "
-                      "heads; set it to {}",
-                      width->channels, width->where,
-                      common_divisor(widths, model.attention_heads)));
+  std::vector<LayerWidth> widths = attention_widths(model, plan);
+  for (const LayerWidth& width : widths) {
+    if (width.heads == 0 || width.channels % width.heads == 0) continue;
+    problems.add(
+        {"model.attention_heads"},
+        format_text("the {} channels of the attention in {} cannot be divided evenly among the "
+                    "heads; set it to {}",
+                    width.channels, width.where, common_divisor(widths, width.heads)));
     return;
   }
   if (model.attention_head_width == 0) return;
+  std::erase_if(widths, [](const LayerWidth& width) { return width.heads > 0; });
   if (const LayerWidth* width = find_indivisible(widths, model.attention_head_width))
     problems.add({"model.attention_head_width"},
                  format_text("the {} channels of the attention in {} are not a multiple of it; set "
@@ -134,10 +137,51 @@ bool check_lists(const ModelConfig& model, Problems& problems) {
   check("model.attention_up", !model.attention_up.empty(), model.attention_up.size(), levels);
   check("model.blocks_per_level", model.blocks_per_level.is_list(),
         model.blocks_per_level.values().size(), levels);
+  check("model.attention_heads", model.attention_heads.is_list(),
+        model.attention_heads.values().size(), levels);
+  check("model.transformer_depth", model.transformer_depth.is_list(),
+        model.transformer_depth.values().size(), levels);
+  check("model.cross_only", !model.cross_only.empty(), model.cross_only.size(), levels);
   check("model.downsample", model.downsample.is_list(), model.downsample.values().size(),
         levels - 1);
   check("model.upsample", model.upsample.is_list(), model.upsample.values().size(), levels - 1);
   return fits;
+}
+
+void check_transformers(const ModelConfig& model, const UNetPlan& plan, Problems& problems) {
+  bool any = false;
+  for (const BlockPlan& block : plan.blocks) {
+    any = any || block.depth > 0;
+    if (block.depth == 0 || block.way != Way::kMiddle) continue;
+    if (model.middle_attention == MiddleAttention::kWithoutNorm)
+      problems.add({"model.middle_attention", "model.middle_depth", "model.transformer_depth"},
+                   "a transformer always has a norm; set model.middle_attention=with_norm");
+    if (model.middle_groups > 0)
+      problems.add({"model.middle_groups", "model.middle_depth", "model.transformer_depth"},
+                   "the norm of a transformer has model.groups; set model.middle_groups=0");
+  }
+  if (any && model.context_width == 0)
+    problems.add({"model.transformer_depth", "model.middle_depth", "model.context_width"},
+                 "transformers attend to a context; set model.context_width to the channels of its "
+                 "tokens");
+  if (!any && model.context_width > 0)
+    problems.add({"model.context_width", "model.transformer_depth"},
+                 "only transformers use a context; set model.transformer_depth=1, or "
+                 "model.context_width=0");
+}
+
+void check_vector(const ModelConfig& model, Problems& problems) {
+  if (model.vector_time_width > 0 && model.vector_width <= model.vector_time_width)
+    problems.add({"model.vector_time_width", "model.vector_width"},
+                 "the vector consists of other numbers and the sinusoids of sizes, so it has more "
+                 "numbers than one of them");
+  if (model.vector_time_width % 2 != 0)
+    problems.add({"model.vector_time_width"}, "a sinusoid has as many sines as cosines");
+  if (model.vector_width > 0 && model.vector_time_width == 0 &&
+      model.class_embedding != ClassEmbeddingKind::kNone)
+    problems.add({"model.vector_width", "model.class_embedding"},
+                 "a vector without sizes takes the place of the class; set "
+                 "model.class_embedding=none");
 }
 
 void check_outputs(const ModelConfig& model, Problems& problems) {
@@ -191,6 +235,8 @@ void check_model(const ModelConfig& model, Problems& problems) {
   check_final_groups(model, plan.last, problems);
   check_classes(model, problems);
   check_outputs(model, problems);
+  check_transformers(model, plan, problems);
+  check_vector(model, problems);
   check_time(model, problems);
   check_heads(model, plan, problems);
 }

@@ -47,11 +47,17 @@ void Generator::make_step(const ops::SamplerStep& step, const RandomKey& noise) 
 }
 
 void Generator::set_condition(const Condition& condition) {
-  if (!condition.labels.defined()) return;
-  if (condition_.labels.defined())
-    condition_.labels.copy_(condition.labels);
-  else
-    condition_.labels = condition.labels.to(options_.device, /*non_blocking=*/false, /*copy=*/true);
+  const auto keep = [&](torch::Tensor& kept, const torch::Tensor& given) {
+    if (!given.defined()) return;
+    if (kept.defined())
+      kept.copy_(given);
+    else
+      kept = given.to(options_.device, /*non_blocking=*/false, /*copy=*/true);
+  };
+  keep(condition_.labels, condition.labels);
+  keep(condition_.context, condition.context);
+  keep(condition_.vector, condition.vector);
+  keep(condition_.image, condition.image);
 }
 
 torch::Tensor Generator::make(std::uint64_t first, const Condition& condition,

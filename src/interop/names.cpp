@@ -101,6 +101,8 @@ UNetNames openai() {
           .time_linear1 = "0",
           .time_linear2 = "2",
           .class_embedding = "label_emb",
+          .vector_embedding = "label_emb.0",
+          .plain_vector_embedding = "label_emb.0",
           .middle_res1 = "middle_block.0",
           .middle_attention = "middle_block.1",
           .middle_res2 = "middle_block.2",
@@ -196,6 +198,17 @@ UNetNames UNetNames::of(NamingScheme scheme) {
       return openai();
   }
   return {};
+}
+
+std::vector<std::string> transformer_parts(std::int64_t depth) {
+  std::vector<std::string> parts = {"norm", "proj_in"};
+  for (std::int64_t i = 0; i < depth; ++i)
+    for (const char* part :
+         {"attn1.to_q", "attn1.to_k", "attn1.to_v", "attn1.to_out.0", "ff.net.0.proj", "ff.net.2",
+          "attn2.to_q", "attn2.to_k", "attn2.to_v", "attn2.to_out.0", "norm1", "norm2", "norm3"})
+      parts.push_back("transformer_blocks." + std::to_string(i) + "." + part);
+  parts.emplace_back("proj_out");
+  return parts;
 }
 
 std::vector<BlockNames> block_names(const UNetPlan& plan, const UNetNames& names) {

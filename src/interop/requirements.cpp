@@ -28,7 +28,6 @@ std::vector<Requirement> requirements(const Layout& layout) {
                                    {"model.middle", true},
                                    {"model.middle_groups", std::int64_t{0}},
                                    {"model.attention_up", std::vector<bool>{}},
-                                   {"model.out_channels", std::int64_t{0}},
                                    {"model.activation", named(Activation::kSilu)},
                                    {"model.time_embedding", named(TimeEmbeddingKind::kSinusoidal)}};
   const auto add = [&](std::vector<Requirement> more) {
@@ -54,7 +53,11 @@ std::vector<Requirement> requirements(const Layout& layout) {
   if (!openai)
     add({{"model.time_scale", 1.0},
          {"model.time_scale_shift", false},
-         {"model.attention_heads", std::int64_t{0}},
+         {"model.context_width", std::int64_t{0}},
+         {"model.vector_width", std::int64_t{0}},
+         {"model.in_channels", std::int64_t{0}},
+         {"model.out_channels", std::int64_t{0}},
+         {"model.attention_heads", PerLevel<std::int64_t>(0)},
          {"model.predicts_variance", false},
          {"model.class_embedding", named(ClassEmbeddingKind::kNone)}});
   if (ho)
@@ -81,6 +84,9 @@ std::vector<Requirement> requirements(const Layout& layout) {
   return list;
 }
 
+// Whether a layout does not depend on the number of heads.
+bool has_transformers(const ModelConfig& model) { return model.context_width > 0; }
+
 }  // namespace
 
 void check_layout(const ModelConfig& model, const Layout& layout) {
@@ -94,7 +100,8 @@ void check_layout(const ModelConfig& model, const Layout& layout) {
   for (const auto& [key, is_list] :
        {std::pair{"model.blocks_per_level", model.blocks_per_level.is_list()},
         {"model.downsample", model.downsample.is_list()},
-        {"model.upsample", model.upsample.is_list()}})
+        {"model.upsample", model.upsample.is_list()},
+        {"model.attention_heads", model.attention_heads.is_list() && !has_transformers(model)}})
     if (is_list)
       problems.push_back(format_text("{} = {} (must be the same at every level)", key,
                                      value_text(find_field(key)->value(config))));

@@ -1,5 +1,6 @@
 #include "ddpm/interop/translate.h"
 
+#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -21,19 +22,20 @@ struct ModulePair {
 
 struct AttentionPair {
   std::string own, foreign;
+  std::size_t heads = 1;
 };
 
 // The names of all modules of a network that could have parameters, in two schemes.
 class Pairs {
  public:
-  Pairs(const UNetPlan& plan, const UNetNames& own, const UNetNames& foreign)
+  Pairs(const ModelConfig& model, const UNetNames& own, const UNetNames& foreign)
       : own_(own), foreign_(foreign) {
-    add(own.conv_in, foreign.conv_in);
-    add(own.time_embedding + "." + own.time_linear1,
-        foreign.time_embedding + "." + foreign.time_linear1, Part::kFirstTimeLayer);
-    add(own.time_embedding + "." + own.time_linear2,
-        foreign.time_embedding + "." + foreign.time_linear2);
+    const UNetPlan plan = unet_plan(model, /*channels=*/1);
+    add_embedding(own.time_embedding, foreign.time_embedding, Part::kFirstTimeLayer);
     add(own.class_embedding, foreign.class_embedding);
+    if (plan.vector > 0)
+      add_embedding(own.vector_of(model), foreign.vector_of(model), Part::kPlain);
+    add(own.conv_in, foreign.conv_in);
     const std::vector<BlockNames> ours = block_names(plan, own),
                                   theirs = block_names(plan, foreign);
     for (std::size_t i = 0; i < plan.blocks.size(); ++i)
@@ -49,6 +51,10 @@ class Pairs {
   void add(const std::string& own, const std::string& foreign, Part part = Part::kPlain) {
     modules.push_back({own, foreign, part});
   }
+  void add_embedding(const std::string& own, const std::string& foreign, Part first) {
+    add(own + "." + own_.time_linear1, foreign + "." + foreign_.time_linear1, first);
+    add(own + "." + own_.time_linear2, foreign + "." + foreign_.time_linear2);
+  }
   void add_res(const std::string& own, const std::string& foreign) {
     const ResBlockNames &a = own_.res, &b = foreign_.res;
     for (const auto& [x, y] : {std::pair{&a.norm1, &b.norm1},
@@ -59,13 +65,14 @@ class Pairs {
                                {&a.shortcut, &b.shortcut}})
       add(own + "." + *x, foreign + "." + *y);
   }
-  void add_attention(const std::string& own, const std::string& foreign) {
+  void add_attention(const std::string& own, const std::string& foreign, std::int64_t heads) {
     const AttentionNames &a = own_.attention_parts, &b = foreign_.attention_parts;
     add(own + "." + a.norm, foreign + "." + b.norm);
     for (const auto& [x, y] : {std::pair{&a.q, &b.q}, {&a.k, &b.k}, {&a.v, &b.v}, {&a.out, &b.out}})
       add(own + "." + *x, foreign + "." + *y, Part::kProjection);
     add(own + "." + a.qkv, foreign + "." + b.qkv);
-    attentions.push_back({own, foreign});
+    attentions.push_back(
+        {own, foreign, static_cast<std::size_t>(std::max<std::int64_t>(heads, 1))});
   }
   // Attention is added to every block that could have it, so that unexpected attention in a file is
   // reported under our names.
@@ -76,14 +83,18 @@ class Pairs {
     else
       add(own.block + "." + (down ? own_.downsample_conv : own_.upsample_conv),
           foreign.block + "." + (down ? foreign_.downsample_conv : foreign_.upsample_conv));
-    if (!own.attention.empty()) add_attention(own.attention, foreign.attention);
+    if (block.depth > 0)
+      for (const std::string& part : transformer_parts(block.depth))
+        add(own.attention + "." + part, foreign.attention + "." + part);
+    else if (!own.attention.empty())
+      add_attention(own.attention, foreign.attention, block.heads);
   }
 
   const UNetNames &own_, &foreign_;
 };
 
 Pairs pairs_of(const ModelConfig& model, NamingScheme scheme) {
-  return {unet_plan(model, /*channels=*/1), UNetNames::of(model.names), UNetNames::of(scheme)};
+  return {model, UNetNames::of(model.names), UNetNames::of(scheme)};
 }
 
 // Splits "conv_in.weight" into "conv_in" and "weight". Without a dot, the first part is empty.
@@ -147,13 +158,6 @@ std::size_t joint_row(std::size_t part, std::size_t row, std::size_t channels, s
                  : (row / width * 3 + part) * width + row % width;  // q, k, v of a head together
 }
 
-std::size_t heads_of(const ModelConfig& model, std::size_t channels) {
-  if (model.attention_heads > 0) return static_cast<std::size_t>(model.attention_heads);
-  if (model.attention_head_width > 0)
-    return channels / static_cast<std::size_t>(model.attention_head_width);
-  return 1;
-}
-
 // Gives a projection's weight `rank` trailing dimensions of 1, like those of a 1x1 convolution.
 void set_spatial_rank(TensorView& view, std::size_t rank) {
   if (view.shape.size() < 2) return;  // a bias
@@ -177,7 +181,7 @@ std::size_t spatial_rank(NamingScheme scheme) {
 
 // Joins q, k and v of every attention into one tensor.
 void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& layout,
-                      const ModelConfig& model, const AttentionNames& own_names, Builder& builder) {
+                      const AttentionNames& own_names, Builder& builder) {
   for (const AttentionPair& pair : pairs.attentions)
     for (const char* leaf : {".weight", ".bias"}) {
       const TensorView* parts[3] = {own.find(pair.own + "." + own_names.q + leaf),
@@ -185,7 +189,7 @@ void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& la
                                     own.find(pair.own + "." + own_names.v + leaf)};
       if (parts[0] == nullptr || parts[1] == nullptr || parts[2] == nullptr) continue;
       const auto channels = static_cast<std::size_t>(parts[0]->shape.at(0));
-      const std::size_t row = row_bytes(*parts[0]), heads = heads_of(model, channels);
+      const std::size_t row = row_bytes(*parts[0]), heads = pair.heads;
       const std::span<std::byte> out = builder.allocate(3 * parts[0]->bytes.size());
       for (std::size_t part = 0; part < 3; ++part)
         for (std::size_t i = 0; i < channels; ++i)
@@ -199,14 +203,13 @@ void join_projections(const TensorSet& own, const Pairs& pairs, const Layout& la
 }
 
 // Does the reverse for one tensor.
-void cut_projection(const TensorView& joint, const std::string& own_path, const std::string& leaf,
-                    const Layout& layout, const ModelConfig& model, const AttentionNames& own_names,
-                    Builder& builder) {
+void cut_projection(const TensorView& joint, const AttentionPair& pair, const std::string& leaf,
+                    const Layout& layout, const AttentionNames& own_names, Builder& builder) {
   const auto rows = static_cast<std::size_t>(joint.shape.empty() ? 0 : joint.shape[0]);
   if (rows == 0 || rows % 3 != 0)
     throw CheckpointError("tensor '" + shorten(joint.name) +
                           "': its first dimension is not a positive multiple of 3");
-  const std::size_t channels = rows / 3, row = row_bytes(joint), heads = heads_of(model, channels);
+  const std::size_t channels = rows / 3, row = row_bytes(joint), heads = pair.heads;
   if (channels % heads != 0)
     throw CheckpointError(format_text("tensor '{}': {} heads do not divide {} channels evenly",
                                       shorten(joint.name), heads, channels));
@@ -218,7 +221,7 @@ void cut_projection(const TensorView& joint, const std::string& own_path, const 
           out.data() + i * row,
           joint.bytes.data() + joint_row(part, i, channels, heads, layout.blocked_heads) * row,
           row);
-    TensorView view{own_path + "." + *name[part] + "." + leaf, joint.dtype, joint.shape, out};
+    TensorView view{pair.own + "." + *name[part] + "." + leaf, joint.dtype, joint.shape, out};
     view.shape[0] = static_cast<std::int64_t>(channels);
     set_spatial_rank(view, 0);
     builder.add(view);
@@ -251,7 +254,7 @@ TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfi
     }
     builder.add(std::move(view));
   }
-  if (joint) join_projections(own, pairs, layout, model, own_names, builder);
+  if (joint) join_projections(own, pairs, layout, own_names, builder);
   return builder.finish();
 }
 
@@ -267,7 +270,7 @@ TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const Mode
   for (TensorView view : foreign.tensors) {
     const auto [path, leaf] = split_name(view.name);
     if (const auto found = joint.find(path); found != joint.end()) {
-      cut_projection(view, found->second->own, leaf, layout, model, own_names, builder);
+      cut_projection(view, *found->second, leaf, layout, own_names, builder);
       continue;
     }
     if (const auto found = by_foreign.find(path); found != by_foreign.end()) {

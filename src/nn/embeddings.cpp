@@ -101,4 +101,24 @@ torch::Tensor zero_labels(const ModelConfig& config, std::int64_t count, torch::
   return torch::zeros({count}, torch::TensorOptions().dtype(torch::kInt64).device(device));
 }
 
+torch::Tensor vector_with_sizes(const ModelConfig& config, const torch::Tensor& numbers,
+                                const torch::Tensor& sizes) {
+  const torch::Tensor features = ops::timestep_embedding(
+      sizes.flatten(),
+      {.width = config.vector_time_width,
+       .cosine_first = config.time_order == TimeOrder::kCosSin,
+       .half_minus_one = config.time_frequencies == TimeFrequencies::kHalfMinusOne});
+  return torch::cat({numbers, features.view({sizes.size(0), -1})}, 1);
+}
+
+Condition zero_condition(const ModelConfig& config, std::int64_t count, torch::Device device) {
+  const auto options = torch::TensorOptions().device(device);
+  Condition condition{.labels = zero_labels(config, count, device)};
+  if (config.context_width > 0)
+    condition.context = torch::zeros({count, kTextTokens, config.context_width}, options);
+  if (config.vector_width > 0)
+    condition.vector = torch::zeros({count, config.vector_width}, options);
+  return condition;
+}
+
 }  // namespace ddpm

@@ -33,17 +33,25 @@ void fill_normal(torch::Tensor& parameter, double deviation, const RandomKey& ke
 // The weight draws its random numbers with `key`, the bias with the next key.
 void fill_filters(LayerImpl& layer, Initialization method, const RandomKey& key) {
   const Fans fan = fans(layer.weight);
-  const double gain = layer.role() == Role::kLast ? 1e-5 : 1;
+  const bool last = layer.role() == Role::kLast;
+  const double gain = last ? 1e-5 : 1;
   RandomKey bias_key = key;
   ++bias_key.sample;
   switch (method) {
     case Initialization::kHo:
       fill_uniform(layer.weight, gain * std::sqrt(6 / (fan.in + fan.out)), key);
-      layer.bias.zero_();
+      if (layer.bias.defined()) layer.bias.zero_();
       return;
+    case Initialization::kOpenai:
+      if (last) {
+        layer.weight.zero_();
+        if (layer.bias.defined()) layer.bias.zero_();
+        return;
+      }
+      [[fallthrough]];
     case Initialization::kPytorch:
       fill_uniform(layer.weight, 1 / std::sqrt(fan.in), key);
-      fill_uniform(layer.bias, 1 / std::sqrt(fan.in), bias_key);
+      if (layer.bias.defined()) fill_uniform(layer.bias, 1 / std::sqrt(fan.in), bias_key);
       return;
   }
 }

@@ -1,5 +1,7 @@
 #include "ddpm/nn/layers.h"
 
+#include "ddpm/ops/layer_norm.h"
+
 namespace ddpm {
 namespace {
 
@@ -41,6 +43,11 @@ ops::GroupNormOutput NormImpl::forward(const ops::GroupNormInput& input, bool si
                           .silu = silu,
                           .dropout = dropout,
                           .draw = dropout > 0 ? draw : std::nullopt});
+}
+
+torch::Tensor LayerNormImpl::forward(const torch::Tensor& tokens) {
+  constexpr double kEpsilon = 1e-5;  // PyTorch's default, which all published transformers use
+  return ops::layer_norm(tokens, weight, bias, kEpsilon);
 }
 
 }  // namespace ddpm

@@ -1,5 +1,7 @@
 #include "ddpm/nn/unet.h"
 
+#include <stdexcept>
+
 #include "ddpm/device/side_stream.h"
 #include "ddpm/nn/activation.h"
 #include "ddpm/ops/image_convolution.h"
@@ -21,25 +23,25 @@ ResBlockOptions::Change change_of(const BlockPlan& block) {
 
 }  // namespace
 
+torch::Tensor Attention::operator()(const torch::Tensor& x, const torch::Tensor& context) {
+  if (!transformer.is_empty()) return transformer(x, context);
+  return block.is_empty() ? x : block(x);
+}
+
 torch::Tensor DownBlock::operator()(const torch::Tensor& x, const torch::Tensor& shift,
-                                    const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = res(x, torch::Tensor(), shift, dropout);
-  return attention.is_empty() ? h : attention(h);
+                                    const Condition& condition) {
+  return attention(res(x, torch::Tensor(), shift, condition.dropout), condition.context);
 }
 
 torch::Tensor UpBlock::operator()(const torch::Tensor& x, const torch::Tensor& skip,
-                                  const torch::Tensor& shift,
-                                  const std::optional<ops::Draw>& dropout) {
-  const torch::Tensor h = res(x, skip, shift, dropout);
-  return attention.is_empty() ? h : attention(h);
+                                  const torch::Tensor& shift, const Condition& condition) {
+  return attention(res(x, skip, shift, condition.dropout), condition.context);
 }
 
 torch::Tensor MiddleBlock::operator()(const torch::Tensor& x, const torch::Tensor& shift1,
-                                      const torch::Tensor& shift2,
-                                      const std::optional<ops::Draw>& dropout) {
-  torch::Tensor h = res1(x, torch::Tensor(), shift1, dropout);
-  if (!attention.is_empty()) h = attention(h);
-  return res2(h, torch::Tensor(), shift2, dropout);
+                                      const torch::Tensor& shift2, const Condition& condition) {
+  const torch::Tensor h = res1(x, torch::Tensor(), shift1, condition.dropout);
+  return res2(attention(h, condition.context), torch::Tensor(), shift2, condition.dropout);
 }
 
 UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
@@ -53,6 +55,10 @@ UNetImpl::UNetImpl(const ModelConfig& config, std::int64_t image_channels)
   if (config.class_embedding != ClassEmbeddingKind::kNone)
     class_embedding_ = register_module(names_.class_embedding,
                                        ClassEmbedding(config, plan_, time_features_, names_));
+  if (plan_.vector > 0) {
+    vector_embedding_ = TimeEmbedding(plan_.vector, plan_.time, names_);
+    register_at(*this, names_.vector_of(config), vector_embedding_.ptr());
+  }
   down_.resize(static_cast<std::size_t>(plan_.levels));
   up_.resize(static_cast<std::size_t>(plan_.levels));
   const std::vector<BlockNames> names = block_names(plan_, names_);
@@ -138,9 +144,23 @@ ResBlock UNetImpl::add_res(const BlockPlan& block, const std::string& path) {
   return res;
 }
 
-AttentionBlock UNetImpl::add_attention(const BlockPlan& block, const std::string& path) {
+Attention UNetImpl::add_attention(const BlockPlan& block, const std::string& path) {
   const bool middle = block.way == Way::kMiddle;
-  AttentionBlock attention(
+  Attention attention;
+  if (block.depth > 0) {
+    attention.transformer =
+        SpatialTransformer(TransformerOptions{.channels = block.out,
+                                              .context = plan_.context,
+                                              .heads = block.heads,
+                                              .depth = block.depth,
+                                              .groups = config_.groups,
+                                              .linear_projections = config_.linear_projections,
+                                              .cross_only = block.cross_only});
+    register_at(*this, path, attention.transformer.ptr());
+    attentions_.push_back(attention);
+    return attention;
+  }
+  attention.block = AttentionBlock(
       AttentionOptions{
           .channels = block.out,
           .heads = block.heads,
@@ -150,52 +170,76 @@ AttentionBlock UNetImpl::add_attention(const BlockPlan& block, const std::string
           .normed = !middle || config_.middle_attention == MiddleAttention::kWithNorm,
           .output_scale = middle ? config_.middle_scale : 1},
       names_.attention_parts);
-  register_at(*this, path, attention.ptr());
-  attention_blocks_.push_back(attention);
+  register_at(*this, path, attention.block.ptr());
+  attentions_.push_back(attention);
   return attention;
 }
 
-torch::Tensor UNetImpl::embed(const torch::Tensor& t, const torch::Tensor& labels) {
-  const torch::Tensor time =
+torch::Tensor UNetImpl::embed(const torch::Tensor& t, const Condition& condition) {
+  torch::Tensor sum =
       time_embedding_(time_features_(config_.time_scale == 1 ? t : t * config_.time_scale));
-  if (class_embedding_.is_empty()) return time;
-  return time + class_embedding_(labels).to(time.scalar_type());
+  if (!class_embedding_.is_empty())
+    sum = sum + class_embedding_(condition.labels).to(sum.scalar_type());
+  if (!vector_embedding_.is_empty()) sum = sum + vector_embedding_(condition.vector);
+  return sum;
 }
 
-torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
-                                const Condition& condition) {
-  const torch::Tensor& labels = condition.labels;
-  const std::optional<ops::Draw>& dropout = condition.dropout;
-  // Every block would activate the embedding before its projection, so it is done once here.
+std::vector<torch::Tensor> UNetImpl::shifts_of(const torch::Tensor& t, const Condition& condition) {
   std::vector<torch::Tensor> shifts;
   const auto project = [&] {
-    shifts = TimeProjections(res_blocks_).apply(activate(embed(t, labels), config_.activation));
+    // Every block would activate the embedding before its projection, so it is done once here.
+    const torch::Tensor activated = activate(embed(t, condition), config_.activation);
+    shifts = TimeProjections(res_blocks_).apply(activated);
   };
   // The first convolution does not need them, so they can be computed beside it. Gradients,
   // however, must stay on one stream.
-  if (torch::GradMode::is_enabled())
+  if (torch::GradMode::is_enabled()) {
     project();
-  else
-    run_aside(labels.defined() ? std::vector{t, labels} : std::vector{t}, project);
-  torch::Tensor h = ops::convolution_from_image(config_.center_input ? 2 * x - 1 : x,
+    return shifts;
+  }
+  std::vector<torch::Tensor> inputs = {t};
+  for (const torch::Tensor& input : {condition.labels, condition.vector})
+    if (input.defined()) inputs.push_back(input);
+  run_aside(inputs, project);
+  return shifts;
+}
+
+Condition UNetImpl::checked(const Condition& condition) const {
+  Condition result = condition;
+  if (plan_.vector > 0 && !condition.vector.defined())
+    throw std::invalid_argument("this network needs a vector");
+  if (plan_.context == 0) return result;
+  if (!condition.context.defined()) throw std::invalid_argument("this network needs a context");
+  result.context = condition.context.to(conv_in_->weight.scalar_type());
+  return result;
+}
+
+torch::Tensor UNetImpl::forward(const torch::Tensor& x, const torch::Tensor& t,
+                                const Condition& given) {
+  const Condition condition = checked(given);
+  const std::optional<ops::Draw>& dropout = condition.dropout;
+  const std::vector<torch::Tensor> shifts = shifts_of(t, condition);
+  const torch::Tensor input = given.image.defined() ? torch::cat({x, given.image.to(x)}, 1) : x;
+  torch::Tensor h = ops::convolution_from_image(config_.center_input ? 2 * input - 1 : input,
                                                 conv_in_->weight, conv_in_->bias);
 
   join_side_stream(x.device());
   auto shift = shifts.begin();
   std::vector<torch::Tensor> skips = {h};
   for (DownLevel& level : down_) {
-    for (DownBlock& block : level.blocks) skips.push_back(h = block(h, *shift++, dropout));
+    for (DownBlock& block : level.blocks) skips.push_back(h = block(h, *shift++, condition));
     if (!level.downsample.is_empty()) skips.push_back(h = level.downsample(h));
     if (!level.halve.is_empty())
       skips.push_back(h = level.halve(h, torch::Tensor(), *shift++, dropout));
   }
   if (!middle_.res1.is_empty()) {
     const torch::Tensor &shift1 = *shift++, &shift2 = *shift++;
-    h = middle_(h, shift1, shift2, dropout);
+    h = middle_(h, shift1, shift2, condition);
   }
   for (UpLevel& level : up_) {
-    for (UpBlock& block : level.blocks) h = block(h, pop(skips), *shift++, dropout);
-    if (!level.upsample.is_empty()) h = level.upsample(h);
+    for (UpBlock& block : level.blocks) h = block(h, pop(skips), *shift++, condition);
+    if (!level.upsample.is_empty())  // to the size of the features that join next
+      h = level.upsample(h, skips.back().size(2), skips.back().size(3));
     if (!level.twice.is_empty()) h = level.twice(h, torch::Tensor(), *shift++, dropout);
   }
   h = norm_out_->forward({.x = h}, /*silu=*/true).y;
@@ -209,8 +253,10 @@ std::vector<std::vector<torch::Tensor>> UNetImpl::joined_parameters() const {
   const TimeProjections times(res_blocks_);
   std::vector<std::vector<torch::Tensor>> lists = {times.weights, times.biases,
                                                    times.convolution_biases};
-  for (const AttentionBlock& block : attention_blocks_)
-    for (std::vector<torch::Tensor>& list : block->joined_parameters())
+  for (const Attention& attention : attentions_)
+    for (std::vector<torch::Tensor>& list : attention.block.is_empty()
+                                                ? attention.transformer->joined_parameters()
+                                                : attention.block->joined_parameters())
       lists.push_back(std::move(list));
   return lists;
 }

@@ -121,4 +121,14 @@ torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder 
   return out.transpose(1, 2).reshape({n, tokens, width});
 }
 
+torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
+                        std::int64_t heads) {
+  const auto split_heads = [&](const torch::Tensor& x) {  // to [N,heads,tokens,d], without a copy
+    return x.unflatten(2, {heads, x.size(2) / heads}).transpose(1, 2);
+  };
+  const torch::Tensor out =
+      torch::scaled_dot_product_attention(split_heads(q), split_heads(k), split_heads(v));
+  return out.transpose(1, 2).flatten(2);
+}
+
 }  // namespace ddpm::ops

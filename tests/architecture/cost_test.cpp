@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "support/models.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
@@ -16,6 +17,26 @@ TEST(Cost, CountsWhatThePaperNetworkComputes) {
   const Cost labml =
       estimate_cost(testing::labml(64, {1, 2, 2, 4}, {false, false, true, true}, 2), 3, 32, 32);
   EXPECT_NEAR(2 * labml.forward_macs, 7.99e9, 0.02e9);  // torch.utils.flop_counter on the original
+}
+
+// The parameters are those of the original classes. The operations were counted by PyTorch's flop
+// counter on UNet2DConditionModel, in GFLOP; v2 has a few more than v1 for the wider context.
+TEST(Cost, CountsStableDiffusion) {
+  const Cost v1 = estimate_cost(testing::sd1(), 4, 64, 64);
+  EXPECT_EQ(v1.parameters, 859520964);
+  EXPECT_EQ(v1.tensors, 686);
+  EXPECT_NEAR(2e-9 * v1.forward_macs, 803, 1);
+  EXPECT_NEAR(2e-9 * estimate_cost(testing::sd1(), 4, 96, 96).forward_macs, 2148, 2);
+  const Cost v2 = estimate_cost(testing::sd2(), 4, 64, 64);
+  EXPECT_EQ(v2.parameters, 865910724);
+  EXPECT_EQ(v2.tensors, 686);
+  EXPECT_NEAR(2e-9 * v2.forward_macs, 804, 1);
+  ModelConfig inpainting = testing::sd1();
+  inpainting.in_channels = 9;
+  EXPECT_EQ(estimate_cost(inpainting, 4, 64, 64).parameters, 859535364);
+  const Cost xl = estimate_cost(testing::sdxl(), 4, 128, 128);
+  EXPECT_EQ(xl.parameters, 2567463684);
+  EXPECT_NEAR(2e-9 * xl.forward_macs, 6761, 7);
 }
 
 // A trace of allocations gave these peaks: 7.6 MiB an image for this network, and 48 MiB for the

@@ -9,6 +9,7 @@
 #include "ddpm/architecture/unet_graph.h"
 #include "support/hifi_gan.h"
 #include "support/models.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
@@ -162,6 +163,14 @@ TEST(ReceptiveField, ListsNormsAndAttentionAsGlobal) {
   // 16x16 (two blocks down, three up) and in the middle.
   EXPECT_EQ(notes, (std::map<std::string, int>{{"attention", 6}, {"group norm", 51}}));
   EXPECT_TRUE(global_layers(graph_of(1)).empty());
+}
+
+// CompVis's v1 has 22 residual blocks and 16 transformers, each of which has a norm.
+TEST(ReceptiveField, ListsTransformersAsGlobal) {
+  const LayerGraph graph = unet_graph(testing::sd1(), 64, 64).axes.front().graph;
+  std::map<std::string, int> notes;
+  for (const std::size_t layer : global_layers(graph)) ++notes[graph.layers[layer].note];
+  EXPECT_EQ(notes, (std::map<std::string, int>{{"transformer", 16}, {"group norm", 61}}));
 }
 
 TEST(ReceptiveField, AsymmetricPaddingShiftsTheView) {

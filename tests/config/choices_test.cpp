@@ -66,8 +66,9 @@ TEST(Choices, OfTheNetworksEmbeddings) {
 }
 
 TEST(Choices, OfTheNetworksWeights) {
-  expect_names<Initialization>(
-      {{Initialization::kHo, "ho"}, {Initialization::kPytorch, "pytorch"}});
+  expect_names<Initialization>({{Initialization::kHo, "ho"},
+                                {Initialization::kPytorch, "pytorch"},
+                                {Initialization::kOpenai, "openai"}});
   expect_names<NamingScheme>({{NamingScheme::kDiffusers, "diffusers"},
                               {NamingScheme::kLabml, "labml"},
                               {NamingScheme::kHo, "ho"},

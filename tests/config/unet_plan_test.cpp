@@ -74,6 +74,36 @@ TEST(UNetPlan, OfLabmlNarrowsInTheLastBlock) {
                      {kUp, 0, 16, 16, 16, 0}});
 }
 
+// Derived by hand from v1-inference.yaml with two levels, and from sd_xl_base.yaml's depths.
+TEST(UNetPlan, OfTransformersHasTheirDepths) {
+  ModelConfig model;
+  model.base_width = 32;
+  model.width_multipliers = {1, 2};
+  model.blocks_per_level = 1;
+  model.attention = {true, false};
+  model.transformer_depth = std::vector<std::int64_t>{2, 3};
+  model.attention_heads = std::vector<std::int64_t>{4, 8};
+  model.cross_only = {true, true};
+  model.context_width = 24;
+  model.vector_width = 5;
+  model.in_channels = 9;
+  const UNetPlan plan = unet_plan(model, 4);
+  EXPECT_EQ(plan.in, 9);
+  EXPECT_EQ(plan.out, 4);
+  EXPECT_EQ(plan.context, 24);
+  EXPECT_EQ(plan.vector, 5);
+  const std::vector<std::int64_t> heads = {4, 0, 0, 8, 0, 0, 0, 0, 4, 4},
+                                  depths = {2, 0, 0, 3, 0, 0, 0, 0, 2, 2};
+  ASSERT_EQ(plan.blocks.size(), heads.size());
+  for (std::size_t i = 0; i < heads.size(); ++i) {
+    EXPECT_EQ(plan.blocks[i].heads, heads[i]) << i;
+    EXPECT_EQ(plan.blocks[i].depth, depths[i]) << i;
+    EXPECT_EQ(plan.blocks[i].cross_only, plan.blocks[i].way != Way::kMiddle && heads[i] > 0) << i;
+  }
+  model.middle_depth = 7;
+  EXPECT_EQ(unet_plan(model, 4).blocks[3].depth, 7);
+}
+
 TEST(LevelWidths, MultiplyTheBaseOrTheLevelBefore) {
   ModelConfig model;
   model.base_width = 64;

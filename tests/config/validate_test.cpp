@@ -60,6 +60,29 @@ TEST(Validate, HeadsShareTheChannelsEvenly) {
   EXPECT_NE(error_of(config).find("model.attention_heads = 3"), std::string::npos);
 }
 
+TEST(Validate, HeadsMayDifferBetweenLevels) {
+  Config config;
+  config.model.attention_heads = std::vector<std::int64_t>{1, 4, 1, 2};
+  EXPECT_NO_THROW(validate(config));
+  config.model.attention_heads = std::vector<std::int64_t>{1, 4};
+  EXPECT_NE(error_of(config).find("model.attention_heads = [1, 4]"), std::string::npos);
+  config.model.attention_heads = std::vector<std::int64_t>{3, 4, 3, 2};
+  EXPECT_NO_THROW(validate(config)) << "levels 0 and 2 have no attention";
+}
+
+TEST(Validate, TransformersNeedAContext) {
+  Config config;
+  config.model.transformer_depth = 1;
+  EXPECT_NE(error_of(config).find("model.context_width = 0"), std::string::npos);
+  config.model.context_width = 24;
+  EXPECT_NO_THROW(validate(config));
+  config.model.middle_attention = MiddleAttention::kWithoutNorm;
+  EXPECT_NE(error_of(config).find("a transformer always has a norm"), std::string::npos);
+  config.model.middle_attention = MiddleAttention::kWithNorm;
+  config.model.cross_only = {true};
+  EXPECT_NE(error_of(config).find("model.cross_only = [true]"), std::string::npos);
+}
+
 TEST(Validate, NamesGroupsThatDivideEveryWidth) {
   Config config;
   config.model.base_width = 48;

@@ -4,13 +4,15 @@
 
 #include "support/cost_probe.h"
 #include "support/models.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
 
 // Compares the cost computed from the plan with the operators of a network that really runs.
 void expect_counts_what_runs(const ModelConfig& model, std::int64_t channels) {
-  const std::int64_t side = size_factor(model), height = 4 * side, width = 2 * side;
+  const std::int64_t side = std::int64_t{1} << (model.width_multipliers.size() - 1),
+                     height = 4 * side, width = 2 * side;
   const testing::Probe probe = testing::probe(model, channels);
   const Cost cost = estimate_cost(model, channels, height, width);
   const double growth = 8;  // the area, in units of side x side
@@ -75,6 +77,16 @@ TEST(CostOfThePlan, FollowsEveryOption) {
   expect("gelu", [](ModelConfig& m) { m.activation = Activation::kGelu; });
   expect("centred input", [](ModelConfig& m) { m.center_input = true; });
   expect("variance", [](ModelConfig& m) { m.predicts_variance = true; });
+}
+
+TEST(CostOfThePlan, FollowsTransformers) {
+  expect_counts_what_runs(testing::small_sd1(), 4);
+  expect_counts_what_runs(testing::small_sd2(), 4);
+  expect_counts_what_runs(testing::small_sdxl(), 4);
+  ModelConfig model = testing::small_sd1();
+  model.cross_only = {false, true, false};
+  model.middle_depth = 2;
+  expect_counts_what_runs(model, 4);
 }
 
 }  // namespace

@@ -9,6 +9,7 @@
 #include "ddpm/nn/unet.h"
 #include "support/models.h"
 #include "support/networks.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
@@ -120,6 +121,20 @@ TEST(Initialize, DependsOnTheSeedAlone) {
   initialize_weights(*c, Initialization::kHo, 2);
   EXPECT_TRUE(torch::equal(a->parameters()[0], b->parameters()[0]));
   EXPECT_FALSE(torch::equal(a->parameters()[0], c->parameters()[0]));
+}
+
+// As improved-diffusion's zero_module makes it.
+TEST(InitializeValues, OfOpenAiLetANewNetworkPredictZero) {
+  UNet net = testing::initialized_unet(testing::small_sd1(), 4);
+  initialize_weights(*net, Initialization::kOpenai, 1);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor y = net->forward(torch::randn({1, 4, 8, 8}), torch::tensor({5}),
+                                       zero_condition(testing::small_sd1(), 1));
+  EXPECT_EQ(y.abs().max().item<double>(), 0);
+  const auto parameters = net->named_parameters();
+  EXPECT_GT(parameters["mid_block.attentions.0.proj_in.weight"].abs().max().item<double>(), 0);
+  EXPECT_EQ(parameters["mid_block.attentions.0.proj_out.weight"].abs().max().item<double>(), 0);
+  EXPECT_EQ(parameters["mid_block.resnets.0.conv2.bias"].abs().max().item<double>(), 0);
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include "support/fill.h"
 #include "support/models.h"
 #include "support/networks.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
@@ -186,6 +187,95 @@ TEST(UNet, ReproducesAFourierTime) {
                    torch::tensor({7.0, 2.0}, torch::kFloat64));
 }
 
+// The networks S1, S2 and SX of UNet2DConditionModel (diffusers 0.42.1) with these settings, filled in
+// the same way, in float64, with a context of 7 tokens.
+void expect_transformer_reference(const ModelConfig& config, std::size_t tensors,
+                                  std::int64_t parameters, const Reference& expected,
+                                  std::int64_t height = 16) {
+  UNet net = testing::initialized_unet(config, 4);
+  EXPECT_EQ(net->parameters().size(), tensors);
+  EXPECT_EQ(parameter_count(config, 4), parameters);
+  net->to(torch::kFloat64);
+  hash_fill(*net);
+  torch::NoGradGuard no_grad;
+  Condition condition{.context = hash_tensor(1000001, {2, 7, config.context_width}, 3.0)};
+  if (config.vector_width > 0)
+    condition.vector =
+        vector_with_sizes(config, hash_tensor(1000002, {2, 40}, 3.0),
+                          torch::tensor({16, 32, 0, 4, 16, 16}, torch::kFloat64).expand({2, 6}));
+  const torch::Tensor y = net->forward(hash_tensor(1000000, {2, 4, height, 16}, 3.0),
+                                       torch::tensor({3.0, 40.0}, torch::kFloat64), condition);
+  EXPECT_NEAR(y.mean().item<double>(), expected.mean, 2e-6);
+  EXPECT_NEAR(y.abs().mean().item<double>(), expected.mean_abs, 2e-6);
+  EXPECT_NEAR(y.flatten()[0].item<double>(), expected.first, 2e-6);
+  EXPECT_NEAR(y.flatten()[-1].item<double>(), expected.last, 2e-6);
+}
+
+TEST(UNet, ReproducesStableDiffusion1) {
+  expect_transformer_reference(testing::small_sd1(), 326, 2679876,
+                               {-0.065731, 0.455474, -0.498709, 0.272284});
+}
+
+TEST(UNet, ReproducesStableDiffusion2) {
+  expect_transformer_reference(testing::small_sd2(), 326, 2175108,
+                               {-0.061031, 0.458131, -0.666055, -0.304141});
+}
+
+TEST(UNet, ReproducesStableDiffusionXl) {
+  expect_transformer_reference(testing::small_sdxl(), 410, 5323492,
+                               {0.102007, 0.497311, -0.233812, 0.495858});
+}
+
+// tests/golden/transformer_options.py printed these. Images of 13 rows have levels of 13, 7 and 4: the
+// way up repeats pixels so that they fit the features that join.
+TEST(UNet, ReproducesStableDiffusion1OnImagesOfAnySize) {
+  ModelConfig model = testing::small_sd();
+  model.width_multipliers = {1, 2};
+  model.attention = {true, false};
+  model.attention_heads = 8;
+  model.context_width = 32;
+  expect_transformer_reference(model, 208, 792964, {-0.071960, 0.468364, 0.089361, -0.658719});
+  expect_transformer_reference(model, 208, 792964, {-0.070060, 0.473016, 0.089226, 0.040101}, 13);
+}
+
+TEST(UNet, ReproducesTransformersThatDifferBetweenLevels) {
+  ModelConfig model = testing::small_sd();
+  model.blocks_per_level = std::vector<std::int64_t>{1, 2, 1};
+  model.attention = {true, true, false};
+  model.attention_up = {false, true, true};
+  model.attention_heads = 4;
+  model.transformer_depth = std::vector<std::int64_t>{1, 2, 1};
+  model.cross_only = {true, false, true};
+  expect_transformer_reference(model, 500, 3255556, {-0.060532, 0.497645, -0.295858, 0.514966});
+  expect_transformer_reference(model, 500, 3255556, {-0.044368, 0.492147, -0.574138, 0.137098}, 13);
+}
+
+TEST(UNet, FurtherChannelsFollowTheImage) {
+  ModelConfig model = testing::small_sd1();
+  model.in_channels = 9;
+  UNet net = testing::initialized_unet(model, 4);
+  hash_fill(*net);
+  torch::NoGradGuard no_grad;
+  const torch::Tensor x = torch::randn({2, 9, 8, 8}), t = torch::tensor({5, 7});
+  Condition condition = zero_condition(model, 2);
+  const torch::Tensor whole = net->forward(x, t, condition);
+  EXPECT_EQ(whole.size(1), 4);
+  condition.image = x.narrow(1, 4, 5);
+  EXPECT_TRUE(torch::equal(net->forward(x.narrow(1, 0, 4), t, condition), whole));
+}
+
+TEST(UNet, WithTransformersNeedsItsContextAndVector) {
+  const ModelConfig model = testing::small_sdxl();
+  UNet net = testing::initialized_unet(model, 4);
+  const torch::Tensor x = torch::zeros({1, 4, 8, 8}), t = torch::tensor({5});
+  Condition condition = zero_condition(model, 1);
+  condition.context = {};
+  EXPECT_THROW(net->forward(x, t, condition), std::invalid_argument);
+  condition = zero_condition(model, 1);
+  condition.vector = {};
+  EXPECT_THROW(net->forward(x, t, condition), std::invalid_argument);
+}
+
 // A row of the table gives the same result as the same vector given by the user.
 TEST(UNet, IdentityTakesTheVectorOfAClass) {
   ModelConfig model = testing::tiny();
@@ -309,18 +399,24 @@ TEST(UNet, HasTheGradientsOfItsFunction) {
   modulated.downsample = Downsampling::kResnet;
   modulated.upsample = Upsampling::kResnet;
   modulated.middle_scale = 2;
+  ModelConfig transformers = testing::tiny();
+  transformers.transformer_depth = 2;
+  transformers.context_width = 6;
+  transformers.cross_only = {false, true};
+  transformers.vector_width = 5;
   for (ModelConfig config :
-       {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1), modulated}) {
+       {testing::tiny(), testing::labml(8, {1, 2}, {false, true}, 1), modulated, transformers}) {
     config.groups = config.final_groups = 4;
+    Condition condition{.dropout = ops::Draw(RandomKey{.seed = 3})};
+    if (config.context_width > 0) condition.context = hash_tensor(9, {1, 3, 6}, 3.0);
+    if (config.vector_width > 0) condition.vector = hash_tensor(10, {1, 5}, 3.0);
     UNet net = testing::initialized_unet(config, 2);
     net->to(torch::kFloat64);
     hash_fill(*net);
     const torch::Tensor x = hash_tensor(7, {1, 2, 8, 8}, 3.0),
                         t = torch::tensor({12.0}, torch::kFloat64),
                         projection = hash_tensor(8, {1, 2, 8, 8}, 1.0);
-    const auto value = [&] {
-      return (net->forward(x, t, {.dropout = ops::Draw(RandomKey{.seed = 3})}) * projection).sum();
-    };
+    const auto value = [&] { return (net->forward(x, t, condition) * projection).sum(); };
     value().backward();
     double slope = 0;
     std::vector<torch::Tensor> directions;

@@ -18,7 +18,7 @@ namespace ddpm::testing {
 
 // The costs of one evaluation of a small image, sorted by their growth with the number of pixels.
 struct Probe {
-  double constant_macs = 0;            // the time embedding
+  double constant_macs = 0;            // the time embedding, and what is made of the context
   double linear_macs = 0;              // convolutions, and linear layers over pixels
   double quadratic_macs = 0;           // attention between all pairs of pixels
   double activations = 0;              // elements of maps that are kept; they grow linearly
@@ -56,6 +56,9 @@ inline std::unique_ptr<at::ObserverContext> count_convolution(
   return context;
 }
 
+// No image here has as many pixels as the context has tokens.
+inline bool is_context(const torch::Tensor& x) { return x.dim() == 3 && x.size(1) == kTextTokens; }
+
 inline std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& call) {
   if (active_probe == nullptr) return nullptr;
   const std::string_view name = call.name();
@@ -63,11 +66,13 @@ inline std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& c
   const auto inputs = call.inputs();
   if (name == "aten::convolution") return count_convolution(inputs);
   if (name == "aten::linear") {
-    const bool has_pixels = inputs[0].toTensor().dim() > 2;  // [N,tokens,C]; times are [N,C]
+    const torch::Tensor x = inputs[0].toTensor();
+    const bool has_pixels = x.dim() > 2 && !is_context(x);  // [N,tokens,C]; times are [N,C]
     (has_pixels ? active_probe->linear_macs : active_probe->constant_macs) +=
         numel(inputs[0]) * static_cast<double>(inputs[1].toTensor().size(0));
   } else if (name == "aten::scaled_dot_product_attention") {
-    active_probe->quadratic_macs +=
+    const bool cross = inputs[1].toTensor().size(-2) == kTextTokens;
+    (cross ? active_probe->linear_macs : active_probe->quadratic_macs) +=
         2 * numel(inputs[0]) * static_cast<double>(inputs[1].toTensor().size(-2));
   }
   return nullptr;
@@ -76,12 +81,12 @@ inline std::unique_ptr<at::ObserverContext> on_start(const at::RecordFunction& c
 inline void count_activations(std::string_view name, const torch::Tensor& output) {
   static const std::set<std::string_view> kLayers = {"aten::linear", "aten::convolution",
                                                      "aten::scaled_dot_product_attention",
-                                                     "aten::group_norm"};
+                                                     "aten::group_norm", "aten::layer_norm"};
   static const std::set<std::string_view> kBetween = {
       "aten::silu", "aten::relu", "aten::gelu", "aten::mish",
       "aten::add",  "aten::cat",  "aten::mul",  "aten::constant_pad_nd"};
   // Counts only maps and tokens of the one image. Filters and embeddings do not grow with it.
-  if (output.dim() < 3 || output.size(0) != 1) return;
+  if (output.dim() < 3 || output.size(0) != 1 || is_context(output)) return;
   const auto elements = static_cast<double>(output.numel());
   const bool is_layer = kLayers.contains(name);
   if (is_layer) active_probe->fused += elements;
@@ -123,13 +128,13 @@ class ProbeScope {
 // Runs the network on the smallest image that its levels allow. In float64 no special convolutions
 // are used.
 inline Probe probe(const ModelConfig& config, std::int64_t channels) {
-  const std::int64_t side = size_factor(config);
+  const std::int64_t side = std::int64_t{1} << (config.width_multipliers.size() - 1);
   torch::NoGradGuard no_grad;
   BoundNetwork<UNet> net(UNet(config, channels), torch::kFloat64, torch::kCPU);
   Probe probe;
   const ProbeScope scope(probe);
   net->forward(torch::zeros({1, channels, side, side}, torch::kFloat64),
-               torch::ones({1}, torch::kInt64), {.labels = zero_labels(config, 1)});
+               torch::ones({1}, torch::kInt64), zero_condition(config, 1));
   return probe;
 }
 

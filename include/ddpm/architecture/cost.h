@@ -9,7 +9,7 @@ namespace ddpm {
 
 // The costs are per image, unless a comment says otherwise.
 struct Cost {
-  std::int64_t parameters = 0;  // of the network
+  std::int64_t parameters = 0, tensors = 0;  // of the network, and how many tensors they are
   // Multiply-accumulates of convolutions, linear layers and attention; FLOPs = 2 * MACs.
   double forward_macs = 0;
   // Elements of the feature maps that are kept for the backward pass: by LibTorch's operators, and
@@ -20,7 +20,7 @@ struct Cost {
   double inference_elements = 0;  // the most elements in memory at once without a backward pass
 };
 
-// The cost for images of channels x height x width. Throws ConfigError if the size does not fit the
+// The cost for images of channels x height x width. A context counts as kTextTokens tokens. Throws ConfigError if the size does not fit the
 // number of levels.
 Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
                    std::int64_t width);

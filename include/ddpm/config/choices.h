@@ -61,8 +61,8 @@ constexpr auto choice_names(ClassEmbeddingKind) {
 enum class Activation { kSilu, kRelu, kGelu, kMish };
 constexpr auto choice_names(Activation) { return name_list("silu", "relu", "gelu", "mish"); }
 
-enum class Initialization { kHo, kPytorch };
-constexpr auto choice_names(Initialization) { return name_list("ho", "pytorch"); }
+enum class Initialization { kHo, kPytorch, kOpenai };
+constexpr auto choice_names(Initialization) { return name_list("ho", "pytorch", "openai"); }
 
 // The program whose tensor names a file uses (interop/names.h).
 enum class NamingScheme { kDiffusers, kLabml, kHo, kPytorchDdpm, kOpenai };

@@ -25,8 +25,14 @@ struct ModelConfig {
   std::vector<bool> attention = {false, true, false, false};  // by level, full resolution first
   std::vector<bool> attention_up = {};  // on the way up; empty: as on the way down
   AttentionKind attention_kind = AttentionKind::kQkv;
-  std::int64_t attention_head_width = 0;  // channels of a head; 0: one head of all channels
-  std::int64_t attention_heads = 0;       // at every width; 0: attention_head_width decides
+  std::int64_t attention_head_width = 0;       // channels of a head; 0: one head of all channels
+  PerLevel<std::int64_t> attention_heads = 0;  // of a level; 0: attention_head_width decides
+  // Blocks of the transformer that stands for each attention of a level; 0: an attention block.
+  PerLevel<std::int64_t> transformer_depth = 0;
+  std::int64_t middle_depth = 0;      // of the middle's transformer; 0: as the last level
+  bool linear_projections = false;    // into and out of transformers; false: 1x1 convolutions
+  std::vector<bool> cross_only = {};  // levels whose transformers lack self-attention; empty: none
+  std::int64_t context_width = 0;     // channels of the context's tokens, for transformers
   MiddleAttention middle_attention = MiddleAttention::kWithNorm;
   bool middle = true;              // residual blocks and attention at the lowest resolution
   std::int64_t middle_groups = 0;  // groups of the norm of its attention; 0: as `groups`
@@ -45,6 +51,8 @@ struct ModelConfig {
   bool time_scale_shift = false;  // the time scales and shifts the second norm's result
   ClassEmbeddingKind class_embedding = ClassEmbeddingKind::kNone;
   std::int64_t classes = 0;
+  std::int64_t vector_width = 0;       // numbers of a vector that is added to the time; 0: none
+  std::int64_t vector_time_width = 0;  // of each size in the vector, as a sinusoid; 0: no sizes
   Activation activation = Activation::kSilu;
   bool center_input = false;  // compute with 2x - 1
   std::int64_t groups = 32;   // groups of every group norm but the last
@@ -52,6 +60,7 @@ struct ModelConfig {
   double norm_epsilon = 1e-6;
   double dropout = 0.1;
   bool predicts_variance = false;  // the output has twice the channels; the rest is the variance
+  std::int64_t in_channels = 0;    // of the input, images first; 0: those of the image
   std::int64_t out_channels = 0;   // 0: those of the image, or twice as many (see above)
   Initialization initialization = Initialization::kHo;
   NamingScheme names = NamingScheme::kDiffusers;  // of tensors in files; kDiffusers or kLabml

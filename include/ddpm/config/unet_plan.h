@@ -29,7 +29,9 @@ struct BlockPlan {
   std::int64_t in = 0;     // channels from the block before
   std::int64_t skip = 0;   // channels from the way down that join them on the way up; 0: none
   std::int64_t out = 0;
-  std::int64_t heads = 0;  // heads of the attention after the block; 0: no attention
+  std::int64_t heads = 0;   // heads of the attention after the block; 0: no attention
+  std::int64_t depth = 0;   // blocks of the transformer that this attention is; 0: none
+  bool cross_only = false;  // the transformer has no self-attention
   Resampling resampling = Resampling::kNone;
 
   // Whether it is a residual block, resampling or not. Residual blocks take the time as an input.
@@ -45,7 +47,12 @@ struct UNetPlan {
   std::int64_t first = 0, last = 0;  // channels after the first convolution, before the last
   std::int64_t time_features = 0;    // how many numbers describe a time
   std::int64_t time = 0;             // channels of the time embedding
+  std::int64_t context = 0;          // channels of the context's tokens; 0: no transformers
+  std::int64_t vector = 0;           // numbers of the added vector; 0: none
 };
+
+// The tokens of a text in Stable Diffusion, for estimates of costs.
+inline constexpr std::int64_t kTextTokens = 77;
 
 // The largest width of a level. It keeps products of widths far from overflow.
 inline constexpr std::int64_t kMaxWidth = 65536;
@@ -67,7 +74,8 @@ std::int64_t time_width(const ModelConfig& model);
 void set_level_widths(ModelConfig& model, const std::vector<std::int64_t>& widths,
                       std::int64_t first, bool compounding = false);
 
-// Height and width of an image must be multiples of this.
+// Height and width of an image must be multiples of this. Networks with transformers take any size:
+// where an odd side was halved, the way up repeats pixels so that they fit the features that join.
 std::int64_t size_factor(const ModelConfig& model);
 
 }  // namespace ddpm

@@ -20,7 +20,8 @@ struct ResBlockNames {
   std::string norm1 = "norm1", conv1 = "conv1", norm2 = "norm2", conv2 = "conv2";
 };
 
-// Names inside an attention block. The projections are `q`, `k` and `v`, or one layer `qkv`.
+// Names inside an attention block. The projections are `q`, `k` and `v`, or one layer `qkv`. Inside
+// a transformer all schemes have the same names (transformer_parts).
 struct AttentionNames {
   std::string norm, q, k, v, qkv, out;
 };
@@ -35,7 +36,7 @@ struct BlockPaths {
 };
 
 // Names of the parts of a UNet.
-//   diffusers     huggingface/diffusers, UNet2DModel
+//   diffusers     huggingface/diffusers, UNet2DModel and UNet2DConditionModel
 //   labml         labml-nn, labml_nn.diffusion.ddpm.unet
 //   ho            pesser/pytorch_diffusion, a port of hojonathanho/diffusion
 //   pytorch_ddpm  w86763777/pytorch-ddpm
@@ -45,6 +46,8 @@ struct UNetNames {
   std::string time_embedding, time_linear1, time_linear2;
   std::string time_features = "time_proj";  // few networks have parameters in these two
   std::string class_embedding = "class_embedding";
+  std::string vector_embedding = "add_embedding";  // of a vector with sizes (vector_time_width)
+  std::string plain_vector_embedding = "class_embedding";  // of another
   std::string middle_res1, middle_attention, middle_res2;
   std::string downsample_conv = "conv", upsample_conv = "conv";  // inside a block that resamples
   ResBlockNames res;
@@ -52,7 +55,15 @@ struct UNetNames {
   BlockPaths paths;
 
   static UNetNames of(NamingScheme scheme);
+
+  // The module that embeds the network's vector.
+  const std::string& vector_of(const ModelConfig& model) const {
+    return model.vector_time_width > 0 ? vector_embedding : plain_vector_embedding;
+  }
 };
+
+// The paths of all layers of a transformer with `depth` blocks, in the order of CompVis's state dict.
+std::vector<std::string> transformer_parts(std::int64_t depth);
 
 // Dotted paths of a block and of the attention after it. `attention` is also set for a block that
 // could have attention but has none; it is empty for blocks that never have it.

@@ -1,11 +1,12 @@
-// Embeddings of the time and, if there is one, the class, which residual blocks get beside the
-// image. Both are vectors [N,channels], and their sum is used.
+// Embeddings of the time and, if they exist, of the class and of a vector, which residual blocks get
+// beside the image. They are vectors [N,channels], and their sum is used.
 #pragma once
 
 #include "ddpm/config/config.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/interop/names.h"
 #include "ddpm/nn/layers.h"
+#include "ddpm/ops/condition.h"
 
 namespace ddpm {
 
@@ -60,5 +61,15 @@ TORCH_MODULE(ClassEmbedding);
 // Labels of zeros that fit the network, to try it out; undefined for an unconditional network.
 torch::Tensor zero_labels(const ModelConfig& config, std::int64_t count,
                           torch::Device device = torch::kCPU);
+
+// The vector of a network with model.vector_time_width: `numbers` [N,...] followed by the sinusoids of
+// `sizes` [N,...], which are like those of the time.
+torch::Tensor vector_with_sizes(const ModelConfig& config, const torch::Tensor& numbers,
+                                const torch::Tensor& sizes);
+
+// A condition of zeros that fits the network, to try it out, with as many tokens as a text of Stable
+// Diffusion has.
+Condition zero_condition(const ModelConfig& config, std::int64_t count,
+                         torch::Device device = torch::kCPU);
 
 }  // namespace ddpm

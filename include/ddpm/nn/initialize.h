@@ -13,7 +13,9 @@ namespace ddpm {
 //   kHo:      Xavier uniform, biases 0; the last layer of every block and of the network times 1e-5,
 //             so that a new network predicts nearly zero (Ho et al.'s code; variance scale 1e-10).
 //   kPytorch: the defaults of PyTorch's layers: weights and biases uniform in +-1/sqrt(fan_in).
-// With both, norms start as the identity, tables are standard normal as in PyTorch, and frequencies
+//   kOpenai:  the same, but the last layer of every block and of the network is 0, so that a new
+//             network predicts exactly 0 (improved-diffusion, Stable Diffusion).
+// With all of them, norms start as the identity, tables are standard normal as in PyTorch, and frequencies
 // are normal with deviation 16.
 void initialize_weights(torch::nn::Module& network, Initialization method, std::uint64_t seed);
 

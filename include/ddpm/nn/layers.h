@@ -45,11 +45,11 @@ class LayerImpl : public torch::nn::Module {
 void register_at(torch::nn::Module& root, const std::string& path,
                  std::shared_ptr<torch::nn::Module> child);
 
-// A linear layer: weight [out,in], bias [out].
+// A linear layer: weight [out,in], and bias [out] unless it has none.
 class LinearImpl : public LayerImpl {
  public:
-  LinearImpl(std::int64_t in, std::int64_t out, Role role = Role::kWeight)
-      : LayerImpl(role, {out, in}, {out}) {}
+  LinearImpl(std::int64_t in, std::int64_t out, Role role = Role::kWeight, bool has_bias = true)
+      : LayerImpl(role, {out, in}, has_bias ? std::vector{out} : std::vector<std::int64_t>{}) {}
 };
 TORCH_MODULE(Linear);
 
@@ -100,5 +100,14 @@ class NormImpl : public LayerImpl {
   double epsilon_;
 };
 TORCH_MODULE(Norm);
+
+// A norm of each token: weight and bias [channels].
+class LayerNormImpl : public LayerImpl {
+ public:
+  explicit LayerNormImpl(std::int64_t channels) : LayerImpl(Role::kScale, {channels}, {channels}) {}
+
+  torch::Tensor forward(const torch::Tensor& tokens);  // [N,tokens,channels]
+};
+TORCH_MODULE(LayerNorm);
 
 }  // namespace ddpm

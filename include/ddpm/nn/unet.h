@@ -11,36 +11,46 @@
 #include "ddpm/nn/embeddings.h"
 #include "ddpm/nn/resampling.h"
 #include "ddpm/nn/residual_block.h"
+#include "ddpm/nn/transformer.h"
 #include "ddpm/ops/condition.h"
 
 namespace ddpm {
 
+// What follows a residual block: an attention block, a transformer, or nothing.
+struct Attention {
+  AttentionBlock block{nullptr};
+  SpatialTransformer transformer{nullptr};
+
+  // The context is for transformers. Nothing: returns x.
+  torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& context);
+};
+
 // A residual block with optional attention, on the way down.
 struct DownBlock {
   ResBlock res{nullptr};
-  AttentionBlock attention{nullptr};  // empty: none
+  Attention attention = {};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& shift,
-                           const std::optional<ops::Draw>& dropout);
+                           const Condition& condition);
 };
 
 // The same on the way up, where features of the way down are joined: channels are [x, skip].
 struct UpBlock {
   ResBlock res{nullptr};
-  AttentionBlock attention{nullptr};
+  Attention attention = {};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& skip,
-                           const torch::Tensor& shift, const std::optional<ops::Draw>& dropout);
+                           const torch::Tensor& shift, const Condition& condition);
 };
 
 // Residual block, attention, residual block at the lowest resolution.
 struct MiddleBlock {
-  ResBlock res1{nullptr};             // empty: there is no middle
-  AttentionBlock attention{nullptr};  // empty: none
+  ResBlock res1{nullptr};  // empty: there is no middle
+  Attention attention = {};
   ResBlock res2{nullptr};
 
   torch::Tensor operator()(const torch::Tensor& x, const torch::Tensor& shift1,
-                           const torch::Tensor& shift2, const std::optional<ops::Draw>& dropout);
+                           const torch::Tensor& shift2, const Condition& condition);
 };
 
 struct DownLevel {
@@ -58,12 +68,12 @@ struct UpLevel {
 class UNetImpl : public torch::nn::Module {
  public:
   // Images have `image_channels`, and so has the prediction, unless the config says otherwise
-  // (predicts_variance, out_channels). The config must be valid (config/validate.h).
+  // (in_channels, predicts_variance, out_channels). The config must be valid (config/validate.h).
   UNetImpl(const ModelConfig& config, std::int64_t image_channels);
 
-  // x: [N,C,H,W] with H and W divisible by 2^(levels-1); t: [N] in steps, integers or floats.
-  // Returns the prediction, [N,C_out,H,W] in the dtype of x. Throws std::invalid_argument if a
-  // class-conditional network gets no labels.
+  // x: [N,C,H,W] with H and W divisible by size_factor (config/unet_plan.h); t: [N] in steps,
+  // integers or floats. Returns the prediction, [N,C_out,H,W] in the dtype of x. Throws
+  // std::invalid_argument if the condition lacks labels, context or vector that the network needs.
   torch::Tensor forward(const torch::Tensor& x, const torch::Tensor& t,
                         const Condition& condition = {});
 
@@ -76,8 +86,12 @@ class UNetImpl : public torch::nn::Module {
   void add_middle(const BlockPlan& block, const BlockNames& names);
   void add_up(const BlockPlan& block, const BlockNames& names);
   ResBlock add_res(const BlockPlan& block, const std::string& path);
-  AttentionBlock add_attention(const BlockPlan& block, const std::string& path);
-  torch::Tensor embed(const torch::Tensor& t, const torch::Tensor& labels);
+  Attention add_attention(const BlockPlan& block, const std::string& path);
+  torch::Tensor embed(const torch::Tensor& t, const Condition& condition);
+  // The shift of every residual block (TimeProjections).
+  std::vector<torch::Tensor> shifts_of(const torch::Tensor& t, const Condition& condition);
+  // With a context of the network's own type.
+  Condition checked(const Condition& condition) const;
 
   ModelConfig config_;
   UNetPlan plan_;
@@ -86,13 +100,14 @@ class UNetImpl : public torch::nn::Module {
   TimeFeatures time_features_{nullptr};
   TimeEmbedding time_embedding_{nullptr};
   ClassEmbedding class_embedding_{nullptr};  // empty: unconditional
+  TimeEmbedding vector_embedding_{nullptr};  // empty: no vector
   std::vector<DownLevel> down_;              // full resolution first
   MiddleBlock middle_;
   std::vector<UpLevel> up_;  // lowest resolution first
   Norm norm_out_{nullptr};
   Convolution conv_out_{nullptr};
   std::vector<ResBlock> res_blocks_;  // all residual blocks, in the order of evaluation
-  std::vector<AttentionBlock> attention_blocks_;
+  std::vector<Attention> attentions_;
 };
 TORCH_MODULE(UNet);
 
