@@ -1,4 +1,5 @@
 #include "ddpm/base/output.h"
+#include "ddpm/base/text.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
@@ -15,7 +16,7 @@ struct DenoiseOptions {
 };
 
 torch::Tensor read_sample(const SafetensorsFile& file, const Config& config) {
-  const std::int64_t channels = config.data.channels;
+  const std::int64_t channels = unet_plan(config.model, config.data.channels).in;
   torch::Tensor sample = to_tensor(file.get("sample"));
   if (sample.scalar_type() != torch::kFloat32 || sample.dim() != 4 || sample.size(1) != channels)
     throw DataError(
@@ -78,15 +79,93 @@ torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
   return labels;
 }
 
+// A float32 tensor whose sizes are those of `shape`, where -1 stands for any; undefined if it is not
+// in the file.
+torch::Tensor read_floats(const SafetensorsFile& file, const char* name,
+                          const std::vector<std::int64_t>& shape) {
+  const TensorView* view = file.find(name);
+  if (view == nullptr) return {};
+  torch::Tensor tensor = to_tensor(*view);
+  bool fits = tensor.dim() == std::ssize(shape) && tensor.numel() > 0;
+  for (std::int64_t i = 0; fits && i < tensor.dim(); ++i)
+    fits = shape[static_cast<std::size_t>(i)] < 0 ||
+           shape[static_cast<std::size_t>(i)] == tensor.size(i);
+  std::vector<std::string> sizes;
+  for (const std::int64_t size : shape) sizes.push_back(size < 0 ? "any" : std::to_string(size));
+  if (!fits || tensor.scalar_type() != torch::kFloat32)
+    throw DataError(format_text("{}: '{}' must be float32 [{}] for this network",
+                                file.path().string(), name, join(sizes, ",")));
+  return tensor;
+}
+
+// Undefined for a network without transformers.
+torch::Tensor read_context(const SafetensorsFile& file, std::int64_t count,
+                           const ModelConfig& model) {
+  const std::string path = file.path().string();
+  if (model.context_width == 0) {
+    if (file.find("encoder_hidden_states") != nullptr)
+      throw DataError(path + ": 'encoder_hidden_states' given, but the network has no context");
+    return {};
+  }
+  torch::Tensor context =
+      read_floats(file, "encoder_hidden_states", {count, -1, model.context_width});
+  if (!context.defined())
+    throw DataError(
+        format_text("{}: no 'encoder_hidden_states', but the network needs a context of "
+                    "{} channels",
+                    path, model.context_width));
+  return context;
+}
+
+// The vector of the network: the tensor 'vector', or made of 'text_embeds' and the sizes in 'time_ids';
+// undefined for a network without it. Where it stands in place of a class it is 'class_labels'.
+torch::Tensor read_vector(const SafetensorsFile& file, std::int64_t count,
+                          const ModelConfig& model) {
+  if (model.vector_width == 0) return {};
+  const std::string path = file.path().string();
+  const char* name = model.vector_time_width == 0 ? "class_labels" : "vector";
+  if (torch::Tensor vector = read_floats(file, name, {count, model.vector_width}); vector.defined())
+    return vector;
+  if (model.vector_time_width == 0)
+    throw DataError(format_text("{}: no 'class_labels' [{},{}]", path, count, model.vector_width));
+  const torch::Tensor text = read_floats(file, "text_embeds", {count, -1}),
+                      sizes = read_floats(file, "time_ids", {count, -1});
+  if (!text.defined() || !sizes.defined())
+    throw DataError(format_text(
+        "{}: no 'text_embeds' and 'time_ids', and no 'vector' [{},{}] that is made of them", path,
+        count, model.vector_width));
+  const std::int64_t all = text.size(1) + sizes.size(1) * model.vector_time_width;
+  if (all != model.vector_width)
+    throw DataError(format_text(
+        "{}: {} numbers of 'text_embeds' and {} of 'time_ids', {} for each, are {}, but the network "
+        "needs {}",
+        path, text.size(1), sizes.size(1), model.vector_time_width, all, model.vector_width));
+  return vector_with_sizes(model, text, sizes);
+}
+
 struct DenoiseInput {
-  torch::Tensor sample, t, labels;
+  torch::Tensor sample, t;
+  Condition condition;
 };
 
 DenoiseInput read_input(const std::string& path, const Config& config) {
   const SafetensorsFile file(path);
   const torch::Tensor sample = read_sample(file, config);
-  return {sample, read_timesteps(file, sample.size(0), config.model),
-          read_labels(file, sample.size(0), config.model)};
+  const std::int64_t count = sample.size(0);
+  const ModelConfig& model = config.model;
+  const bool vector_as_class = model.vector_width > 0 && model.vector_time_width == 0;
+  return {sample,
+          read_timesteps(file, count, model),
+          {.labels = vector_as_class ? torch::Tensor() : read_labels(file, count, model),
+           .context = read_context(file, count, model),
+           .vector = read_vector(file, count, model)}};
+}
+
+Condition moved(const Condition& condition, torch::Device device) {
+  Condition result = condition;
+  for (torch::Tensor* tensor : {&result.labels, &result.context, &result.vector})
+    if (tensor->defined()) *tensor = tensor->to(device);
+  return result;
 }
 
 // The result is compared with other programs', so `auto` is fp32 here on every device.
@@ -105,8 +184,8 @@ ExitCode run_denoise(const DenoiseOptions& options) {
   const torch::Device device = model.runtime.device;
   torch::Tensor prediction;
   explain_out_of_memory(device, input.sample.size(0), [&] {
-    const torch::Tensor labels = input.labels.defined() ? input.labels.to(device) : input.labels;
-    prediction = model.predictor()(input.sample.to(device), input.t.to(device), {.labels = labels});
+    prediction = model.predictor()(input.sample.to(device), input.t.to(device),
+                                   moved(input.condition, device));
   });
   save_tensors(options.output, {{"prediction", prediction}});
   print_path(options.output);
@@ -123,8 +202,10 @@ void add_denoise(CLI::App& program, Action& action) {
   command
       ->add_option(
           "--input", options->input,
-          "File with tensors 'sample' [N,C,H,W] float32, 'timestep' [N] int64 or float32, and for "
-          "class-conditional networks 'class_labels' [N] int64")
+          "File with tensors 'sample' [N,C,H,W] float32, 'timestep' [N] int64 or float32, for "
+          "class-conditional networks 'class_labels' [N] int64, and for those of Stable Diffusion "
+          "'encoder_hidden_states' [N,tokens,width] and for XL 'text_embeds' [N,1280] and 'time_ids' "
+          "[N,6], all float32")
       ->type_name("FILE.safetensors")
       ->required();
   command

@@ -79,6 +79,7 @@ void add_cost(Json& result, const Config& config, const std::optional<StoreShape
   result["image"] = {
       {"channels", image->channels}, {"height", image->height}, {"width", image->width}};
   result["parameters"] = cost.parameters;
+  result["parameter_tensors"] = cost.tensors;
   result["gflop_per_evaluation"] = 2e-9 * cost.forward_macs;
   result["gflop_per_training_image"] = 6e-9 * cost.forward_macs;
   result["batch_size"] = batch;
@@ -153,6 +154,15 @@ Json describe_model(const InspectOptions& options) {
   return result;
 }
 
+// Whether the file is JSON that has sections of a config. Others may be parts of a model.
+bool is_config_file(const std::string& path) {
+  if (!path.ends_with(".json") || !fs::is_regular_file(path)) return false;
+  const Json document = Json::parse(read_file(path, 1 << 20), nullptr, /*allow_exceptions=*/false,
+                                    /*ignore_comments=*/true);
+  return document.is_object() && (document.contains("model") || document.contains("diffusion")) &&
+         !document.contains("weight_map");
+}
+
 // Not as a change of the config, whose texts are UTF-8: a path may be anything.
 void take_path(DataConfig& data, const std::string& path,
                const std::vector<ConfigOverride>& overrides) {
@@ -172,12 +182,14 @@ ExitCode run_inspect(const InspectOptions& options) {
     inspect_receptive_field(options.receptive_field, options.common.overrides(), options.json);
     return ExitCode::kSuccess;
   }
-  if (!options.path.empty() && !options.data) {
+  // PATH may be a config too, which then is a network without weights.
+  const bool is_config = !options.data && !options.config && is_config_file(options.path);
+  if (!options.path.empty() && !options.data && !is_config) {
     print(describe_model(options), options.json);
     return ExitCode::kSuccess;
   }
   const std::vector<ConfigOverride> overrides = options.common.overrides();
-  Config config = load_config(options.config, overrides).config;
+  Config config = load_config(is_config ? options.path : options.config, overrides).config;
   if (options.data && !options.path.empty()) take_path(config.data, options.path, overrides);
   if (options.data) check_data_path(config.data);
   Json result = Json::object();
@@ -198,7 +210,7 @@ void add_inspect(CLI::App& program, Action& action) {
       program.add_subcommand("inspect", "Describe a model, the network of a config, or a data set");
   command
       ->add_option("path", options->path,
-                   model_help() + "; with --data, a folder or file with images")
+                   model_help() + "; or a config; with --data, a folder or file with images")
       ->type_name("PATH");
   command->add_option("--diff", options->diff, "Compare two models: settings, tensors, values")
       ->option_text("A B")
@@ -226,8 +238,9 @@ void add_inspect(CLI::App& program, Action& action) {
   add_set_option(*command, options->common);
   add_log_options(*command, options->common);
   command->footer(examples(
-      {"ddpm inspect runs/cifar10", "ddpm inspect --diff runs/a runs/b --json",
-       "ddpm inspect --data photos", "ddpm inspect --config configs/labml.json --json",
+      {"ddpm inspect runs/cifar10", "ddpm inspect configs/sd-v1.json",
+       "ddpm inspect --diff runs/a runs/b --json", "ddpm inspect --data photos",
+       "ddpm inspect --config configs/labml.json --json",
        "ddpm inspect --receptive-field configs/hifi-gan/config_v1.json --picture field.svg"}));
   command->callback([&action, options] { action = [options] { return run_inspect(*options); }; });
 }

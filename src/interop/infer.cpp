@@ -14,7 +14,8 @@
 namespace ddpm {
 namespace {
 
-constexpr std::int64_t kMaxBlocks = 16;
+constexpr std::int64_t kMaxBlocks = 16, kMaxDepth = 64;
+constexpr std::int64_t kSizeFeatures = 256;  // numbers of the sinusoid of a size, in XL's vector
 
 using Shapes = std::map<std::string, std::vector<std::int64_t>>;
 
@@ -41,6 +42,17 @@ class Inspector {
     return found->second[dimension];
   }
   bool has(const std::string& module) const { return shapes_.contains(module + ".weight"); }
+  std::size_t rank(const std::string& module) const {
+    return shapes_.at(module + ".weight").size();
+  }
+  // The paths of all attentions, transformers or not, with the levels that they are in.
+  struct FoundAttention {
+    std::string path;
+    std::int64_t level;
+    std::int64_t depth;  // blocks of a transformer; 0: an attention block
+    bool middle;
+  };
+  const std::vector<FoundAttention>& attentions() const { return attentions_; }
   std::string first_time_layer() const { return names_.time_embedding + "." + names_.time_linear1; }
   const std::string& first_block() const { return blocks_.front().block; }
 
@@ -113,6 +125,18 @@ class Inspector {
     if (!has(names_.middle_attention + "." + names_.attention_parts.out))
       structure.middle_attention = MiddleAttention::kNone;
     set_structure(structure);
+    for (std::size_t i = 0; i < blocks_.size(); ++i)
+      if (plan_.blocks[i].heads > 0)
+        attentions_.push_back({blocks_[i].attention, plan_.blocks[i].level,
+                               depth_of(blocks_[i].attention),
+                               plan_.blocks[i].way == Way::kMiddle});
+  }
+  std::int64_t depth_of(const std::string& attention) const {
+    std::int64_t depth = 0;
+    while (depth < kMaxDepth &&
+           has(format_text("{}.transformer_blocks.{}.norm1", attention, depth)))
+      ++depth;
+    return depth;
   }
 
   const TensorSet& set_;
@@ -122,7 +146,39 @@ class Inspector {
   ModelConfig structure_;
   UNetPlan plan_;
   std::vector<BlockNames> blocks_;
+  std::vector<FoundAttention> attentions_;
 };
+
+// Sets what the transformers show. Those of a level have the same depth on both ways.
+void read_transformers(const Inspector& in, ModelConfig& model) {
+  std::vector<std::int64_t> depths(model.attention.size(), 0);
+  std::vector<bool> cross_only(model.attention.size(), false);
+  for (const Inspector::FoundAttention& attention : in.attentions()) {
+    if (attention.depth == 0) continue;
+    const std::string block = attention.path + ".transformer_blocks.0";
+    model.context_width = in.size(block + ".attn2.to_k", 1);
+    model.linear_projections = in.rank(attention.path + ".proj_in") == 2;
+    const auto level = static_cast<std::size_t>(attention.level);
+    if (attention.middle)
+      model.middle_depth = attention.depth;
+    else
+      depths[level] = attention.depth;
+    if (!attention.middle && in.size(block + ".attn1.to_k", 1) != in.size(block + ".attn1.to_q", 1))
+      cross_only[level] = true;
+  }
+  if (model.context_width == 0) return;
+  const auto has_attention = [&](std::size_t level) { return model.attention[level]; };
+  std::int64_t common = 0;  // depth of all levels with attention; -1: they differ
+  for (std::size_t level = 0; level < depths.size(); ++level)
+    if (has_attention(level)) common = common == 0 || common == depths[level] ? depths[level] : -1;
+  model.transformer_depth = common > 0 ? PerLevel<std::int64_t>(common) : PerLevel(depths);
+  if (model.middle_depth == model.transformer_depth.values().back()) model.middle_depth = 0;
+  if (std::ranges::count(cross_only, true) > 0) model.cross_only = cross_only;
+}
+
+bool has_transformers(const Inspector& in) {
+  return std::ranges::any_of(in.attentions(), [](const auto& found) { return found.depth > 0; });
+}
 
 // Sets what the shapes show.
 void read_shapes(const Inspector& in, Config& config) {
@@ -132,12 +188,18 @@ void read_shapes(const Inspector& in, Config& config) {
   const std::int64_t out = in.size(names.conv_out, 0);
   const bool openai = in.scheme() == NamingScheme::kOpenai;
   const bool learned = out == 2 * config.data.channels && openai;
+  // More inputs than outputs: what follows the image, as in networks for inpainting.
+  const std::int64_t all = config.data.channels;
+  const bool follows = out < all && openai && has_transformers(in);
+  if (follows) config.data.channels = out;
   if (out != config.data.channels && !learned)
     throw CheckpointError(
         format_text("the network has {} output channels for {} input channels; only networks of "
                     "OpenAI may have twice as many, for a learned variance",
                     out, config.data.channels));
   model = in.structure();
+  if (follows) model.in_channels = all;
+  read_transformers(in, model);
   model.predicts_variance = learned;
   if (learned) config.diffusion.variance = Variance::kLearnedRange;
   model.base_width = in.size(in.first_time_layer(), 1);
@@ -148,6 +210,9 @@ void read_shapes(const Inspector& in, Config& config) {
   const std::string& first = in.first_block();
   model.time_scale_shift =
       in.size(first + "." + names.res.time, 0) == 2 * in.size(first + "." + names.res.conv1, 0);
+  if (const std::string vector = names.vector_embedding + "." + names.time_linear1;
+      openai && in.has(vector))
+    model.vector_width = in.size(vector, 1);
   if (openai && in.has(names.class_embedding)) {
     model.class_embedding = ClassEmbeddingKind::kTable;
     model.classes = in.size(names.class_embedding, 0);
@@ -176,10 +241,33 @@ void set_labml(InferredModel& result) {
   result.assumed = {"images in [0,1]", "32 groups, 8 in the last norm"};
 }
 
+// Stable Diffusion: heads are 8 where the projections of transformers are convolutions (version 1),
+// else 64 wide. The process and the autoencoder's scale are the same in all versions.
+void set_stable_diffusion(InferredModel& result) {
+  ModelConfig& model = result.config.model;
+  if (model.linear_projections)
+    model.attention_head_width = 64;
+  else
+    model.attention_heads = 8;
+  if (model.vector_width > 0) model.vector_time_width = kSizeFeatures;
+  model.initialization = Initialization::kOpenai;
+  DiffusionConfig& diffusion = result.config.diffusion;
+  diffusion.schedule = BetaSchedule::kQuadratic;
+  diffusion.beta_start = 0.00085;
+  diffusion.beta_end = 0.012;
+  diffusion.clip_x0 = false;
+  result.assumed = {model.linear_projections
+                        ? "attention heads of 64 channels (model.attention_head_width)"
+                        : "8 attention heads (model.attention_heads)",
+                    "predictions of the noise (diffusion.prediction_type)",
+                    "a schedule of 1000 steps, the roots of beta linear from 0.00085 to 0.012"};
+}
+
 void set_openai(InferredModel& result) {
   ModelConfig& model = result.config.model;
   set_pytorch_switches(model);
   model.time_order = TimeOrder::kCosSin;
+  if (model.context_width > 0) return set_stable_diffusion(result);
   model.attention_heads = 4;
   result.assumed = {"4 attention heads (model.attention_heads, model.attention_head_width)",
                     "q, k and v stored head by head, the older order (model.qkv_order)",
@@ -229,8 +317,9 @@ std::string describe_other_network(const TensorSet& set) {
     return "a Unet of lucidrains' denoising-diffusion-pytorch, which is not supported: its "
            "blocks normalise after the convolutions, by root mean square, and its attention is "
            "linear";
-  if (any_contains("transformer_blocks.0.attn2."))
-    return "a network with cross-attention to text, which is not supported";
+  if (any_contains("input_hint_block.") || any_contains("controlnet_cond_embedding."))
+    return "a ControlNet, which is an addition to a network of Stable Diffusion and cannot be used "
+           "alone";
   if (any_contains("conv_pre.bias") && any_contains("resblocks.0."))
     return "a generator of HiFi-GAN, which ddpm vocode takes";
   return "";

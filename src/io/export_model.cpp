@@ -95,7 +95,9 @@ std::vector<fs::path> export_model(const Config& config, const std::vector<Named
   if (diffusers) {
     write_json(output.add("unet/config.json"), unet);
     write_json(output.add("scheduler/scheduler_config.json"), scheduler);
-    write_json(output.add("model_index.json"), pipeline_index(config));
+    // A pipeline of a network with transformers has further parts, which are not here.
+    if (config.model.context_width == 0)
+      write_json(output.add("model_index.json"), pipeline_index(config));
   }
   return output.finish();
 }

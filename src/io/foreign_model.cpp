@@ -10,6 +10,7 @@
 #include "ddpm/config/validate.h"
 #include "ddpm/formats/json.h"
 #include "ddpm/formats/weight_file.h"
+#include "ddpm/interop/compvis.h"
 #include "ddpm/interop/diffusers.h"
 #include "ddpm/interop/find_networks.h"
 #include "ddpm/interop/infer.h"
@@ -40,15 +41,16 @@ std::string latents_obstacle(const std::string& autoencoder) {
 
 // Sets the tensors of a model to those of the network with the wanted weights in its file, which
 // another program wrote, and what else the file tells. With a config, whatever tensors the file has
-// are compared with it later; without one they must show which network they are.
-void read_weights(ModelFile& model, WeightSet wanted, bool has_config) {
+// are compared with it later; without one they must show which network they are. Returns the whole
+// file.
+std::vector<StateDict> read_weights(ModelFile& model, WeightSet wanted, bool has_config) {
   const fs::path& path = model.weights;
   const std::vector<StateDict> dictionaries = read_state_dicts(path);
   const NetworkSearch search = find_networks(dictionaries, path.filename().string());
   const FoundNetwork* network = choose_network(search, wanted);
   if (network == nullptr && has_config && dictionaries.size() == 1) {
     model.tensors = dictionaries.front().set;
-    return;
+    return dictionaries;
   }
   if (network == nullptr) refuse(path, dictionaries);
   if (!network->place.empty())
@@ -58,6 +60,7 @@ void read_weights(ModelFile& model, WeightSet wanted, bool has_config) {
   model.unread_average = search.unread_average;
   model.betas = network->betas;
   if (!search.autoencoder.empty()) model.obstacle = latents_obstacle(search.autoencoder);
+  return dictionaries;
 }
 
 std::string describe(const ModelConfig& model) {
@@ -154,6 +157,40 @@ bool still_describes(const Config& record, const Config& read) {
   return to_json(again) == to_json(read);
 }
 
+// --- CompVis -------------------------------------------------------------------------------------
+
+// Settings of CompVis beside a file of weights: NAME.json beside NAME.safetensors. Empty: there are
+// none.
+fs::path compvis_config_beside(const fs::path& file) {
+  fs::path beside = file;
+  beside.replace_extension(".json");
+  if (beside == file || !fs::is_regular_file(beside)) return {};
+  return is_compvis_config(read_json_file(beside)) ? beside : fs::path();
+}
+
+// Sets what neither names nor shapes of a network of Stable Diffusion show, from its settings beside
+// it, or from marks in the file.
+void read_settings(const fs::path& file, const std::vector<StateDict>& dictionaries,
+                   const TensorSet& network, InferredModel& inferred) {
+  Config& config = inferred.config;
+  log_info("{}: by its tensors this is {}", file.string(),
+           describe_stable_diffusion(config.model, config.data.channels));
+  if (const fs::path settings = compvis_config_beside(file); !settings.empty()) {
+    Config given;
+    apply_compvis_config(read_json_file(settings), settings.string(), given);
+    config = given;
+    inferred.assumed = {format_text("nothing: the settings are in {}", settings.string())};
+    return;
+  }
+  for (const StateDict& dictionary : dictionaries)
+    if (const std::string by = apply_prediction_marks(dictionary.set, network, config);
+        !by.empty()) {
+      inferred.assumed.at(1) =
+          format_text("predictions of the velocity, by {} (diffusion.prediction_type)", by);
+      return;
+    }
+}
+
 }  // namespace
 
 std::optional<DiffusersFolder> find_diffusers_folder(const fs::path& path, WeightSet wanted) {
@@ -209,8 +246,9 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
                         std::span<const ConfigOverride> overrides) {
   ModelFile result;
   result.weights = file;
-  read_weights(result, weights, /*has_config=*/false);
+  const std::vector<StateDict> all = read_weights(result, weights, /*has_config=*/false);
   InferredModel inferred = infer_model(result.tensors);
+  if (inferred.config.model.context_width > 0) read_settings(file, all, result.tensors, inferred);
   std::vector<ConfigOverride> of_model;
   std::ranges::copy_if(overrides, std::back_inserter(of_model), [](const ConfigOverride& change) {
     return change.path.starts_with("model.");
@@ -231,6 +269,7 @@ ModelFile open_inferred(const fs::path& file, WeightSet weights,
   result.config = inferred.config;
   result.process_is_assumed = true;
   result.format = *parse_choice<ModelFormat>(name_of(inferred.layout.scheme));
+  if (model.context_width > 0) result.format = ModelFormat::kCompvis;
   return result;
 }
 

@@ -70,6 +70,10 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   model.config.run = RunConfig{};
   if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
+  if (model.obstacle.empty() && model.config.model.context_width > 0)
+    model.obstacle =
+        "its pictures follow a text, which is not read yet; ddpm denoise evaluates it with given "
+        "contexts";
   check_schedule(file, overrides, model);
   validate(model.config);
   DataConfig& data = model.config.data;

@@ -129,7 +129,7 @@ TEST(Diffusers, TheMiddlesAttentionLosesItsNormWithScaleShift) {
 
 TEST(Diffusers, WhatCannotBeRepresentedIsRefusedByItsKey) {
   const std::vector<std::pair<const char*, json>> cases = {
-      {"_class_name", "UNet2DConditionModel"},
+      {"_class_name", "UNet1DModel"},
       {"act_fn", "elu"},
       {"attention_head_dim", 24},
       {"attention_head_dim", 0},

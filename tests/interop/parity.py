@@ -26,6 +26,7 @@ from safetensors.torch import load_file, save_file
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import definitions as d  # noqa: E402
 import others  # noqa: E402
+import stable_diffusion  # noqa: E402
 import training_step  # noqa: E402
 import vocoder  # noqa: E402
 from common import error, published, randomize, run  # noqa: E402
@@ -167,6 +168,18 @@ def check_others(program, count, folder):
         print(f"  {name:36s} {got:9.2e}{'' if equal else '  WRITTEN BACK DIFFERENTLY'}")
         largest, same = max(largest, got), same and equal
     return largest, same
+
+
+def check_transformers(program, count, seed, folder):
+    """Compares networks with transformers. Returns the largest error and whether all were written back as they were."""
+    largest, all_same = 0, True
+    for name, got, same, *config in (*stable_diffusion.check_diffusers(program, count, seed, folder),
+                                     *stable_diffusion.check_compvis(program, folder)):
+        print(f"  {name:36s} {got:9.2e}{'' if same else '  WRITTEN BACK DIFFERENTLY'}")
+        if (got > PREDICTION or not same) and config:
+            print(f"    {json.dumps(config[0])}")
+        largest, all_same = max(largest, got), all_same and same
+    return largest, all_same
 
 
 def check_round_trip(program, folder):
@@ -344,6 +357,9 @@ def main():
         for what, scheduler in solvers():
             for steps in (10, 25):
                 report(f"{what}, {steps} steps", check_solver(options.program, scheduler, steps, folder), TRAJECTORY)
+        largest, written = check_transformers(options.program, options.configs, options.seed, folder)
+        report(f"prediction, {options.configs + 4} networks with transformers", largest, PREDICTION)
+        failed = failed or not written
         largest, written = check_others(options.program, max(options.configs // 4, 2), folder)
         report("prediction, networks of other programs", largest, PREDICTION)
         failed = failed or not written

@@ -1,5 +1,3 @@
-#include "ddpm/interop/diffusers.h"
-
 #include <algorithm>
 #include <optional>
 
@@ -10,15 +8,12 @@
 #include "ddpm/config/fields.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/formats/json_keys.h"
+#include "unet_2d.h"
+#include "unet_keys.h"
 #include "words.h"
 
 namespace ddpm {
 namespace {
-
-void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name) {
-  if (const std::vector<std::string> unknown = keys.unknown(); !unknown.empty())
-    log_warning("{}: unknown keys are ignored: {}", name, shorten(join(unknown)));
-}
 
 // --- unet/config.json -> config ---------------------------------------------------------------------
 
@@ -70,15 +65,7 @@ PerLevel<T> per_level(const std::vector<bool>& residual, T otherwise, T if_resid
 }
 
 void read_levels(JsonKeys& keys, ModelConfig& model) {
-  const std::vector<std::int64_t> widths =
-      keys.integers("block_out_channels", {224, 448, 672, 896});
-  if (widths.empty() || widths.size() > kMaxLevels)
-    keys.fail("block_out_channels", format_text("must have 1 to {} levels", kMaxLevels));
-  for (const std::int64_t width : widths)
-    if (width < 4 || width > 8192) keys.fail("block_out_channels", "widths must be in [4, 8192]");
-  model.base_width = widths.front();
-  set_level_widths(model, widths, widths.front());
-
+  const std::vector<std::int64_t> widths = read_widths(keys, {224, 448, 672, 896}, model);
   std::vector<std::string> down = keys.texts(
       "down_block_types", {"DownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D", "AttnDownBlock2D"});
   std::vector<std::string> up = keys.texts(
@@ -196,55 +183,14 @@ void read_image(JsonKeys& keys, Config& config) {
   if (out < 1 || out > 1024) keys.fail("out_channels", "must be in [1, 1024]");
   config.model.predicts_variance = out == 2 * data.channels;
   config.model.out_channels = out == data.channels || out == 2 * data.channels ? 0 : out;
-  const nlohmann::json* size = keys.find("sample_size");
-  if (size == nullptr || size->is_null()) return;
-  const std::vector<std::int64_t> sides =
-      size->is_array() ? keys.integers("sample_size", {})
-                       : std::vector<std::int64_t>(2, keys.integer("sample_size", 0));
-  if (sides.size() != 2 || sides[0] < 1 || sides[1] < 1 || sides[0] > 16384 || sides[1] > 16384)
-    keys.fail("sample_size", "must be one or two numbers in [1, 16384]");
-  data.height = sides[0];
-  data.width = sides[1];
-}
-
-// There are copies of google's configs that lack attention_head_dim. Read literally, they give many
-// heads to networks that were trained with one, and no shape shows the mistake.
-void warn_of_lost_head_key(const nlohmann::json& unet, const std::string& name,
-                           const ModelConfig& model) {
-  if (!unet.contains("attention_head_dim") && model.norm_epsilon == 1e-6 &&
-      model.downsample_padding == DownsamplePadding::kAsymmetric &&
-      model.time_order == TimeOrder::kSinCos)
-    log_warning(
-        "{}: attention_head_dim is missing, so heads have 8 channels, as in diffusers; networks "
-        "with these settings were trained with one head; for one, add "
-        "--set model.attention_head_width=0",
-        name);
+  read_sample_size(keys, data);
 }
 
 // --- config -> unet/config.json --------------------------------------------------------------------
 
-// Keys whose values UNet2DModel cannot represent, each with the reason.
-class UnrepresentableKeys {
- public:
-  explicit UnrepresentableKeys(const Config& config) : config_(config) {}
-  void add(const std::string& key, const std::string& reason) {
-    list_.push_back(
-        format_text("{} = {}: {}", key, value_text(find_field(key)->value(config_)), reason));
-  }
-  void throw_if_any() const {
-    if (!list_.empty())
-      throw ConfigError("UNet2DModel of diffusers cannot represent this network:\n  " +
-                        join(list_, "\n  "));
-  }
-
- private:
-  const Config& config_;
-  std::vector<std::string> list_;
-};
-
 // The channels of a head, which must be the same in every attention; null means one head.
 nlohmann::ordered_json head_width(const ModelConfig& model, UnrepresentableKeys& problems) {
-  if (model.attention_heads == 0)
+  if (model.attention_heads == PerLevel<std::int64_t>(0))
     return model.attention_head_width == 0 ? nlohmann::ordered_json(nullptr)
                                            : nlohmann::ordered_json(model.attention_head_width);
   std::vector<std::int64_t> heads;
@@ -265,6 +211,9 @@ void check(const Config& config, UnrepresentableKeys& problems) {
     problems.add("model.width_change", "its widths drop in the first block of a level");
   if (std::ranges::count(model.upsample.values(), Upsampling::kTransposed) > 0)
     problems.add("model.upsample", "it doubles images by repeating pixels");
+  if (model.vector_width > 0) problems.add("model.vector_width", "it takes no vector");
+  if (model.in_channels > 0 && model.in_channels != config.data.channels)
+    problems.add("model.in_channels", "its input is an image");
   if (model.blocks_per_level.is_list())
     problems.add("model.blocks_per_level", "must be the same at every level");
   if (model.final_groups != model.groups)
@@ -315,16 +264,6 @@ WayTypes way_types(const ModelConfig& model, bool down, UnrepresentableKeys& pro
   return way;
 }
 
-nlohmann::ordered_json sample_size(const DataConfig& data) {
-  if (data.height == 0 || data.width == 0) return nullptr;
-  if (data.height == data.width) return data.height;
-  return {data.height, data.width};
-}
-
-nlohmann::ordered_json null_if_zero(std::int64_t value) {
-  return value == 0 ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(value);
-}
-
 nlohmann::ordered_json class_embed_type(const ModelConfig& model) {
   const std::string_view word = word_for(kClassEmbeddings, model.class_embedding);
   return word.empty() ? nlohmann::ordered_json(nullptr) : nlohmann::ordered_json(word);
@@ -332,9 +271,7 @@ nlohmann::ordered_json class_embed_type(const ModelConfig& model) {
 
 }  // namespace
 
-void apply_unet_config(const nlohmann::json& unet, const std::string& name, Config& config) {
-  JsonKeys keys(unet, name);
-  keys.require("_class_name", "UNet2DModel");
+void apply_unet_2d(JsonKeys& keys, Config& config) {
   read_levels(keys, config.model);
   read_time(keys, config.model);
   read_middle(keys, config.model);
@@ -343,13 +280,11 @@ void apply_unet_config(const nlohmann::json& unet, const std::string& name, Conf
   read_attention(keys, config.model);
   read_image(keys, config);
   config.data.range = PixelRange::kSymmetric;
-  warn_of_lost_head_key(unet, name, config.model);
-  warn_of_unknown_keys(keys, name);
 }
 
-nlohmann::ordered_json unet_config(const Config& config) {
+nlohmann::ordered_json unet_2d_config(const Config& config) {
   const ModelConfig& model = config.model;
-  UnrepresentableKeys problems(config);
+  UnrepresentableKeys problems(config, "UNet2DModel");
   check(config, problems);
   const nlohmann::ordered_json heads = head_width(model, problems);
   const WayTypes down = way_types(model, true, problems), up = way_types(model, false, problems);
