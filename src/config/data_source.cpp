@@ -70,6 +70,7 @@ DataSource source_of_path(const fs::path& path) {
   if (is_tar_name(name)) return source_of_tar(name);
   if (is_npz_name(name)) return DataSource::kNpz;
   if (name.ends_with(".zip")) return DataSource::kZip;
+  if (name.ends_with(".safetensors")) return DataSource::kLatents;
   if (is_idx_name(name)) return DataSource::kIdx;
   // Only a file: opening a pipe would block.
   return fs::is_regular_file(path, ignored) ? source_of_file(path) : DataSource::kFolder;

@@ -246,10 +246,14 @@ std::vector<Field> data_fields() {
   return {
       {CHOICE(data, source), kFrozen,
        "embedded: pictures inside the program; folder, zip, tar: image files; npz: arrays of NumPy; "
-       "idx: MNIST's format; cifar10, cifar100: the binary and the Python version"},
+       "idx: MNIST's format; cifar10, cifar100: the binary and the Python version; latents: images "
+       "that an autoencoder has made, in a safetensors file (docs/formats/latents.md)"},
       {FIELD(data, path), any(), kMayChange,
        "Folder or file with the images; all sources except embedded need it. If data.source is not set, "
        "it follows from the path"},
+      {FIELD(data, context), any(), kMayChange,
+       "Safetensors file with the context of each image or of each class, for networks with "
+       "model.context_width (docs/formats/contexts.md)"},
       {FIELD(data, height), between(0, 16384), kFrozen,
        "Height in pixels; 0: the same as data.width; if both are 0: the size of the data"},
       {FIELD(data, width), between(0, 16384), kFrozen,
@@ -312,6 +316,9 @@ std::vector<Field> training_fields() {
        "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, where L_vlb is "
        "the bound in bits per dimension over all timesteps (OpenAI's rescaled loss; their loss "
        "without rescale_learned_sigmas has 1 / diffusion.timesteps)"},
+      {FIELD(training, context_dropout), between(0, 1), kMayChange,
+       "Probability that an image is trained on with the empty context instead of its own, so that "
+       "guidance can be used when sampling"},
       {FIELD(training, clip_norm), at_least(0), kMayChange,
        "Largest norm of the gradient; a longer gradient is scaled down; 0: no clipping"},
       {FIELD(training, ema_decay), below(0, 1), kMayChange,

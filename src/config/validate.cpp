@@ -50,6 +50,23 @@ void check_diffusion(const Config& config, Problems& problems) {
                  "the noise must not decrease along the process; swap them");
 }
 
+// Latents are no pixels: they have no range, and their mirror images are not those of the pictures.
+void check_latents(const Config& config, Problems& problems) {
+  if (config.data.source != DataSource::kLatents) return;
+  if (config.diffusion.clip_x0 || config.diffusion.dynamic_threshold > 0)
+    problems.add({"data.source", "diffusion.clip_x0", "diffusion.dynamic_threshold"},
+                 "latents have no range to clip to; set diffusion.clip_x0=false and "
+                 "diffusion.dynamic_threshold=0");
+  if (config.data.horizontal_flip || config.data.crop == Crop::kRandom)
+    problems.add({"data.source", "data.horizontal_flip", "data.crop"},
+                 "latents cannot be mirrored or cropped; set data.horizontal_flip=false and "
+                 "data.crop=center");
+  if (config.training.sample_every > 0)
+    problems.add({"data.source", "training.sample_every"},
+                 "without their autoencoder latents cannot be shown while training; set "
+                 "training.sample_every=0");
+}
+
 void check_data(const Config& config, Problems& problems) {
   const DataConfig& data = config.data;
   // A missing side is as long as the other.
@@ -118,6 +135,7 @@ void validate(const Config& config, const Origins& origins) {
   check_model(config.model, problems);
   check_diffusion(config, problems);
   check_data(config, problems);
+  check_latents(config, problems);
   check_training(config.training, problems);
   check_sampler(config.sampling, problems);
   check_steps(config, problems);
@@ -126,11 +144,11 @@ void validate(const Config& config, const Origins& origins) {
 
 void check_predicts_image(const Config& config) {
   const std::int64_t all = config.model.in_channels, channels = config.data.channels;
-  if (all > 0 && channels > 0 && all != channels)
+  if (all > 0 && all != channels)
     throw ConfigError(format_text(
-        "config: model.in_channels = {}: the network needs more than an image, which has {}, so it "
-        "cannot be trained or sampled from; ddpm denoise can evaluate it",
-        all, counted(channels, "channel")));
+        "config: model.in_channels = {}: the network needs more than an image, so it cannot be "
+        "trained or sampled from; ddpm denoise can evaluate it",
+        all));
   const std::int64_t out = config.model.out_channels, in = channels;
   if (out > 0 && in > 0 && out != in)
     throw ConfigError(format_text(
@@ -151,6 +169,21 @@ void check_trainable(const Config& config) {
     throw ConfigError(
         "config: model.class_embedding = \"identity\": such a network needs a vector for each "
         "image, but data sets have labels; ddpm denoise can evaluate it");
+  if (model.vector_width > 0)
+    throw ConfigError(format_text(
+        "config: model.vector_width = {}: such a network needs a vector for each image, which data "
+        "sets do not have; ddpm denoise can evaluate it",
+        model.vector_width));
+  if (model.context_width > 0 && config.data.context.empty())
+    throw ConfigError(format_text(
+        "config: model.context_width = {}: the network attends to a context of each image; set "
+        "data.context to the file that has them (docs/formats/contexts.md)",
+        model.context_width));
+  if (model.context_width == 0 && !config.data.context.empty())
+    throw ConfigError(format_text(
+        "config: data.context = \"{}\": the network has no transformers, which attend to contexts; "
+        "set model.context_width and model.transformer_depth, or leave data.context out",
+        shorten(config.data.context)));
   if (model.class_embedding != ClassEmbeddingKind::kNone && model.classes == 0)
     throw ConfigError(
         "config: model.classes = 0: training a class-conditional network needs the number of "

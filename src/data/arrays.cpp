@@ -214,7 +214,8 @@ ArrayData load_npz(const fs::path& path) {
 }  // namespace
 
 bool is_array(DataSource source) {
-  return source != DataSource::kFolder && source != DataSource::kZip && source != DataSource::kTar;
+  return source != DataSource::kFolder && source != DataSource::kZip &&
+         source != DataSource::kTar && source != DataSource::kLatents;
 }
 
 ArrayData load_array(const DataConfig& config) {
@@ -232,6 +233,7 @@ ArrayData load_array(const DataConfig& config) {
     case DataSource::kFolder:
     case DataSource::kZip:
     case DataSource::kTar:
+    case DataSource::kLatents:
       break;
   }
   throw std::invalid_argument("this source of data is not one array");

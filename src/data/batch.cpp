@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstring>
 #include <stdexcept>
 
 #include "ddpm/base/random.h"
@@ -42,17 +43,25 @@ Window choose_window(const ImageStoreInfo& info, const BatchRequest& request,
   return window;
 }
 
-// Writes [height,width,channels] values.
-void copy_window(std::span<const std::uint8_t> image, const ImageStoreInfo& info,
-                 const Window& window, const std::array<float, 256>& table, float* out) {
+// Writes [height,width,channels] values, each what `value_at` returns for its index in the image.
+template <class ValueAt>
+void copy_window(const ImageStoreInfo& info, const Window& window, const ValueAt& value_at,
+                 float* out) {
   for (std::int64_t y = 0; y < info.height; ++y) {
     const std::int64_t row = ((window.top + y) * info.stored_width + window.left) * info.channels;
     for (std::int64_t x = 0; x < info.width; ++x) {
       const std::int64_t column = window.mirrored ? info.width - 1 - x : x;
-      const std::uint8_t* pixel = &image[static_cast<std::size_t>(row + column * info.channels)];
-      for (std::int64_t c = 0; c < info.channels; ++c) *out++ = table[pixel[c]];
+      const auto pixel = static_cast<std::size_t>(row + column * info.channels);
+      for (std::size_t c = 0; c < static_cast<std::size_t>(info.channels); ++c)
+        *out++ = value_at(pixel + c);
     }
   }
+}
+
+float float_at(std::span<const std::uint8_t> bytes, std::size_t index) {
+  float value = 0;
+  std::memcpy(&value, &bytes[index * sizeof value], sizeof value);
+  return value;
 }
 
 // The index in the store of image i of the batch.
@@ -80,8 +89,14 @@ Batch make_batch(const ImageStore& store, const BatchRequest& request) {
   float* out = pixels.data_ptr<float>();
   for (std::int64_t i = 0; i < request.count; ++i) {
     const std::uint64_t position = request.first_position + static_cast<std::uint64_t>(i);
-    copy_window(store.image(index_of(store, request, i)), info,
-                choose_window(info, request, position), table, out);
+    const std::span<const std::uint8_t> image = store.image(index_of(store, request, i));
+    const Window window = choose_window(info, request, position);
+    if (info.latents)
+      copy_window(
+          info, window, [&](std::size_t k) { return float_at(image, k); }, out);
+    else
+      copy_window(
+          info, window, [&](std::size_t k) { return table[image[k]]; }, out);
     out += info.height * info.width * info.channels;
   }
   return {pixels.permute({0, 3, 1, 2}), batch_labels(store, request)};

@@ -8,7 +8,7 @@ namespace {
 torch::Tensor move_to_device(const ImageStore& store, torch::Device device) {
   const ImageStoreInfo& info = store.info();
   const auto bytes = static_cast<double>(store.pixels().size());
-  if (!ops::can_gather_images(device, bytes)) return {};
+  if (info.latents || !ops::can_gather_images(device, bytes)) return {};
   // from_blob needs a mutable pointer, but the copy only reads.
   auto* data = const_cast<std::uint8_t*>(store.pixels().data());
   return torch::from_blob(data,

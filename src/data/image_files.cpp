@@ -32,6 +32,7 @@ ImageFiles list_source(const DataConfig& config) {
     case DataSource::kIdx:
     case DataSource::kCifar10:
     case DataSource::kCifar100:
+    case DataSource::kLatents:
       break;
   }
   throw std::invalid_argument("this source of data has no image files");

@@ -11,7 +11,7 @@ namespace {
 std::string fingerprint_of(const ImageStoreInfo& info, std::span<const std::uint8_t> pixels,
                            const std::vector<std::int64_t>& labels) {
   Sha256 hash;
-  hash.update("ddpm images 1");
+  hash.update(info.latents ? "ddpm latents 1" : "ddpm images 1");
   for (const std::int64_t size : {static_cast<std::int64_t>(labels.size()), info.stored_height,
                                   info.stored_width, info.channels, info.height, info.width})
     hash.update(" " + std::to_string(size));
@@ -20,11 +20,10 @@ std::string fingerprint_of(const ImageStoreInfo& info, std::span<const std::uint
   return hash.hex_digest();
 }
 
-bool is_consistent(const ImageStoreInfo& info, std::size_t pixels, std::size_t labels) {
+bool is_consistent(const ImageStoreInfo& info, std::size_t image_bytes, std::size_t pixels,
+                   std::size_t labels) {
   const bool has_window = info.height >= 1 && info.height <= info.stored_height &&
                           info.width >= 1 && info.width <= info.stored_width;
-  const auto image_bytes =
-      static_cast<std::size_t>(info.stored_height * info.stored_width * info.channels);
   return has_window && info.channels >= 1 && labels > 0 && pixels == labels * image_bytes;
 }
 
@@ -49,7 +48,8 @@ ImageStore::ImageStore(ImageStoreInfo info, std::shared_ptr<const void> owner,
 }
 
 void ImageStore::check_and_fingerprint() {
-  if (!is_consistent(info_, pixels_.size(), labels_.size()))
+  if (!is_consistent(info_, static_cast<std::size_t>(image_bytes()), pixels_.size(),
+                     labels_.size()))
     throw std::invalid_argument("the pixels, labels and sizes of an image store do not agree");
   fingerprint_ = fingerprint_of(info_, pixels_, labels_);
 }

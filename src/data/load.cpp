@@ -7,6 +7,7 @@
 #include "ddpm/base/format.h"
 #include "ddpm/data/fit.h"
 #include "ddpm/data/image_files.h"
+#include "ddpm/data/latents.h"
 #include "ddpm/data/load_files.h"
 #include "wrong_source.h"
 
@@ -50,6 +51,7 @@ ImageStore load_images(const DataConfig& config, const LoadOptions& options) {
   if (config.source != DataSource::kEmbedded && config.path.empty())
     throw DataError(format_text("data.source \"{}\" needs data.path", config.source));
   return explain_wrong_source(config, [&] {
+    if (config.source == DataSource::kLatents) return load_latents(config);
     return is_array(config.source) ? to_store(load_array(config), config, options)
                                    : load_files(config, options);
   });

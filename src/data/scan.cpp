@@ -55,7 +55,7 @@ DataSummary summarize_files(const DataConfig& config, const WorkOptions& options
   return summary;
 }
 
-// Describes a source that is one array. It is complete, or loading it throws DataError.
+// Describes a source that is one array, also of latents. It is complete, or loading it throws DataError.
 DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
   config.height = config.width = config.channels = 0;
   config.crop = Crop::kCenter;
@@ -76,7 +76,8 @@ DataSummary summarize_array(DataConfig config, const WorkOptions& options) {
 }  // namespace
 
 DataSummary summarize_data(const DataConfig& config, const WorkOptions& options) {
-  if (is_array(config.source)) return summarize_array(config, options);
+  if (is_array(config.source) || config.source == DataSource::kLatents)
+    return summarize_array(config, options);
   return explain_wrong_source(config, [&] { return summarize_files(config, options); });
 }
 

@@ -13,6 +13,7 @@
 #include "ddpm/config/describe.h"
 #include "ddpm/config/fields.h"
 #include "ddpm/config/validate.h"
+#include "ddpm/data/contexts.h"
 #include "ddpm/data/load.h"
 
 namespace ddpm {
@@ -86,6 +87,8 @@ ImageStore load_data(Config& config, bool force, CacheUse cache) {
   config.data.channels = images.channels();
   check_image_size(config.model, images.height(), images.width());
   check_labels(config.model, images);
+  if (config.model.context_width > 0)  // refuses a file that does not fit
+    static_cast<void>(Contexts(config.data.context, config.model.context_width).rows_of(images));
   if (config.model.class_embedding != ClassEmbeddingKind::kNone)
     settle_class_names(config.data.class_names, images.info().class_names);
   log_info("data: {} {} of {}x{} pixels and {}, from {} ({:.1f} s)", with_thousands(images.count()),

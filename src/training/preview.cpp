@@ -5,6 +5,7 @@
 
 #include "ddpm/base/file.h"
 #include "ddpm/data/batch.h"
+#include "ddpm/data/contexts.h"
 #include "ddpm/diffusion/generator.h"
 #include "ddpm/image/codec.h"
 #include "ddpm/image/grid.h"
@@ -21,10 +22,24 @@ SamplingConfig quick(const Config& config) {
   return sampling;
 }
 
+// The contexts of the pictures: the first ones of the data, again and again; undefined for a network
+// without transformers.
+torch::Tensor preview_contexts(const Config& config) {
+  if (config.model.context_width == 0) return {};
+  const Contexts contexts(config.data.context, config.model.context_width);
+  std::vector<std::int64_t> rows;
+  for (std::int64_t i = 0; i < config.training.sample_count; ++i)
+    rows.push_back(i % contexts.count());
+  return contexts.read(rows);
+}
+
 }  // namespace
 
 Preview::Preview(const Config& config, const Runtime& runtime)
-    : config_(config), device_(runtime.device), plan_(sampler_plan_for(config, quick(config))) {}
+    : config_(config),
+      device_(runtime.device),
+      plan_(sampler_plan_for(config, quick(config))),
+      contexts_(preview_contexts(config)) {}
 
 bool Preview::write(Trainer& trainer, const fs::path& file,
                     const std::function<bool()>& stop) const {
@@ -34,6 +49,7 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
                           .device = device_};
   request.condition.labels =
       class_labels(config_, request.seed, request.first, request.count, device_);
+  request.condition.context = contexts_.defined() ? contexts_.to(device_) : contexts_;
   request.after_step = [&](std::size_t, double, const torch::Tensor&) { return !stop(); };
   torch::Tensor images;
   trainer.with_average_weights([&](UNet& net) {

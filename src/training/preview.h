@@ -26,6 +26,7 @@ class Preview {
   const Config& config_;
   torch::Device device_;
   SamplerPlan plan_;
+  torch::Tensor contexts_;  // of the pictures; undefined: the network takes none
 };
 
 }  // namespace ddpm

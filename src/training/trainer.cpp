@@ -55,6 +55,16 @@ BatchRequest batch_request(const Config& config, std::int64_t rows) {
           .range = config.data.range};
 }
 
+std::optional<ContextSource> context_source(const Config& config, const ImageStore& images,
+                                            std::int64_t rows, torch::Device device) {
+  if (config.model.context_width == 0) return std::nullopt;
+  return ContextSource(Contexts(config.data.context, config.model.context_width), images,
+                       {.count = rows,
+                        .seed = static_cast<std::uint64_t>(config.run.seed),
+                        .dropout = config.training.context_dropout},
+                       device);
+}
+
 // The hybrid loss, if the network predicts its variance.
 std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device) {
   if (!config.model.predicts_variance) return std::nullopt;
@@ -83,6 +93,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
              hybrid_loss(config, device_)),
       batches_(images, batch_request(config, rows_), device_,
                config.model.class_embedding != ClassEmbeddingKind::kNone),
+      contexts_(context_source(config, images, rows_, device_)),
       inputs_(device_, 3, 4),
       first_backward_(device_),
       next_backward_(device_),
@@ -119,7 +130,9 @@ void Trainer::step() {
   for (std::int64_t i = 0; i < training.micro_batches; ++i) {
     const std::int64_t first_row = (world_.rank * training.micro_batches + i) * rows_;
     set_inputs(first_row, schedule);
-    batches_.prepare(static_cast<std::uint64_t>(images_seen_ + first_row));
+    const auto first_position = static_cast<std::uint64_t>(images_seen_ + first_row);
+    batches_.prepare(first_position);
+    if (contexts_) contexts_->prepare(first_position);
     const ops::Draw draw(RandomKey{.seed = static_cast<std::uint64_t>(config_.run.seed),
                                    .step = static_cast<std::uint64_t>(steps_done_),
                                    .sample = static_cast<std::uint64_t>(first_row)},
@@ -143,7 +156,9 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
                                                x0.size(0), config_.diffusion.timesteps, device_);
   const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
                                                  x0.sizes().slice(1), device_);
-  const Condition condition{.labels = batches_.labels(), .dropout = draw};
+  const Condition condition{.labels = batches_.labels(),
+                            .context = contexts_ ? contexts_->contexts() : torch::Tensor(),
+                            .dropout = draw};
   const std::int64_t parts = world_.size * config_.training.micro_batches;
   const torch::Tensor loss = model_.loss(x0, t, noise, condition) / static_cast<double>(parts);
   layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,

@@ -99,7 +99,8 @@ TEST(Choices, OfTheData) {
                             {DataSource::kNpz, "npz"},
                             {DataSource::kIdx, "idx"},
                             {DataSource::kCifar10, "cifar10"},
-                            {DataSource::kCifar100, "cifar100"}});
+                            {DataSource::kCifar100, "cifar100"},
+                            {DataSource::kLatents, "latents"}});
   expect_names<LabelSource>({{LabelSource::kAuto, "auto"},
                              {LabelSource::kFolder, "folder"},
                              {LabelSource::kPrefix, "prefix"},

@@ -12,7 +12,7 @@ from diffusers import UNet2DModel
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
 MASK = 0xFFFFFFFF
-TIMESTEP, NOISE, SHUFFLE, INITIAL_NOISE, STEP_NOISE, INITIALIZATION = 0, 1, 4, 5, 6, 7
+TIMESTEP, NOISE, SHUFFLE, INITIAL_NOISE, STEP_NOISE, INITIALIZATION, CONTEXT_DROPOUT = 0, 1, 4, 5, 6, 7, 10
 
 
 def philox4x32_10(counter, key):
@@ -33,7 +33,7 @@ def words(seed, stream, step, sample, count):
     packed = stream | (step >> 32 & 0xFF) << 16 | (sample >> 32 & 0xFF) << 24
     out = philox4x32_10(
         (blocks, wide(sample & MASK), wide(step & MASK), wide(packed)),
-        (np.uint64(seed & MASK), np.uint64(seed >> 32)),
+        (wide(seed & MASK), wide(seed >> 32)),
     )
     return np.stack(out, axis=1).reshape(-1)[:count]
 

@@ -427,7 +427,6 @@ TEST(StableDiffusion, ConfigsOfDiffusersThatAreNotSupportedAreRefusedByTheirKey)
            {"attention_head_dim", {8, 8}},
            {"attention_type", "gated"},
            {"class_embed_type", "simple"},
-           {"class_embed_type", "projection"},
            {"conv_in_kernel", 5},
            {"cross_attention_dim", nullptr},
            {"cross_attention_dim", {768, 768, 1024, 768}},

@@ -5,9 +5,10 @@ import json
 import pathlib
 import sys
 
+import numpy as np
 import torch
-from diffusers import DDPMPipeline, DDPMScheduler, UNet2DModel
-from safetensors.torch import load_file
+from diffusers import DDPMPipeline, DDPMScheduler, UNet2DConditionModel, UNet2DModel
+from safetensors.torch import load_file, save_file
 
 sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "golden"))
 import definitions as d  # noqa: E402
@@ -73,6 +74,54 @@ def check_training(program, folder, prediction, classes):
     return training_errors(metrics, load_file(result / "checkpoints/step_00000001/model.safetensors"), net, loss, norm)
 
 
+# Stable Diffusion 1's structure. Its images have one channel, or four if they are latents.
+def text_network(channels, side):
+    torch.manual_seed(12)
+    net = UNet2DConditionModel(
+        sample_size=side, in_channels=channels, out_channels=channels, block_out_channels=[32, 64, 64], layers_per_block=1,
+        down_block_types=["CrossAttnDownBlock2D"] * 2 + ["DownBlock2D"], up_block_types=["UpBlock2D"] + ["CrossAttnUpBlock2D"] * 2,
+        cross_attention_dim=24, attention_head_dim=8)
+    randomize(net, 12)
+    return net
+
+
+def check_text_training(program, folder, latents, dropout):
+    """Compares a network with transformers, trained on the pictures of the program with a context for each class, or on
+    latents with a context for each; with a schedule of Stable Diffusion."""
+    generator = torch.Generator().manual_seed(13)
+    name = "text_" + ("latents" if latents else "pixels")
+    x0, labels, t, noise = first_batch(1000)
+    count, scale = len(d.embedded_images()), 1.0
+    rows = labels.tolist()
+    if latents:
+        count, scale = 20, 0.18215
+        stored = 5 * torch.randn(count, 4, 12, 12, generator=generator)
+        save_file({"latents": stored}, folder / "latents.safetensors", {"scale": str(scale)})
+        rows = [d.image_index(i, count, SEED) for i in range(BATCH)]
+        x0 = stored[rows].double() * scale
+        noise = torch.stack([d.normals(SEED, d.NOISE, 0, i, x0.shape[1:]) for i in range(BATCH)])
+    contexts, empty = torch.randn(count if latents else 10, 7, 24, generator=generator), torch.randn(7, 24, generator=generator)
+    save_file({"contexts": contexts, "empty": empty}, folder / f"{name}.safetensors")
+    dropped = [d.uniforms(SEED, d.CONTEXT_DROPOUT, 0, i, 1)[0] < dropout for i in range(BATCH)]
+    assert any(dropped) and not all(dropped)
+    context = torch.stack([empty if drop else contexts[row] for row, drop in zip(rows, dropped)])
+
+    net, start = text_network(x0.shape[1], x0.shape[-1]), folder / f"fresh_{name}"
+    net.save_pretrained(start / "unet")
+    schedule = dict(beta_start=0.00085, beta_end=0.012, beta_schedule="scaled_linear", clip_sample=False)
+    DDPMScheduler(**schedule).save_pretrained(start / "scheduler")
+    source = ("--set", "data.source=latents", "--set", f"data.path={folder / 'latents.safetensors'}") if latents else ()
+    metrics, result = train_one_step(program, folder, name, start, *source, "--set", f"data.context={folder / name}.safetensors",
+                                     "--set", f"training.context_dropout={dropout}")
+    betas = np.linspace(0.00085**0.5, 0.012**0.5, 1000) ** 2
+    bars = torch.from_numpy(np.cumprod(1 - betas))[t].view(-1, 1, 1, 1)
+    net.double().train()
+    predicted = net(bars.sqrt() * x0 + (1 - bars).sqrt() * noise, t, context.double()).sample
+    loss = ((predicted - noise) ** 2).mean()
+    norm = update(net, loss)
+    return training_errors(metrics, load_file(result / "checkpoints/step_00000001/model.safetensors"), net, loss, norm)
+
+
 def check_hybrid_training(program, folder, timesteps):
     """Compares a network of guided-diffusion that learns its variance. If there are few timesteps, the batch has the
     first one, where the bound is a likelihood."""
@@ -92,5 +141,7 @@ def cases(program, folder):
     """Yields the name of each comparison and its errors."""
     yield "epsilon", check_training(program, folder, "epsilon", None)
     yield "v_prediction, classes", check_training(program, folder, "v_prediction", 10)
+    yield "contexts of classes, some dropped", check_text_training(program, folder, latents=False, dropout=0.4)
+    yield "latents with contexts, some dropped", check_text_training(program, folder, latents=True, dropout=0.4)
     for timesteps in (1000, 12) if others.has_openai() else ():
         yield f"learned variance, T {timesteps}", check_hybrid_training(program, folder, timesteps)

@@ -269,10 +269,10 @@ TEST(UNet, WithTransformersNeedsItsContextAndVector) {
   UNet net = testing::initialized_unet(model, 4);
   const torch::Tensor x = torch::zeros({1, 4, 8, 8}), t = torch::tensor({5});
   Condition condition = zero_condition(model, 1);
-  condition.context = {};
+  condition.context = torch::Tensor();
   EXPECT_THROW(net->forward(x, t, condition), std::invalid_argument);
   condition = zero_condition(model, 1);
-  condition.vector = {};
+  condition.vector = torch::Tensor();
   EXPECT_THROW(net->forward(x, t, condition), std::invalid_argument);
 }
 

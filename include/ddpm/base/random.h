@@ -29,6 +29,7 @@ enum class RandomStream : std::uint16_t {
   kInitialization = 7,   // network weights; sample = index of the parameter
   kClass = 8,            // sampling: class of each image
   kEvaluationNoise = 9,  // sampling: z, counted by evaluations, where a timestep may repeat
+  kContextDropout = 10,  // training: whether a sample gets the empty context
   kDropout = 256,        // dropout layer i uses stream kDropout + i
 };
 

@@ -96,9 +96,10 @@ constexpr auto choice_names(Prediction) { return name_list("epsilon", "v_predict
 // --- data
 // ------------------------------------------------------------------------------------------
 
-enum class DataSource { kEmbedded, kFolder, kZip, kTar, kNpz, kIdx, kCifar10, kCifar100 };
+enum class DataSource { kEmbedded, kFolder, kZip, kTar, kNpz, kIdx, kCifar10, kCifar100, kLatents };
 constexpr auto choice_names(DataSource) {
-  return name_list("embedded", "folder", "zip", "tar", "npz", "idx", "cifar10", "cifar100");
+  return name_list("embedded", "folder", "zip", "tar", "npz", "idx", "cifar10", "cifar100",
+                   "latents");
 }
 
 // Where the class of an image file comes from. kFile: dataset.json (EDM) or NAME.cls beside NAME.jpg

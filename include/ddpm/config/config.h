@@ -85,6 +85,7 @@ struct DiffusionConfig {
 struct DataConfig {
   DataSource source = DataSource::kEmbedded;
   std::string path;         // folder or file
+  std::string context;      // file of contexts (data/contexts.h); empty: none
   std::int64_t height = 0;  // pixels; 0: that of the data
   std::int64_t width = 0;
   std::int64_t channels = 0;  // 1 grey, 3 RGB, 4 RGBA; 0: those of the data
@@ -115,6 +116,7 @@ struct TrainingConfig {
   double epsilon = 1e-8;
   double weight_decay = 0.0;
   double vlb_weight = 0.001;             // lambda of the hybrid loss, with predicts_variance
+  double context_dropout = 0;            // probability of training on the empty context
   double clip_norm = 1.0;                // 0: no clipping
   double ema_decay = 0.9999;             // 0: no averaging
   bool ema_warmup = true;                // decay min(ema_decay, (1+n)/(10+n))

@@ -1,4 +1,5 @@
-// All decoded images of a data set, in memory or in the mapped cache file: uint8, of one shape.
+// All decoded images of a data set, in memory or in the mapped cache file, of one shape: uint8, or
+// float32 if they are latents.
 #pragma once
 
 #include <cstddef>
@@ -18,6 +19,7 @@ struct ImageStoreInfo {
   // Pixels of the images of a batch. Stored images are larger if random windows are taken.
   std::int64_t height = 0;
   std::int64_t width = 0;
+  bool latents = false;  // made by an autoencoder: float32 values instead of bytes
   std::vector<std::string> class_names = {};    // entry i names label i; may be empty
   std::vector<std::string> empty_classes = {};  // folders that should be classes and have no image
   std::string unlabelled = {};   // name of the first image file without a class; may be empty
@@ -42,7 +44,8 @@ class ImageStore {
   std::int64_t channels() const noexcept { return info_.channels; }
   const ImageStoreInfo& info() const noexcept { return info_; }
 
-  // The pixels [stored_height,stored_width,channels] of image `index` in [0, count).
+  // The pixels [stored_height,stored_width,channels] of image `index` in [0, count); of latents, the
+  // bytes of their values.
   std::span<const std::uint8_t> image(std::int64_t index) const noexcept {
     const auto size = static_cast<std::size_t>(image_bytes());
     return pixels_.subspan(static_cast<std::size_t>(index) * size, size);
@@ -60,7 +63,8 @@ class ImageStore {
 
  private:
   std::int64_t image_bytes() const noexcept {
-    return info_.stored_height * info_.stored_width * info_.channels;
+    const std::int64_t values = info_.stored_height * info_.stored_width * info_.channels;
+    return info_.latents ? values * static_cast<std::int64_t>(sizeof(float)) : values;
   }
 
   void check_and_fingerprint();

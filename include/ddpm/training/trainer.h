@@ -13,6 +13,7 @@
 #include "ddpm/base/world.h"
 #include "ddpm/config/config.h"
 #include "ddpm/data/batch_source.h"
+#include "ddpm/data/context_source.h"
 #include "ddpm/data/image_store.h"
 #include "ddpm/device/replay.h"
 #include "ddpm/device/runtime.h"
@@ -50,7 +51,7 @@ class Trainer {
  public:
   // Initialises a new network. `config` must be valid, and its data section must describe `images`,
   // which must outlive the trainer. Throws ConfigError unless a batch splits evenly into the
-  // micro-batches of all processes.
+  // micro-batches of all processes, and DataError if data.context does not fit the images.
   Trainer(const Config& config, const ImageStore& images, const Runtime& runtime, World world = {});
 
   // Makes one optimiser step: draw t and noise, corrupt, predict, loss, backward, clip, Adam,
@@ -100,6 +101,7 @@ class Trainer {
   std::vector<torch::Tensor> parameters_;  // of network_
   DenoiseModel model_;
   BatchSource batches_;
+  std::optional<ContextSource> contexts_;  // if the network has transformers
 
   // Flat buffers of layout(). state_.weights is float32. The network computes with weights_, which
   // is the same buffer with float32 and state_.copy with bf16.

@@ -139,6 +139,7 @@ void read_embeddings(JsonKeys& keys, ModelConfig& model) {
   model.classes = count.value_or(0);
   model.class_embedding = count ? ClassEmbeddingKind::kTable : ClassEmbeddingKind::kNone;
   const nlohmann::json* addition = keys.find("addition_embed_type");
+  static_cast<void>(keys.find("projection_class_embeddings_input_dim"));  // read where it is used
   const bool has_sizes = addition != nullptr && !addition->is_null();
   if (type != nullptr && *type == "projection") {
     if (has_sizes)
@@ -233,11 +234,14 @@ nlohmann::ordered_json per_level(const PerLevel<std::int64_t>& value) {
 
 // The number of heads of each level. Levels without transformers may have any.
 nlohmann::ordered_json heads_of(const ModelConfig& model) {
-  std::vector<std::int64_t> heads(model.attention.size(), 1);
-  for (const BlockPlan& block : unet_plan(model, /*channels=*/1).blocks)
-    if (block.heads > 0) heads[static_cast<std::size_t>(block.level)] = block.heads;
   if (!model.attention_heads.is_list() && model.attention_heads.at(0) > 0)
     return model.attention_heads.at(0);
+  std::vector<std::int64_t> heads;
+  for (std::size_t level = 0; level < model.attention.size(); ++level)
+    heads.push_back(
+        std::max<std::int64_t>(1, model.attention_heads.at(static_cast<std::int64_t>(level))));
+  for (const BlockPlan& block : unet_plan(model, /*channels=*/1).blocks)
+    if (block.heads > 0) heads[static_cast<std::size_t>(block.level)] = block.heads;
   return heads;
 }
 
