@@ -107,7 +107,7 @@ class Counter {
     if (model_.time_embedding == TimeEmbeddingKind::kFourier) tally_.tensor(model_.base_width);
     vector_layers(plan_.time_features);
     if (model_.class_embedding == ClassEmbeddingKind::kTable)
-      tally_.tensor(model_.classes * plan_.time);
+      tally_.tensor(class_rows(model_) * plan_.time);
     if (model_.class_embedding == ClassEmbeddingKind::kTimestep) vector_layers(plan_.time_features);
     if (plan_.vector > 0) vector_layers(plan_.vector);
   }

@@ -145,10 +145,10 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   const Stopwatch all;
   Stopwatch one;
   const auto done = [&] { return windows.size() >= 3 && all.seconds() >= options.seconds; };
-  request.after_step = [&](std::size_t step, double, const torch::Tensor&) {
-    if (step % window != 0) return true;
+  request.after_step = [&](const StepReport& report) {
+    if (report.step % window != 0) return true;
     synchronize(runtime.device);
-    if (step > window) windows.push_back(one.seconds());
+    if (report.step > window) windows.push_back(one.seconds());
     one = {};
     return !done();
   };
@@ -159,10 +159,10 @@ SamplingSpeed bench_sampling(const Config& config, const Runtime& runtime,
   speed.peak_memory_bytes = peak_memory_bytes(runtime.device);
   if (options.kernels) {
     std::optional<KernelProfiler> profiler;
-    request.after_step = [&](std::size_t step, double, const torch::Tensor&) {
-      if (step == window) profiler.emplace(runtime.device);
-      if (step == window + 1) speed.kernels = profiler->stop();
-      return step <= window;
+    request.after_step = [&](const StepReport& report) {
+      if (report.step == window) profiler.emplace(runtime.device);
+      if (report.step == window + 1) speed.kernels = profiler->stop();
+      return report.step <= window;
     };
     static_cast<void>(generate(plan, predictor, request));
   }

@@ -121,6 +121,8 @@ int run_command_line(int argc, char** argv) {
   cli::Action action;
   cli::add_train(program, action, join_arguments(argc, argv));
   cli::add_sample(program, action);
+  cli::add_inpaint(program, action);
+  cli::add_interpolate(program, action);
   cli::add_denoise(program, action);
   cli::add_inspect(program, action);
   cli::add_runs(program, action);

@@ -24,6 +24,8 @@ using Action = std::function<ExitCode()>;
 // Each adds its subcommand to the program and stores its action, which runs after parsing.
 void add_train(CLI::App& program, Action& action, const std::string& command_line);
 void add_sample(CLI::App& program, Action& action);
+void add_inpaint(CLI::App& program, Action& action);
+void add_interpolate(CLI::App& program, Action& action);
 void add_denoise(CLI::App& program, Action& action);
 void add_inspect(CLI::App& program, Action& action);
 void add_runs(CLI::App& program, Action& action);

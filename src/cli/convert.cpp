@@ -18,8 +18,9 @@ void say_how_to_ask_for_a_class(const Config& config, const fs::path& folder) {
   log_info(
       "this network needs a class for each image, which diffusers' DDPMPipeline does not pass; call the "
       "network itself: UNet2DModel.from_pretrained(\"{}\")(x, t, class_labels=labels), with labels "
-      "from 0 to {}",
-      shown(folder / "unet"), config.model.classes - 1);
+      "from 0 to {}{}",
+      shown(folder / "unet"), config.model.classes - 1,
+      config.model.null_class ? format_text(", and {} for no class", config.model.classes) : "");
 }
 
 // Generators of HiFi-GAN have two formats of their own, and their tensors are not changed otherwise.

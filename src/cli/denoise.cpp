@@ -75,7 +75,7 @@ torch::Tensor read_labels(const SafetensorsFile& file, std::int64_t count,
         vectors ? format_text("{}: 'class_labels' must be float32 [{},{}]", path, count, width)
                 : format_text("{}: 'class_labels' must be int64 [{}]", path, count));
   if (model.class_embedding == ClassEmbeddingKind::kTable)
-    check_rows(labels, model.classes, "class_labels", file);
+    check_rows(labels, class_rows(model), "class_labels", file);
   return labels;
 }
 

@@ -27,7 +27,7 @@ struct ModelOptions {
 std::optional<WeightSet> asked_weights(const std::optional<std::string>& name);
 
 // --weights, --allow-missing, and before them the option that names the model, which is returned;
-// `note` stands behind its help. --model may be left out before the path.
+// `note` stands behind its help. If the name is "--model", it may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");
 // Loads it, with these changes to its config (sampling/load_model.h).

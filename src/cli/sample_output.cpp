@@ -21,7 +21,7 @@ std::optional<ImageFormat> format_of(const std::string& path) {
   if (fs::is_directory(path, ignored)) return std::nullopt;
   throw ConfigError(format_text(
       "--output: '{}': there is no format {}; end the name in .png for one picture of all images, "
-      "in .npz or .safetensors, or name a folder for single PNG files ('{}/' if it has a dot)",
+      "in .npz, .safetensors or .apng, or name a folder for single PNG files ('{}/' if it has a dot)",
       shorten(path), shorten(ending), shorten(path)));
 }
 
@@ -36,7 +36,7 @@ std::optional<ImageFormat> format_of_one_file(const OutputOptions& options) {
   if (options.grid && format != ImageFormat::kPng)
     throw ConfigError(format_text("--grid: a grid is a PNG file, not {}", format));
   if (options.trajectory && format == ImageFormat::kNpz)
-    throw ConfigError("--trajectory: works with --format png and safetensors");
+    throw ConfigError("--trajectory: works with --format png, safetensors and apng");
   if (format != ImageFormat::kPng || options.grid || options.trajectory) return format;
   return std::nullopt;
 }
@@ -53,8 +53,8 @@ std::string reason_for_one_file(const OutputOptions& options) {
 SampleOutput choose_output(const OutputOptions& options) {
   if (options.path.empty()) {
     const std::optional<ImageFormat> format = format_of_one_file(options);
-    if (!format) return {.path = "samples"};
-    return {.path = "samples" + ending_of(*format), .format = *format, .one_file = true};
+    if (!format) return {.path = options.name};
+    return {.path = options.name + ending_of(*format), .format = *format, .one_file = true};
   }
   const std::optional<ImageFormat> format = format_of(options.path);
   if (!format) {

@@ -15,6 +15,7 @@ struct OutputOptions {
   std::optional<std::string> format;  // --format
   bool grid = false;                  // --grid
   bool trajectory = false;            // --trajectory
+  std::string name = "samples";       // the path without --output and without an ending
 };
 
 struct SampleOutput {
@@ -24,7 +25,7 @@ struct SampleOutput {
 };
 
 // The ending of --output decides: a file of a known format, or without an ending a folder; the
-// other options must agree with it. Without --output they decide, and the name is "samples", in the
+// other options must agree with it. Without --output they decide, and the name is `name`, in the
 // current folder. Throws ConfigError for an ending that is no format, and for options that
 // contradict each other.
 SampleOutput choose_output(const OutputOptions& options);

@@ -177,6 +177,9 @@ std::vector<Field> model_fields() {
        "computed from the label as from a time; or a vector given by the user (ddpm denoise only)"},
       {FIELD(model, classes), between(0, 1e6), kFrozen,
        "Number of classes; labels are 0 to classes - 1"},
+      {FIELD(model, null_class), any(), kFrozen,
+       "Give the table of classes one more row, number `classes`, for images of no class; "
+       "training.label_dropout trains it, and guidance needs it"},
       {FIELD(model, vector_width), between(0, 65536), kFrozen,
        "Numbers of a vector whose embedding is added to that of the time: 2816 for Stable Diffusion "
        "XL; 0: none"},
@@ -316,6 +319,9 @@ std::vector<Field> training_fields() {
        "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, where L_vlb is "
        "the bound in bits per dimension over all timesteps (OpenAI's rescaled loss; their loss "
        "without rescale_learned_sigmas has 1 / diffusion.timesteps)"},
+      {FIELD(training, label_dropout), below(0, 1), kMayChange,
+       "Probability that the label of a training image is replaced by the null class; 0.1 to 0.2 for "
+       "guidance. Needs model.null_class"},
       {FIELD(training, context_dropout), between(0, 1), kMayChange,
        "Probability that an image is trained on with the empty context instead of its own, so that "
        "guidance can be used when sampling"},
@@ -383,6 +389,18 @@ std::vector<Field> sampling_fields() {
        "Let the last step of ddim end at the clean image; false: at the noise level of timestep 0"},
       {FIELD(sampling, class_label), between(-1, 1e6), kMayChange,
        "Class of all images of a class-conditional network; -1: draw a class for each image"},
+      {FIELD(sampling, guidance), between(0, 1000), kMayChange,
+       "Classifier-free guidance: the prediction becomes q + guidance (p - q), where p is that for the "
+       "class and q that for the null class; 1: no guidance, at half the cost"},
+      {FIELD(sampling, guidance_rescale), between(0, 1), kMayChange,
+       "Share phi of the guided prediction that is rescaled to the standard deviation of p, against "
+       "pictures with too much contrast; 0.7 in the paper (Lin et al.)"},
+      {FIELD(sampling, guidance_low), between(0, 1e9), kMayChange,
+       "Guide only at noise levels above this one, as noise / signal (kappa)"},
+      {FIELD(sampling, guidance_high), between(0, 1e9), kMayChange,
+       "Guide only at noise levels up to this one, as noise / signal (kappa); 0: no limit"},
+      {FIELD(sampling, negative_class), between(-1, 1e6), kMayChange,
+       "Class that guidance leads away from; -1: the null class"},
       {FIELD(sampling, count), between(1, kMaxImages), kMayChange, "Images to draw"},
       {FIELD(sampling, batch_size), between(1, 1e6), kMayChange,
        "Number of images drawn at a time; it does not change the images"},

@@ -158,6 +158,10 @@ std::vector<std::int64_t> level_widths(const ModelConfig& model) {
   return widths;
 }
 
+std::int64_t class_rows(const ModelConfig& model) {
+  return model.classes + (model.null_class ? 1 : 0);
+}
+
 std::int64_t time_width(const ModelConfig& model) {
   return model.time_width > 0 ? model.time_width : 4 * model.base_width;
 }

@@ -83,11 +83,23 @@ void check_data(const Config& config, Problems& problems) {
     problems.add({"data.height", "data.width", "model.width_multipliers"}, problem);
 }
 
-void check_training(const TrainingConfig& training, Problems& problems) {
+void check_training(const Config& config, Problems& problems) {
+  const TrainingConfig& training = config.training;
+  if (training.label_dropout > 0 && !config.model.null_class)
+    problems.add({"training.label_dropout", "model.null_class"},
+                 "a dropped label becomes the null class; set model.null_class=true, or "
+                 "training.label_dropout=0");
   if (training.batch_size % training.micro_batches != 0)
     problems.add({"training.micro_batches", "training.batch_size"},
                  format_text("a batch must split evenly; set training.micro_batches={}",
                              largest_divisor(training.batch_size, training.micro_batches)));
+}
+
+void check_guidance(const SamplingConfig& sampling, Problems& problems) {
+  if (sampling.guidance_high > 0 && sampling.guidance_high <= sampling.guidance_low)
+    problems.add({"sampling.guidance_low", "sampling.guidance_high"},
+                 "the interval of noise levels is empty; set sampling.guidance_high to a larger "
+                 "number, or to 0 for no limit");
 }
 
 void check_sampler(const SamplingConfig& sampling, Problems& problems) {
@@ -136,8 +148,9 @@ void validate(const Config& config, const Origins& origins) {
   check_diffusion(config, problems);
   check_data(config, problems);
   check_latents(config, problems);
-  check_training(config.training, problems);
+  check_training(config, problems);
   check_sampler(config.sampling, problems);
+  check_guidance(config.sampling, problems);
   check_steps(config, problems);
   problems.throw_if_any();
 }

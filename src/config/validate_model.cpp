@@ -92,6 +92,11 @@ void check_classes(const ModelConfig& model, Problems& problems) {
   if (model.class_embedding == ClassEmbeddingKind::kNone && model.classes > 0)
     problems.add({"model.class_embedding", "model.classes"},
                  "classes need an embedding; set model.class_embedding=table, or model.classes=0");
+  if (model.null_class && model.class_embedding != ClassEmbeddingKind::kTable)
+    problems.add(
+        {"model.null_class", "model.class_embedding"},
+        "the null class is a row of the table of classes; set model.class_embedding=table, "
+        "or model.null_class=false");
 }
 
 void check_final_groups(const ModelConfig& model, std::int64_t last, Problems& problems) {

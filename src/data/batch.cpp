@@ -102,6 +102,17 @@ Batch make_batch(const ImageStore& store, const BatchRequest& request) {
   return {pixels.permute({0, 3, 1, 2}), batch_labels(store, request)};
 }
 
+torch::Tensor images_to_tensor(std::span<const Image> images, PixelRange range) {
+  const Image& first = images.front();
+  const std::array<float, 256> table = value_table(range);
+  torch::Tensor pixels = torch::empty(
+      {std::ssize(images), first.height, first.width, first.channels}, torch::kFloat32);
+  float* out = pixels.data_ptr<float>();
+  for (const Image& image : images)
+    for (const std::uint8_t value : image.pixels) *out++ = table[value];
+  return pixels.permute({0, 3, 1, 2}).contiguous();
+}
+
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range) {
   if (images.dim() != 4 || images.size(2) < 1 || images.size(3) < 1)
     throw std::invalid_argument("images must be a tensor [N,C,H,W]");

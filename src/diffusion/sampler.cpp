@@ -13,6 +13,7 @@ SamplerNeeds needs_of(const SamplerPlan& plan) {
   for (const ops::SamplerStep& row : plan.steps) {
     needs.second_image |= row.next.s != 0;
     needs.scaled_input |= row.input_scale != 1;
+    needs.guidance |= row.guidance != 1;
   }
   const auto add = [&](const ops::RegisterSum& sum) {
     needs.noise |= sum.z != 0;
@@ -26,8 +27,10 @@ SamplerNeeds needs_of(const SamplerPlan& plan) {
   return needs;
 }
 
-SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
-                         const SamplerOptions& options) {
+namespace {
+
+SamplerPlan table_of(SamplerKind kind, const NoiseSchedule& schedule,
+                     const SamplerOptions& options) {
   if (options.sigmas != SigmaSpacing::kSchedule && !facts_of(kind).takes_sigmas)
     throw ConfigError(format_text(
         "sampling.sigmas = \"{}\": the sampler {} visits timesteps and takes their noise levels",
@@ -63,6 +66,18 @@ SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
       return unipc_plan(schedule, options);
   }
   return {};
+}
+
+}  // namespace
+
+SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
+                         const SamplerOptions& options) {
+  SamplerPlan plan = table_of(kind, schedule, options);
+  if (options.from_picture) {
+    plan.start_image = plan.steps.front().signal;
+    plan.start_noise = plan.steps.front().sigma;
+  }
+  return plan;
 }
 
 }  // namespace ddpm

@@ -7,8 +7,6 @@
 namespace ddpm {
 namespace {
 
-constexpr std::uint8_t kBackground = 48;  // dark grey: images are often black or white at the edge
-
 // Copies `image` to `sheet` with every pixel repeated `scale` times in both directions.
 void paste(const Image& image, int scale, Image& sheet, int top, int left) {
   for (int y = 0; y < image.height * scale; ++y) {
@@ -43,7 +41,7 @@ Image make_grid(std::span<const Image> images, const GridOptions& options) {
   const int cell_height = first.height * scale + options.padding;
   const int cell_width = first.width * scale + options.padding;
   Image sheet(rows * cell_height + options.padding, columns * cell_width + options.padding,
-              first.channels, kBackground);
+              first.channels, kGridBackground);
   if (first.channels == 4)
     for (std::size_t i = 3; i < sheet.pixels.size(); i += 4) sheet.pixels[i] = 255;
   for (int i = 0; i < count; ++i)

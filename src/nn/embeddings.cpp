@@ -27,7 +27,7 @@ std::vector<std::int64_t> sizes_of(const ModelConfig& config) {
 
 std::vector<std::int64_t> table_sizes(const ModelConfig& config, std::int64_t channels) {
   if (config.class_embedding != ClassEmbeddingKind::kTable) return {};
-  return {config.classes, channels};
+  return {class_rows(config), channels};
 }
 
 }  // namespace

@@ -145,7 +145,23 @@ std::array<double, kSamplerRowSize> sampler_row(const SamplerStep& s) {
           k.m3,
           k.z,
           s.log_variance_small,
-          s.log_variance_large};
+          s.log_variance_large,
+          s.guidance,
+          s.known,
+          s.known_noise};
+}
+
+Tensor predicted_image(const SamplerRegisters& registers, const SamplerSwitches& switches,
+                       const Tensor& row) {
+  using Row = kernels::SamplerRow;
+  Tensor x0 = number(row, offsetof(Row, from_x)) * registers.x +
+              number(row, offsetof(Row, from_p)) * prediction_of(registers);
+  if (switches.threshold > 0) {
+    const Tensor bound = bounds_of(x0, switches).view({-1, 1, 1, 1});
+    x0 = torch::minimum(torch::maximum(x0, -bound), bound) / bound;
+  }
+  return torch::minimum(torch::maximum(x0, number(row, offsetof(Row, minimum))),
+                        number(row, offsetof(Row, maximum)));
 }
 
 void sampler_step(SamplerRegisters& registers, const SamplerStep& step,

@@ -1,5 +1,7 @@
 #include "ddpm/sampling/job.h"
 
+#include <algorithm>
+
 #include "ddpm/architecture/memory_need.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
@@ -9,12 +11,22 @@
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generator.h"
+#include "ddpm/image/animation.h"
 #include "ddpm/image/grid.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/sampling/setup.h"
+#include "image_texts.h"
+#include "sheets.h"
 
 namespace ddpm {
 namespace {
+
+// For each batch the images at the recorded steps.
+using Frames = std::vector<std::vector<torch::Tensor>>;
+
+torch::Tensor on_host(const torch::Tensor& images) {
+  return images.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+}
 
 class SampleJob {
  public:
@@ -24,13 +36,22 @@ class SampleJob {
         range_(model.config.data.range),
         shape_{model.config.data.channels, model.config.data.height, model.config.data.width},
         count_(request.noise.defined() ? request.noise.size(0) : model.config.sampling.count),
-        plan_(sampler_plan_for(model.config, model.config.sampling)) {}
+        plan_(request.plan ? *request.plan : sampler_plan_for(model.config, model.config.sampling)),
+        guidance_(guidance_for(model.config,
+                               request.guide != nullptr ? request.guide->predictor() : Predictor(),
+                               model.runtime.device)) {}
 
   ExitCode run();
 
  private:
+  GeneratorOptions options_for(std::int64_t count) const;
   void prepare_generator(std::int64_t count);
   void sample_batch(std::int64_t first, std::int64_t count);
+  // x of the first step, from what was given; undefined: noise is drawn.
+  torch::Tensor start_of(std::int64_t first, std::int64_t count) const;
+  bool animates() const { return request_.format == ImageFormat::kApng; }
+  // Every how many steps the images are recorded.
+  std::size_t stride() const;
   bool writes_single_images() const {
     return request_.format == ImageFormat::kPng && !request_.grid && !request_.trajectory;
   }
@@ -41,15 +62,21 @@ class SampleJob {
   void check_output() const;
   void refuse_to_replace_images() const;
   void write_result() const;
+  void write_animation() const;
+  void write_grid(const torch::Tensor& images) const;
   torch::Tensor timesteps() const;  // told to the network, rounded down, int64 [evaluations]
-  // Each may evaluate the network more than once.
-  std::int64_t steps() const {
-    const std::int64_t steps = model_.config.sampling.steps;
-    return steps > 0 ? steps : model_.config.diffusion.timesteps;
+  // "50 steps"; an edit can make fewer or more of them.
+  std::string work() const {
+    const auto rows = static_cast<std::int64_t>(plan_.steps.size());
+    const std::string steps = counted(steps_of(model_.config), "step");
+    if (!request_.plan || rows == steps_of(model_.config)) return steps;
+    return format_text("{} of {}", counted(rows, "evaluation"), steps);
   }
   // The classes of the images; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
-  PngText description(std::int64_t first) const;
+  PngText texts(std::int64_t index) const {
+    return image_texts(model_, request_, index, writes_single_images());
+  }
 
   const LoadedModel& model_;
   const SampleRequest& request_;
@@ -57,36 +84,18 @@ class SampleJob {
   ImageShape shape_;
   std::int64_t count_;
   SamplerPlan plan_;
+  std::optional<Guidance> guidance_;
   std::int64_t done_ = 0;  // images finished
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Progress> progress_;
-  std::vector<torch::Tensor> finished_;             // the batches, if one file holds all of them
-  std::vector<std::vector<torch::Tensor>> frames_;  // for each batch x at the recorded steps
+  std::vector<torch::Tensor> finished_;  // the batches, if one file holds all of them
+  Frames frames_, predicted_;            // x and, for an animation, the predicted images
 };
 
 torch::Tensor SampleJob::labels_of(std::int64_t first, std::int64_t count) const {
   return class_labels(model_.config, static_cast<std::uint64_t>(model_.config.run.seed),
-                      static_cast<std::uint64_t>(first), count, model_.runtime.device);
-}
-
-PngText SampleJob::description(std::int64_t index) const {
-  const SamplingConfig& sampling = model_.config.sampling;
-  PngText text = {{"Software", "ddpm"},
-                  {"seed", std::to_string(model_.config.run.seed)},
-                  {"index", std::to_string(index)},
-                  {"sampler", std::string(name_of(sampling.sampler))},
-                  {"steps", std::to_string(steps())},
-                  {"weights", std::string(name_of(model_.kind))},
-                  {"model_sha256", model_.sha256}};
-  if (sampling.sampler == SamplerKind::kDdim)
-    text.emplace_back("eta", format_text("{}", sampling.eta));
-  if (sampling.sigmas != SigmaSpacing::kSchedule)
-    text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
-  // The images of one file can have different classes.
-  const bool one_class = writes_single_images() || sampling.class_label >= 0;
-  if (const torch::Tensor labels = labels_of(index, 1); one_class && labels.defined())
-    text.emplace_back("class", std::to_string(labels.item<std::int64_t>()));
-  return text;
+                      static_cast<std::uint64_t>(first), count, model_.runtime.device,
+                      request_.classes);
 }
 
 void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
@@ -94,44 +103,67 @@ void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t fi
   for (std::size_t i = 0; i < list.size(); ++i) {
     const auto index = first + static_cast<std::int64_t>(i);
     const fs::path path = image_path(index);
-    write_png(path, list[i], description(index));
+    write_png(path, list[i], texts(index));
     print_path(path);
   }
+}
+
+GeneratorOptions SampleJob::options_for(std::int64_t count) const {
+  const torch::Device device = model_.runtime.device;
+  GeneratorOptions options{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
+                           .count = count,
+                           .shape = shape_,
+                           .device = device,
+                           .guidance = guidance_,
+                           .variation = request_.variation,
+                           .report_x0 = animates()};
+  if (request_.keep.defined())
+    options.known = KnownPixels{request_.pictures.to(device), request_.keep.to(device)};
+  return options;
 }
 
 // One generator is used for all batches of its size.
 void SampleJob::prepare_generator(std::int64_t count) {
   if (generator_ && generator_->count() == count) return;
   generator_.reset();  // frees its memory before the new one is made
-  generator_ = std::make_unique<Generator>(
-      plan_, model_.predictor(),
-      GeneratorOptions{.seed = static_cast<std::uint64_t>(model_.config.run.seed),
-                       .count = count,
-                       .shape = shape_,
-                       .device = model_.runtime.device});
+  generator_ = std::make_unique<Generator>(plan_, model_.predictor(), options_for(count));
+}
+
+torch::Tensor SampleJob::start_of(std::int64_t first, std::int64_t count) const {
+  const torch::Tensor& pictures = request_.pictures;
+  if (request_.noise.defined()) return request_.noise.narrow(0, first, count);
+  if (!pictures.defined() || plan_.start_image == 0) return {};
+  const torch::Tensor rows = torch::arange(first, first + count) % pictures.size(0);
+  const torch::Tensor noise = starting_noise(options_for(count), static_cast<std::uint64_t>(first));
+  return plan_.start_image * pictures.index_select(0, rows).to(noise.device()) +
+         plan_.start_noise * noise;
+}
+
+// A PNG trajectory shows ten steps, and an animation fifty; a tensor file holds every step.
+std::size_t SampleJob::stride() const {
+  if (request_.format == ImageFormat::kSafetensors) return 1;
+  return std::max<std::size_t>(plan_.steps.size() / (animates() ? 50 : 10), 1);
 }
 
 void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   const std::size_t steps = plan_.steps.size();
-  // A PNG trajectory shows ten steps; a tensor file holds every step.
-  const std::size_t stride =
-      request_.format == ImageFormat::kPng ? std::max<std::size_t>(steps / 10, 1) : 1;
-  std::vector<torch::Tensor> frames;
-  const auto after_step = [&](std::size_t step, double time, const torch::Tensor& x) {
-    if (request_.trajectory && ((steps - step) % stride == 0))
-      frames.push_back(x.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true));
-    const double share = static_cast<double>(step) / static_cast<double>(steps);
+  std::vector<torch::Tensor> frames, predicted;
+  const auto after_step = [&](const StepReport& report) {
+    if (request_.trajectory && ((steps - report.step) % stride() == 0)) {
+      frames.push_back(on_host(report.x));
+      if (animates()) predicted.push_back(on_host(report.x0));
+    }
+    const double share = static_cast<double>(report.step) / static_cast<double>(steps);
     progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
-                      format_text("t = {}", time));
+                      format_text("t = {}", report.time));
     return !stop_requested();
   };
   torch::Tensor images;
   explain_out_of_memory(model_.runtime.device, count, [&] {
     prepare_generator(count);
-    const torch::Tensor& noise = request_.noise;
     images =
         generator_->make(static_cast<std::uint64_t>(first), {.labels = labels_of(first, count)},
-                         noise.defined() ? noise.narrow(0, first, count) : noise, after_step);
+                         start_of(first, count), after_step);
   });
   if (!images.defined()) return;
   done_ += count;
@@ -140,6 +172,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   else
     finished_.push_back(images.cpu());
   frames_.push_back(std::move(frames));
+  predicted_.push_back(std::move(predicted));
 }
 
 // The same for single images as check_output_file does for one file.
@@ -155,7 +188,8 @@ void SampleJob::refuse_to_replace_images() const {
 
 // Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
-  if (request_.format == ImageFormat::kPng && !is_channel_count(shape_.channels))
+  const bool pixels = request_.format == ImageFormat::kPng || animates();
+  if (pixels && !is_channel_count(shape_.channels))
     throw ConfigError(format_text(
         "the images of this model have {}, which a PNG file cannot have; write them with --format "
         "safetensors or --format npz",
@@ -172,26 +206,52 @@ torch::Tensor SampleJob::timesteps() const {
   return torch::tensor(times, torch::kInt64);
 }
 
+void SampleJob::write_animation() const {
+  const auto images_at = [&](const Frames& frames, std::size_t k) {
+    std::vector<torch::Tensor> batches;
+    for (const auto& batch : frames) batches.push_back(batch.at(k));
+    return tensor_to_images(torch::cat(batches), range_);
+  };
+  std::vector<Image> sheets;
+  for (std::size_t k = 0; k < frames_.front().size(); ++k)
+    sheets.push_back(animation_sheet(images_at(frames_, k), images_at(predicted_, k)));
+  write_apng(request_.output, sheets, {}, texts(0));
+}
+
+void SampleJob::write_grid(const torch::Tensor& images) const {
+  const std::vector<Image> list = tensor_to_images(images, range_);
+  const std::size_t classes = request_.classes.size();
+  write_png(
+      request_.output,
+      classes > 1 ? class_sheet(list, classes) : make_grid(list, {.columns = request_.columns}),
+      texts(0));
+}
+
 void SampleJob::write_result() const {
   if (writes_single_images() || finished_.empty()) return;
   const torch::Tensor images = torch::cat(finished_);
+  const PngText special = special_texts(model_, request_);
+  const SafetensorsMetadata metadata(special.begin(), special.end());
   if (request_.format == ImageFormat::kPng && request_.trajectory) {
     // Each image has a row, with time from left to right.
     std::vector<torch::Tensor> batches;
     for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
     const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
     write_png(request_.output, make_grid(tensor_to_images(torch::cat(batches), range_), grid),
-              description(0));
+              texts(0));
+  } else if (animates()) {
+    write_animation();
   } else if (request_.format == ImageFormat::kPng) {
-    write_png(request_.output, make_grid(tensor_to_images(images, range_)), description(0));
+    write_grid(images);
   } else if (request_.trajectory) {
     std::vector<torch::Tensor> batches;
     for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 0));
     save_tensors(
         request_.output,
-        {{"images", images}, {"trajectory", torch::cat(batches, 1)}, {"timesteps", timesteps()}});
+        {{"images", images}, {"trajectory", torch::cat(batches, 1)}, {"timesteps", timesteps()}},
+        metadata);
   } else {
-    write_tensor_file(request_.output, images, range_, request_.format);
+    write_tensor_file(request_.output, images, range_, request_.format, metadata);
   }
   print_path(request_.output);
 }
@@ -202,8 +262,7 @@ ExitCode SampleJob::run() {
   check_output();
   log_precision(model_.runtime);
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
-           shape_.height, counted(shape_.channels, "channel"), counted(steps(), "step"),
-           model_.runtime.description);
+           shape_.height, counted(shape_.channels, "channel"), work(), model_.runtime.description);
   progress_ = std::make_unique<Progress>(request_.progress, "sampling", "images", count_);
   for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)
     sample_batch(first, std::min(sampling.batch_size, count_ - first));
@@ -234,8 +293,9 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
   const double kept_bytes = 2.0 * sizeof(float) * static_cast<double>(kept) *
                             static_cast<double>(data.channels * data.height * data.width);
   const std::int64_t batch = std::min(config.sampling.batch_size, count);
+  const std::int64_t rows = config.sampling.guidance == 1 ? batch : 2 * batch;
   require_memory(
-      "sampling", sampling_need(cost, config, batch, kept_bytes, runtime.device.is_cuda()),
+      "sampling", sampling_need(cost, config, rows, kept_bytes, runtime.device.is_cuda()),
       usable_memory(), gpu_memory(runtime.device),
       format_text("Use a smaller --batch-size ({} at once now), {}smaller images (--image-size)",
                   batch, kept > 0 ? "fewer images in one file (--count), " : ""));
@@ -247,6 +307,10 @@ ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
   if (!model.obstacle.empty())
     throw ConfigError("no images can be sampled from this model: " + model.obstacle +
                       ". ddpm denoise, inspect and convert work");
+  if (request.guide != nullptr) {
+    check_predicts_image(request.guide->config);
+    check_guide(model.config, request.guide->config);
+  }
   return SampleJob(model, request).run();
 }
 

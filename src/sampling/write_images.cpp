@@ -8,9 +8,9 @@
 namespace ddpm {
 
 void write_tensor_file(const std::filesystem::path& path, const torch::Tensor& images,
-                       PixelRange range, ImageFormat format) {
+                       PixelRange range, ImageFormat format, const SafetensorsMetadata& metadata) {
   if (format == ImageFormat::kSafetensors) {
-    save_tensors(path, {{"images", images}});
+    save_tensors(path, {{"images", images}}, metadata);
     return;
   }
   std::vector<std::uint8_t> pixels;

@@ -47,6 +47,13 @@ void settle_class_names(std::vector<std::string>& wanted, const std::vector<std:
       missing.empty() && added.empty() ? "; the order differs" : ""));
 }
 
+void warn_of_untrained_null_class(const Config& config) {
+  if (!config.model.null_class || config.training.label_dropout > 0) return;
+  log_warning(
+      "model.null_class = true, but training.label_dropout = 0: the null class is not trained; "
+      "set training.label_dropout=0.1 for guidance");
+}
+
 void check_labels(const ModelConfig& model, const ImageStore& images) {
   if (model.class_embedding == ClassEmbeddingKind::kNone) return;
   const ImageStoreInfo& info = images.info();
@@ -114,6 +121,7 @@ void require_training_memory(const Config& config, const Cost& cost, torch::Devi
 Prepared prepare(Config& config, bool force, CacheUse cache) {
   check_trainable(config);
   check_data_path(config.data);
+  warn_of_untrained_null_class(config);
   const RunConfig& run = config.run;
   const Runtime runtime = set_up_runtime({.device = run.device,
                                           .precision = run.precision,

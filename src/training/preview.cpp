@@ -19,6 +19,7 @@ SamplingConfig quick(const Config& config) {
   SamplingConfig sampling = config.sampling;
   sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);
   sampling.variance = SamplingVariance::kAuto;
+  sampling.guidance = 1;  // a preview shows the network itself
   return sampling;
 }
 
@@ -50,7 +51,7 @@ bool Preview::write(Trainer& trainer, const fs::path& file,
   request.condition.labels =
       class_labels(config_, request.seed, request.first, request.count, device_);
   request.condition.context = contexts_.defined() ? contexts_.to(device_) : contexts_;
-  request.after_step = [&](std::size_t, double, const torch::Tensor&) { return !stop(); };
+  request.after_step = [&](const StepReport&) { return !stop(); };
   torch::Tensor images;
   trainer.with_average_weights([&](UNet& net) {
     const Predictor predictor = [&](const torch::Tensor& x, const torch::Tensor& t,

@@ -8,6 +8,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
+#include "ddpm/diffusion/guidance.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/nn/initialize.h"
 #include "ddpm/ops/adam.h"
@@ -156,9 +157,11 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
                                                x0.size(0), config_.diffusion.timesteps, device_);
   const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
                                                  x0.sizes().slice(1), device_);
-  const Condition condition{.labels = batches_.labels(),
-                            .context = contexts_ ? contexts_->contexts() : torch::Tensor(),
-                            .dropout = draw};
+  const Condition whole{.labels = batches_.labels(),
+                        .context = contexts_ ? contexts_->contexts() : torch::Tensor(),
+                        .dropout = draw};
+  const Condition condition =
+      drop_labels(whole, draw, config_.training.label_dropout, config_.model.classes);
   const std::int64_t parts = world_.size * config_.training.micro_batches;
   const torch::Tensor loss = model_.loss(x0, t, noise, condition) / static_cast<double>(parts);
   layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,

@@ -35,6 +35,12 @@ SamplerPlan five_steps() {
   return sampler_plan_for(Config{}, {.steps = 5});  // of 1000, so fixed_large becomes fixed_small
 }
 
+Predictor predict_constant_noise() {
+  return [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
+    return torch::full_like(x, 0.1);
+  };
+}
+
 GenerateRequest request(std::uint64_t first, std::int64_t count) {
   return {.seed = 20000000011, .first = first, .count = count, .shape = {3, 16, 16}};
 }
@@ -139,15 +145,68 @@ TEST(Generate, ThePredictorSeesNoiseAndTimes) {
 TEST(Generate, AfterStepCountsAndStops) {
   std::vector<std::pair<std::size_t, double>> seen;
   GenerateRequest stopped = request(0, 1);
-  stopped.after_step = [&](std::size_t step, double t, const torch::Tensor& x) {
-    EXPECT_EQ(x.sizes(), torch::IntArrayRef({1, 3, 16, 16}));
-    seen.emplace_back(step, t);
-    return step < 3;
+  stopped.after_step = [&](const StepReport& report) {
+    EXPECT_EQ(report.x.sizes(), torch::IntArrayRef({1, 3, 16, 16}));
+    EXPECT_FALSE(report.x0.defined());
+    seen.emplace_back(report.step, report.time);
+    return report.step < 3;
   };
   EXPECT_FALSE(generate(five_steps(), frozen_network(), stopped).defined());
   EXPECT_EQ(seen, (std::vector<std::pair<std::size_t, double>>{{1, 999}, {2, 749}, {3, 500}}));
-  stopped.after_step = [](std::size_t, double, const torch::Tensor&) { return true; };
+  stopped.after_step = [](const StepReport&) { return true; };
   EXPECT_TRUE(generate(five_steps(), frozen_network(), stopped).defined());
+}
+
+// --- Variations ----------------------------------------------------------------------------------------
+
+torch::Tensor variations(std::uint64_t first, std::int64_t count, double amount) {
+  Generator generator(five_steps(), frozen_network(),
+                      {.seed = 20000000011,
+                       .count = count,
+                       .shape = {3, 16, 16},
+                       .variation = Variation{.of = 7, .amount = amount}});
+  return generator.make(first);
+}
+
+TEST(Variations, LieBetweenAnImageAndNewOnes) {
+  const torch::Tensor itself = generate(five_steps(), frozen_network(), request(7, 1));
+  const torch::Tensor none = variations(0, 2, 0), some = variations(0, 2, 0.2),
+                      all = variations(0, 2, 1);
+  for (std::int64_t i = 0; i < 2; ++i) EXPECT_TRUE(torch::allclose(none[i], itself[0], 0, 1e-5));
+  const auto distance = [&](const torch::Tensor& images, std::int64_t i) {
+    return (images[i] - itself[0]).norm().item<double>();
+  };
+  for (std::int64_t i = 0; i < 2; ++i) {
+    EXPECT_GT(distance(some, i), 0.05 * distance(all, i));
+    EXPECT_LT(distance(some, i), 0.7 * distance(all, i));
+  }
+  EXPECT_FALSE(torch::allclose(some[0], some[1], 0, 0.01));
+  // Variation i is the same in any batch.
+  EXPECT_TRUE(torch::allclose(variations(1, 1, 0.2)[0], some[1], 0, 1e-5));
+}
+
+TEST(Variations, AreRotationsOfTheNoise) {
+  const GeneratorOptions of{.seed = 4, .shape = {1, 4, 4}};
+  GeneratorOptions varied = of;
+  varied.variation = Variation{.of = 5, .amount = 1.0 / 3};
+  const torch::Tensor own = starting_noise(of, 5), other = starting_noise(of, (1ULL << 39) + 2);
+  // cos(30 degrees) and sin(30 degrees).
+  EXPECT_TRUE(torch::allclose(starting_noise(varied, 2), 0.8660254 * own + 0.5 * other, 0, 1e-6));
+}
+
+TEST(Generate, ReportsThePredictedImagesIfAsked) {
+  Generator generator(sampler_plan_for(Config{}, {.steps = 5}), predict_constant_noise(),
+                      {.shape = {1, 4, 4}, .report_x0 = true});
+  torch::Tensor x = torch::full({1, 1, 4, 4}, 0.5);
+  generator.make(0, {}, x, [&](const StepReport& report) {
+    // x0 = (x - sigma e) / signal with e = 0.1, clipped.
+    const double a =
+        NoiseSchedule(DiffusionConfig{}).alpha_bar(static_cast<std::int64_t>(report.time));
+    const torch::Tensor x0 = ((x - std::sqrt(1 - a) * 0.1) / std::sqrt(a)).clamp(-1, 1);
+    EXPECT_TRUE(torch::allclose(report.x0, x0, 1e-4, 1e-5)) << report.step;
+    x = report.x.clone();
+    return true;
+  });
 }
 
 // The exact predictor if all pixels of all images are m: x0 = m.
@@ -179,8 +238,8 @@ double deviation(SamplingVariance variance) {
   const SamplerPlan plan = sampler_plan_for(Config{}, {.steps = 10, .variance = variance});
   double largest = 0;
   GenerateRequest watched = request(0, 8);
-  watched.after_step = [&](std::size_t step, double, const torch::Tensor& x) {
-    if (step >= 8) largest = std::max(largest, x.std().item<double>());
+  watched.after_step = [&](const StepReport& report) {
+    if (report.step >= 8) largest = std::max(largest, report.x.std().item<double>());
     return true;
   };
   generate(plan, exact, watched);

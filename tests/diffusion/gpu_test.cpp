@@ -21,6 +21,7 @@ namespace {
 struct Case {
   std::string name;
   std::function<void(Config&)> change;
+  bool edits = false;  // keep half of a picture, and vary image 3
 };
 
 // NOLINTNEXTLINE(readability-identifier-naming): GoogleTest's name
@@ -50,9 +51,23 @@ class KernelSampling : public ::testing::TestWithParam<Case> {
       torch::NoGradGuard no_grad;
       return net->forward(x, t, condition);
     };
-    Generator generator(
-        sampler_plan_for(config_, config_.sampling), network,
-        {.seed = kSeed, .count = kCount, .shape = {3, 16, 16}, .device = runtime.device});
+    GeneratorOptions options{.seed = kSeed,
+                             .count = kCount,
+                             .shape = {3, 16, 16},
+                             .device = runtime.device,
+                             .guidance = guidance_for(config_, {}, runtime.device)};
+    SamplerPlan plan = sampler_plan_for(config_, config_.sampling);
+    if (GetParam().edits) {
+      torch::Tensor keep = torch::zeros({1, 1, 16, 16}, torch::kBool);
+      keep.narrow(3, 0, 8).fill_(true);
+      options.known = KnownPixels{
+          testing::hash_tensor(7, {1, 3, 16, 16}, 1).to(runtime.device, torch::kFloat32),
+          keep.to(runtime.device)};
+      options.variation = Variation{.of = 3, .amount = 0.5};
+      options.report_x0 = true;
+      plan = repaint(plan, {2, 2});
+    }
+    Generator generator(plan, network, options);
     const torch::Tensor one = generator.make(2, {.labels = labels_from(2)}).cpu();
     return torch::cat({one, generator.make(2 + kCount, {.labels = labels_from(2 + kCount)}).cpu()});
   }
@@ -117,7 +132,18 @@ INSTANTIATE_TEST_SUITE_P(
              [](Config& c) {
                c.model.class_embedding = ClassEmbeddingKind::kTable;
                c.model.classes = 7;
-             }}),
+             }},
+        Case{"guidance",
+             [](Config& c) {
+               c.model.class_embedding = ClassEmbeddingKind::kTable;
+               c.model.classes = 7;
+               c.model.null_class = true;
+               c.sampling.steps = 12;
+               c.sampling.guidance = 3;
+               c.sampling.guidance_rescale = 0.5;
+               c.sampling.guidance_low = 1;
+             }},
+        Case{"edits", [](Config&) {}, true}),
     [](const auto& tested) { return tested.param.name; });
 
 }  // namespace

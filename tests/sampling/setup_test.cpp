@@ -79,6 +79,100 @@ TEST(ClassLabels, CanBeChosen) {
   EXPECT_THROW(class_labels(config, 3, 0, 2, torch::kCPU), ConfigError);
 }
 
+TEST(ClassLabels, AreDealtOutInTurn) {
+  const std::vector<std::int64_t> classes = {5, 0, 2};
+  const torch::Tensor labels = class_labels(conditional(), 3, 4, 5, torch::kCPU, classes);
+  EXPECT_TRUE(torch::equal(labels, torch::tensor({0, 2, 5, 0, 2})));
+  EXPECT_THROW(class_labels(conditional(), 3, 0, 2, torch::kCPU, std::vector<std::int64_t>{7}),
+               ConfigError);
+}
+
+// --- Guidance ------------------------------------------------------------------------------------------
+
+std::int64_t negative_of(const Config& config) {
+  return guidance_for(config, {}, torch::kCPU)->negative.labels.item<std::int64_t>();
+}
+
+TEST(GuidanceOfAConfig, LeadsAwayFromTheNullClassOrAnother) {
+  Config config = conditional();
+  EXPECT_FALSE(guidance_for(config, {}, torch::kCPU));
+  config.sampling.guidance = 2;
+  EXPECT_THROW(guidance_for(config, {}, torch::kCPU), ConfigError);
+  config.sampling.negative_class = 6;
+  EXPECT_EQ(negative_of(config), 6);
+  config.sampling.negative_class = 7;
+  EXPECT_THROW(guidance_for(config, {}, torch::kCPU), ConfigError);
+  config.sampling.negative_class = -1;
+  config.model.null_class = true;
+  EXPECT_EQ(negative_of(config), 7);
+  EXPECT_THROW(guidance_for(Config{.sampling = config.sampling}, {}, torch::kCPU), ConfigError);
+}
+
+TEST(GuidanceOfAConfig, IsForAnIntervalOfNoiseLevels) {
+  Config config = conditional();
+  config.sampling = {.steps = 10, .guidance = 2, .guidance_low = 0.5, .guidance_high = 20};
+  std::vector<double> scales;
+  for (const ops::SamplerStep& row : sampler_plan_for(config, config.sampling).steps)
+    scales.push_back(row.guidance);
+  // kappa is 157, 53, 21, 9.6, 4.8, 2.6, 1.5, 0.87, 0.44 and 0.01.
+  EXPECT_EQ(scales, (std::vector<double>{1, 1, 1, 2, 2, 2, 2, 2, 1, 1}));
+}
+
+TEST(GuideModels, MustBeOfTheSameProcess) {
+  Config model = conditional(), guide = conditional();
+  model.data = guide.data = {.height = 32, .width = 32, .channels = 3};
+  EXPECT_NO_THROW(check_guide(model, guide));
+  guide.model.class_embedding = ClassEmbeddingKind::kNone;
+  EXPECT_NO_THROW(check_guide(model, guide));
+  EXPECT_THROW(check_guide(guide, model), ConfigError);  // there is no class to give it
+  guide.diffusion.prediction_type = Prediction::kVelocity;
+  EXPECT_THROW(check_guide(model, guide), ConfigError);
+  guide = model;
+  guide.model.width_multipliers = std::vector<std::int64_t>(7, 1);  // 32 cannot be halved six times
+  EXPECT_THROW(check_guide(model, guide), ConfigError);
+}
+
+// --- Edits ---------------------------------------------------------------------------------------------
+
+// The golden numbers were computed with math.sin and math.acos of Python.
+TEST(Slerp, GoesAlongTheArc) {
+  const torch::Tensor a = torch::tensor({1.0, 0.0}).view({1, 1, 1, 2}),
+                      b = torch::tensor({0.6, 0.8}).view({1, 1, 1, 2});
+  const torch::Tensor between = slerp(a, b, 0.3).flatten();
+  EXPECT_NEAR(between[0].item<double>(), 0.961554461, 1e-6);
+  EXPECT_NEAR(between[1].item<double>(), 0.274614307, 1e-6);
+  EXPECT_TRUE(torch::allclose(slerp(a, b, 0), a));
+  EXPECT_TRUE(torch::allclose(slerp(a, b, 1), b));
+  EXPECT_TRUE(torch::allclose(slerp(a, 3 * a, 0.5), 2 * a));
+}
+
+TEST(Strength, IsTheShareOfStepsThatAreMade) {
+  const Config config;
+  const auto rows = [&](std::int64_t steps, double strength) {
+    return std::ssize(picture_plan_for(config, {.steps = steps}, strength).steps);
+  };
+  EXPECT_EQ(rows(100, 0.29), 29);  // 0.29 * 100 is 28.999999999999996
+  EXPECT_EQ(rows(50, 0.6), 30);
+  EXPECT_EQ(rows(50, 1), 50);
+  EXPECT_EQ(rows(7, 0.5), 3);
+  EXPECT_THROW(picture_plan_for(config, {.steps = 50}, 0.01), ConfigError);
+  EXPECT_THROW(picture_plan_for(config, {.steps = 50}, 0), ConfigError);
+}
+
+TEST(Inpainting, WithJumpsReplacesAVarianceByTheNetwork) {
+  Config config;
+  config.model.predicts_variance = true;
+  config.diffusion.variance = Variance::kLearnedRange;
+  const auto variance = [&](std::int64_t times) {
+    return inpainting_plan_for(config, {.steps = 30}, 1, {10, times}).switches.variance;
+  };
+  EXPECT_EQ(variance(1), ops::VarianceChannels::kRange);
+  EXPECT_EQ(variance(2), ops::VarianceChannels::kIgnored);
+  const SamplerPlan plan = inpainting_plan_for(config, {.steps = 30}, 1, {10, 2});
+  EXPECT_EQ(plan.start_image, 0);
+  EXPECT_EQ(plan.start_noise, 1);
+}
+
 TEST(ClassLabels, AreForClassConditionalNetworks) {
   Config config;
   EXPECT_FALSE(class_labels(config, 3, 0, 2, torch::kCPU).defined());

@@ -26,7 +26,7 @@ TEST(ImageFormatName, IsParsed) {
   EXPECT_EQ(choose<ImageFormat>("--format", "safetensors"), ImageFormat::kSafetensors);
   EXPECT_EQ(choose<ImageFormat>("--format", "npz"), ImageFormat::kNpz);
   EXPECT_EQ(testing::message_of<ConfigError>([] { choose<ImageFormat>("--format", "jpg"); }),
-            "--format: unknown 'jpg'; choose from png, safetensors, npz");
+            "--format: unknown 'jpg'; choose from png, safetensors, npz, apng");
 }
 
 TEST(WriteTensorFile, SafetensorsHoldTheValuesUnclipped) {

@@ -22,17 +22,20 @@ inline const Runtime& cpu() {
   return runtime;
 }
 
-inline ImageStore small_images() {
+// With `classes` > 0 image i is of class i mod classes.
+inline ImageStore small_images(std::int64_t classes = 0) {
   constexpr std::int64_t kCount = 10, kSide = 8;
   std::vector<std::uint8_t> pixels;
   for (std::uint64_t i = 0; i < kCount * kSide * kSide; ++i)
     pixels.push_back(static_cast<std::uint8_t>(255 * (hash_value(1, i) + 0.5)));
+  std::vector<std::int64_t> labels;
+  for (std::int64_t i = 0; i < kCount; ++i) labels.push_back(classes > 0 ? i % classes : -1);
   return ImageStore({.stored_height = kSide,
                      .stored_width = kSide,
                      .channels = 1,
                      .height = kSide,
                      .width = kSide},
-                    pixels, std::vector<std::int64_t>(kCount, -1));
+                    pixels, labels);
 }
 
 inline Config small_config() {

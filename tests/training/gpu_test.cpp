@@ -71,6 +71,22 @@ TEST_P(KernelTraining, ReplayedStepsOfTheHybridLossDoSo) {
   expect_equal_replays();
 }
 
+TEST_P(KernelTraining, ReplayedStepsDropTheSameLabels) {
+  const ImageStore labelled = testing::small_images(/*classes=*/3);
+  config_.model.class_embedding = ClassEmbeddingKind::kTable;
+  config_.model.classes = 3;
+  config_.model.null_class = true;
+  config_.training.label_dropout = 0.5;
+  Trainer replaying(config_, labelled, runtime_);
+  steps(replaying, 5);
+  const std::filesystem::path five = save(replaying, "five");
+  steps(replaying, 1);
+  Trainer ordinary(config_, labelled, runtime_);
+  ordinary.load(five);
+  ordinary.step();
+  expect_equal_bytes(save(replaying, "replayed"), save(ordinary, "ordinary"));
+}
+
 TEST_P(KernelTraining, ResumesToTheSameBytes) {
   Trainer straight = make();
   steps(straight, 5);

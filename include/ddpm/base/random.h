@@ -30,6 +30,8 @@ enum class RandomStream : std::uint16_t {
   kClass = 8,            // sampling: class of each image
   kEvaluationNoise = 9,  // sampling: z, counted by evaluations, where a timestep may repeat
   kContextDropout = 10,  // training: whether a sample gets the empty context
+  kLabelDropout = 11,    // training: whether the label of each sample is replaced by the null class
+  kKnownNoise = 12,      // inpainting: noise of the kept pixels, counted by evaluations
   kDropout = 256,        // dropout layer i uses stream kDropout + i
 };
 

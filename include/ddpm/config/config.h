@@ -51,6 +51,7 @@ struct ModelConfig {
   bool time_scale_shift = false;  // the time scales and shifts the second norm's result
   ClassEmbeddingKind class_embedding = ClassEmbeddingKind::kNone;
   std::int64_t classes = 0;
+  bool null_class = false;  // one more row, number `classes`, for images of no class
   std::int64_t vector_width = 0;       // numbers of a vector that is added to the time; 0: none
   std::int64_t vector_time_width = 0;  // of each size in the vector, as a sinusoid; 0: no sizes
   Activation activation = Activation::kSilu;
@@ -116,6 +117,7 @@ struct TrainingConfig {
   double epsilon = 1e-8;
   double weight_decay = 0.0;
   double vlb_weight = 0.001;             // lambda of the hybrid loss, with predicts_variance
+  double label_dropout = 0;              // probability that a label becomes the null class
   double context_dropout = 0;            // probability of training on the empty context
   double clip_norm = 1.0;                // 0: no clipping
   double ema_decay = 0.9999;             // 0: no averaging
@@ -147,6 +149,11 @@ struct SamplingConfig {
   bool use_clipped_model_output = true;  // ddim: take the noise from the clipped image
   bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
   std::int64_t class_label = -1;         // of all images; -1: draw one for each
+  double guidance = 1;          // factor of (prediction - negative prediction); 1: no guidance
+  double guidance_rescale = 0;  // share of the result that gets the deviation of the prediction
+  double guidance_low = 0;      // guide only above this noise level, sigma / signal, ...
+  double guidance_high = 0;     // ... and up to this one; 0: no limit
+  std::int64_t negative_class = -1;  // what guidance leads away from; -1: the null class
   std::int64_t count = 64;
   std::int64_t batch_size = 64;
   WeightSet weights = WeightSet::kEma;

@@ -69,6 +69,9 @@ std::vector<std::int64_t> level_widths(const ModelConfig& model);
 // Channels of the time embedding.
 std::int64_t time_width(const ModelConfig& model);
 
+// Rows of the table of classes: the classes and, if there is one, the null class.
+std::int64_t class_rows(const ModelConfig& model);
+
 // Sets the keys so that level_widths gives `widths` and the plan's first width is `first`. Where
 // possible they are multiples of model.base_width, or of the level before if `compounding`.
 void set_level_widths(ModelConfig& model, const std::vector<std::int64_t>& widths,

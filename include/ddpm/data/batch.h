@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <span>
 #include <vector>
 
 #include <torch/types.h>
@@ -32,6 +33,10 @@ Batch make_batch(const ImageStore& store, const BatchRequest& request);
 
 // Makes only the labels of that batch.
 torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request);
+
+// The images, all of one shape, as [N,C,H,W] float32 on the CPU with the values that training gives
+// their pixels. There must be at least one.
+torch::Tensor images_to_tensor(std::span<const Image> images, PixelRange range);
 
 // Converts [N,C,H,W] floating-point values in `range`, on any device, C = 1, 3 or 4, to N images.
 // Values are clamped and rounded half up; NaN becomes 0.

@@ -12,7 +12,10 @@
 namespace ddpm {
 
 struct SamplerOptions {
-  std::int64_t steps = 0;                         // 0: all timesteps
+  std::int64_t steps = 0;  // 0: all timesteps
+  // To begin with a picture and noise instead of noise alone, and to leave out the first steps.
+  bool from_picture = false;
+  std::int64_t skip = 0;                          // below the number of steps
   Spacing spacing = Spacing::kLinspace;           // see time_grid
   std::int64_t steps_offset = 0;                  // see time_grid
   SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // not for ddpm, ddim, ipndm and plms
@@ -30,6 +33,7 @@ struct SamplerOptions {
 struct SamplerPlan {
   std::vector<ops::SamplerStep> steps;
   ops::SamplerSwitches switches;
+  double start_image = 0, start_noise = 1;  // x of the first step, as a sum of picture and noise
 };
 
 // The registers and inputs that the rows of a plan use beside x and the prediction.
@@ -38,6 +42,7 @@ struct SamplerNeeds {
   bool second_image = false;  // s
   std::size_t history = 0;    // number of m1, m2, m3 in use
   bool scaled_input = false;  // some input_scale is not 1
+  bool guidance = false;      // some step has guidance
 };
 SamplerNeeds needs_of(const SamplerPlan& plan);
 
@@ -51,6 +56,11 @@ SamplerPlan ddpm_plan(const NoiseSchedule& schedule, const SamplerOptions& optio
 // set_alpha_to_one is false, to that of t = 0. With eta = 0 no noise is added; with eta = 1 and no
 // clipping it is ancestral sampling with the small variance.
 SamplerPlan ddim_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+
+// DDIM backwards (eta = 0, no clipping): from the clean image, which is x of the first step, to the
+// noise that DDIM turns into it. Each step takes the noise that the network sees in x for the time it
+// goes to, as diffusers' DDIMInverseScheduler does.
+SamplerPlan ddim_inversion_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
 // The functions below solve the differential equation dy / d kappa = e with y = x / signal and kappa =
 // sigma / signal, along which images have the same distributions as in the diffusion process, or a
@@ -82,6 +92,7 @@ SamplerPlan dpm_solver_2m_sde_plan(const NoiseSchedule& schedule, const SamplerO
 SamplerPlan unipc_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
 // The plan of the sampler of this kind. Throws ConfigError too if it has no such options.sigmas.
+// With options.from_picture it begins with a picture that has the noise of the first step's level.
 SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
                          const SamplerOptions& options);
 

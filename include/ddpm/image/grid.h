@@ -7,6 +7,9 @@
 
 namespace ddpm {
 
+inline constexpr std::uint8_t kGridBackground =
+    48;  // dark grey: images are often black or white at the edge
+
 struct GridOptions {
   int columns = 0;  // 0: as square as possible
   int padding = 2;  // pixels around and between the images

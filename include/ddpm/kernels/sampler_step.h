@@ -17,6 +17,7 @@ struct SamplerRow {
   float keep_x, keep_x0, keep_p;
   SamplerSum next, kept;
   float log_variance_small, log_variance_large;  // read by the op
+  float guidance, known, known_noise;            // read by the generator
 };
 
 // Device memory, `count` elements each in the same layout. Null: no row uses it.

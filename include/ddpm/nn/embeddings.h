@@ -41,7 +41,7 @@ class TimeEmbeddingImpl : public torch::nn::Module {
 TORCH_MODULE(TimeEmbedding);
 
 // Makes the vector of a class; model.class_embedding says how:
-//   table:    row `label` of `weight` [classes,channels]; labels [N] int64 below classes
+//   table:    row `label` of `weight` [class_rows,channels]; labels [N] int64 below class_rows
 //   timestep: labels [N] are treated as times, with layers of their own
 //   identity: the given vectors themselves, [N,channels]
 class ClassEmbeddingImpl : public LayerImpl {

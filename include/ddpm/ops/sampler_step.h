@@ -25,9 +25,10 @@ struct RegisterSum {
 //   m0 = keep_x x + keep_x0 x0 + keep_p p
 //   x, s <- next, kept, the sums over {x, s, p, m0, m1, m2, m3, z}
 //   m3 <- m2 <- m1 <- m0
-// Rows of more samplers and of edits will need more numbers; they are added here with their first
-// user, and 0 (or the default below) will leave out what they do.
 struct SamplerStep {
+  // The noise level of x: x = signal x_0 + sigma e. The step itself does not use it, but what is built
+  // on a table does: guidance, and edits of pictures.
+  double signal = 0, sigma = 1;
   double time = 0;         // what the network is told; in timesteps of training, may be a fraction
   double input_scale = 1;  // the network sees input_scale * x; x itself stays
   double from_x = 0, from_p = 0;  // what the network predicts (noise, velocity, image), as an image
@@ -38,6 +39,9 @@ struct SamplerStep {
   RegisterSum next, kept;
   // Natural logarithms of the bounds of a variance by the network, see VarianceChannels::kRange.
   double log_variance_small = 0, log_variance_large = 0;
+  double guidance = 1;  // scale of diffusion/guidance.h; 1: one evaluation, without guidance
+  // With a mask: the noise level of the kept picture in x after the step (diffusion/inpainting.h).
+  double known = 0, known_noise = 0;
 };
 
 // What is the same in all rows of a table, so that one recorded graph serves them.
@@ -59,10 +63,17 @@ struct SamplerRegisters {
   torch::Tensor z;                 // standard normal noise
 };
 
-// A row as kernels read it: float32, in the order of kernels::SamplerRow, beginning with time and
-// input_scale.
-inline constexpr std::size_t kSamplerRowSize = 27;
+// A row as kernels read it: float32, in the order of kernels::SamplerRow. The generator reads some of
+// the numbers too, at these places.
+inline constexpr std::size_t kSamplerRowSize = 30;
+inline constexpr std::int64_t kTimeInRow = 0, kInputScaleInRow = 1, kGuidanceInRow = 27,
+                              kKnownInRow = 28, kKnownNoiseInRow = 29;
 std::array<double, kSamplerRowSize> sampler_row(const SamplerStep& step);
+
+// The image x0 that a step takes from x and p, clipped, as a tensor of its own. `row` holds the
+// sampler_row() of the step, on any device.
+torch::Tensor predicted_image(const SamplerRegisters& registers, const SamplerSwitches& switches,
+                              const torch::Tensor& row);
 
 // Makes a step: x, s and m are replaced. On a GPU with kernels they are overwritten in place, are
 // float32 and contiguous, and the numbers come from `row`, the sampler_row() of the step in device

@@ -5,9 +5,12 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <optional>
+#include <vector>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/progress.h"
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/sampling/load_model.h"
 #include "ddpm/sampling/write_images.h"
 
@@ -18,10 +21,20 @@ struct SampleRequest {
   std::filesystem::path output;  // a file, or a folder for single PNG files
   ImageFormat format = ImageFormat::kPng;
   bool grid = false;        // one PNG with all images
-  bool trajectory = false;  // also the images at steps on the way; not with npz
+  bool trajectory = false;  // also the images at steps on the way; not with npz, always with apng
+  int columns = 0;          // of the grid; 0: as square as possible, or a row for each class
   bool overwrite = false;   // files of an earlier call may be replaced
   ProgressStyle progress = ProgressStyle::kOff;
   torch::Tensor noise = {};  // [N,C,H,W] float32: x_T of N images; undefined: drawn
+  // Pictures to begin with, [M,C,H,W] float32 in the model's range: image i with picture i mod M. Their
+  // share in x of the first step is plan->start_image.
+  torch::Tensor pictures = {};
+  torch::Tensor keep = {};  // [1,1,H,W] bool: pixels of the one picture that stay (KnownPixels)
+  std::optional<Variation> variation = {};
+  std::optional<SamplerPlan> plan = {};    // instead of that of the config
+  PngText told = {};                       // more texts for the files
+  std::vector<std::int64_t> classes = {};  // dealt out to the images; see class_labels
+  const LoadedModel* guide = nullptr;      // a weaker model that guidance leads away from
 };
 
 // Throws DeviceError if loading the model and drawing images clearly needs more memory than is free.
@@ -32,8 +45,8 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
 
 // Samples, writes the files and prints their paths to standard output. Returns kSuccess. If a
 // signal stops it, it writes the finished batches and returns the signal's code. Throws ConfigError
-// if the network cannot be sampled from, if its images do not fit the format, or if files would
-// replace others; DeviceError and IoError.
+// if the network cannot be sampled from or guided, if its images do not fit the format, or if files
+// would replace others; DeviceError and IoError.
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request);
 
 }  // namespace ddpm

@@ -40,11 +40,11 @@ ops::RegisterSum multistep(const std::vector<Level>& visited, std::size_t i, int
 }
 
 // The last step reaches the clean image, where lambda is infinite, so it has order 1. The step before
-// it has at most order 2 if there are few.
-int order_of(std::size_t i, std::size_t steps, int most) {
+// it has at most order 2 if there are few, those included that are left out.
+int order_of(std::size_t i, std::size_t steps, std::size_t skipped, int most) {
   constexpr std::size_t kFew = 15;
   if (i + 1 == steps) return 1;
-  if (i + 2 == steps && steps < kFew) most = std::min(most, 2);
+  if (i + 2 == steps && steps + skipped < kFew) most = std::min(most, 2);
   return std::min(static_cast<int>(i) + 1, most);
 }
 
@@ -55,7 +55,8 @@ SamplerPlan dpm_solver_plan(const NoiseSchedule& schedule, const SamplerOptions&
   const std::size_t steps = visited.size() - 1;
   for (std::size_t i = 0; i < steps; ++i) {
     ops::SamplerStep row = row_at(visited[i], options);
-    row.next = multistep(visited, i, order_of(i, steps, order), stochastic);
+    const auto skipped = static_cast<std::size_t>(options.skip);
+    row.next = multistep(visited, i, order_of(i, steps, skipped, order), stochastic);
     plan.steps.push_back(row);
   }
   return plan;

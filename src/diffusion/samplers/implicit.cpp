@@ -32,4 +32,31 @@ SamplerPlan ddim_plan(const NoiseSchedule& schedule, const SamplerOptions& optio
   return plan;
 }
 
+SamplerPlan ddim_inversion_plan(const NoiseSchedule& schedule, const SamplerOptions& options) {
+  SamplerPlan plan = empty_plan(options);
+  plan.switches.threshold = 0;
+  plan.start_image = 1;
+  plan.start_noise = 0;
+  std::vector<std::int64_t> grid = grid_of(schedule, options);
+  std::ranges::reverse(grid);
+  SamplerOptions unclipped = options;
+  unclipped.clip_x0 = false;
+  double signal = 1, sigma = 0;  // of x
+  for (const std::int64_t t : grid) {
+    // x = signal x0 + sigma e becomes to_signal x0 + to_sigma e.
+    const double to_signal = std::sqrt(schedule.alpha_bar(t)),
+                 to_sigma = std::sqrt(1 - schedule.alpha_bar(t));
+    const double ratio = to_signal / signal, by_noise = to_sigma - ratio * sigma;
+    const Mixture e = predicted_noise(options.prediction, to_signal, to_sigma);
+    ops::SamplerStep row = row_at(schedule, t, unclipped);
+    row.signal = signal;
+    row.sigma = sigma;
+    row.next = {.x = ratio + by_noise * e.x, .p = by_noise * e.p};
+    plan.steps.push_back(row);
+    signal = to_signal;
+    sigma = to_sigma;
+  }
+  return plan;
+}
+
 }  // namespace ddpm

@@ -21,7 +21,7 @@ double interpolate(const std::vector<double>& table, double time) {
 
 std::vector<double> times_of(const NoiseSchedule& schedule, const SamplerOptions& options,
                              TimeFamily family) {
-  std::vector<std::int64_t> grid = grid_of(schedule, options);
+  std::vector<std::int64_t> grid = whole_grid(schedule, options);
   const std::size_t steps = grid.size();
   const std::int64_t all = schedule.timesteps();
   const bool trailing = options.spacing == Spacing::kTrailing;
@@ -97,6 +97,7 @@ std::vector<Level> levels(const NoiseSchedule& schedule, const SamplerOptions& o
       list[i].time = told_time(time_of(table, list[i].kappa), family, options.sigmas);
     }
   }
+  list.erase(list.begin(), list.begin() + options.skip);
   list.push_back({});
   return list;
 }

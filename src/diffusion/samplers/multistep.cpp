@@ -73,7 +73,8 @@ SamplerPlan lms_plan(const NoiseSchedule& schedule, const SamplerOptions& option
   const std::vector<Level> visited = levels(schedule, options, TimeFamily::kFractional);
   for (std::size_t i = 0; i + 1 < visited.size(); ++i)
     plan.steps.push_back(noise_row(visited[i], visited[i + 1], polynomial(visited, i), options));
-  if (options.spacing != Spacing::kLeading) scale_start(plan, visited.front().sigma());
+  if (options.spacing != Spacing::kLeading && !options.from_picture)
+    scale_start(plan, visited.front().sigma());
   return plan;
 }
 
@@ -96,7 +97,8 @@ SamplerPlan deis_plan(const NoiseSchedule& schedule, const SamplerOptions& optio
   const std::size_t steps = visited.size() - 1;
   for (std::size_t i = 0; i < steps; ++i) {
     const Level &at = visited[i], &to = visited[i + 1];
-    const bool is_first_order = i == 0 || (i + 1 == steps && steps < kFew);
+    const bool few = steps + static_cast<std::size_t>(options.skip) < kFew;
+    const bool is_first_order = i == 0 || (i + 1 == steps && few);
     const Coefficients c =
         is_first_order ? Coefficients{to.kappa - at.kappa} : logarithmic(visited[i - 1], at, to);
     plan.steps.push_back(noise_row(at, to, c, options));

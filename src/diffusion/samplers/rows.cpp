@@ -11,8 +11,11 @@ namespace {
 constexpr double kLeastSignal = 1e-30;
 
 // A row with the time and how x0 is computed and clipped.
-ops::SamplerStep begin_row(double time, const Mixture& image, const SamplerOptions& options) {
-  ops::SamplerStep row{.time = time, .from_x = image.x, .from_p = image.p};
+ops::SamplerStep begin_row(double time, double signal, double sigma,
+                           const SamplerOptions& options) {
+  const Mixture image = predicted_image(options.prediction, signal, sigma);
+  ops::SamplerStep row{
+      .signal = signal, .sigma = sigma, .time = time, .from_x = image.x, .from_p = image.p};
   if (options.clip_x0 && options.threshold == 0) {
     row.minimum = options.minimum;
     row.maximum = options.maximum;
@@ -56,10 +59,16 @@ Mixture predicted_noise(Prediction prediction, double alpha_bar) {
   return predicted_noise(prediction, std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar));
 }
 
-std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options) {
+std::vector<std::int64_t> whole_grid(const NoiseSchedule& schedule, const SamplerOptions& options) {
   const std::int64_t all = schedule.timesteps();
   return time_grid(all, options.steps == 0 ? all : options.steps, options.spacing,
                    options.steps_offset);
+}
+
+std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options) {
+  std::vector<std::int64_t> grid = whole_grid(schedule, options);
+  grid.erase(grid.begin(), grid.begin() + options.skip);
+  return grid;
 }
 
 SamplerPlan empty_plan(const SamplerOptions& options) {
@@ -68,13 +77,12 @@ SamplerPlan empty_plan(const SamplerOptions& options) {
 
 ops::SamplerStep row_at(const NoiseSchedule& schedule, std::int64_t t,
                         const SamplerOptions& options) {
-  return begin_row(static_cast<double>(t),
-                   predicted_image(options.prediction, schedule.alpha_bar(t)), options);
+  const double alpha_bar = schedule.alpha_bar(t);
+  return begin_row(static_cast<double>(t), std::sqrt(alpha_bar), std::sqrt(1 - alpha_bar), options);
 }
 
 ops::SamplerStep row_at(const Level& level, const SamplerOptions& options) {
-  return begin_row(level.time, predicted_image(options.prediction, level.signal(), level.sigma()),
-                   options);
+  return begin_row(level.time, level.signal(), level.sigma(), options);
 }
 
 void keep_noise(ops::SamplerStep& row, const Level& level, const SamplerOptions& options) {

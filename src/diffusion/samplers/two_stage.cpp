@@ -14,9 +14,10 @@ ops::RegisterSum mixture(const Level& at, const Level& to, double image, double 
 }
 
 // diffusers draws the first image with the noise but without the signal of the first level, unless
-// the spacing is leading.
+// the spacing is leading or there is a picture.
 SamplerPlan started(SamplerPlan plan, const Level& first, const SamplerOptions& options) {
-  if (options.spacing != Spacing::kLeading) scale_start(plan, first.sigma());
+  if (options.spacing != Spacing::kLeading && !options.from_picture)
+    scale_start(plan, first.sigma());
   return plan;
 }
 

@@ -313,7 +313,7 @@ nlohmann::ordered_json unet_2d_config(const Config& config) {
       {"mid_block_type", "UNetMidBlock2D"},
       {"norm_eps", model.norm_epsilon},
       {"norm_num_groups", model.groups},
-      {"num_class_embeds", null_if_zero(model.classes)},
+      {"num_class_embeds", null_if_zero(class_rows(model))},
       {"num_train_timesteps", null_if_zero(model.time_table)},
       {"out_channels", unet_plan(model, config.data.channels).out},
       {"resnet_time_scale_shift", word_for(kTimeScaleShift, model.time_scale_shift)},

@@ -1,0 +1,130 @@
+#include "drawing.h"
+
+#include <algorithm>
+
+#include "ddpm/base/progress.h"
+#include "ddpm/base/text.h"
+#include "ddpm/config/samplers.h"
+#include "ddpm/runs/run_directory.h"
+
+namespace ddpm::cli {
+namespace {
+
+// --model, else the run that --config names, else the newest below runs/.
+ModelOptions choose_model(const DrawingOptions& options) {
+  ModelOptions model = options.model;
+  if (!model.path.empty()) return model;
+  model.path = options.config.empty() ? newest_run(RunConfig{}.directory)
+                                      : run_directory(load_config(options.config, {}).config);
+  log_info("model: {}", model.path);
+  return model;
+}
+
+// Weights alone fit images of many sizes.
+void check_image_size_is_known(const DataConfig& data) {
+  if (data.height > 0) return;
+  throw ConfigError(
+      "the size of this model's images is unknown: say it with --image-size 32 for squares, or "
+      "48x32 for width x height; --set data.height=... and --set data.width=... say the same");
+}
+
+// The images on the way that are kept of each image: a picture shows about ten, an animation fifty and
+// what they are predicted to become, other files hold them all.
+std::int64_t frames_of(const SampleOutput& output, bool trajectory, std::int64_t steps) {
+  if (output.format == ImageFormat::kApng) return 2 * std::min<std::int64_t>(steps, 100);
+  if (!trajectory) return 0;
+  return output.format == ImageFormat::kPng ? std::min<std::int64_t>(steps, 10) : steps;
+}
+
+void check_memory_for(const DrawingOptions& options, const SampleOutput& output, std::int64_t count,
+                      const Config& config, const Runtime& runtime) {
+  const SamplingConfig& sampling = config.sampling;
+  const std::int64_t steps = facts_of(sampling.sampler).evaluations *
+                             (sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps);
+  const std::int64_t frames = frames_of(output, options.output.trajectory, steps);
+  const bool keeps = output.one_file || frames > 0;
+  require_sampling_memory(config, runtime, count, keeps ? count * (1 + frames) : 0);
+}
+
+}  // namespace
+
+void add_model_choice(CLI::App& command, DrawingOptions& options, bool alone) {
+  add_model_options(command, options.model, alone ? "--model" : "-m,--model",
+                    " [the newest run in runs/]");
+  command.add_option("-c,--config", options.config, "Use the run named in this config")
+      ->type_name("FILE")
+      ->group("Model");
+}
+
+void add_output_options(CLI::App& command, DrawingOptions& options, const std::string& name) {
+  options.output.name = name;
+  command
+      .add_option(
+          "--output", options.output.path,
+          format_text("What to write: a folder for single PNG files, or a file that ends in "
+                      ".png (one picture of all images), .npz, .safetensors or .apng (an "
+                      "animation of how they are drawn) [{0}, {0}.png, ...]",
+                      name))
+      ->type_name("PATH")
+      ->group("Output");
+  command
+      .add_option("--format", options.output.format,
+                  "Format to write if --output is not given: png, safetensors, npz or apng [png]")
+      ->type_name("NAME")
+      ->group("Output");
+  command
+      .add_flag("--grid", options.output.grid,
+                "Write one picture of all images, as --output NAME.png does")
+      ->group("Output");
+  command
+      .add_flag("--trajectory", options.output.trajectory,
+                "Write the intermediate images too: a PNG with one row per image, tensor "
+                "'trajectory' [S,N,C,H,W], or with .apng the noisy images and beside them the "
+                "predicted ones")
+      ->group("Output");
+  add_overwrite_option(command, options.overwrite)->group("Output");
+}
+
+void add_common_drawing_options(CLI::App& command, DrawingOptions& options) {
+  add_image_size_option(command, options.common);
+  add_common_options(command, options.common);
+  add_force_option(command, options.force);
+}
+
+Drawing open_drawing(const DrawingOptions& options,
+                     const std::function<std::int64_t(const Config&)>& count,
+                     const std::vector<ConfigOverride>& more) {
+  Drawing drawing;
+  drawing.output = choose_output(options.output);  // before a model is read
+  drawing.overrides = more;
+  for (const ConfigOverride& change : options.common.overrides())
+    drawing.overrides.push_back(change);
+  append_overrides(drawing.overrides, options.sampling);
+  drawing.model = load_model(
+      choose_model(options), drawing.overrides, [&](const Config& config, const Runtime& runtime) {
+        if (!options.force)
+          check_memory_for(options, drawing.output, count(config), config, runtime);
+      });
+  Config& config = drawing.model.config;
+  check_ignored(drawing.overrides, options.sampling, config.sampling);
+  check_image_size_is_known(config.data);
+  drawing.classes = settle_classes(options.sampling, config);
+  drawing.guide = load_guide(options.sampling, drawing.overrides);
+  return drawing;
+}
+
+SampleRequest request_of(const DrawingOptions& options, const Drawing& drawing) {
+  const SampleOutput& output = drawing.output;
+  return {.output = output.path,
+          .format = output.format,
+          .grid = output.one_file && output.format == ImageFormat::kPng,
+          .trajectory = options.output.trajectory || output.format == ImageFormat::kApng,
+          .overwrite = options.overwrite,
+          .progress = options.common.log.quiet
+                          ? ProgressStyle::kOff
+                          : choose<ProgressStyle>("--progress", options.common.progress),
+          .classes = drawing.classes,
+          .guide = drawing.guide ? &*drawing.guide : nullptr};
+}
+
+}  // namespace ddpm::cli

@@ -1,0 +1,95 @@
+#include "image_texts.h"
+
+#include "ddpm/base/format.h"
+#include "ddpm/base/text.h"
+#include "ddpm/sampling/setup.h"
+
+namespace ddpm {
+namespace {
+
+std::string list_of(const std::vector<std::int64_t>& numbers) {
+  std::vector<std::string> parts;
+  for (const std::int64_t number : numbers) parts.push_back(std::to_string(number));
+  return join(parts, ",");
+}
+
+// PNG's texts are Latin-1, and names of files are not.
+std::string in_ascii(const std::string& text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    result += byte >= 32 && byte < 127 ? std::string(1, c) : format_text("\\x{:02X}", byte);
+  }
+  return result;
+}
+
+// The images of one file can have different classes.
+void add_class(const LoadedModel& model, const SampleRequest& request, std::int64_t index,
+               bool one_image, PngText& text) {
+  const std::vector<std::int64_t>& dealt = request.classes;
+  const bool one_class =
+      one_image || dealt.size() == 1 || (dealt.empty() && model.config.sampling.class_label >= 0);
+  const torch::Tensor labels =
+      class_labels(model.config, static_cast<std::uint64_t>(model.config.run.seed),
+                   static_cast<std::uint64_t>(index), 1, torch::kCPU, dealt);
+  if (one_class && labels.defined())
+    text.emplace_back("class", std::to_string(labels.item<std::int64_t>()));
+  else if (!dealt.empty())
+    text.emplace_back("classes", list_of(dealt));
+}
+
+void add_guidance(const LoadedModel& model, const SampleRequest& request, PngText& text) {
+  const SamplingConfig& sampling = model.config.sampling;
+  if (sampling.guidance == 1) return;
+  text.emplace_back("guidance", format_text("{}", sampling.guidance));
+  if (sampling.guidance_rescale > 0)
+    text.emplace_back("guidance_rescale", format_text("{}", sampling.guidance_rescale));
+  if (sampling.guidance_low > 0 || sampling.guidance_high > 0)
+    text.emplace_back(
+        "guidance_interval",
+        format_text(
+            "{},{}", sampling.guidance_low,
+            sampling.guidance_high > 0 ? format_text("{}", sampling.guidance_high) : "inf"));
+  if (request.guide != nullptr)
+    text.emplace_back("guide_model_sha256", request.guide->sha256);
+  else if (sampling.negative_class >= 0)
+    text.emplace_back("negative_class", std::to_string(sampling.negative_class));
+}
+
+}  // namespace
+
+std::int64_t steps_of(const Config& config) {
+  return config.sampling.steps > 0 ? config.sampling.steps : config.diffusion.timesteps;
+}
+
+PngText special_texts(const LoadedModel& model, const SampleRequest& request) {
+  PngText text;
+  add_guidance(model, request, text);
+  if (request.variation) {
+    text.emplace_back("variation_of", std::to_string(request.variation->of));
+    text.emplace_back("variation_amount", format_text("{}", request.variation->amount));
+  }
+  for (const auto& [key, value] : request.told) text.emplace_back(key, in_ascii(value));
+  return text;
+}
+
+PngText image_texts(const LoadedModel& model, const SampleRequest& request, std::int64_t index,
+                    bool one_image) {
+  const SamplingConfig& sampling = model.config.sampling;
+  PngText text = {{"Software", "ddpm"},
+                  {"seed", std::to_string(model.config.run.seed)},
+                  {"index", std::to_string(index)},
+                  {"sampler", std::string(name_of(sampling.sampler))},
+                  {"steps", std::to_string(steps_of(model.config))},
+                  {"weights", std::string(name_of(model.kind))},
+                  {"model_sha256", model.sha256}};
+  if (sampling.sampler == SamplerKind::kDdim)
+    text.emplace_back("eta", format_text("{}", sampling.eta));
+  if (sampling.sigmas != SigmaSpacing::kSchedule)
+    text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
+  add_class(model, request, index, one_image, text);
+  for (auto& pair : special_texts(model, request)) text.push_back(std::move(pair));
+  return text;
+}
+
+}  // namespace ddpm
