@@ -7,6 +7,7 @@
 #include "ddpm/kernels/device.h"
 #include "ddpm/kernels/dropout.h"
 #include "ddpm/kernels/gather_images.h"
+#include "ddpm/kernels/geglu.h"
 #include "ddpm/kernels/gradients.h"
 #include "ddpm/kernels/group_norm.h"
 #include "ddpm/kernels/hopper_convolution.h"
@@ -84,6 +85,7 @@ void shift_window(const void*, const void*, void*, Type, const WindowShape&, Str
 
 void add_bias(const void*, const void*, const void*, void*, Type, Int, Int, Stream) { none(); }
 void leaky_sum(const LeakySum&, Type, Int, Int, Stream) { none(); }
+void geglu(const void*, void*, Type, Int, Int, Stream) { none(); }
 Int column_sums_workspace(Int, Int) { none(); }
 void column_sums(const void*, Type, Int, Int, float*, void*, Type, Stream) { none(); }
 

@@ -31,22 +31,24 @@ CrossAttentionImpl::CrossAttentionImpl(std::int64_t channels, std::int64_t sourc
   register_at(*this, "to_out.0", out_.ptr());
 }
 
-torch::Tensor CrossAttentionImpl::attend_to_each_other(const torch::Tensor& tokens) {
+torch::Tensor CrossAttentionImpl::attend_to_each_other(const torch::Tensor& tokens,
+                                                       const torch::Tensor& residual) {
   const std::vector<torch::Tensor> parts =
       ops::linear(tokens, ops::join({q->weight, k->weight, v->weight}), {}).chunk(3, 2);
-  return mix(parts[0], parts[1], parts[2]);
+  return mix(parts[0], parts[1], parts[2], residual);
 }
 
-torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& tokens,
-                                          const torch::Tensor& source) {
+torch::Tensor CrossAttentionImpl::forward(const torch::Tensor& tokens, const torch::Tensor& source,
+                                          const torch::Tensor& residual) {
   const std::vector<torch::Tensor> parts =
       ops::linear(source, ops::join({k->weight, v->weight}), {}).chunk(2, 2);
-  return mix(ops::linear(tokens, q->weight, {}), parts[0], parts[1]);
+  return mix(ops::linear(tokens, q->weight, {}), parts[0], parts[1], residual);
 }
 
 torch::Tensor CrossAttentionImpl::mix(const torch::Tensor& queries, const torch::Tensor& keys,
-                                      const torch::Tensor& values) {
-  return ops::linear(ops::attention(queries, keys, values, heads_), out_->weight, out_->bias);
+                                      const torch::Tensor& values, const torch::Tensor& residual) {
+  return ops::linear(ops::attention(queries, keys, values, heads_), out_->weight, out_->bias,
+                     residual);
 }
 
 // Modules are registered in the order of the original, whose state dict has it too.
@@ -68,11 +70,11 @@ TransformerBlockImpl::TransformerBlockImpl(const TransformerOptions& options)
 torch::Tensor TransformerBlockImpl::forward(const torch::Tensor& tokens,
                                             const torch::Tensor& context) {
   const torch::Tensor normed = norm1_(tokens);
-  torch::Tensor x = tokens + (cross_only_ ? attention1_(normed, context)
-                                          : attention1_->attend_to_each_other(normed));
-  x = x + attention2_(norm2_(x), context);
+  torch::Tensor x = cross_only_ ? attention1_(normed, context, tokens)
+                                : attention1_->attend_to_each_other(normed, tokens);
+  x = attention2_(norm2_(x), context, x);
   const torch::Tensor hidden = ops::geglu(ops::linear(norm3_(x), gated_->weight, gated_->bias));
-  return x + ops::linear(hidden, out_->weight, out_->bias);
+  return ops::linear(hidden, out_->weight, out_->bias, x);
 }
 
 std::vector<std::vector<torch::Tensor>> TransformerBlockImpl::joined_parameters() const {

@@ -127,12 +127,18 @@ class JoinFunction : public Function<JoinFunction> {
 
 }  // namespace
 
-torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight,
-                     const torch::Tensor& bias) {
-  if (!use_kernels(x) || !bias.defined()) return torch::linear(x, weight, bias);
+torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
+                     const torch::Tensor& residual) {
+  if (!use_kernels(x) || !bias.defined()) {
+    const torch::Tensor y = torch::linear(x, weight, bias);
+    return residual.defined() ? residual + y : y;
+  }
+  const auto rows_of = [](const torch::Tensor& t) {
+    return t.defined() ? t.reshape({-1, t.size(-1)}) : t;
+  };
   std::vector<std::int64_t> sizes = x.sizes().vec();
   sizes.back() = weight.size(0);
-  return apply({x.reshape({-1, x.size(-1)}), {}, weight, bias, {}}).view(sizes);
+  return apply({rows_of(x), {}, weight, bias, {.value = rows_of(residual)}}).view(sizes);
 }
 
 torch::Tensor pointwise_convolution(const torch::Tensor& x, const torch::Tensor& skip,

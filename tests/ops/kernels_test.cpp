@@ -13,6 +13,7 @@
 #include "ddpm/ops/adam.h"
 #include "ddpm/ops/attention.h"
 #include "ddpm/ops/dropout.h"
+#include "ddpm/ops/geglu.h"
 #include "ddpm/ops/gradients.h"
 #include "ddpm/ops/group_norm.h"
 #include "ddpm/ops/linear.h"
@@ -111,6 +112,27 @@ TEST_P(Kernels, Linear) {
     return std::vector<Tensor>{ops::linear(x[0], x[1], x[2])};
   };
   expect_same("linear", {random({3, 7, 48}), random({40, 48}, 0.1), random({40})}, run, run);
+}
+
+TEST_P(Kernels, LinearWithResidual) {
+  const auto run = [](const std::vector<Tensor>& x) {
+    return std::vector<Tensor>{ops::linear(x[0], x[1], x[2], x[3])};
+  };
+  expect_same("linear with residual",
+              {random({3, 10, 64}), random({40, 64}, 0.1), random({40}), random({3, 10, 40})}, run,
+              run);
+}
+
+// Vectors of channels, and a number of them that is none.
+TEST_P(Kernels, Geglu) {
+  const torch::NoGradGuard no_grad;
+  for (const std::int64_t channels : {64, 5}) {
+    const Tensor x = random({2, 7, 2 * channels}, /*scale=*/2);
+    const Tensor gates = x.narrow(2, channels, channels);
+    const Tensor expected =
+        x.narrow(2, 0, channels) * gates * (1 + torch::erf(gates / std::sqrt(2.0))) / 2;
+    expect_close(ops::geglu(on_gpu(x)), expected, "geglu");
+  }
 }
 
 TEST_P(Kernels, Attention) {

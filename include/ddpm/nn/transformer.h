@@ -15,15 +15,18 @@ class CrossAttentionImpl : public torch::nn::Module {
   // `source_channels`: of the tokens that keys and values are computed from.
   CrossAttentionImpl(std::int64_t channels, std::int64_t source_channels, std::int64_t heads);
 
-  torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& source);
+  // Adds `residual`, which is like the tokens, to the result.
+  torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& source,
+                        const torch::Tensor& residual);
 
   // The same with the tokens as their own source, in one product; source_channels must be `channels`.
-  torch::Tensor attend_to_each_other(const torch::Tensor& tokens);
+  torch::Tensor attend_to_each_other(const torch::Tensor& tokens, const torch::Tensor& residual);
 
   Linear q{nullptr}, k{nullptr}, v{nullptr};
 
  private:
-  torch::Tensor mix(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v);
+  torch::Tensor mix(const torch::Tensor& queries, const torch::Tensor& keys,
+                    const torch::Tensor& values, const torch::Tensor& residual);
 
   std::int64_t heads_;
   Linear out_{nullptr};
