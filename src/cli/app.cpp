@@ -129,6 +129,8 @@ int run_command_line(int argc, char** argv) {
   cli::add_vocode(program, action);
   cli::add_mel(program, action);
   cli::add_tokenize(program, action);
+  cli::add_encode(program, action);
+  cli::add_decode(program, action);
   cli::add_convert(program, action);
   cli::add_bench(program, action);
   cli::add_config(program, action);

@@ -18,8 +18,9 @@ class Help : public ::testing::Test {
 };
 
 TEST_F(Help, GoesToStandardOutput) {
-  for (const char* command : {"train", "sample", "denoise", "inspect", "runs", "convert", "bench",
-                              "config", "completion", "vocode", "mel", "tokenize"}) {
+  for (const char* command :
+       {"train", "sample", "denoise", "inspect", "runs", "convert", "bench", "config", "completion",
+        "vocode", "mel", "tokenize", "encode", "decode"}) {
     const auto result = run_program(folder_.path(), {command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << command;
