@@ -173,8 +173,9 @@ void check_guide(const Config& model, const Config& guide) {
   }
   const std::int64_t factor = size_factor(guide.model);
   if (model.data.height % factor != 0 || model.data.width % factor != 0)
-    refuse(format_text("it needs images whose sides are multiples of {}, and the model's have {}x{}",
-                       factor, model.data.width, model.data.height));
+    refuse(
+        format_text("it needs images whose sides are multiples of {}, and the model's have {}x{}",
+                    factor, model.data.width, model.data.height));
   if (guide.model.class_embedding == ClassEmbeddingKind::kNone) return;
   if (guide.model.class_embedding != model.model.class_embedding ||
       class_rows(guide.model) < class_rows(model.model))

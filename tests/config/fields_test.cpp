@@ -123,7 +123,8 @@ TEST(Fields, FreezeWhatDefinesTheResultAndNothingElse) {
   const auto is_frozen = [](const std::string& path) {
     return !find_field(path)->may_change_on_resume();
   };
-  const std::set<std::string> free_data = {"data.path", "data.cache", "data.on_bad_image"};
+  const std::set<std::string> free_data = {"data.path", "data.cache", "data.on_bad_image",
+                                           "data.context"};
   for (const Field& field : fields()) {
     const std::string section = field.section();
     const bool expected = section == "model" || section == "diffusion" ||

@@ -41,6 +41,7 @@ TEST_F(Pictures, AreFittedAsTrainingImagesAre) {
       torch::allclose(read(folder_ / "wide.png"), torch::full({1, 1, 4, 4}, 76 / 255.0), 0, 1e-6));
   data_.channels = 6;
   EXPECT_THROW(read(folder_ / "wide.png"), ConfigError);
+  data_.channels = 1;
   EXPECT_THROW(read(folder_ / "nowhere.png"), DataError);
   folder_.write("text.png", "no picture");
   EXPECT_THROW(read(folder_ / "text.png"), DataError);
@@ -51,7 +52,7 @@ TEST_F(Pictures, OfAFolderAreSorted) {
   folder_.write("many/notes.txt", "x");
   const std::vector<fs::path> found = find_pictures(folder_ / "many", data_);
   ASSERT_EQ(found.size(), 3U);
-  EXPECT_EQ(found[0], folder_ / "many/a.png");
+  EXPECT_EQ(found[0], folder_ / "many/a/c.png");
   EXPECT_EQ(found[2], folder_ / "many/b.png");
   EXPECT_EQ(find_pictures(folder_ / "many/b.png", data_).size(), 1U);
   fs::create_directory(folder_ / "empty");

@@ -51,7 +51,7 @@ struct ModelConfig {
   bool time_scale_shift = false;  // the time scales and shifts the second norm's result
   ClassEmbeddingKind class_embedding = ClassEmbeddingKind::kNone;
   std::int64_t classes = 0;
-  bool null_class = false;  // one more row, number `classes`, for images of no class
+  bool null_class = false;             // one more row, number `classes`, for images of no class
   std::int64_t vector_width = 0;       // numbers of a vector that is added to the time; 0: none
   std::int64_t vector_time_width = 0;  // of each size in the vector, as a sinusoid; 0: no sizes
   Activation activation = Activation::kSilu;
