@@ -6,6 +6,7 @@
 #include <cmath>
 #include <cstdint>
 #include <cstring>
+#include <limits>
 #include <map>
 #include <string_view>
 
@@ -108,12 +109,14 @@ Name parse(const TensorSet& file, const std::string& given) {
   return {{prefix->network, with_underscores(path)}, ending->part};
 }
 
+constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
+
 double half_to_double(std::uint16_t bits) {
   const double sign = (bits & 0x8000U) != 0 ? -1 : 1;
   const int exponent = bits >> 10U & 0x1FU;
   const double fraction = bits & 0x3FFU;
   if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  if (exponent == 31) return NAN;
+  if (exponent == 31) return kNotANumber;
   return sign * std::ldexp(1024 + fraction, exponent - 25);
 }
 
@@ -126,13 +129,13 @@ T read_bytes(const TensorView& view) {
 
 // The only number of a tensor.
 double scalar_of(const TensorSet& file, const TensorView& view) {
-  double value = NAN;
+  double value = kNotANumber;
   if (view.bytes.size() == dtype_size(view.dtype)) switch (view.dtype) {
       case DType::kF64:
         value = read_bytes<double>(view);
         break;
       case DType::kF32:
-        value = read_bytes<float>(view);
+        value = static_cast<double>(read_bytes<float>(view));
         break;
       case DType::kF16:
         value = half_to_double(read_bytes<std::uint16_t>(view));
