@@ -141,7 +141,8 @@ double scalar_of(const TensorSet& file, const TensorView& view) {
         value = half_to_double(read_bytes<std::uint16_t>(view));
         break;
       case DType::kBF16:
-        value = std::bit_cast<float>(std::uint32_t{read_bytes<std::uint16_t>(view)} << 16U);
+        value = static_cast<double>(
+            std::bit_cast<float>(std::uint32_t{read_bytes<std::uint16_t>(view)} << 16U));
         break;
       case DType::kI64:
         value = static_cast<double>(read_bytes<std::int64_t>(view));
