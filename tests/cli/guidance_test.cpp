@@ -142,7 +142,8 @@ TEST_F(Guidance, ClassesAreDealtOutInTurn) {
   ASSERT_EQ(train().code, 0);
   const auto part = [&](const std::vector<std::string>& options, std::size_t i) {
     EXPECT_EQ(sample("s.safetensors", options).code, 0);
-    const auto bytes = SafetensorsFile(folder_ / "s.safetensors").get("images").bytes;
+    const SafetensorsFile file(folder_ / "s.safetensors");  // owns the bytes
+    const auto bytes = file.get("images").bytes;
     const auto image = bytes.subspan(i * 64 * 4, 64 * 4);
     return std::string(reinterpret_cast<const char*>(image.data()), image.size());
   };
