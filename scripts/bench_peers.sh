@@ -31,7 +31,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export TORCHINDUCTOR_FORCE_LAYOUT_OPT=1 TORCHINDUCTOR_CACHE_DIR=$folder/inductor
 
-field() { "$python" -c 'import json, sys; print(json.loads(sys.stdin.read())'"$1"')'; }
 peer() { "$python" "$DDPM_ROOT/scripts/bench/python_peer.py" --device cuda --bf16 --channels-last --seconds "$seconds" "$@"; }
 
 row() { # row WHAT BATCH OURS PEER

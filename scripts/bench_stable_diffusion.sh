@@ -30,8 +30,6 @@ folder=$(mktemp -d)
 trap 'rm -rf "$folder"' EXIT
 export TORCHINDUCTOR_FORCE_LAYOUT_OPT=1 TORCHINDUCTOR_CACHE_DIR=$folder/inductor
 
-field() { "$python" -c 'import json, sys; print(json.loads(sys.stdin.read())'"$1"')'; }
-
 "$program" --version | tr -s ' \n' ' '
 "$python" -c 'import torch, diffusers; print("| torch", torch.__version__, "diffusers", diffusers.__version__, "|", torch.cuda.get_device_name())'
 printf '%-12s %6s %10s %10s %8s %22s %20s\n' network batch "ddpm ms" "$mode ms" ratio "seconds to steady" "peak GiB"

@@ -45,3 +45,9 @@ bench_python() {
   fi
   echo "$python"
 }
+
+# Prints the part of the JSON document on standard input that a Python expression names, as in  field '["training"]["step_s"]'.
+# The caller has set `python`.
+field() {
+  "$python" -c 'import json, sys; print(json.loads(sys.stdin.read())'"$1"')'
+}
