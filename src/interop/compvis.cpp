@@ -1,9 +1,7 @@
 #include "ddpm/interop/compvis.h"
 
 #include <algorithm>
-#include <bit>
 #include <cmath>
-#include <cstring>
 #include <vector>
 
 #include "ddpm/base/format.h"
@@ -130,30 +128,6 @@ void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.clip_x0 = false;
 }
 
-std::vector<double> values(const TensorView& view) {
-  std::vector<double> result;
-  const auto read = [&]<class T>(T, auto convert) {
-    for (std::size_t i = 0; i + sizeof(T) <= view.bytes.size(); i += sizeof(T)) {
-      T value;
-      std::memcpy(&value, view.bytes.data() + i, sizeof(T));
-      result.push_back(convert(value));
-    }
-  };
-  if (view.dtype == DType::kF32) read(float{}, [](float x) { return static_cast<double>(x); });
-  if (view.dtype == DType::kBF16)
-    read(std::uint16_t{}, [](std::uint16_t x) {
-      return static_cast<double>(std::bit_cast<float>(static_cast<std::uint32_t>(x) << 16));
-    });
-  if (view.dtype == DType::kF16)
-    read(std::uint16_t{}, [](std::uint16_t x) {
-      const int exponent = (x >> 10) & 31, fraction = x & 1023;
-      const double size =
-          exponent == 0 ? std::ldexp(fraction, -24) : std::ldexp(1024 + fraction, exponent - 25);
-      return (x & 0x8000) != 0 ? -size : size;
-    });
-  return result;
-}
-
 double deviation(const std::vector<double>& values) {
   double sum = 0, squares = 0;
   for (const double value : values) sum += value;
@@ -225,7 +199,7 @@ std::string apply_prediction_marks(const TensorSet& file, const TensorSet& netwo
   const TensorView* bias =
       network.find(last_transformer(model) + ".transformer_blocks.0.norm1.bias");
   if (bias == nullptr) return "";
-  const std::vector<double> spread = values(*bias);
+  const std::vector<double> spread = values_of(*bias);
   constexpr double kVelocity = 0.09;
   if (spread.empty() || deviation(spread) <= kVelocity) return "";
   diffusion.prediction_type = Prediction::kVelocity;

@@ -2,11 +2,7 @@
 
 #include <algorithm>
 #include <array>
-#include <bit>
 #include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <limits>
 #include <map>
 #include <string_view>
 
@@ -109,54 +105,13 @@ Name parse(const TensorSet& file, const std::string& given) {
   return {{prefix->network, with_underscores(path)}, ending->part};
 }
 
-constexpr double kNotANumber = std::numeric_limits<double>::quiet_NaN();
-
-double half_to_double(std::uint16_t bits) {
-  const double sign = (bits & 0x8000U) != 0 ? -1 : 1;
-  const int exponent = bits >> 10U & 0x1FU;
-  const double fraction = bits & 0x3FFU;
-  if (exponent == 0) return sign * std::ldexp(fraction, -24);
-  if (exponent == 31) return kNotANumber;
-  return sign * std::ldexp(1024 + fraction, exponent - 25);
-}
-
-template <class T>
-T read_bytes(const TensorView& view) {
-  T value;
-  std::memcpy(&value, view.bytes.data(), sizeof value);
-  return value;
-}
-
 // The only number of a tensor.
 double scalar_of(const TensorSet& file, const TensorView& view) {
-  double value = kNotANumber;
-  if (view.bytes.size() == dtype_size(view.dtype)) switch (view.dtype) {
-      case DType::kF64:
-        value = read_bytes<double>(view);
-        break;
-      case DType::kF32:
-        value = static_cast<double>(read_bytes<float>(view));
-        break;
-      case DType::kF16:
-        value = half_to_double(read_bytes<std::uint16_t>(view));
-        break;
-      case DType::kBF16:
-        value = static_cast<double>(
-            std::bit_cast<float>(std::uint32_t{read_bytes<std::uint16_t>(view)} << 16U));
-        break;
-      case DType::kI64:
-        value = static_cast<double>(read_bytes<std::int64_t>(view));
-        break;
-      case DType::kI32:
-        value = read_bytes<std::int32_t>(view);
-        break;
-      default:
-        break;
-    }
-  if (!std::isfinite(value))
+  const std::vector<double> values = values_of(view);
+  if (values.size() != 1 || !std::isfinite(values.front()))
     throw CheckpointError(format_text("{}: tensor '{}' must be one finite number",
                                       file.path.string(), shorten(view.name)));
-  return value;
+  return values.front();
 }
 
 struct Change {

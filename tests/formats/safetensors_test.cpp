@@ -2,7 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <cstring>
+#include <limits>
+#include <span>
+#include <vector>
 
 #include "ddpm/base/error.h"
 #include "support/files.h"
@@ -193,6 +197,22 @@ TEST(Safetensors, SurvivesBitFlips) {
 TEST(Safetensors, DeepNestingNeedsNoStack) {
   EXPECT_FALSE(error_of(file_of("{\"a\":" + std::string(1'000'000, '['), "")).empty());
   EXPECT_FALSE(error_of(file_of("{" + std::string(100'000, '{'), "")).empty());
+}
+
+// The numbers behind the bits are those of IEEE 754 and of bfloat16's definition.
+TEST(TensorValues, OfSixteenBitsAreExact) {
+  const auto values = [](DType dtype, const std::vector<std::uint16_t>& bits) {
+    return values_of({.name = "x",
+                      .dtype = dtype,
+                      .shape = {static_cast<std::int64_t>(bits.size())},
+                      .bytes = std::as_bytes(std::span(bits))});
+  };
+  const double infinity = std::numeric_limits<double>::infinity();
+  EXPECT_EQ(values(DType::kF16, {0x3C00, 0xC000, 0x0001, 0x0400, 0x7BFF, 0xFC00}),
+            (std::vector<double>{1, -2, std::ldexp(1, -24), std::ldexp(1, -14), 65504, -infinity}));
+  EXPECT_TRUE(std::isnan(values(DType::kF16, {0x7E00}).at(0)));
+  EXPECT_EQ(values(DType::kBF16, {0x3F80, 0xC049, 0x0000}), (std::vector<double>{1, -3.140625, 0}));
+  EXPECT_TRUE(values(DType::kI16, {1, 2}).empty());
 }
 
 }  // namespace

@@ -34,6 +34,10 @@ struct TensorView {
   std::span<const std::byte> bytes;
 };
 
+// The elements as float64; empty for types other than floating-point numbers and integers
+// of 32 and 64 bits. The bytes need not be aligned. Integers beyond 2^53 are rounded.
+std::vector<double> values_of(const TensorView& tensor);
+
 using SafetensorsMetadata = std::map<std::string, std::string>;
 
 // A validated, memory-mapped file. Views stay valid as long as this object, or the one that it was
