@@ -154,24 +154,8 @@ void read_rest(JsonKeys& keys, ModelConfig& model) {
   const std::int64_t blocks = keys.integer("layers_per_block", 2);
   if (blocks < 1 || blocks > 16) keys.fail("layers_per_block", "must be in [1, 16]");
   model.blocks_per_level = blocks;
-  model.groups = model.final_groups = keys.integer("norm_num_groups", 32);
-  if (model.groups < 1 || model.groups > 1024) keys.fail("norm_num_groups", "must be in [1, 1024]");
-  model.norm_epsilon = keys.number("norm_eps", 1e-5);
-  if (!(model.norm_epsilon > 0 && model.norm_epsilon <= 1))
-    keys.fail("norm_eps", "must be in (0, 1]");
-  const std::int64_t padding = keys.integer("downsample_padding", 1);
-  if (padding != 0 && padding != 1)
-    keys.fail("downsample_padding", "not supported; only 0 and 1 are");
-  model.downsample_padding =
-      padding == 0 ? DownsamplePadding::kAsymmetric : DownsamplePadding::kSymmetric;
-  model.center_input = keys.boolean("center_input_sample", false);
-  model.dropout = keys.number("dropout", 0);
-  if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
+  read_common(keys, model);
   model.activation = keys.word("act_fn", "silu", kActivations);
-  model.attention_kind = AttentionKind::kQkv;
-  model.width_change = WidthChange::kFirstBlock;
-  model.initialization = Initialization::kPytorch;
-  model.names = NamingScheme::kDiffusers;
 }
 
 void read_image(JsonKeys& keys, Config& config) {

@@ -167,29 +167,13 @@ void read_embeddings(JsonKeys& keys, ModelConfig& model) {
 }
 
 void read_rest(JsonKeys& keys, ModelConfig& model) {
-  model.groups = model.final_groups = keys.integer("norm_num_groups", 32);
-  if (model.groups < 1 || model.groups > 1024) keys.fail("norm_num_groups", "must be in [1, 1024]");
-  model.norm_epsilon = keys.number("norm_eps", 1e-5);
-  if (!(model.norm_epsilon > 0 && model.norm_epsilon <= 1))
-    keys.fail("norm_eps", "must be in (0, 1]");
-  const std::int64_t padding = keys.integer("downsample_padding", 1);
-  if (padding != 0 && padding != 1)
-    keys.fail("downsample_padding", "not supported; only 0 and 1 are");
-  model.downsample_padding =
-      padding == 0 ? DownsamplePadding::kAsymmetric : DownsamplePadding::kSymmetric;
-  model.center_input = keys.boolean("center_input_sample", false);
-  model.dropout = keys.number("dropout", 0);
-  if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
+  read_common(keys, model);
   // The class uses it in the time embedding and before the output too.
   if (keys.word("act_fn", "silu", kActivations) != Activation::kSilu)
     keys.fail("act_fn", "not supported; only silu is");
   model.activation = Activation::kSilu;
-  model.attention_kind = AttentionKind::kQkv;
   model.downsample = Downsampling::kConv;
   model.upsample = Upsampling::kNearest;
-  model.width_change = WidthChange::kFirstBlock;
-  model.initialization = Initialization::kPytorch;
-  model.names = NamingScheme::kDiffusers;
 }
 
 // Keys that would add layers or change them. null and the class's default mean that they do not.

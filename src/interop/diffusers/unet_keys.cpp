@@ -26,6 +26,26 @@ std::vector<std::int64_t> read_widths(JsonKeys& keys, const std::vector<std::int
   return widths;
 }
 
+void read_common(JsonKeys& keys, ModelConfig& model) {
+  model.groups = model.final_groups = keys.integer("norm_num_groups", 32);
+  if (model.groups < 1 || model.groups > 1024) keys.fail("norm_num_groups", "must be in [1, 1024]");
+  model.norm_epsilon = keys.number("norm_eps", 1e-5);
+  if (!(model.norm_epsilon > 0 && model.norm_epsilon <= 1))
+    keys.fail("norm_eps", "must be in (0, 1]");
+  const std::int64_t padding = keys.integer("downsample_padding", 1);
+  if (padding != 0 && padding != 1)
+    keys.fail("downsample_padding", "not supported; only 0 and 1 are");
+  model.downsample_padding =
+      padding == 0 ? DownsamplePadding::kAsymmetric : DownsamplePadding::kSymmetric;
+  model.center_input = keys.boolean("center_input_sample", false);
+  model.dropout = keys.number("dropout", 0);
+  if (!(model.dropout >= 0 && model.dropout < 1)) keys.fail("dropout", "must be in [0, 1)");
+  model.attention_kind = AttentionKind::kQkv;
+  model.width_change = WidthChange::kFirstBlock;
+  model.initialization = Initialization::kPytorch;
+  model.names = NamingScheme::kDiffusers;
+}
+
 void read_sample_size(JsonKeys& keys, DataConfig& data) {
   const nlohmann::json* size = keys.find("sample_size");
   if (size == nullptr || size->is_null()) return;

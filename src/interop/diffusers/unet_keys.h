@@ -17,6 +17,10 @@ void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name);
 std::vector<std::int64_t> read_widths(JsonKeys& keys, const std::vector<std::int64_t>& otherwise,
                                       ModelConfig& model);
 
+// Sets the keys that mean the same in both classes: norms, padding, dropout, centred input, and what
+// neither class can vary.
+void read_common(JsonKeys& keys, ModelConfig& model);
+
 // sample_size: null, a number, or height and width.
 void read_sample_size(JsonKeys& keys, DataConfig& data);
 nlohmann::ordered_json sample_size(const DataConfig& data);
