@@ -75,14 +75,15 @@ std::span<const float> kept_samples(const torch::Tensor& sound, const VocoderWin
                      static_cast<std::size_t>((window.kept_end - window.kept_begin) * hop));
 }
 
-// Windows that begin every `step` frames; the last one ends with the spectrogram.
-std::vector<VocoderWindow> windows_of_step(std::int64_t frames, std::int64_t step,
-                                           std::int64_t context) {
-  const std::int64_t length = step + 2 * context;
+}  // namespace
+
+std::vector<VocoderWindow> plan_fixed_windows(std::int64_t frames, std::int64_t kept,
+                                              std::int64_t context) {
+  const std::int64_t length = kept + 2 * context;
   std::vector<VocoderWindow> windows;
   std::int64_t done = 0;
   for (std::int64_t i = 0; done < frames; ++i) {
-    const std::int64_t begin = std::min(i * step, frames - length);
+    const std::int64_t begin = std::min(i * kept, frames - length);
     const std::int64_t end = begin + length == frames ? frames : begin + length - context;
     windows.push_back({begin, begin + length, done, end});
     done = end;
@@ -90,20 +91,13 @@ std::vector<VocoderWindow> windows_of_step(std::int64_t frames, std::int64_t ste
   return windows;
 }
 
-}  // namespace
-
 std::vector<VocoderWindow> plan_windows(std::int64_t frames, std::int64_t kept,
                                         std::int64_t context) {
   if (frames <= kept + 2 * context) return {{0, frames, 0, frames}};
   // As many windows as needed, but equally filled: the last one does not compute much twice.
   const std::int64_t inner = frames - 2 * context;
   const std::int64_t count = (inner + kept - 1) / kept;
-  return windows_of_step(frames, (inner + count - 1) / count, context);
-}
-
-std::vector<VocoderWindow> plan_fixed_windows(std::int64_t frames, std::int64_t kept,
-                                              std::int64_t context) {
-  return windows_of_step(frames, kept, context);
+  return plan_fixed_windows(frames, (inner + count - 1) / count, context);
 }
 
 std::int64_t frames_of_context(const HifiGanConfig& config) {
