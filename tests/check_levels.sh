@@ -9,7 +9,7 @@ declare -A level=(
   [base]=1
   [config]=2 [formats]=2 [image]=2 [audio]=2 [metrics]=2 [kernels]=2
   [architecture]=3 [runs]=3 [tokenizer]=3 [device]=3
-  [interop]=4 [ops]=4
+  [interop]=4 [ops]=4 [distributed]=4
   [nn]=5 [diffusion]=5 [data]=5 [io]=5
   [sampling]=6
   [evaluation]=7

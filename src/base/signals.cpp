@@ -50,7 +50,14 @@ void handle_stop_requests() {
 
 bool take_save_request() noexcept { return save_wanted.exchange(false); }
 
+void request_save() noexcept { save_wanted = true; }
+
 bool stop_requested() noexcept { return received_signal != 0; }
+
+void request_stop(ExitCode code) noexcept {
+  int none = 0;
+  received_signal.compare_exchange_strong(none, static_cast<int>(code) - 128);
+}
 
 ExitCode stop_exit_code() noexcept {
   if (received_signal == SIGINT) return ExitCode::kInterrupted;

@@ -40,4 +40,17 @@ int compute_capability(int device) {
   return 10 * major + minor;
 }
 
+std::string unique_id(int device) {
+  cudaDeviceProp properties{};
+  if (cudaGetDeviceProperties(&properties, device) != cudaSuccess) return {};
+  std::string text = "GPU-";
+  for (const char byte : properties.uuid.bytes) {
+    constexpr const char* kDigits = "0123456789abcdef";
+    const auto value = static_cast<unsigned char>(byte);
+    text += kDigits[value / 16];
+    text += kDigits[value % 16];
+  }
+  return text;
+}
+
 }  // namespace ddpm::kernels

@@ -35,6 +35,7 @@ using Int = std::int64_t;
 bool available(int) { return false; }
 DeviceMemory memory_of(int) { return {}; }
 int compute_capability(int) { return 0; }
+std::string unique_id(int) { return {}; }
 
 void gather_images(const std::uint8_t*, float*, const BatchShape&, const BatchOptions&, const Int*,
                    Int, Stream) {

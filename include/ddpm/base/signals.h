@@ -18,8 +18,15 @@ void handle_stop_requests();
 // Whether SIGUSR1 has come since the last call.
 bool take_save_request() noexcept;
 
+// Sets that flag, as SIGUSR1 does.
+void request_save() noexcept;
+
 // Whether the program was asked to stop.
 bool stop_requested() noexcept;
+
+// Asks it to stop, unless it was asked before, as the signal with this exit code does; another process
+// of the same job got that signal.
+void request_stop(ExitCode code) noexcept;
 
 // The exit code of the last request to stop: kInterrupted, kTerminated or kHungUp. kSuccess if
 // there was none.
