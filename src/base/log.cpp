@@ -65,6 +65,14 @@ void log_to_files(const std::string& message) {
   files.info("{}", printable(message, /*keep_lines=*/true));
 }
 
+void log_warnings_of(const std::string& name) {
+  auto& sinks = spdlog::default_logger_raw()->sinks();
+  sinks.resize(1);
+  const auto& console = sinks.front();
+  console->set_pattern("%^" + name + "%v%$");
+  console->set_level(spdlog::level::warn);
+}
+
 std::string with_thousands(long long value) {
   std::string digits = std::to_string(value);
   for (auto i = static_cast<std::ptrdiff_t>(digits.size()) - 3; i > (value < 0 ? 1 : 0); i -= 3)

@@ -1,6 +1,5 @@
 #include "ddpm/cli/app.h"
 
-#include <c10/util/Exception.h>
 #include <fcntl.h>
 #include <poll.h>
 #include <unistd.h>
@@ -10,12 +9,12 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <iostream>
 #include <sstream>
 #include <utility>
 
 #include "command.h"
+#include "current_error.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
@@ -45,17 +44,9 @@ int fail(ExitCode code, const std::string& message) {
 int run_action(const cli::Action& action) {
   try {
     return static_cast<int>(action());
-  } catch (const Error& error) {
+  } catch (...) {
+    const Error error = cli::current_error();
     return fail(error.code(), error.what());
-  } catch (const c10::Error& error) {
-    return fail(ExitCode::kFailure, std::string("LibTorch: ") + error.what_without_backtrace());
-  } catch (const std::bad_alloc&) {
-    return fail(ExitCode::kFailure, "out of memory");
-  } catch (const std::filesystem::filesystem_error& error) {
-    return fail(ExitCode::kFailure, format_text("cannot access '{}': {}", shown(error.path1()),
-                                                error.code().message()));
-  } catch (const std::exception& error) {
-    return fail(ExitCode::kFailure, error.what());
   }
 }
 

@@ -4,16 +4,19 @@
 #include "ddpm/base/text.h"
 #include "ddpm/config/samplers.h"
 #include "ddpm/data/pictures.h"
+#include "ddpm/distributed/placement.h"
 #include "ddpm/formats/safetensors.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/sampling/setup.h"
 #include "drawing.h"
+#include "ranks.h"
 
 namespace ddpm::cli {
 namespace {
 
 struct SampleOptions {
   DrawingOptions drawing;
+  RankOptions ranks;
   std::string noise, init_image;
   std::optional<double> strength, amount;
   std::optional<std::int64_t> variations_of;
@@ -61,12 +64,20 @@ void begin_with_pictures(const SampleOptions& options, const Config& config,
   request.told = {{"init_image", options.init_image}, {"strength", format_text("{}", strength)}};
 }
 
-ExitCode run_sample(const SampleOptions& options) {
-  if (options.list_samplers) {
-    std::cout << list_of_samplers();
-    return ExitCode::kSuccess;
-  }
-  check_options(options);
+// The options of one of several processes: its device, and its share of the cores.
+SampleOptions options_of_rank(SampleOptions options, const World& world) {
+  CommonOptions& common = options.drawing.common;
+  if (!common.device && options.ranks.ranks) common.device = "cpu";
+  common.device = device_of(common.device.value_or("auto"), world);
+  if (const std::int64_t threads = threads_of(common.threads.value_or(0), world); threads > 0)
+    common.threads = threads;
+  if (!world.leads()) common.log.quiet = true;
+  return options;
+}
+
+// As this process alone (`group` is null), or as one of several.
+ExitCode sample(const SampleOptions& asked, ProcessGroup* group) {
+  const SampleOptions options = group != nullptr ? options_of_rank(asked, group->world()) : asked;
   Drawing drawing = open_drawing(options.drawing,
                                  [&](const Config& config) { return count_of(options, config); });
   Config& config = drawing.model.config;
@@ -80,7 +91,17 @@ ExitCode run_sample(const SampleOptions& options) {
   if (options.variations_of)
     request.variation = Variation{.of = static_cast<std::uint64_t>(*options.variations_of),
                                   .amount = options.amount.value_or(0.2)};
+  request.group = group;
   return sample_images(drawing.model, request);
+}
+
+ExitCode run_sample(const SampleOptions& options) {
+  if (options.list_samplers) {
+    std::cout << list_of_samplers();
+    return ExitCode::kSuccess;
+  }
+  check_options(options);
+  return run_ranks(options.ranks, [&](ProcessGroup* group) { return sample(options, group); });
 }
 
 void add_edit_options(CLI::App& command, SampleOptions& options) {
@@ -141,16 +162,17 @@ void add_sample(CLI::App& program, Action& action) {
   add_edit_options(*command, *options);
   add_output_options(*command, drawing, "samples");
   add_common_drawing_options(*command, drawing);
-  command->footer(examples(
-      {"ddpm sample --steps 1000",
-       "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
-       "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
-       "ddpm sample --model runs/cifar10 --sampler dpm++2m --sigmas karras --steps 20",
-       "ddpm sample --model runs/cifar10 --class all --guidance 2 --output classes.png",
-       "ddpm sample --model runs/cifar10 --init-image sketch.png --strength 0.6 --count 8",
-       "ddpm sample --model runs/cifar10 --variations-of 17 --amount 0.2 --count 8",
-       "ddpm sample --model runs/cifar10 --steps 50 --count 16 --output run.apng",
-       "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --device cuda"}));
+  add_rank_options(*command, options->ranks);
+  command->footer(
+      examples({"ddpm sample --steps 1000",
+                "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
+                "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
+                "ddpm sample --model runs/cifar10 --sampler dpm++2m --sigmas karras --steps 20",
+                "ddpm sample --model runs/cifar10 --class all --guidance 2 --output classes.png",
+                "ddpm sample --model runs/cifar10 --init-image sketch.png --strength 0.6 --count 8",
+                "ddpm sample --model runs/cifar10 --variations-of 17 --amount 0.2 --count 8",
+                "ddpm sample --model runs/cifar10 --steps 50 --count 16 --output run.apng",
+                "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --gpus all"}));
   command->callback([&action, options] {
     action = [options] {
       set_up_logging(options->drawing.common.log);

@@ -2,6 +2,7 @@
 #include "ddpm/config/validate.h"
 #include "ddpm/training/run.h"
 #include "model_options.h"
+#include "ranks.h"
 
 namespace ddpm::cli {
 namespace {
@@ -9,6 +10,7 @@ namespace {
 struct TrainOptions {
   CommonOptions common;
   std::string config;
+  RankOptions ranks;
   ModelOptions start;
   std::optional<std::string> resume;
   bool overwrite = false;
@@ -16,6 +18,12 @@ struct TrainOptions {
   bool force = false;
   double max_minutes = 0;
 };
+
+std::vector<ConfigOverride> overrides_of(const TrainOptions& options) {
+  std::vector<ConfigOverride> list = options.common.overrides();
+  append_overrides(list, options.ranks, options.common);
+  return list;
+}
 
 // The config, with the network, process and image shape of the model it starts from; --set comes
 // last.
@@ -31,18 +39,17 @@ ResolvedConfig config_for(const TrainOptions& options, const ModelFile& model) {
     data.height = model.config.data.height;
     data.width = model.config.data.width;
   }
-  override_values(resolved, options.common.overrides());
+  override_values(resolved, overrides_of(options));
   validate(config);
   return resolved;
 }
 
-ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
-  set_up_logging(options.common.log);
-  if (!options.dry_run) handle_stop_requests();
-  const ProgressStyle progress = options.common.log.quiet
-                                     ? ProgressStyle::kOff
-                                     : choose<ProgressStyle>("--progress", options.common.progress);
-  const std::vector<ConfigOverride> overrides = options.common.overrides();
+// As this process alone (`group` is null), or as one of several.
+ExitCode train(const TrainOptions& options, const std::string& command_line, ProcessGroup* group) {
+  const bool shows_progress =
+      !options.common.log.quiet && (group == nullptr || group->world().leads());
+  const ProgressStyle progress = choose<ProgressStyle>("--progress", options.common.progress);
+  const std::vector<ConfigOverride> overrides = overrides_of(options);
   std::optional<ModelFile> start;
   // With --reinit-mismatched, --set describes the network to train, not the one in the file.
   if (!options.start.path.empty())
@@ -54,14 +61,27 @@ ExitCode run_train(const TrainOptions& options, const std::string& command_line)
     dry_run(config.config, options.force);
     return ExitCode::kSuccess;
   }
-  return run_training(config, {.resume = options.resume,
+  // A launcher that starts the job again after a failure wants it to go on.
+  const bool again = group != nullptr && group->launch().restarts > 0;
+  return run_training(config, {.resume = again && !options.resume ? "auto" : options.resume,
                                .start = std::move(start),
                                .fit = options.start.fit(),
-                               .overwrite = options.overwrite,
+                               .overwrite = options.overwrite && !again,
                                .force = options.force,
                                .max_minutes = options.max_minutes,
-                               .progress = progress,
-                               .command_line = command_line});
+                               .progress = shows_progress ? progress : ProgressStyle::kOff,
+                               .command_line = command_line,
+                               .group = group});
+}
+
+ExitCode run_train(const TrainOptions& options, const std::string& command_line) {
+  set_up_logging(options.common.log);
+  if (!options.dry_run) handle_stop_requests();
+  if (options.dry_run && (options.ranks.ranks || options.ranks.gpus))
+    throw ConfigError("--dry-run: makes steps in one process; leave --ranks and --gpus out");
+  if (options.dry_run) return train(options, command_line, nullptr);
+  return run_ranks(options.ranks,
+                   [&](ProcessGroup* group) { return train(options, command_line, group); });
 }
 
 }  // namespace
@@ -105,12 +125,15 @@ void add_train(CLI::App& program, Action& action, const std::string& command_lin
   add_image_size_option(*command, options->common);
   add_common_options(*command, options->common);
   add_force_option(*command, options->force);
+  add_rank_options(*command, options->ranks);
   command->footer(
       examples({"ddpm train --config configs/cifar10.json --set data.path=cifar-10-binary.tar.gz",
                 "ddpm train --config my.json --resume auto",
                 "ddpm train --config configs/folder.json --set data.path=photos --init-from "
                 "ddpm-cifar10-32",
-                "ddpm train --config my.json --set training.batch_size=64 --dry-run"}));
+                "ddpm train --config my.json --set training.batch_size=64 --dry-run",
+                "ddpm train --config configs/cifar10.json --gpus all",
+                "torchrun --nproc-per-node 8 --no-python ddpm train --config my.json"}));
   command->callback([&action, options, command_line] {
     action = [options, command_line] { return run_train(*options, command_line); };
   });

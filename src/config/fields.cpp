@@ -351,6 +351,12 @@ std::vector<Field> training_fields() {
       {FIELD(training, keep_best), any(), kMayChange,
        "Also keep the best checkpoint: the one with the least mean training loss since the "
        "checkpoint before it"},
+      {CHOICE(training, reduce_dtype), kMayChange,
+       "Type in which gradients are added over micro-batches and processes; auto: that of run.precision, but "
+       "fp32 for more than 16 processes"},
+      {FIELD(training, hang_minutes), between(0, 1e6), kMayChange,
+       "With several processes: the longest time without a step, in minutes, after which the run ends and "
+       "names the process that hangs; 0: no limit"},
       {CHOICE(training, on_nonfinite), kMayChange,
        "What to do if a gradient is infinite or NaN; stop: end with exit code 5; skip: leave that "
        "step out"},

@@ -42,10 +42,17 @@ void write_training_state(const fs::path& checkpoint, const TrainingState& state
   write_file_atomically(checkpoint / kFile, json.dump(2) + "\n");
 }
 
+std::string training_state_text(const fs::path& checkpoint) {
+  return read_file(checkpoint / kFile, 1 << 20);
+}
+
 TrainingState read_training_state(const fs::path& checkpoint) {
-  const std::string name = (checkpoint / kFile).string();
+  return parse_training_state(training_state_text(checkpoint), (checkpoint / kFile).string());
+}
+
+TrainingState parse_training_state(const std::string& text, const std::string& name) {
   try {
-    const nlohmann::json json = parse_json(read_file(checkpoint / kFile, 1 << 20), name);
+    const nlohmann::json json = parse_json(text, name);
     if (json.at("version") != kVersion)
       throw CheckpointError(name + ": version " + shorten(json.at("version").dump()) +
                             " is unknown");

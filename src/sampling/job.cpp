@@ -8,6 +8,7 @@
 #include "ddpm/base/output.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/loader.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generator.h"
@@ -15,6 +16,7 @@
 #include "ddpm/image/grid.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/sampling/setup.h"
+#include "gather_batches.h"
 #include "image_texts.h"
 #include "sheets.h"
 
@@ -39,13 +41,20 @@ class SampleJob {
         plan_(request.plan ? *request.plan : sampler_plan_for(model.config, model.config.sampling)),
         guidance_(guidance_for(model.config,
                                request.guide != nullptr ? request.guide->predictor() : Predictor(),
-                               model.runtime.device)) {}
+                               model.runtime.device)),
+        world_(request.group != nullptr ? request.group->world() : World{}) {}
 
   ExitCode run();
 
  private:
   GeneratorOptions options_for(std::int64_t count) const;
   void prepare_generator(std::int64_t count);
+  std::int64_t batch_size() const { return model_.config.sampling.batch_size; }
+  std::int64_t images_of_batch(std::int64_t batch) const {
+    return std::min(batch_size(), count_ - batch * batch_size());
+  }
+  void begin_together();
+  void gather();
   void sample_batch(std::int64_t first, std::int64_t count);
   // x of the first step, from what was given; undefined: noise is drawn.
   torch::Tensor start_of(std::int64_t first, std::int64_t count) const;
@@ -85,7 +94,9 @@ class SampleJob {
   std::int64_t count_;
   SamplerPlan plan_;
   std::optional<Guidance> guidance_;
-  std::int64_t done_ = 0;  // images finished
+  World world_;
+  std::unique_ptr<Communicator> communicator_;  // if rank 0 gets images of other ranks
+  std::int64_t done_ = 0;                       // images finished
   std::unique_ptr<Generator> generator_;
   std::unique_ptr<Progress> progress_;
   std::vector<torch::Tensor> finished_;  // the batches, if one file holds all of them
@@ -154,8 +165,13 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
       if (animates()) predicted.push_back(on_host(report.x0));
     }
     const double share = static_cast<double>(report.step) / static_cast<double>(steps);
-    progress_->update(static_cast<double>(first) + share * static_cast<double>(count),
+    // The other ranks are about as far.
+    const double now = share * static_cast<double>(count * world_.size);
+    progress_->update(std::min(static_cast<double>(first) + now, static_cast<double>(count_)),
                       format_text("t = {}", report.time));
+    if (request_.group != nullptr)
+      request_.group->report(first * static_cast<std::int64_t>(steps) +
+                             static_cast<std::int64_t>(report.step));
     return !stop_requested();
   };
   torch::Tensor images;
@@ -256,17 +272,62 @@ void SampleJob::write_result() const {
   print_path(request_.output);
 }
 
+// Compares what the ranks have, and lets rank 0 look at the output before others write there.
+void SampleJob::begin_together() {
+  ProcessGroup& group = *request_.group;
+  group.require_equal("the model", model_.sha256);
+  Config settings = model_.config;
+  settings.run = {};  // each has its own device
+  group.require_equal("the settings", to_json(settings));
+  if (world_.leads()) check_output();
+  group.barrier("output");
+  // The images to gather lie on the host.
+  if (!writes_single_images()) communicator_ = group.communicator(torch::kCPU, /*in_order=*/true);
+}
+
+// Rank 0 gets the images of all ranks, or the number of those that they have written.
+void SampleJob::gather() {
+  ProcessGroup& group = *request_.group;
+  if (writes_single_images()) {
+    done_ = sum_over_ranks(group, "images", done_);
+    return;
+  }
+  std::vector<DrawnBatch> own;
+  for (std::size_t i = 0; i < finished_.size(); ++i) {
+    own.push_back({finished_[i]});
+    for (const Frames* frames : {&frames_, &predicted_})
+      own[i].insert(own[i].end(), (*frames)[i].begin(), (*frames)[i].end());
+  }
+  const auto& [channels, height, width] = shape_;
+  const std::vector<DrawnBatch> all =
+      gather_batches(group, *communicator_, own, {count_, batch_size(), channels, height, width});
+  finished_.clear(), frames_.clear(), predicted_.clear();
+  done_ = 0;
+  for (const DrawnBatch& batch : all) {
+    const auto middle = batch.begin() + 1 + (std::ssize(batch) - 1) / (animates() ? 2 : 1);
+    finished_.push_back(batch.front());
+    frames_.emplace_back(batch.begin() + 1, middle);
+    predicted_.emplace_back(middle, batch.end());
+    done_ += batch.front().size(0);
+  }
+}
+
 ExitCode SampleJob::run() {
-  const SamplingConfig& sampling = model_.config.sampling;
   static_cast<void>(labels_of(0, 1));  // throws before the work begins if classes are wrong
-  check_output();
+  if (request_.group != nullptr)
+    begin_together();
+  else
+    check_output();
   log_precision(model_.runtime);
   log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
            shape_.height, counted(shape_.channels, "channel"), work(), model_.runtime.description);
   progress_ = std::make_unique<Progress>(request_.progress, "sampling", "images", count_);
-  for (std::int64_t first = 0; first < count_ && !stop_requested(); first += sampling.batch_size)
-    sample_batch(first, std::min(sampling.batch_size, count_ - first));
+  for (std::int64_t batch = world_.rank; batch * batch_size() < count_ && !stop_requested();
+       batch += world_.size)
+    sample_batch(batch * batch_size(), images_of_batch(batch));
   progress_.reset();
+  if (request_.group != nullptr) gather();
+  if (!world_.leads()) return stop_exit_code();
   write_result();
   if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
   return stop_exit_code();

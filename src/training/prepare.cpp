@@ -2,19 +2,26 @@
 
 #include <algorithm>
 #include <iterator>
+#include <optional>
 
 #include "ddpm/architecture/memory_need.h"
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/base/host.h"
 #include "ddpm/base/log.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/base/text.h"
+#include "ddpm/base/version.h"
 #include "ddpm/config/describe.h"
+#include "ddpm/config/difference.h"
 #include "ddpm/config/fields.h"
+#include "ddpm/config/loader.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/contexts.h"
 #include "ddpm/data/load.h"
+#include "ddpm/distributed/placement.h"
+#include "ddpm/training/trainer.h"
 
 namespace ddpm {
 namespace {
@@ -106,30 +113,68 @@ ImageStore load_data(Config& config, bool force, CacheUse cache) {
   return images;
 }
 
-void require_training_memory(const Config& config, const Cost& cost, torch::Device device) {
+// Each process computes a share of the batch, and those of a machine share its memory.
+void require_training_memory(const Config& config, const Cost& cost, torch::Device device,
+                             const World& world) {
   const TrainingConfig& training = config.training;
+  Config share = config;
+  share.training.micro_batches *= world.size;
+  UsableMemory usable = usable_memory();
+  usable.free /= static_cast<double>(world.local_size);
   require_memory(
-      "training", training_need(cost, config, device.is_cuda()), usable_memory(),
-      gpu_memory(device),
+      "training", training_need(cost, share, device.is_cuda()), usable, gpu_memory(device),
       format_text("Use a smaller training.batch_size ({} now) or more training.micro_batches ({} "
                   "now), smaller images (--image-size) or a smaller network (model.base_width)",
                   training.batch_size, training.micro_batches));
 }
 
+std::string program_text() {
+  const VersionInfo& version = version_info();
+  return format_text("{} ({}, LibTorch {})", version.program, version.git_revision,
+                     version.libtorch);
+}
+
+void require_config_of_rank_0(ProcessGroup& group, const Config& config) {
+  const Config first =
+      config_from_json_text(group.share("config", to_json(config)), "the config of rank 0");
+  std::vector<std::string> list;
+  for (const Difference& d : all_differences(first, config))
+    list.push_back(format_text("{} is {}, but {} there", d.path, d.after, d.before));
+  if (list.empty()) return;
+  throw ConfigError(format_text("rank {} on {} differs from rank 0: {}", group.world().rank,
+                                host_name(), shorten(join(list, "; "), 1000)));
+}
+
 }  // namespace
 
-Prepared prepare(Config& config, bool force, CacheUse cache) {
+Prepared prepare(Config& config, bool force, CacheUse cache, ProcessGroup* group) {
+  const World world = group != nullptr ? group->world() : World{};
+  if (group != nullptr) {
+    group->require_equal("the program", program_text());
+    require_config_of_rank_0(*group, config);
+  }
   check_trainable(config);
+  static_cast<void>(rows_of_micro_batch(config.training, world));
   check_data_path(config.data);
   warn_of_untrained_null_class(config);
   const RunConfig& run = config.run;
-  const Runtime runtime = set_up_runtime({.device = run.device,
+  const Runtime runtime = set_up_runtime({.device = device_of(run.device, world),
                                           .precision = run.precision,
-                                          .threads = run.threads,
+                                          .threads = threads_of(run.threads, world),
                                           .deterministic = run.deterministic});
   log_info("device: {}", runtime.description);
+  if (group != nullptr) {
+    log_info("{} by {}, each with {} of a batch", counted(world.size, "process"),
+             group->launch().launcher, counted(config.training.batch_size / world.size, "image"));
+    require_own_gpus(*group, runtime.device);
+  }
   log_precision(runtime);
-  ImageStore images = load_data(config, force, cache);
+  std::optional<ImageStore> images;
+  const auto load = [&] { images.emplace(load_data(config, force, cache)); };
+  if (group != nullptr)
+    group->one_first_on_each_host("data", load);
+  else
+    load();
   const Cost cost =
       estimate_cost(config.model, config.data.channels, config.data.height, config.data.width);
   log_info("network: {} parameters, {:.2f} GFLOP per evaluation", with_thousands(cost.parameters),
@@ -137,8 +182,12 @@ Prepared prepare(Config& config, bool force, CacheUse cache) {
   log_info("settings that differ from the defaults:");
   for (const std::string& line : changed_settings(config)) log_info("  {}", line);
   config.run.precision = runtime.precision;  // not earlier: the lines show what was asked for
-  if (!force) require_training_memory(config, cost, runtime.device);
-  return {runtime, std::move(images), cost};
+  if (!force) require_training_memory(config, cost, runtime.device, world);
+  if (group != nullptr) {
+    group->require_equal("the content of the images", images->fingerprint());
+    group->require_equal("the precision", format_text("{}", runtime.precision));
+  }
+  return {runtime, std::move(*images), cost};
 }
 
 }  // namespace ddpm

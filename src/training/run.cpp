@@ -1,6 +1,8 @@
 #include "ddpm/training/run.h"
 
 #include <algorithm>
+#include <chrono>
+#include <cmath>
 
 #include "ddpm/base/log.h"
 #include "ddpm/base/log_files.h"
@@ -17,20 +19,10 @@
 #include "ddpm/runs/training_state.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/trainer.h"
-#include "preview.h"
-#include "run_checkpoints.h"
-#include "run_log.h"
+#include "run_records.h"
 
 namespace ddpm {
 namespace {
-
-RunEnvironment environment_of(const Prepared& prepared, const RunOptions& options) {
-  return {.command_line = options.command_line,
-          .device = prepared.runtime.description,
-          .data_source = prepared.images.info().source,
-          .data_images = prepared.images.count(),
-          .data_fingerprint = prepared.images.fingerprint()};
-}
 
 // A run goes on in the precision in which it began, also on another machine, unless the user asks for
 // another. Checkpoints of versions that did not know auto have fp32, which was their default.
@@ -42,9 +34,8 @@ void keep_precision(const RunConfig& saved, RunConfig& run) {
 }
 
 // Loads the checkpoint into a new trainer; without one, the initial weights, if there are any.
-// Returns the trainer.
-Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
-                           const std::optional<fs::path>& checkpoint, const RunOptions& options) {
+void continue_or_start(Trainer& trainer, const RunDirectory& directory,
+                       const std::optional<fs::path>& checkpoint, const RunOptions& options) {
   if (checkpoint) {
     trainer.load(*checkpoint);
     log_info("resumed from {} at step {}", checkpoint->string(), trainer.steps_done());
@@ -55,7 +46,6 @@ Trainer& continue_or_start(Trainer& trainer, const RunDirectory& directory,
   }
   // A run that died before its first checkpoint may have left lines too.
   trim_metrics(directory.metrics(), trainer.steps_done());
-  return trainer;
 }
 
 // Refuses a model that does not fit before there is a run directory. The network has no memory.
@@ -87,113 +77,133 @@ void warn_of_other_classes(const Config& config, const Config& start) {
       shorten(before[i]));
 }
 
-// The running job: the loop of steps, and what is done after each step.
+// The running job: the loop of steps, and the decision to end it.
 class Run {
  public:
-  // `checkpoint`: where to continue; none: a new run. `started`: runs since the call of
+  // `checkpoint`: where rank 0 continues; none: a new run. `started`: runs since the call of
   // run_training.
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
       const RunOptions& options, const std::optional<fs::path>& checkpoint,
-      const Stopwatch& started)
+      const Stopwatch& started, Communicator& communicator)
       : training_(config.training),
         device_(prepared.runtime.device),
-        directory_(directory),
         options_(options),
         started_(started),
-        trainer_(config, prepared.images, prepared.runtime),
-        preview_(training_.sample_every > 0 ? std::make_optional<Preview>(config, prepared.runtime)
-                                            : std::nullopt),
-        log_(config, directory, continue_or_start(trainer_, directory, checkpoint, options),
-             options.progress),
-        checkpoints_(config, directory, environment_of(prepared, options), trainer_, log_,
-                     checkpoint ? std::optional(trainer_.steps_done()) : std::nullopt) {}
+        world_(communicator.world()),
+        trainer_(config, prepared.images, prepared.runtime, communicator) {
+    if (world_.leads()) continue_or_start(trainer_, directory, checkpoint, options);
+    if (world_.size > 1) trainer_.share_state();
+    if (world_.leads())
+      records_.emplace(config, prepared, directory, options, trainer_, checkpoint.has_value(),
+                       [this] { return stop_requested() || out_of_time(); });
+  }
 
   ExitCode train();
 
  private:
   void run_steps();
-  void after_step();
-  void save_samples();
+  void report(bool working) {
+    if (options_.group != nullptr) options_.group->report(trainer_.steps_done(), working);
+  }
+  Requests own_requests() const;
+  void note(const Requests& asked);
   ExitCode report_end() const;
   bool out_of_time() const {
     return options_.max_minutes > 0 && started_.seconds() >= 60 * options_.max_minutes;
   }
-  bool must_end() const { return stop_requested() || out_of_time(); }
+  // A process alone ends at once; several must end after the same step, so only what all have learnt counts.
+  ExitCode stop_code() const;
+  bool must_end() const {
+    if (world_.size == 1) return stop_requested() || out_of_time();
+    return stop_code() != ExitCode::kSuccess || has(asked_, Request::kTimeUp);
+  }
 
   const TrainingConfig& training_;
   torch::Device device_;
-  const RunDirectory& directory_;
   const RunOptions& options_;
   const Stopwatch& started_;
+  World world_;
   Trainer trainer_;
-  std::optional<Preview> preview_;
-  RunLog log_;
-  RunCheckpoints checkpoints_;
+  Requests asked_;                     // by any process, in any step so far
+  std::optional<RunRecords> records_;  // on rank 0
 };
 
-// If training diverged, adds to the message what the user needs to continue.
+// If training diverged, adds to the message what the user needs to continue. Rank 0 notices it.
 ExitCode Run::train() {
   try {
     run_steps();
   } catch (const NonFiniteError& error) {
     throw NonFiniteError(format_text(
-        "{}. {}{}. A smaller training.learning_rate, more training.warmup_steps or a smaller "
+        "{}. {}. A smaller training.learning_rate, more training.warmup_steps or a smaller "
         "training.clip_norm may help; training.on_nonfinite=skip skips single bad steps",
-        error.what(), log_.recent_losses(),
-        checkpoints_.describe_newest("The last good checkpoint is ",
-                                     "There is no checkpoint yet")));
+        error.what(), records_ ? records_->what_was_before() : ""));
   }
   return report_end();
 }
 
 void Run::run_steps() {
   while (trainer_.steps_done() < training_.steps && !must_end()) {
-    log_.resume_clock();
-    trainer_.step();
-    after_step();
+    report(/*working=*/true);
+    if (records_) records_->before_step();
+    note(trainer_.step(own_requests()));
+    if (records_) records_->after_step();
   }
-  log_.clear_progress();
-  checkpoints_.save_last();
+  if (world_.size > 1) synchronize(device_);
+  report(/*working=*/false);
+  if (records_) records_->finish();
 }
 
-void Run::after_step() {
-  const bool last = trainer_.steps_done() == training_.steps;
-  const auto due = [&](std::int64_t interval) {
-    return last || trainer_.steps_done() % interval == 0;
+Requests Run::own_requests() const {
+  Requests own;
+  const auto set = [&](Request request, bool value) {
+    own.set(static_cast<std::size_t>(request), value);
   };
-  // totals() waits for the device, so that the clock includes all steps when it is read.
-  if (due(training_.log_every)) log_.add_line(trainer_.totals(), checkpoints_.held_seconds());
-  if (log_.progress_due()) log_.show_progress(trainer_.totals());
-  if (preview_ && due(training_.sample_every)) save_samples();
-  checkpoints_.after_step();
+  const ExitCode code = stop_exit_code();
+  set(Request::kInterrupt, code == ExitCode::kInterrupted);
+  set(Request::kTerminate, code == ExitCode::kTerminated);
+  set(Request::kHangUp, code == ExitCode::kHungUp);
+  set(Request::kTimeUp, out_of_time());
+  // Rank 0, who saves, finds its own when it looks (RunCheckpoints).
+  set(Request::kSave, !world_.leads() && take_save_request());
+  return own;
 }
 
-void Run::save_samples() {
-  log_.clear_progress();
-  static_cast<void>(trainer_.totals());  // waits for the device
-  log_.pause_clock();
-  const Stopwatch drawing;
-  const fs::path path = directory_.samples(trainer_.steps_done());
-  attempt([&] {
-    if (!preview_->write(trainer_, path, [&] { return must_end(); })) return;
-    log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
-    log_.add_samples(path);
-  });
+void Run::note(const Requests& asked) {
+  if (world_.size > 1 && has(asked, Request::kSave)) request_save();
+  asked_ |= asked;
+}
+
+ExitCode Run::stop_code() const {
+  if (world_.size == 1) return stop_exit_code();
+  if (has(asked_, Request::kInterrupt)) return ExitCode::kInterrupted;
+  if (has(asked_, Request::kTerminate)) return ExitCode::kTerminated;
+  if (has(asked_, Request::kHangUp)) return ExitCode::kHungUp;
+  return ExitCode::kSuccess;
 }
 
 ExitCode Run::report_end() const {
   const std::int64_t steps = trainer_.steps_done();
-  if (stop_requested()) {
+  if (const ExitCode code = stop_code(); code != ExitCode::kSuccess) {
     log_info("stopped at step {}; continue with --resume auto", steps);
-    return stop_exit_code();
+    return code;
   }
   if (steps < training_.steps)
     log_info("--max-minutes: the time is up at step {} of {}; continue with --resume auto", steps,
              training_.steps);
-  else
+  else if (records_)
     log_info("done: {}, {:.1f} images/s, peak memory {}", counted(steps, "step"),
-             log_.images_per_second(), format_bytes(peak_memory_bytes(device_)));
+             records_->images_per_second(), format_bytes(peak_memory_bytes(device_)));
   return ExitCode::kSuccess;
+}
+
+// The state of the checkpoint with which rank 0 continues, if there is one.
+std::optional<TrainingState> state_of(const std::optional<fs::path>& checkpoint,
+                                      ProcessGroup* group) {
+  std::string text = checkpoint ? training_state_text(*checkpoint) : "";
+  if (group != nullptr) text = group->share("state", text);
+  if (text.empty()) return std::nullopt;
+  return parse_training_state(
+      text, ((checkpoint ? *checkpoint : "rank 0's checkpoint") / fs::path("state.json")).string());
 }
 
 }  // namespace
@@ -201,46 +211,57 @@ ExitCode Run::report_end() const {
 ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   const Stopwatch started;
   Config config = wanted.config;
+  ProcessGroup* const group = options.group;
+  const bool leads = group == nullptr || group->world().leads();
   const RunDirectory directory(config);
   // An existing directory is locked before its checkpoints are read, so that they do not change.
-  std::optional<FileLock> lock = directory.lock_existing();
-  if (!options.resume && !options.overwrite) directory.require_empty();
+  std::optional<FileLock> lock = leads ? directory.lock_existing() : std::nullopt;
   std::optional<fs::path> checkpoint;
-  std::optional<TrainingState> state;  // of the checkpoint
-  if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
-  if (checkpoint) {
-    state = read_training_state(*checkpoint);
+  if (leads) {
+    if (!options.resume && !options.overwrite) directory.require_empty();
+    if (options.resume) checkpoint = directory.find_checkpoint(*options.resume);
+  }
+  const std::optional<TrainingState> state = state_of(checkpoint, group);
+  if (state) {
     config = keep_values(wanted, state->config);
     keep_precision(state->config.run, config.run);
   }
-  const Prepared prepared = prepare(config, options.force);
+  const Prepared prepared = prepare(config, options.force, CacheUse::kReadAndWrite, group);
   if (state) check_resumable(*state, config, prepared.images.fingerprint());
-  if (!checkpoint && options.start) {
+  if (!state && options.start) {
     check_start(config, *options.start, options.fit);
     warn_of_other_classes(config, options.start->config);
   }
-  check_disk_space(directory, config, prepared.cost.parameters);
-
-  if (!lock) lock.emplace(directory.create_and_lock());
-  if (options.overwrite) directory.clear();
-  directory.write_description(config, environment_of(prepared, options));
-  add_log_file(directory.log());
-  for (const std::string& line : settings_table(config)) log_to_files("  " + line);
-  ExitCode code = ExitCode::kSuccess;
+  if (leads) {
+    check_disk_space(directory, config, prepared.cost.parameters);
+    if (!lock) lock.emplace(directory.create_and_lock());
+    if (options.overwrite) directory.clear();
+    directory.write_description(config, environment_of(prepared, options));
+    add_log_file(directory.log());
+    for (const std::string& line : settings_table(config)) log_to_files("  " + line);
+  }
   const TrainingConfig& training = config.training;
+  std::unique_ptr<Communicator> together;
+  if (group != nullptr) {
+    together = group->communicator(prepared.runtime.device, config.run.deterministic);
+    group->limit_step_time(std::chrono::milliseconds(std::llround(60'000 * training.hang_minutes)));
+  }
+  Communicator& communicator = together ? *together : alone();
+  ExitCode code = ExitCode::kSuccess;
   try {
-    explain_out_of_memory(prepared.runtime.device, training.batch_size / training.micro_batches,
-                          [&] {
-                            Run run(config, prepared, directory, options, checkpoint, started);
-                            code = run.train();
-                          });
+    explain_out_of_memory(
+        prepared.runtime.device, rows_of_micro_batch(training, communicator.world()), [&] {
+          Run run(config, prepared, directory, options, checkpoint, started, communicator);
+          code = run.train();
+        });
   } catch (const DeviceError& error) {
+    if (!leads) throw;
     const CheckpointStore store(directory.checkpoints());
     throw DeviceError(format_text(
         "{}\n{}", error.what(),
         store.describe_newest("The newest checkpoint is ", "There is no checkpoint yet")));
   }
-  print_path(directory.path());
+  if (leads) print_path(directory.path());
   return code;
 }
 

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <limits>
+#include <stdexcept>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -18,6 +19,8 @@
 
 namespace ddpm {
 namespace {
+
+constexpr std::int64_t kAdamScalars = 4;  // ops::adam_scalars
 
 std::vector<NamedTensor> with_prefix(const std::string& prefix, std::vector<NamedTensor> tensors) {
   for (NamedTensor& named : tensors) named.name = prefix + named.name;
@@ -37,15 +40,19 @@ std::int64_t tolerated_bad_steps(const TrainingConfig& training) {
   return training.on_nonfinite == OnNonfinite::kSkip ? training.max_skipped_steps : 0;
 }
 
-std::int64_t rows_of_micro_batch(const TrainingConfig& training, const World& world) {
-  const std::int64_t parts = world.size * training.micro_batches;
-  if (training.batch_size % parts != 0)
-    throw ConfigError(format_text(
-        "config: training.batch_size = {} and training.micro_batches = {}: a batch must split "
-        "evenly among {} processes and their micro-batches; set training.batch_size to a multiple "
-        "of {}",
-        training.batch_size, training.micro_batches, world.size, parts));
-  return training.batch_size / parts;
+// The type of the flat gradient, in which micro-batches and processes are added.
+torch::Dtype gradient_dtype(const TrainingConfig& training, const World& world,
+                            torch::Dtype computed) {
+  constexpr std::int64_t kManyProcesses = 16;
+  switch (training.reduce_dtype) {
+    case ReduceDtype::kAuto:
+      return world.size > kManyProcesses ? torch::kFloat32 : computed;
+    case ReduceDtype::kFp32:
+      return torch::kFloat32;
+    case ReduceDtype::kBf16:
+      return torch::kBFloat16;
+  }
+  throw std::logic_error("unknown reduce_dtype");
 }
 
 BatchRequest batch_request(const Config& config, std::int64_t rows) {
@@ -78,11 +85,22 @@ std::optional<HybridLoss> hybrid_loss(const Config& config, torch::Device device
 
 }  // namespace
 
+std::int64_t rows_of_micro_batch(const TrainingConfig& training, const World& world) {
+  const std::int64_t parts = world.size * training.micro_batches;
+  if (training.batch_size % parts != 0)
+    throw ConfigError(format_text(
+        "config: training.batch_size = {} and training.micro_batches = {}: a batch must split "
+        "evenly among {} processes and their micro-batches; set training.batch_size to a multiple "
+        "of {}",
+        training.batch_size, training.micro_batches, world.size, parts));
+  return training.batch_size / parts;
+}
+
 Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& runtime,
-                 World world)
+                 Communicator& communicator)
     : config_(config),
-      world_(world),
-      rows_(rows_of_micro_batch(config.training, world)),
+      communicator_(communicator),
+      rows_(rows_of_micro_batch(config.training, communicator.world())),
       data_fingerprint_(images.fingerprint()),
       device_(runtime.device),
       network_(UNet(config.model, images.channels()), torch::kFloat32, device_),
@@ -95,7 +113,8 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       batches_(images, batch_request(config, rows_), device_,
                config.model.class_embedding != ClassEmbeddingKind::kNone),
       contexts_(context_source(config, images, rows_, device_)),
-      inputs_(device_, 3, 4),
+      inputs_(device_, 3, world().size > 1 ? kAdamScalars + kRequests : kAdamScalars),
+      outputs_(device_, 1 + kRequests),
       first_backward_(device_),
       next_backward_(device_),
       update_(device_) {
@@ -103,7 +122,7 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   state_ = {.weights = network_.flat(),
             .exp_avg = buffer(torch::kFloat32),
             .exp_avg_sq = buffer(torch::kFloat32)};
-  gradients_ = buffer(runtime.compute_dtype);
+  gradients_ = buffer(gradient_dtype(config.training, world(), runtime.compute_dtype));
   initialize_weights(*network_.net(), config.model.initialization,
                      static_cast<std::uint64_t>(config.run.seed));
   if (runtime.compute_dtype != torch::kFloat32)
@@ -115,7 +134,9 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   const auto scalar = [&](torch::Dtype dtype) {
     return torch::zeros({}, torch::TensorOptions().dtype(dtype).device(device_));
   };
-  loss_ = scalar(torch::kFloat64);
+  word_ =
+      torch::zeros({1 + kRequests}, torch::TensorOptions().dtype(torch::kFloat64).device(device_));
+  loss_ = word_.select(0, 0);
   loss_sum_ = scalar(torch::kFloat64);
   sound_steps_ = scalar(torch::kInt64);
   live_steps_ = scalar(torch::kInt64);
@@ -125,12 +146,12 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
   if (config.training.skip_outliers > 0) outliers_.emplace(config.training.skip_outliers, device_);
 }
 
-void Trainer::step() {
+Requests Trainer::step(const Requests& own) {
   const TrainingConfig& training = config_.training;
   const ops::AdamSchedule schedule = schedule_of_next_step();
   for (std::int64_t i = 0; i < training.micro_batches; ++i) {
-    const std::int64_t first_row = (world_.rank * training.micro_batches + i) * rows_;
-    set_inputs(first_row, schedule);
+    const std::int64_t first_row = (world().rank * training.micro_batches + i) * rows_;
+    set_inputs(first_row, schedule, own);
     const auto first_position = static_cast<std::uint64_t>(images_seen_ + first_row);
     batches_.prepare(first_position);
     if (contexts_) contexts_->prepare(first_position);
@@ -144,11 +165,20 @@ void Trainer::step() {
   update_([&] { update_weights(schedule); });
   ++steps_done_;
   images_seen_ += training.batch_size;
+  if (world().size == 1) return own;
+  Requests asked;
+  const std::span<const double> word = outputs_.next(word_);
+  for (std::size_t i = 0; i < kRequests; ++i) asked[i] = word[1 + i] > 0;
+  return asked;
 }
 
-void Trainer::set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedule) {
-  inputs_.set(std::array{steps_done_, first_row, images_seen_ + first_row},
-              ops::adam_scalars(schedule, adam_options()));
+void Trainer::set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedule,
+                         const Requests& own) {
+  const std::array<double, kAdamScalars> scalars = ops::adam_scalars(schedule, adam_options());
+  std::vector<double> floats(scalars.begin(), scalars.end());
+  if (world().size > 1)
+    for (std::size_t i = 0; i < kRequests; ++i) floats.push_back(own[i] ? 1 : 0);
+  inputs_.set(std::array{steps_done_, first_row, images_seen_ + first_row}, floats);
 }
 
 void Trainer::backward(const ops::Draw& draw, bool accumulate) {
@@ -162,7 +192,7 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
                         .dropout = draw};
   const Condition condition =
       drop_labels(whole, draw, config_.training.label_dropout, config_.model.classes);
-  const std::int64_t parts = world_.size * config_.training.micro_batches;
+  const std::int64_t parts = world().size * config_.training.micro_batches;
   const torch::Tensor loss = model_.loss(x0, t, noise, condition) / static_cast<double>(parts);
   layout().gather(torch::autograd::grad({loss}, parameters_, {}, /*retain_graph=*/false,
                                         /*create_graph=*/false, /*allow_unused=*/true),
@@ -174,6 +204,10 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
 }
 
 void Trainer::update_weights(const ops::AdamSchedule& schedule) {
+  if (world().size > 1) {
+    word_.narrow(0, 1, kRequests).copy_(inputs_.floats().narrow(0, kAdamScalars, kRequests));
+    communicator_.sum(std::array{gradients_, word_});
+  }
   const torch::Tensor norm = ops::gradient_norm(gradients_);
   bad_in_a_row_.add_(1).mul_(norm.isfinite().logical_not());
   poison_.masked_fill_(bad_in_a_row_ > tolerated_bad_steps(config_.training),
@@ -264,8 +298,7 @@ void Trainer::load(const std::filesystem::path& folder) {
     else
       state_.average.copy_(state_.weights);
   }
-  torch::NoGradGuard no_grad;
-  if (state_.copy.defined()) state_.copy.copy_(state_.weights);
+  round_weights();
   for (const torch::Tensor& total : {loss_sum_, sound_steps_, live_steps_}) total.zero_();
   if (outliers_) outliers_->set_statistics(state.loss_statistics.value_or(LossStatistics{}));
   first_step_ = steps_done_ = state.step;
@@ -275,8 +308,32 @@ void Trainer::load(const std::filesystem::path& folder) {
 void Trainer::start_from(const TensorSet& tensors, TensorFit fit) {
   load_tensors(tensors, layout().views(state_.weights), fit);
   torch::NoGradGuard no_grad;
-  if (state_.copy.defined()) state_.copy.copy_(state_.weights);
+  round_weights();
   if (averages()) state_.average.copy_(state_.weights);
+}
+
+void Trainer::round_weights() {
+  torch::NoGradGuard no_grad;
+  if (state_.copy.defined()) state_.copy.copy_(state_.weights);
+}
+
+void Trainer::share_state() {
+  const LossStatistics losses = outliers_ ? outliers_->statistics() : LossStatistics{};
+  const torch::Tensor counters =
+      torch::tensor({steps_done_, images_seen_}, torch::kInt64).to(device_);
+  const torch::Tensor statistics =
+      torch::tensor({losses.count, losses.mean, losses.variance}, torch::kFloat64).to(device_);
+  std::vector<torch::Tensor> state = {state_.weights, state_.exp_avg, state_.exp_avg_sq, counters,
+                                      statistics};
+  if (averages()) state.push_back(state_.average);
+  communicator_.broadcast(state);
+  round_weights();
+  first_step_ = steps_done_ = counters[0].item<std::int64_t>();
+  images_seen_ = counters[1].item<std::int64_t>();
+  if (outliers_)
+    outliers_->set_statistics({.count = statistics[0].item<double>(),
+                               .mean = statistics[1].item<double>(),
+                               .variance = statistics[2].item<double>()});
 }
 
 }  // namespace ddpm

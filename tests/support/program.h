@@ -3,12 +3,16 @@
 
 #include <fcntl.h>
 #include <signal.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <chrono>
 #include <filesystem>
+#include <iterator>
+#include <sstream>
 #include <string>
 #include <thread>
 #include <utility>
@@ -34,6 +38,8 @@ struct Limits {
   const char* out = nullptr;  // file for standard output instead of .stdout
   bool closed = false;        // standard output and standard error are closed
   bool nobody = false;        // if root runs the tests, run as another user
+  std::vector<std::string> variables = {};  // of its environment: "NAME=value"
+  const char* err = ".stderr";              // file for standard error
 };
 
 inline constexpr uid_t kNobody = 65534;
@@ -43,7 +49,7 @@ class Program {
  public:
   Program(const std::filesystem::path& folder, std::vector<std::string> arguments,
           const Limits& limits = {})
-      : folder_(folder) {
+      : folder_(folder), out_(limits.out != nullptr ? limits.out : ".stdout"), err_(limits.err) {
     arguments.insert(arguments.begin(), DDPM_BINARY);
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
@@ -54,8 +60,9 @@ class Program {
       const int file = ::open((folder_ / name).c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0644);
       ::dup2(file, target);
     };
-    redirect(limits.out != nullptr ? limits.out : ".stdout", STDOUT_FILENO);
-    redirect(".stderr", STDERR_FILENO);
+    redirect(out_, STDOUT_FILENO);
+    redirect(err_, STDERR_FILENO);
+    for (std::string variable : limits.variables) ::putenv(::strdup(variable.c_str()));
     for (const int stream : {STDOUT_FILENO, STDERR_FILENO})
       if (limits.closed) ::close(stream);
     for (const int signal : {SIGHUP, SIGINT})
@@ -80,9 +87,17 @@ class Program {
   Program& operator=(const Program&) = delete;
 
   // What the program has written to standard error so far.
-  std::string err() const { return content_of(folder_ / ".stderr"); }
+  std::string err() const { return content_of(folder_ / err_); }
 
   void send(int signal) const { ::kill(pid_, signal); }
+
+  // The processes that it has started and that have not ended.
+  std::vector<pid_t> children() const {
+    const std::string id = std::to_string(pid_);
+    std::istringstream list(
+        content_of(std::filesystem::path("/proc") / id / "task" / id / "children"));
+    return {std::istream_iterator<pid_t>(list), std::istream_iterator<pid_t>()};
+  }
 
   // Whether the program has a handler for this signal.
   bool handles(int signal) const {
@@ -110,7 +125,7 @@ class Program {
     struct rusage usage {};
     ::wait4(std::exchange(pid_, -1), &status, 0, &usage);
     return {WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status), WIFSIGNALED(status),
-            content_of(folder_ / ".stdout"), content_of(folder_ / ".stderr"), usage.ru_maxrss};
+            content_of(folder_ / ".stdout"), content_of(folder_ / err_), usage.ru_maxrss};
   }
 
  private:
@@ -119,7 +134,7 @@ class Program {
     if (bytes > 0) ::setrlimit(resource, &limits);
   }
 
-  std::filesystem::path folder_;
+  std::filesystem::path folder_, out_, err_;
   pid_t pid_ = -1;
 };
 

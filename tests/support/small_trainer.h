@@ -54,10 +54,22 @@ inline Config small_config() {
   return config;
 }
 
+// A rank whose tensors nobody adds, so that its own share can be looked at.
+class LonelyRank final : public Communicator {
+ public:
+  using Communicator::Communicator;
+  void sum(std::span<const torch::Tensor>) override {}
+  void broadcast(std::span<const torch::Tensor>) override {}
+
+ private:
+  void exchange(const torch::Tensor&, const torch::Tensor&) override {}
+  void gather_into(const torch::Tensor&, const torch::Tensor&) override {}
+};
+
 class SmallTrainer : public ::testing::Test {
  protected:
-  Trainer make(const Config& config, World world = {}) {
-    return Trainer(config, images_, cpu(), world);
+  Trainer make(const Config& config, Communicator& communicator = alone()) {
+    return Trainer(config, images_, cpu(), communicator);
   }
   static void steps(Trainer& trainer, int count) {
     for (int i = 0; i < count; ++i) trainer.step();

@@ -153,7 +153,8 @@ class SharedTraining : public TrainerTest {
 
   // Returns the third step, so that the data and all random numbers have advanced.
   Step third_step(const Config& config, World world = {}) {
-    Trainer trainer = make(config, world);
+    testing::LonelyRank rank(world);
+    Trainer trainer = make(config, rank);
     steps(trainer, 2);
     const TrainingTotals before = trainer.totals();
     trainer.step();
@@ -196,7 +197,10 @@ TEST_F(SharedTraining, RanksSplitTheirRowsIntoMicroBatches) {
 TEST_F(SharedTraining, RefusesABatchThatDoesNotSplitEvenly) {
   Config config = small_config();
   config.training.micro_batches = 2;
-  EXPECT_EQ(message_of<ConfigError>([&] { make(config, {.rank = 0, .size = 3}); }),
+  EXPECT_EQ(message_of<ConfigError>([&] {
+              testing::LonelyRank rank({.rank = 0, .size = 3});
+              make(config, rank);
+            }),
             "config: training.batch_size = 8 and training.micro_batches = 2: a batch must split "
             "evenly among 3 processes and their micro-batches; set training.batch_size to a "
             "multiple of 6");

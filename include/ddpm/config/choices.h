@@ -135,6 +135,11 @@ constexpr auto choice_names(Optimizer) { return name_list("adam", "adamw"); }
 enum class LearningRateSchedule { kConstant, kCosine };
 constexpr auto choice_names(LearningRateSchedule) { return name_list("constant", "cosine"); }
 
+// The type in which gradients are added; kAuto: that of the computation, but float32 for more than 16
+// processes, whose sums bfloat16 would round too often.
+enum class ReduceDtype { kAuto, kFp32, kBf16 };
+constexpr auto choice_names(ReduceDtype) { return name_list("auto", "fp32", "bf16"); }
+
 enum class OnNonfinite { kStop, kSkip };
 constexpr auto choice_names(OnNonfinite) { return name_list("stop", "skip"); }
 

@@ -131,6 +131,8 @@ struct TrainingConfig {
   std::int64_t keep_checkpoints = 2;     // how many of the newest are kept
   std::int64_t keep_every = 0;           // keep steps divisible by this too; 0: none
   bool keep_best = false;                // keep the one with the least loss too
+  ReduceDtype reduce_dtype = ReduceDtype::kAuto;
+  double hang_minutes = 10;  // several processes end if none makes a step for so long; 0: never
   OnNonfinite on_nonfinite = OnNonfinite::kStop;
   std::int64_t max_skipped_steps = 10;  // in a row
   double skip_outliers = 0;             // standard deviations above the recent mean loss; 0: none

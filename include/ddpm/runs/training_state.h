@@ -30,4 +30,8 @@ void write_training_state(const std::filesystem::path& checkpoint, const Trainin
 // Throws CheckpointError unless the file is a state file of a known version, and IoError.
 TrainingState read_training_state(const std::filesystem::path& checkpoint);
 
+// The text of that file, and the state in such a text; `name` names it in messages.
+std::string training_state_text(const std::filesystem::path& checkpoint);
+TrainingState parse_training_state(const std::string& text, const std::string& name);
+
 }  // namespace ddpm

@@ -11,6 +11,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/progress.h"
 #include "ddpm/diffusion/generator.h"
+#include "ddpm/distributed/process_group.h"
 #include "ddpm/sampling/load_model.h"
 #include "ddpm/sampling/write_images.h"
 
@@ -35,6 +36,7 @@ struct SampleRequest {
   PngText told = {};                       // more texts for the files
   std::vector<std::int64_t> classes = {};  // dealt out to the images; see class_labels
   const LoadedModel* guide = nullptr;      // a weaker model that guidance leads away from
+  ProcessGroup* group = nullptr;  // the processes that share the work; null: this one alone
 };
 
 // Throws DeviceError if loading the model and drawing images clearly needs more memory than is free.
@@ -47,6 +49,9 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
 // signal stops it, it writes the finished batches and returns the signal's code. Throws ConfigError
 // if the network cannot be sampled from or guided, if its images do not fit the format, or if files
 // would replace others; DeviceError and IoError.
+//
+// Several processes take the batches in turn. Batches are the same as those of one process, so images are too. Each
+// writes its own single images; rank 0 gets the others' and writes one file.
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request);
 
 }  // namespace ddpm
