@@ -115,11 +115,14 @@ struct ProcessGroup::Body {
       : launch(of), patience(time), store(meet(of, time)) {}
 
   bool hosts_store() const { return launch.world.leads() && !launch.store_is_hosted; }
-  // Who hosts the store leaves last, so that the others can read what is there.
+  // Who hosts the store leaves last, so that the others can read what is there. All who came add 1 to the counter.
   void wait_for_others(const std::string& counter) const {
     if (!hosts_store()) return;
+    std::int64_t present = 0;
+    for (std::int64_t rank = 0; rank < launch.world.size; ++rank)
+      present += store->check({key_of("hello", rank)}) ? 1 : 0;
     const auto end = Clock::now() + kFarewell;
-    while (store->add(counter, 0) + 1 < launch.world.size && Clock::now() < end)
+    while (store->add(counter, 0) < present && Clock::now() < end)
       std::this_thread::sleep_for(milliseconds(20));
   }
 
@@ -255,7 +258,7 @@ void ProcessGroup::fail(const Error& error) {
     if (!is_own) tell_once(*body_->store, recorded);
     failure = recorded;
     body_->store->add("left", 1);
-    if (body_->hosts_store()) body_->wait_for_others("left");
+    body_->wait_for_others("left");
   } catch (const std::exception&) {  // the store is gone
     log_error("error: {}", error.what());
   }
