@@ -34,18 +34,19 @@ __device__ int find_entry(const GradientTable& table, int tile) {
   return low;
 }
 
-// A block moves one tile. All loads come before the first store, so that they run at the same time.
-template <typename T, bool kAccumulate>
+// A block moves one tile, from elements of type S to those of type T. All loads come before the first
+// store, so that they run at the same time.
+template <typename S, typename T, bool kAccumulate>
 __global__ void __launch_bounds__(kThreads)
     gather_kernel(const __grid_constant__ GradientTable table, T* flat) {
   wait_for_inputs();
-  constexpr int kWidth = kVectorWidth<T>;
+  constexpr int kWidth = kVectorWidth<S> < kVectorWidth<T> ? kVectorWidth<S> : kVectorWidth<T>;
   constexpr int kVectors = kTile / (kThreads * kWidth);
   const int tile = static_cast<int>(blockIdx.x);
   const int entry = find_entry(table, tile);
   const std::int64_t start = static_cast<std::int64_t>(tile - table.first_tile[entry]) * kTile;
   const std::int64_t left = table.count[entry] - start;
-  const T* source = static_cast<const T*>(table.source[entry]) + start;
+  const S* source = static_cast<const S*>(table.source[entry]) + start;
   T* target = flat + table.offset[entry] + start;
   const bool aligned = is_aligned(source) && is_aligned(target);
 
@@ -67,23 +68,26 @@ __global__ void __launch_bounds__(kThreads)
   }
 }
 
-void launch_gather(const GradientTable& table, void* flat, Type type, bool accumulate,
-                   Stream stream) {
+void launch_gather(const GradientTable& table, Type source_type, void* flat, Type type,
+                   bool accumulate, Stream stream) {
   const auto blocks = static_cast<unsigned>(table.first_tile[table.entries]);
-  dispatch(type, [&](auto element) {
-    using T = decltype(element);
-    const Launch size{blocks, kThreads, 0, stream};
-    if (accumulate)
-      launch<gather_kernel<T, true>>("gather_gradients", size, table, static_cast<T*>(flat));
-    else
-      launch<gather_kernel<T, false>>("gather_gradients", size, table, static_cast<T*>(flat));
+  dispatch(source_type, [&](auto source) {
+    dispatch(type, [&](auto element) {
+      using S = decltype(source);
+      using T = decltype(element);
+      const Launch size{blocks, kThreads, 0, stream};
+      if (accumulate)
+        launch<gather_kernel<S, T, true>>("gather_gradients", size, table, static_cast<T*>(flat));
+      else
+        launch<gather_kernel<S, T, false>>("gather_gradients", size, table, static_cast<T*>(flat));
+    });
   });
 }
 
 }  // namespace
 
-void gather_gradients(const GradientSource* sources, std::int64_t source_count, void* flat,
-                      Type type, bool accumulate, Stream stream) {
+void gather_gradients(const GradientSource* sources, std::int64_t source_count, Type source_type,
+                      void* flat, Type type, bool accumulate, Stream stream) {
   GradientTable table{};
   for (std::int64_t i = 0; i < source_count; ++i) {
     if (sources[i].count == 0) continue;
@@ -94,11 +98,11 @@ void gather_gradients(const GradientSource* sources, std::int64_t source_count, 
     table.count[table.entries] = sources[i].count;
     table.first_tile[++table.entries] = static_cast<std::int32_t>(tiles);
     if (table.entries == kTableEntries) {
-      launch_gather(table, flat, type, accumulate, stream);
+      launch_gather(table, source_type, flat, type, accumulate, stream);
       table = GradientTable{};
     }
   }
-  if (table.entries > 0) launch_gather(table, flat, type, accumulate, stream);
+  if (table.entries > 0) launch_gather(table, source_type, flat, type, accumulate, stream);
 }
 
 }  // namespace ddpm::kernels

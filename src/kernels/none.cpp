@@ -66,7 +66,7 @@ void adam_step(const AdamBuffers&, const AdamOptions&, const float*, const float
   none();
 }
 void gradient_norm(const void*, Type, Int, float*, float*, Stream) { none(); }
-void gather_gradients(const GradientSource*, Int, void*, Type, bool, Stream) { none(); }
+void gather_gradients(const GradientSource*, Int, Type, void*, Type, bool, Stream) { none(); }
 
 void random_normal(float*, Int, Int, const RandomSource&, Stream) { none(); }
 void random_integers(Int*, Int, std::uint64_t, const RandomSource&, Stream) { none(); }

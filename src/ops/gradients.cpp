@@ -25,7 +25,9 @@ void gather_by_kernel(std::span<const torch::Tensor> sources,
   std::vector<kernels::GradientSource> list;
   for (std::size_t i = 0; i < sources.size(); ++i) {
     if (!sources[i].defined()) continue;
-    torch::Tensor source = sources[i].to(targets[i].scalar_type());
+    // One launch has sources of one type, which may be another than that of the targets.
+    torch::Tensor source =
+        sources[i].to(kept.empty() ? sources[i].scalar_type() : kept.front().scalar_type());
     if (!lies_like(source, targets[i]))
       source = torch::empty_strided(source.sizes(), targets[i].strides(), source.options())
                    .copy_(source);
@@ -34,9 +36,11 @@ void gather_by_kernel(std::span<const torch::Tensor> sources,
                     .offset = targets[i].storage_offset(),
                     .count = source.numel()});
   }
+  if (kept.empty()) return;
   const torch::Tensor& any = targets.front();
   kernels::gather_gradients(list.data(), static_cast<std::int64_t>(list.size()),
-                            any.storage().mutable_data(), type_of(any), accumulate, stream_of(any));
+                            type_of(kept.front()), any.storage().mutable_data(), type_of(any),
+                            accumulate, stream_of(any));
 }
 
 }  // namespace

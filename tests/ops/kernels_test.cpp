@@ -186,6 +186,18 @@ TEST_P(Kernels, GatherTakesTensorsThatLieDifferently) {
   EXPECT_TRUE(torch::equal(targets[1], b * 2));
 }
 
+TEST_P(Kernels, GatherAddsInFloat32) {
+  const Tensor a = on_gpu(random({16, 8, 3, 3})).detach(), b = on_gpu(random({77})).detach();
+  const Tensor flat = torch::zeros({64 * 40}, a.options().dtype(torch::kFloat32));
+  const std::vector<Tensor> targets = {flat.as_strided({16, 8, 3, 3}, {72, 1, 24, 8}, 64),
+                                       flat.as_strided({77}, {1}, 1280)};
+  const Tensor third = on_gpu(random({77})).detach();
+  ops::gather(std::vector<Tensor>{a, b}, targets, false);
+  ops::gather(std::vector<Tensor>{a, third}, targets, true);
+  EXPECT_TRUE(torch::equal(targets[0], a.to(torch::kFloat32) * 2));
+  EXPECT_TRUE(torch::equal(targets[1], b.to(torch::kFloat32) + third.to(torch::kFloat32)));
+}
+
 TEST_P(Kernels, DropoutDrawsWhatTheCpuDraws) {
   const ops::Draw host(
       RandomKey{.seed = 5, .stream = RandomStream::kDropout, .step = 3, .sample = 70});

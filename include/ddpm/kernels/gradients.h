@@ -15,10 +15,11 @@ struct GradientSource {
   std::int64_t count = 0;
 };
 
-// Copies every source to flat + offset, or adds it there (in float32, rounded once). `sources` is
+// Copies every source, of `source_type`, to flat + offset, whose elements are of `type`, or adds it there (in
+// float32, rounded once). `sources` is
 // host memory and may be freed after the call: the launches, and a graph recorded from them, hold
 // the addresses. Gaps between the targets do not change.
-void gather_gradients(const GradientSource* sources, std::int64_t source_count, void* flat,
-                      Type type, bool accumulate, Stream stream);
+void gather_gradients(const GradientSource* sources, std::int64_t source_count, Type source_type,
+                      void* flat, Type type, bool accumulate, Stream stream);
 
 }  // namespace ddpm::kernels
