@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <functional>
 #include <list>
 #include <memory>
 #include <regex>
@@ -211,6 +212,50 @@ TEST_P(DyingRank, EndsTheOthersAndIsNamed) {
 }
 
 INSTANTIATE_TEST_SUITE_P(, DyingRank, ::testing::Values(0, 2));
+
+// The others of a job wait for a rank in different ways: to come, in a sum, while rank 0 draws or saves.
+TEST_F(Ranks, ADeathIsNoticedInEveryPhase) {
+  const auto writing = [this] {
+    std::error_code error;
+    for (const auto& entry : fs::directory_iterator(checkpoints(), error))
+      if (entry.path().filename().string().starts_with(".writing_")) return true;
+    return false;
+  };
+  struct Phase {
+    const char* name;
+    std::vector<std::string> settings;
+    std::function<bool(const Program&)> reached;
+  };
+  const std::vector<Phase> phases = {
+      {"start", {}, [](const Program&) { return true; }},
+      {"preview",
+       {"training.sample_every=1", "diffusion.timesteps=100000", "training.sample_steps=100000"},
+       [this](const Program&) { return steps_were_made(); }},
+      {"save", {"training.checkpoint_every=1"}, [&](const Program&) { return writing(); }}};
+  for (const Phase& phase : phases) {
+    Program program(folder_.path(), endless(2, phase.settings));
+    program.wait_until([&] { return program.children().size() == 2 && phase.reached(program); });
+    const std::vector<pid_t> all = program.children();
+    ASSERT_EQ(all.size(), 2) << phase.name;
+    ::kill(all.back(), SIGKILL);
+    const ProgramResult result = program.wait();
+    EXPECT_EQ(result.code, 1) << phase.name << ": " << result.err;
+    EXPECT_TRUE(contains(result.err, "was killed by signal 9")) << phase.name << ": " << result.err;
+    for (const pid_t process : all) EXPECT_NE(::kill(process, 0), 0) << phase.name;
+    fs::remove_all(folder_ / "runs");
+  }
+}
+
+// Rank 0 notices it, and all return its code.
+TEST_F(Ranks, DivergenceEndsAllWithItsCode) {
+  const ProgramResult result =
+      train("a", 2,
+            {"training.steps=100", "training.learning_rate=10", "training.clip_norm=0",
+             "training.optimizer=adamw", "training.weight_decay=10"});
+  EXPECT_EQ(result.code, 5) << result.err;
+  EXPECT_TRUE(contains(result.err, "the gradient is not finite")) << result.err;
+  EXPECT_FALSE(contains(result.err, "rank 1")) << result.err;
+}
 
 // A process that is stopped is dead for the others, and the system ends it when its launcher has.
 TEST_F(Ranks, AStoppedRankIsNoticed) {

@@ -14,6 +14,7 @@
 #include <thread>
 #include <vector>
 
+#include "ddpm/base/log.h"
 #include "ddpm/distributed/process_group.h"
 #include "support/free_port.h"
 
