@@ -352,8 +352,7 @@ TEST_F(ByHand, NobodyAtTheAddressIsSaid) {
 
 TEST_F(ByHand, ATakenPortIsSaid) {
   const auto first = start(0, 2);
-  first->wait_until([&] { return first->handles(SIGTERM); });
-  std::this_thread::sleep_for(std::chrono::seconds(1));
+  first->wait_until([&] { return testing::is_taken(port_); });
   const ProgramResult result = start(0, 2)->wait();
   EXPECT_EQ(result.code, 1);
   EXPECT_TRUE(contains(result.err, format_text("port {} of this host is taken", port_)))

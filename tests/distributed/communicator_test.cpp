@@ -118,8 +118,12 @@ TEST(ProcessGroupDeathTest, EndsAJobThatMakesNoStep) {
     group.report(7 + group.world().rank);
     std::this_thread::sleep_for(std::chrono::minutes(1));
   };
+  const auto job = [&] {
+    set_up_logging({});
+    run_ranks(2, hang);
+  };
   EXPECT_EXIT(
-      run_ranks(2, hang), ::testing::ExitedWithCode(1),
+      job(), ::testing::ExitedWithCode(1),
       "rank 0 on .*: has made no step for [0-9]+ s \\(training.hang_minutes\\), since step 7");
 }
 
