@@ -37,7 +37,7 @@ fi
 build=build/fuzz
 mkdir -p "$build/crashes"
 cmake --preset fuzz >"$build/configure.log" 2>&1 || { cat "$build/configure.log" >&2 && exit 1; }
-cmake --build "$build" --target fuzzers --parallel "$(build_jobs)" >"$build/build.log" 2>&1 ||
+cmake --build "$build" --target ddpm_fuzzer --parallel "$(build_jobs)" >"$build/build.log" 2>&1 ||
   { cat "$build/build.log" >&2 && exit 1; }
 if ((${#targets[@]} == 0)); then
   for folder in tests/fuzz/corpus/*/; do targets+=("$(basename "$folder")"); done
@@ -49,10 +49,10 @@ if [[ -w /dev/shm ]]; then export TMPDIR=/dev/shm; fi
 # Runs one target; new interesting inputs stay in build/fuzz/corpus for the next time.
 fuzz() {
   local name=$1 dictionary=tests/fuzz/dictionaries/$1.dict options=()
-  [[ -x $build/tests/fuzz_$name ]] || die "there is no target '$name'"
+  [[ -d tests/fuzz/corpus/$name ]] || die "there is no target '$name'"
   [[ -e $dictionary ]] && options+=("-dict=$dictionary")
   mkdir -p "$build/corpus/$name"
-  if ! "$build/tests/fuzz_$name" "$limit" "${options[@]}" -max_len=20000 -timeout=20 -rss_limit_mb=2048 \
+  if ! DDPM_FUZZ_TARGET=$name "$build/tests/ddpm_fuzzer" "$limit" "${options[@]}" -max_len=20000 -timeout=20 -rss_limit_mb=2048 \
     -print_final_stats=1 -artifact_prefix="$build/crashes/$name-" "$build/corpus/$name" \
     "tests/fuzz/corpus/$name" >"$build/$name.log" 2>&1; then
     tail -n 40 "$build/$name.log" >&2

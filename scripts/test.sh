@@ -17,6 +17,6 @@ esac
 ctest --test-dir "$DDPM_ROOT/build/test" -j2 --output-on-failure "$@"
 if (($# == 0)); then
   status=0
-  "$DDPM_ROOT/scripts/fuzz.sh" --seconds 7 --jobs 1 || status=$?
+  "$DDPM_ROOT/scripts/fuzz.sh" --seconds 7 || status=$?
   ((status == 0 || status == 77)) || die "a reader of files failed (see above)"
 fi

@@ -21,7 +21,10 @@ inline std::ostream& operator<<(std::ostream& out, const FuzzTarget& target) {
   return out << target.name;
 }
 
-std::span<const FuzzTarget> fuzz_targets();
+std::span<const FuzzTarget> weight_targets();
+std::span<const FuzzTarget> data_targets();
+std::span<const FuzzTarget> text_targets();
+std::span<const FuzzTarget> fuzz_targets();  // all of them
 
 // Throws std::out_of_range if there is no such target.
 const FuzzTarget& fuzz_target(std::string_view name);
