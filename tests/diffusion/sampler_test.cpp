@@ -354,49 +354,6 @@ TEST(SamplerNeeds, AreWhatAnyRowUses) {
   EXPECT_TRUE(needs_of(plan).scaled_input);
 }
 
-TEST(DenoiseModel, CorruptsWithUnitVariance) {
-  const DenoiseModel model(predict_a, linear(), torch::kCPU);
-  torch::manual_seed(0);
-  for (const std::int64_t t : {0, 300, 999}) {
-    const torch::Tensor x0 = torch::randn({1, 1, 400, 400}), noise = torch::randn({1, 1, 400, 400});
-    EXPECT_NEAR(model.corrupt(x0, torch::tensor({t}), noise).var().item<double>(), 1, 0.02);
-  }
-  // x0 = 0.3, noise -0.7, t = 300.
-  const torch::Tensor x =
-      model.corrupt(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
-                    torch::full({1, 1, 1, 1}, -0.7f));
-  EXPECT_NEAR(x.item<double>(), -0.3566060961, 1e-6);
-}
-
-TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
-  const DenoiseModel model([](const torch::Tensor& x, const torch::Tensor&,
-                              const Condition&) { return torch::zeros_like(x); },
-                           linear(), torch::kCPU);
-  const torch::Tensor noise = torch::tensor({1.0f, 2.0f, 3.0f, 0.0f}).view({2, 1, 1, 2});
-  EXPECT_NEAR(model
-                  .loss(torch::zeros({2, 1, 1, 2}),
-                        torch::tensor({std::int64_t{1}, std::int64_t{2}}), noise)
-                  .item<double>(),
-              14.0 / 4, 1e-6);
-}
-
-// At t = 300: signal 0.6277030528, sigma 0.7784528743.
-TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
-  const Predictor zero = [](const torch::Tensor& x, const torch::Tensor&, const Condition&) {
-    return torch::zeros_like(x);
-  };
-  const auto loss = [&](Prediction prediction) {
-    const DenoiseModel model(zero, linear(), torch::kCPU, prediction);
-    return model
-        .loss(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
-              torch::full({1, 1, 1, 1}, -0.7f))
-        .item<double>();
-  };
-  EXPECT_NEAR(loss(Prediction::kNoise), 0.49, 1e-6);
-  EXPECT_NEAR(loss(Prediction::kVelocity), 0.6729279993 * 0.6729279993, 1e-6);
-  EXPECT_NEAR(loss(Prediction::kImage), 0.09, 1e-6);
-}
-
 // After 100,000 steps of the linear schedule alpha_bar is at the end of float64's range, and the
 // inverse of its square root is beyond float32's.
 TEST(DdpmSampler, NumbersOfLongProcessesFitFloat32) {
