@@ -37,6 +37,17 @@ TEST_F(Help, VersionNamesProgramAndLibTorch) {
   EXPECT_NE(result.out.find("CUDA"), std::string::npos);
 }
 
+// Most tests run the command line in a copy of their own process.
+TEST_F(Help, TheExecutableIsTheSameProgram) {
+  constexpr testing::Limits kExecutable{.executable = true};
+  const auto keys = run_program(folder_.path(), {"config", "keys"}, kExecutable);
+  EXPECT_EQ(keys.code, 0);
+  EXPECT_EQ(keys.out, run_program(folder_.path(), {"config", "keys"}).out);
+  const auto mistake = run_program(folder_.path(), {"trian"}, kExecutable);
+  EXPECT_EQ(mistake.code, 2);
+  EXPECT_EQ(mistake.err, run_program(folder_.path(), {"trian"}).err);
+}
+
 TEST_F(Help, ListsTheSamplers) {
   const auto result = run_program(folder_.path(), {"sample", "--list-samplers"});
   EXPECT_EQ(result.code, 0);

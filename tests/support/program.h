@@ -1,4 +1,4 @@
-// Runs the program itself as a user would.
+// Runs the program as a user would.
 #pragma once
 
 #include <fcntl.h>
@@ -9,7 +9,10 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdio>
+#include <cstdlib>
 #include <filesystem>
 #include <iterator>
 #include <sstream>
@@ -18,6 +21,7 @@
 #include <utility>
 #include <vector>
 
+#include "ddpm/cli/app.h"
 #include "support/files.h"
 
 namespace ddpm::testing {
@@ -40,11 +44,16 @@ struct Limits {
   bool nobody = false;        // if root runs the tests, run as another user
   std::vector<std::string> variables = {};  // of its environment: "NAME=value"
   const char* err = ".stderr";              // file for standard error
+  bool executable = false;                  // start the executable, see Program
 };
 
 inline constexpr uid_t kNobody = 65534;
 
 // A program that was started in `folder`. Its output goes to files there.
+//
+// It is a copy of the test's own process, which has loaded LibTorch already: to load it again takes longer than
+// most commands that are tested. `Limits::executable` starts build/.../ddpm instead, and so do --ranks and
+// --gpus, whose processes are started by the name of the executable.
 class Program {
  public:
   Program(const std::filesystem::path& folder, std::vector<std::string> arguments,
@@ -54,6 +63,7 @@ class Program {
     std::vector<char*> argv;
     for (std::string& argument : arguments) argv.push_back(argument.data());
     argv.push_back(nullptr);
+    std::fflush(nullptr);  // what is in buffers would be written twice
     pid_ = ::fork();
     if (pid_ != 0) return;
     const auto redirect = [&](const std::filesystem::path& name, int target) {
@@ -73,6 +83,8 @@ class Program {
     if (::chdir(folder_.c_str()) != 0) ::_exit(126);
     if (limits.nobody && ::geteuid() == 0 && (::setgid(kNobody) != 0 || ::setuid(kNobody) != 0))
       ::_exit(126);
+    if (!limits.executable && !starts_itself(arguments))
+      run_here(static_cast<int>(arguments.size()), argv.data());
     ::execv(argv[0], argv.data());
     ::_exit(127);
   }
@@ -129,6 +141,19 @@ class Program {
   }
 
  private:
+  // What main() does.
+  [[noreturn]] static void run_here(int argc, char** argv) noexcept {
+    const int code = run_command_line(argc, argv);
+    std::fflush(nullptr);
+    std::_Exit(code);
+  }
+
+  static bool starts_itself(const std::vector<std::string>& arguments) {
+    return std::ranges::any_of(arguments, [](const std::string& argument) {
+      return argument == "--ranks" || argument == "--gpus";
+    });
+  }
+
   static void limit(decltype(RLIMIT_AS) resource, rlim_t bytes) {
     const struct rlimit limits { bytes, bytes };
     if (bytes > 0) ::setrlimit(resource, &limits);

@@ -20,6 +20,8 @@ class Ranks : public TinyRun {
     if (ranks > 1) {
       options.emplace_back("--ranks");
       options.push_back(std::to_string(ranks));
+    } else {
+      options.insert(options.end(), {"--device", "cpu"});  // as --ranks does
     }
     return run(training(settings, options));
   }
