@@ -220,6 +220,51 @@ __device__ void copy_async(T* to_shared, const T* from_global) {
   }
 }
 
+// --- Clusters ------------------------------------------------------------------------------------
+
+// Blocks of a cluster can read each other's shared memory. On GPUs before Hopper, which have no
+// clusters, nothing calls these functions.
+
+#if __CUDA_ARCH__ >= 900 || !defined(__CUDA_ARCH__)
+#define DDPM_CLUSTER_ASM(...) asm volatile(__VA_ARGS__)
+#else
+#define DDPM_CLUSTER_ASM(...) __trap()
+#endif
+
+__device__ inline std::uint32_t shared_address(const void* pointer) {
+  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
+}
+
+// Both together wait until all threads of all blocks of the cluster have arrived. What they wrote
+// before is then visible.
+__device__ inline void arrive_at_cluster() {
+  DDPM_CLUSTER_ASM("barrier.cluster.arrive.release.aligned;" ::: "memory");
+}
+__device__ inline void wait_for_cluster() {
+  DDPM_CLUSTER_ASM("barrier.cluster.wait.acquire.aligned;" ::: "memory");
+}
+__device__ inline void synchronize_cluster() {
+  arrive_at_cluster();
+  wait_for_cluster();
+}
+
+// The address, in block `rank` of the cluster, of the same place in shared memory as `mine` in this
+// block.
+__device__ inline std::uint32_t address_in_block(const void* mine, unsigned rank) {
+  std::uint32_t address = 0;
+  DDPM_CLUSTER_ASM("mapa.shared::cluster.u32 %0, %1, %2;"
+                   : "=r"(address)
+                   : "r"(shared_address(mine)), "r"(rank));
+  return address;
+}
+__device__ inline float load_from_block(std::uint32_t address) {
+  float value = 0.0f;
+  DDPM_CLUSTER_ASM("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(address) : "memory");
+  return value;
+}
+
+#undef DDPM_CLUSTER_ASM
+
 // --- Launches ------------------------------------------------------------------------------------
 
 // Limits of a device, in bytes and counts, by which block sizes are chosen.
@@ -228,6 +273,7 @@ struct DeviceLimits {
   int shared_per_processor = 0;
   int shared_per_block = 0;
   bool overlaps_launches = false;  // supports programmatic dependent launches
+  bool has_clusters = false;       // blocks can share their memory, from compute capability 9.0 on
   bool is_hopper = false;          // compute capability 9.0
 };
 
@@ -256,6 +302,7 @@ inline const DeviceLimits& device_limits() {
     int major = 0;
     query(major, cudaDevAttrComputeCapabilityMajor);
     d.overlaps_launches = major >= 9;
+    d.has_clusters = major >= 9;
     d.is_hopper = major == 9;
   });
   return limits[device];
@@ -282,7 +329,7 @@ struct Launch {
   int threads = 0;
   int shared_bytes = 0;
   Stream stream = nullptr;
-  int cluster = 1;  // number of adjacent blocks that can access each other's shared memory
+  dim3 cluster = {1, 1, 1};  // adjacent blocks that can access each other's shared memory
 };
 
 // A launch of `threads` > 0 threads, each of which does one piece of work.
@@ -303,10 +350,10 @@ void launch(const char* name, const Launch& size, const Arguments&... arguments)
     overlap.id = cudaLaunchAttributeProgrammaticStreamSerialization;
     overlap.val.programmaticStreamSerializationAllowed = 1;
   }
-  if (size.cluster > 1) {
+  if (size.cluster.x * size.cluster.y * size.cluster.z > 1) {
     cudaLaunchAttribute& cluster = attributes[config.numAttrs++];
     cluster.id = cudaLaunchAttributeClusterDimension;
-    cluster.val.clusterDim = {static_cast<unsigned>(size.cluster), 1, 1};
+    cluster.val.clusterDim = {size.cluster.x, size.cluster.y, size.cluster.z};
   }
   config.gridDim = size.blocks;
   config.blockDim = dim3(static_cast<unsigned>(size.threads));

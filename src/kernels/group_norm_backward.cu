@@ -362,7 +362,7 @@ template <class T, bool kSilu, bool kDropout>
 void launch_slab(const Backward& a, Stream stream) {
   const Tiling& t = a.tiling;
   static_assert(kSums == 2 + 1 && kRows == 2 + 2, "slab_bytes assumes these numbers");
-  const int bytes = static_cast<int>(slab_bytes(a.geometry, t, 2, sizeof(T)));
+  const int bytes = static_cast<int>(slab_bytes(t, 2, sizeof(T)));
   launch<slab_backward<T, kSilu, kDropout>>("group_norm slab_backward",
                                             {grid_of(t, a.samples), t.threads, bytes, stream}, a);
 }

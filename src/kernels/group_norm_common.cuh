@@ -172,7 +172,8 @@ template <class Copy>
 __device__ void start_copies(const Lane& lane, const Tiling& t, const Copy& copy) {
   int p = lane.first;
   for (int stage = 0; stage < kStages; ++stage) {
-    for (; p < min(lane.end, (stage + 1) * t.stage_positions); p += t.rows) copy(p);
+    const int end = min(lane.end, lane.chunk_begin + (stage + 1) * t.stage_positions);
+    for (; p < end; p += t.rows) copy(p);
     __pipeline_commit();
   }
 }
@@ -184,7 +185,8 @@ __device__ void use_copies(const Lane& lane, const Tiling& t, const Use& use) {
   for (int stage = 0; stage < kStages; ++stage) {
     __pipeline_wait_prior(static_cast<std::size_t>(kStages - 1 - stage));
     asm volatile("" ::: "memory");  // else the compiler may move loads before the wait
-    for (; p < min(lane.end, (stage + 1) * t.stage_positions); p += t.rows) use(p);
+    const int end = min(lane.end, lane.chunk_begin + (stage + 1) * t.stage_positions);
+    for (; p < end; p += t.rows) use(p);
   }
 }
 

@@ -98,6 +98,36 @@ __device__ Moments channel_moments(const Lane& lane, int c, int width, float piv
 
 // --- Slab ----------------------------------------------------------------------------------------
 
+// The moments of the slab's channels over the whole image, [2, width], from those of the chunks that
+// the blocks of a cluster hold at the same place. Every block adds them in the same order.
+__device__ float* join_chunks(const Forward& a, const Lane& lane, const float* moments,
+                              float* joined) {
+  const int width = a.tiling.width();
+  const auto count_of = [&](int chunk) {
+    const int begin = chunk * a.tiling.chunk_positions;
+    return static_cast<float>(min(a.tiling.chunk_positions, a.geometry.positions - begin));
+  };
+  synchronize_cluster();
+  for_each_channel(a.geometry, a.tiling, lane, [&](int c, int) {
+    const auto read = [&](int row, int chunk) {
+      return load_from_block(
+          address_in_block(moments + row * width + c, static_cast<unsigned>(chunk)));
+    };
+    float sum = 0.0f, square = 0.0f;
+    for (int i = 0; i < a.tiling.chunks; ++i) sum = fmaf(count_of(i), read(0, i), sum);
+    const float mean = sum / static_cast<float>(a.geometry.positions);
+    for (int i = 0; i < a.tiling.chunks; ++i) {
+      const float difference = read(0, i) - mean;
+      square += fmaf(count_of(i) * difference, difference, read(1, i));
+    }
+    joined[c] = mean;
+    joined[width + c] = square;
+  });
+  __syncthreads();
+  arrive_at_cluster();  // slab_forward waits: no block ends before all have read its moments
+  return joined;
+}
+
 // Moments of the group of channel c of the slab, from those of its channels, [2, width].
 __device__ Moments group_moments(const Forward& a, int c, const float* moments) {
   const int group_channels = a.geometry.group_channels;
@@ -114,10 +144,11 @@ __device__ Moments group_moments(const Forward& a, int c, const float* moments) 
 }
 
 // Computes mean and rstd in global memory and the coefficients in `rows` from the sums of the
-// channels, `totals` [2, width], which are overwritten.
+// channels over the block's chunk, `totals` [2, width], which are overwritten, and so is `joined`,
+// which is as large.
 template <class T>
 __device__ void normalize_slab(const Forward& a, const Lane& lane, const T* slab, float* totals,
-                               float* rows) {
+                               float* joined, float* rows) {
   const Geometry& g = a.geometry;
   const int width = a.tiling.width();
   for_each_channel(g, a.tiling, lane, [&](int c, int) {
@@ -126,13 +157,15 @@ __device__ void normalize_slab(const Forward& a, const Lane& lane, const T* slab
     totals[c] = moments.mean + rows[kShift * width + c];
     totals[width + c] = moments.square;
   });
+  const float* image = totals;
+  if (a.tiling.chunks > 1) image = join_chunks(a, lane, totals, joined);
   __syncthreads();
   const float count = static_cast<float>(g.positions) * static_cast<float>(g.group_channels);
   for_each_channel(g, a.tiling, lane, [&](int c, int channel) {
-    const Moments moments = group_moments(a, c, totals);
+    const Moments moments = group_moments(a, c, image);
     const float rstd = 1.0f / sqrtf(moments.square / count + a.t.epsilon);
     make_affine(moments.mean, rstd, c, width, rows);
-    if (channel % g.group_channels != 0) return;
+    if (channel % g.group_channels != 0 || lane.chunk != 0) return;
     const std::int64_t group = lane.sample * g.groups + channel / g.group_channels;
     a.t.mean[group] = moments.mean;
     a.t.rstd[group] = rstd;
@@ -149,24 +182,27 @@ __global__ void __maxnreg__(kForwardRegisters) slab_forward(Forward a) {
   const int width = t.width();
   T* const slab = reinterpret_cast<T*>(dynamic_shared());
   T* const tile = slab + lane.column * kVector;  // the lane's column
-  float* const sums = reinterpret_cast<float*>(slab + g.positions * width);
+  const auto place = [&](int p) { return tile + (p - lane.chunk_begin) * width; };
+  float* const sums = reinterpret_cast<float*>(slab + t.chunk_positions * width);
   float* const rows = sums + sum_floats(t, 2);
 
   const Column<const T> x =
       find_column(typed<T>(a.t.x1), typed<T>(a.t.x2), g, lane.sample, lane.channel);
   load_parameters<T>(a, lane, rows);
-  const Pack<T> first = load_global(x.at(0));
-  start_copies(lane, t, [&](int p) { copy_async<kVector>(tile + p * width, x.at(p)); });
+  const Pack<T> first = load_global(x.at(lane.chunk_begin));
+  start_copies(lane, t, [&](int p) { copy_async<kVector>(place(p), x.at(p)); });
   LaneMoments moments;
   unpack(first, moments.pivot);
   use_copies(lane, t, [&](int p) {
     float v[kVector];
-    load_vector(tile + p * width, v);
+    load_vector(place(p), v);
     moments.add(v);
   });
-  normalize_slab(a, lane, slab, sum_over_rows(moments.sums, lane, t, sums), rows);
+  // Once they are added up, the partial sums leave room for the joined moments.
+  normalize_slab(a, lane, slab, sum_over_rows(moments.sums, lane, t, sums), sums, rows);
   write_output<T, kSilu, kDropout>(a, lane, Affine(rows, lane, width),
-                                   [tile, width](int p) { return load_pack<T>(tile + p * width); });
+                                   [&](int p) { return load_pack<T>(place(p)); });
+  if (t.chunks > 1) wait_for_cluster();
 }
 
 // --- Chunked -------------------------------------------------------------------------------------
@@ -288,9 +324,10 @@ void group_norm_forward(const GroupNormShape& shape, const GroupNormForward& ten
     using T = decltype(element);
     if (plan.slab) {
       static_assert(kRows == 1 + 2, "slab_bytes assumes this number");
-      const int bytes = static_cast<int>(slab_bytes(a.geometry, t, 1, sizeof(T)));
-      launch<slab_forward<T, silu.value, dropout.value>>("group_norm slab_forward",
-                                                         {blocks, t.threads, bytes, stream}, a);
+      const int bytes = static_cast<int>(slab_bytes(t, 1, sizeof(T)));
+      const dim3 cluster(1, static_cast<unsigned>(t.chunks), 1);
+      launch<slab_forward<T, silu.value, dropout.value>>(
+          "group_norm slab_forward", {blocks, t.threads, bytes, stream, cluster}, a);
       return;
     }
     const int bytes = sum_floats(t, 2) * kFloat;

@@ -3,7 +3,9 @@
 // A block handles the positions of one chunk of one sample for a run of adjacent channels. A thread
 // handles one column of the run (8 channels, one vector) at every `rows`-th position, so it can
 // keep the numbers of its channels in registers. There are two methods:
-//  - slab: the chunk is the whole image and stays in shared memory; one kernel does everything.
+//  - slab: the chunk stays in shared memory and one kernel does everything. The chunk is the whole
+//    image; or, forward, the blocks of a cluster hold the chunks of an image and exchange
+//    their sums, which serves larger images.
 //  - chunked: for images too large for that; kernels compute the partial sums of chunks, then their
 //    totals, then the result in a second pass over the tensors.
 #pragma once
@@ -63,9 +65,10 @@ inline int lane_bits_for(int columns) {
   return bits;
 }
 
-// The tiling of a slab of `columns` columns. Few threads with several vectors each spend less time
-// on sums over the block, but small images or few blocks need more threads to hide latencies.
-inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) {
+// The tiling of slabs of `columns` columns in so many chunks. Few threads with several vectors each
+// spend less time on sums over the block, but small images or few blocks need more threads to hide
+// latencies.
+inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples, int chunks = 1) {
   constexpr int kVectorsPerThread = 8;
   constexpr int kMinRows = 16;
   constexpr int kThreadsOfProcessor = 768;
@@ -73,20 +76,21 @@ inline Tiling slab_tiling(const Geometry& g, int columns, std::int64_t samples) 
   t.columns = columns;
   t.lane_bits = lane_bits_for(columns);
   t.column_blocks = g.channels / t.width();
-  t.chunks = 1;
-  t.chunk_positions = g.positions;
+  t.chunk_positions = (g.positions + chunks - 1) / chunks;
+  t.chunks = (g.positions + t.chunk_positions - 1) / t.chunk_positions;
+  const int positions = t.chunk_positions;
   const int rows_wanted =
-      std::max(kMinRows, (g.positions + kVectorsPerThread - 1) / kVectorsPerThread);
+      std::max(kMinRows, (positions + kVectorsPerThread - 1) / kVectorsPerThread);
   t.threads = kUsualThreads;
   while (t.threads > kMinThreads && t.threads / 2 >= t.lanes() * rows_wanted) t.threads /= 2;
-  const std::int64_t blocks = samples * t.column_blocks;
+  const std::int64_t blocks = samples * t.column_blocks * t.chunks;
   const std::int64_t wanted = std::int64_t{kThreadsOfProcessor} * device_limits().processors;
-  while (t.threads < kMaxThreads && t.threads < t.lanes() * g.positions &&
+  while (t.threads < kMaxThreads && t.threads < t.lanes() * positions &&
          blocks * t.threads < wanted)
     t.threads *= 2;
   t.threads = std::max(t.threads, t.lanes());
   t.rows = t.threads / t.lanes();
-  t.stage_positions = (g.positions + kStages * t.rows - 1) / (kStages * t.rows) * t.rows;
+  t.stage_positions = (positions + kStages * t.rows - 1) / (kStages * t.rows) * t.rows;
   return t;
 }
 
@@ -97,8 +101,8 @@ __host__ __device__ inline int sum_floats(const Tiling& t, int count) {
 
 // The bytes of shared memory of a slab that keeps `tensors` tensors: their elements, and for each
 // channel tensors + 1 sums and tensors + 2 coefficients, in the forward and backward pass alike.
-inline std::int64_t slab_bytes(const Geometry& g, const Tiling& t, int tensors, int element_bytes) {
-  const std::int64_t elements = std::int64_t{tensors} * g.positions * t.width();
+inline std::int64_t slab_bytes(const Tiling& t, int tensors, int element_bytes) {
+  const std::int64_t elements = std::int64_t{tensors} * t.chunk_positions * t.width();
   const std::int64_t floats = sum_floats(t, tensors + 1) + (tensors + 2) * t.width();
   return elements * element_bytes + floats * static_cast<int>(sizeof(float));
 }
@@ -123,8 +127,7 @@ inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) 
   int chosen = 0;
   for (int columns = unit; columns <= std::min(all, kUsualThreads); columns += unit) {
     if (all % columns != 0) continue;
-    const std::int64_t bytes =
-        slab_bytes(g, slab_tiling(g, columns, shape.samples), tensors, element);
+    const std::int64_t bytes = slab_bytes(slab_tiling(g, columns, shape.samples), tensors, element);
     if (bytes > largest) break;
     const int run = chosen * kVector * element;
     const bool enough_work = std::int64_t{tensors} * g.positions * run >= kGoodBlockBytes;
@@ -137,6 +140,31 @@ inline bool choose_slab(const GroupNormShape& shape, int tensors, Tiling& best) 
   if (chosen == 0 || (chosen * kVector * element < kMinRunBytes && chosen < all)) return false;
   best = slab_tiling(g, chosen, shape.samples);
   return true;
+}
+
+// Chooses how many blocks of a cluster share an image that is too large for a slab: as few as fill the
+// GPU. Returns false if even the largest cluster cannot hold it.
+inline bool choose_cluster(const GroupNormShape& shape, Tiling& best) {
+  constexpr int kLargestCluster = 8;  // what every GPU with clusters can launch
+  constexpr int kMinRunBytes = 64;    // a burst of DRAM
+  const Geometry g = geometry_of(shape);
+  const DeviceLimits& device = device_limits();
+  const int element = bytes_of(shape.type);
+  const int unit = std::lcm(g.group_channels, kVector) / kVector;  // columns of whole groups
+  const int all = g.channels / kVector;
+  int columns = unit;
+  while (columns < all && (columns * kVector * element < kMinRunBytes || all % columns != 0))
+    columns += unit;
+  if (columns > std::min(all, kUsualThreads)) return false;
+  bool found = false;
+  for (int chunks = 2; chunks <= kLargestCluster; chunks *= 2) {
+    const Tiling t = slab_tiling(g, columns, shape.samples, chunks);
+    if (t.chunks != chunks || slab_bytes(t, 1, element) > device.shared_per_block) continue;
+    best = t;
+    found = true;
+    if (shape.samples * t.column_blocks * chunks >= device.processors * 3 / 4) break;
+  }
+  return found;
 }
 
 inline Tiling chunked_tiling(const Geometry& g) {
@@ -163,7 +191,11 @@ struct Plan {
 inline Plan make_plan(const GroupNormShape& shape, int tensors) {
   if (!group_norm_supported(shape)) throw std::invalid_argument("unsupported group_norm shape");
   Plan plan = {false, chunked_tiling(geometry_of(shape))};
-  if (!shape.force_chunked) plan.slab = choose_slab(shape, tensors, plan.tiling);
+  if (shape.force_chunked) return plan;
+  plan.slab = choose_slab(shape, tensors, plan.tiling);
+  const bool forward = tensors == 1;
+  if (!plan.slab && forward && device_limits().has_clusters)
+    plan.slab = choose_cluster(shape, plan.tiling);
   return plan;
 }
 

@@ -8,11 +8,9 @@
 
 #include <cstdint>
 
-namespace ddpm::kernels::hopper {
+#include "device.cuh"
 
-__device__ inline std::uint32_t shared_address(const void* pointer) {
-  return static_cast<std::uint32_t>(__cvta_generic_to_shared(pointer));
-}
+namespace ddpm::kernels::hopper {
 
 // --- Barriers ------------------------------------------------------------------------------------
 
@@ -148,29 +146,6 @@ __device__ void multiply(float (&d)[64], std::uint64_t a, std::uint64_t b) {
         "+f"(d[56]), "+f"(d[57]), "+f"(d[58]), "+f"(d[59]), "+f"(d[60]), "+f"(d[61]), "+f"(d[62]),
         "+f"(d[63])
       : "l"(a), "l"(b), "n"(kColumns ? 1 : 0));
-}
-
-// --- Clusters ------------------------------------------------------------------------------------
-
-// Waits until all threads of all blocks of the cluster are here.
-__device__ inline void synchronize_cluster() {
-  asm volatile("barrier.cluster.arrive.release.aligned;" ::: "memory");
-  asm volatile("barrier.cluster.wait.acquire.aligned;" ::: "memory");
-}
-
-// The address, in block `rank` of the cluster, of the same place in shared memory as `mine` in this
-// block.
-__device__ inline std::uint32_t address_in_block(const void* mine, unsigned rank) {
-  std::uint32_t address;
-  asm volatile("mapa.shared::cluster.u32 %0, %1, %2;"
-               : "=r"(address)
-               : "r"(shared_address(mine)), "r"(rank));
-  return address;
-}
-__device__ inline float load_from_block(std::uint32_t address) {
-  float value;
-  asm volatile("ld.shared::cluster.f32 %0, [%1];" : "=f"(value) : "r"(address) : "memory");
-  return value;
 }
 
 }  // namespace ddpm::kernels::hopper

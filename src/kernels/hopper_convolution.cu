@@ -207,7 +207,7 @@ void run(const ConvolutionShape& s, const HopperConvolution& c, int parts, Strea
                        .threads = Tile::kThreads,
                        .shared_bytes = Memory<Tile>::bytes(t.stages, parts),
                        .stream = stream,
-                       .cluster = parts};
+                       .cluster = {static_cast<unsigned>(parts), 1, 1}};
   if (s.kind == ConvolutionKind::kInput)
     launch<hopper::convolve_tiles<Tile, true>>("hopper_convolution", size, t);
   else

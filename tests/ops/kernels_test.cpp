@@ -36,12 +36,22 @@ struct NormCase {
 };
 
 TEST_P(Kernels, GroupNorm) {
-  const NormCase cases[] = {
-      {2, 128, 0, 32, 32, 32, true, true, true}, {3, 256, 128, 32, 32, 32, true, false, false},
-      {1, 64, 0, 5, 7, 64, false, false, false}, {4, 40, 0, 3, 3, 5, true, true, false},
-      {2, 256, 256, 4, 4, 8, true, false, true}, {512, 32, 0, 4, 4, 4, true, true, true},
-      {1, 24, 0, 9, 11, 4, true, true, false},   {2, 64, 0, 96, 64, 32, true, true, true},
-      {2, 20, 0, 6, 6, 4, true, true, true}};
+  const NormCase cases[] = {{2, 128, 0, 32, 32, 32, true, true, true},
+                            {3, 256, 128, 32, 32, 32, true, false, false},
+                            {1, 64, 0, 5, 7, 64, false, false, false},
+                            {4, 40, 0, 3, 3, 5, true, true, false},
+                            {2, 256, 256, 4, 4, 8, true, false, true},
+                            {512, 32, 0, 4, 4, 4, true, true, true},
+                            {1, 24, 0, 9, 11, 4, true, true, false},
+                            {2, 64, 0, 96, 64, 32, true, true, true},
+                            {2, 20, 0, 6, 6, 4, true, true, true},
+                            // Large images: the blocks of a cluster share them.
+                            {2, 320, 0, 64, 64, 32, true, true, true},
+                            {2, 640, 320, 64, 64, 32, true, false, false},
+                            {1, 640, 0, 32, 31, 32, true, true, false},
+                            {2, 1280, 1280, 8, 8, 32, true, false, false},
+                            {1, 320, 0, 63, 61, 32, false, false, false},
+                            {1, 64, 0, 9, 1, 8, true, true, false}};
   for (const NormCase& k : cases) {
     const std::int64_t c = k.c1 + k.c2;
     const ops::Draw host(
