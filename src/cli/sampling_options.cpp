@@ -64,8 +64,8 @@ void add_sampler_options(CLI::App& command, SamplingOptions& options) {
       ->group("Sampling");
   command
       .add_option("--sampler", options.sampler,
-                  "ddpm; or ddim, dpm++2m or another for few steps, see --list-samplers [the "
-                  "model's]")
+                  "ddpm; or ddim, dpm++2m or another for few steps, see --list-samplers; also by "
+                  "the names of diffusers and webui (\"DPM++ 2M Karras\") [the model's]")
       ->type_name("NAME")
       ->group("Sampling");
   command
@@ -151,9 +151,12 @@ void add_count_options(CLI::App& command, SamplingOptions& options, const std::s
 }
 
 void append_overrides(std::vector<ConfigOverride>& overrides, const SamplingOptions& options) {
-  if (options.sampler)
-    overrides.push_back(
-        {"sampling.sampler", std::string(name_of(find_sampler(*options.sampler))), "--sampler"});
+  if (options.sampler) {
+    const NamedSampler sampler = find_sampler(*options.sampler);
+    overrides.push_back({"sampling.sampler", std::string(name_of(sampler.kind)), "--sampler"});
+    if (sampler.sigmas)
+      overrides.push_back({"sampling.sigmas", std::string(name_of(*sampler.sigmas)), "--sampler"});
+  }
   append_override(overrides, options.sigmas, "sampling.sigmas", "--sigmas");
   append_override(overrides, options.spacing, "sampling.spacing", "--spacing");
   append_override(overrides, options.eta, "sampling.eta", "--eta");

@@ -1,6 +1,7 @@
 #include "ddpm/config/samplers.h"
 
 #include <array>
+#include <optional>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -17,29 +18,50 @@ constexpr std::array<SamplerFacts, kChoices<SamplerKind>.size()> kFacts = {
       .adds_noise = true},
      {.when = "simple and robust, from 20 steps",
       .scheduler = "DDIMScheduler",
+      .webui = "DDIM",
       .takes_sigmas = false},
-     {.when = "as ddim, with a choice of noise levels", .scheduler = "EulerDiscreteScheduler"},
+     {.when = "as ddim, with a choice of noise levels",
+      .scheduler = "EulerDiscreteScheduler",
+      .webui = "Euler"},
      {.when = "euler with new noise in each step",
       .scheduler = "EulerAncestralDiscreteScheduler",
+      .webui = "Euler a",
       .adds_noise = true},
      {.when = "accurate from 15 steps, with --sigmas karras",
       .scheduler = "HeunDiscreteScheduler",
+      .webui = "Heun",
       .evaluations = 2},
      {.when = "as heun, better with fewer steps",
       .scheduler = "KDPM2DiscreteScheduler",
+      .webui = "DPM2",
       .evaluations = 2},
-     {.when = "as euler, with the memory of four steps", .scheduler = "LMSDiscreteScheduler"},
+     {.when = "as euler, with the memory of four steps",
+      .scheduler = "LMSDiscreteScheduler",
+      .webui = "LMS"},
      {.when = "few steps, with the memory of four; ends at the clean image", .takes_sigmas = false},
      {.when = "as ipndm, as Stable Diffusion was published",
       .scheduler = "PNDMScheduler",
+      .webui = "PLMS",
       .takes_sigmas = false},
      {.when = "few steps, with the memory of two", .scheduler = "DEISMultistepScheduler"},
      {.when = "few steps, from 10: a good first choice",
-      .scheduler = "DPMSolverMultistepScheduler"},
+      .scheduler = "DPMSolverMultistepScheduler",
+      .webui = "DPM++ 2M"},
      {.when = "as dpm++2m, with the memory of three steps"},
-     {.when = "as dpm++2m with new noise in each step", .adds_noise = true},
+     {.when = "as dpm++2m with new noise in each step",
+      .webui = "DPM++ 2M SDE",
+      .adds_noise = true},
      {.when = "few steps, from 8; corrects each step at no cost",
-      .scheduler = "UniPCMultistepScheduler"}}};
+      .scheduler = "UniPCMultistepScheduler",
+      .webui = "UniPC"}}};
+
+// The sampler of webui's name, in lower case, without noise levels.
+std::optional<SamplerKind> find_webui_sampler(std::string_view name) {
+  for (const SamplerKind kind : kChoices<SamplerKind>)
+    if (!facts_of(kind).webui.empty() && name == lower_case(std::string(facts_of(kind).webui)))
+      return kind;
+  return std::nullopt;
+}
 
 }  // namespace
 
@@ -66,14 +88,26 @@ std::string list_of_samplers() {
          "evaluations: how often a step runs the network; noise: whether steps draw new noise\n";
 }
 
-SamplerKind find_sampler(std::string_view name) {
+NamedSampler find_sampler(std::string_view name) {
   std::vector<std::string> known;
   for (const SamplerKind kind : kChoices<SamplerKind>) {
-    const std::string_view scheduler = facts_of(kind).scheduler;
-    if (name == name_of(kind) || (!scheduler.empty() && name == scheduler)) return kind;
-    known.emplace_back(name_of(kind));
-    if (!scheduler.empty()) known.emplace_back(scheduler);
+    const SamplerFacts& facts = facts_of(kind);
+    for (const std::string_view each : {name_of(kind), facts.scheduler}) {
+      if (each.empty()) continue;
+      if (name == each) return {.kind = kind};
+      known.emplace_back(each);
+    }
+    if (!facts.webui.empty()) known.emplace_back(facts.webui);
   }
+  std::string plain = lower_case(std::string(name));
+  std::optional<SigmaSpacing> sigmas;
+  for (const SigmaSpacing spacing : {SigmaSpacing::kKarras, SigmaSpacing::kExponential})
+    if (const std::string ending = " " + std::string(name_of(spacing)); plain.ends_with(ending)) {
+      plain.resize(plain.size() - ending.size());
+      sigmas = spacing;
+    }
+  if (const std::optional<SamplerKind> kind = find_webui_sampler(plain))
+    return {.kind = *kind, .sigmas = sigmas};
   const std::string given = shorten(name), likely = nearest(name, known);
   throw ConfigError(
       likely.empty()

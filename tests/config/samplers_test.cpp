@@ -13,13 +13,29 @@ std::string error_for(std::string_view name) {
 
 TEST(Samplers, AreFoundByTheirNamesAndThoseOfDiffusers) {
   for (const SamplerKind kind : kChoices<SamplerKind>) {
-    EXPECT_EQ(find_sampler(name_of(kind)), kind);
+    EXPECT_EQ(find_sampler(name_of(kind)).kind, kind);
     const std::string_view scheduler = facts_of(kind).scheduler;
     if (scheduler.empty()) continue;
-    EXPECT_EQ(find_sampler(scheduler), kind) << scheduler;
+    EXPECT_EQ(find_sampler(scheduler).kind, kind) << scheduler;
   }
-  EXPECT_EQ(find_sampler("DPMSolverMultistepScheduler"), SamplerKind::kDpmSolver2m);
-  EXPECT_EQ(find_sampler("PNDMScheduler"), SamplerKind::kPlms);
+  EXPECT_EQ(find_sampler("DPMSolverMultistepScheduler").kind, SamplerKind::kDpmSolver2m);
+  EXPECT_EQ(find_sampler("PNDMScheduler").kind, SamplerKind::kPlms);
+}
+
+TEST(Samplers, AreFoundByTheNamesOfWebuiWithTheirNoiseLevels) {
+  const NamedSampler karras = find_sampler("DPM++ 2M Karras");
+  EXPECT_EQ(karras.kind, SamplerKind::kDpmSolver2m);
+  EXPECT_EQ(karras.sigmas, SigmaSpacing::kKarras);
+  EXPECT_EQ(find_sampler("euler A").kind, SamplerKind::kEulerAncestral);
+  EXPECT_EQ(find_sampler("Euler a").sigmas, std::nullopt);
+  const NamedSampler sde = find_sampler("DPM++ 2M SDE Exponential");
+  EXPECT_EQ(sde.kind, SamplerKind::kDpmSolver2mSde);
+  EXPECT_EQ(sde.sigmas, SigmaSpacing::kExponential);
+  EXPECT_EQ(
+      error_for("DPM++ 2N Karras"),
+      "--sampler: unknown 'DPM++ 2N Karras'; choose from ddpm, ddim, euler, euler-a, heun, dpm2, "
+      "lms, ipndm, plms, deis, dpm++2m, dpm++3m, dpm++2m-sde, unipc; --list-samplers describes "
+      "them");
 }
 
 TEST(Samplers, OtherNamesAreRefusedWithTheNearest) {

@@ -1,6 +1,7 @@
 // What there is to know about each sampler before one is chosen.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -12,6 +13,7 @@ namespace ddpm {
 struct SamplerFacts {
   std::string_view when = {};       // when to use it, for a list
   std::string_view scheduler = {};  // diffusers' class; empty: none
+  std::string_view webui = {};      // stable-diffusion-webui's name; empty: none
   int evaluations = 1;              // of the network in a step; the last step of two has one
   bool takes_sigmas = true;         // whether sampling.sigmas may be other than schedule
   bool adds_noise = false;          // whether steps draw random numbers; ddim: only if eta > 0
@@ -24,8 +26,15 @@ std::vector<std::string> samplers_with_sigmas();
 // One line for each sampler, with a head.
 std::string list_of_samplers();
 
-// The sampler that --sampler names, by its name here or by that of diffusers' class. Throws
-// ConfigError, which tells the most similar name, or all.
-SamplerKind find_sampler(std::string_view name);
+// A sampler, and the noise levels that its name tells.
+struct NamedSampler {
+  SamplerKind kind = SamplerKind::kDdpm;
+  std::optional<SigmaSpacing> sigmas = {};
+};
+
+// The sampler that --sampler names: by its name here, that of diffusers' class, or
+// stable-diffusion-webui's in any case, such as "DPM++ 2M Karras", which tells the noise levels too.
+// Throws ConfigError, which tells the most similar name, or all.
+NamedSampler find_sampler(std::string_view name);
 
 }  // namespace ddpm
