@@ -114,8 +114,43 @@ void check_text(const std::string& keyword, const std::string& text) {
   if (keyword.empty() || keyword.size() > 79 || edge_space ||
       !std::all_of(keyword.begin(), keyword.end(), printable))
     throw std::invalid_argument("'" + keyword + "' is not a keyword for a PNG text");
-  if (text.find('\0') != std::string::npos)
-    throw std::invalid_argument("a PNG text cannot contain NUL");
+  if (text.find('\0') != std::string::npos || valid_utf8(text) != text)
+    throw std::invalid_argument("a PNG text must be UTF-8 and cannot contain NUL");
+}
+
+std::string text_chunk(const std::string& keyword, const std::string& text) {
+  check_text(keyword, text);
+  const bool is_ascii = std::ranges::all_of(text, [](char c) { return (c & 0x80) == 0; });
+  if (is_ascii) return make_png_chunk("tEXt", keyword + '\0' + text);
+  // No compression, and neither a language nor a translated keyword.
+  return make_png_chunk("iTXt", keyword + std::string(5, '\0') + text);
+}
+
+std::string utf8_of_latin1(std::string_view text) {
+  std::string result;
+  for (const char c : text) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte < 0x80) {
+      result += c;
+    } else {
+      result += static_cast<char>(0xC0 | (byte >> 6));
+      result += static_cast<char>(0x80 | (byte & 0x3F));
+    }
+  }
+  return result;
+}
+
+// What follows the keyword of an iTXt chunk: flag and method of compression, language and translated
+// keyword, each ended by NUL, and the text. Nothing if it is compressed or broken.
+std::optional<std::string> international_text(std::string_view rest) {
+  if (rest.size() < 2 || rest[0] != '\0') return std::nullopt;
+  rest.remove_prefix(2);
+  for (int field = 0; field < 2; ++field) {
+    const std::size_t end = rest.find('\0');
+    if (end == std::string_view::npos) return std::nullopt;
+    rest.remove_prefix(end + 1);
+  }
+  return valid_utf8(rest);
 }
 
 }  // namespace
@@ -166,10 +201,7 @@ std::string encode_png(const Image& image, const PngText& text) {
   if (bytes == nullptr) throw std::bad_alloc();
   std::string png(reinterpret_cast<const char*>(bytes.get()), static_cast<std::size_t>(size));
   std::string chunks;
-  for (const auto& [keyword, value] : text) {
-    check_text(keyword, value);
-    chunks += make_png_chunk("tEXt", keyword + '\0' + value);
-  }
+  for (const auto& [keyword, value] : text) chunks += text_chunk(keyword, value);
   // Texts come directly after the header, where readers find them without reading the pixels.
   constexpr std::size_t kSignatureAndHeader = 8 + 12 + 13;
   return png.insert(kSignatureAndHeader, chunks);
@@ -185,8 +217,12 @@ PngText read_png_text(std::span<const std::byte> file, const std::string& name) 
   const std::string damage =
       for_each_png_chunk(file, [&](std::string_view type, std::string_view data) {
         const std::size_t end = data.find('\0');
-        if (type == "tEXt" && end != std::string_view::npos)
-          text.emplace_back(data.substr(0, end), data.substr(end + 1));
+        if (end == std::string_view::npos) return;
+        const std::string_view keyword = data.substr(0, end), rest = data.substr(end + 1);
+        if (type == "tEXt") text.emplace_back(keyword, utf8_of_latin1(rest));
+        if (type != "iTXt") return;
+        if (std::optional<std::string> value = international_text(rest))
+          text.emplace_back(keyword, std::move(*value));
       });
   if (!damage.empty()) fail(name, damage);
   return text;

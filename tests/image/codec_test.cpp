@@ -222,6 +222,30 @@ TEST(EncodePng, RoundTripsPixelsAndTexts) {
   }
 }
 
+// In Latin-1 a text cannot hold most of these characters, so it is an iTXt chunk, as PNG's
+// specification says (section 11.3.3.4).
+TEST(EncodePng, WritesTextsOfAnyLanguage) {
+  const PngText text = {{"parameters", "ein Füchslein, 狐\nSteps: 5"}, {"plain", "a fox"}};
+  const std::string png = encode_png(Image(1, 1, 3), text);
+  EXPECT_NE(png.find(std::string("iTXtparameters\0\0\0\0\0", 19)), std::string::npos);
+  EXPECT_NE(png.find(std::string("tEXtplain\0", 10)), std::string::npos);
+  EXPECT_EQ(read_png_text(as_bytes(png), "f"), text);
+  EXPECT_THROW(encode_png(Image(1, 1, 3), {{"k", "\xFF"}}), std::invalid_argument);
+}
+
+TEST(ReadPngText, TurnsLatin1IntoUtf8AndPassesOverCompressedTexts) {
+  const auto with_chunk = [](const std::string& type, const std::string& data) {
+    std::string png = encode_png(Image(1, 1, 1));
+    return png.insert(33, testing::png_chunk(type, data));
+  };
+  const std::string latin1 = with_chunk("tEXt", std::string("Author\0Ren\xE9", 11));
+  EXPECT_EQ(read_png_text(as_bytes(latin1), "f"), (PngText{{"Author", "René"}}));
+  const std::string compressed = with_chunk("iTXt", std::string("k\0\1\0\0\0xyz", 9));
+  EXPECT_EQ(read_png_text(as_bytes(compressed), "f"), PngText());
+  const std::string cut = with_chunk("iTXt", std::string("k\0\0\0en", 6));
+  EXPECT_EQ(read_png_text(as_bytes(cut), "f"), PngText());
+}
+
 TEST(EncodePng, RefusesWhatTheFormatForbids) {
   const Image image(1, 1, 1);
   EXPECT_THROW(encode_png(Image(), {}), std::invalid_argument);

@@ -47,18 +47,21 @@ inline constexpr std::array<std::string_view, 7> kImageExtensions = {
 // Whether the extension is one of these, in upper or lower case.
 bool has_image_extension(const std::filesystem::path& path);
 
-// Pairs for tEXt chunks: a keyword of 1..79 Latin-1 characters and a text without NUL.
+// The texts of a PNG file: a keyword of 1..79 printable characters of ASCII or Latin-1, and a text in
+// UTF-8 without NUL.
 using PngText = std::vector<std::pair<std::string, std::string>>;
 
 // A PNG file of the image with these texts. The same input gives the same bytes.
-// Throws std::invalid_argument for an empty image, channels other than 1, 3 or 4, or a keyword the
-// format forbids.
+// Texts are tEXt chunks, and those that are not ASCII iTXt chunks, as other programs write them.
+// Throws std::invalid_argument for an empty image, channels other than 1, 3 or 4, or a keyword or text
+// the format forbids.
 std::string encode_png(const Image& image, const PngText& text = {});
 
 // The same, written atomically. Throws IoError too.
 void write_png(const std::filesystem::path& path, const Image& image, const PngText& text = {});
 
-// The tEXt chunks of a PNG file, in order. Throws DataError.
+// The texts of a PNG file in order: tEXt chunks, whose Latin-1 becomes UTF-8, and iTXt chunks that are
+// not compressed. Throws DataError.
 PngText read_png_text(std::span<const std::byte> file, const std::string& name);
 PngText read_png_text(const std::filesystem::path& path);
 
