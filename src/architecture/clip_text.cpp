@@ -64,4 +64,22 @@ ClipTextConfig read_clip_text_config(const nlohmann::json& document, const std::
   return config;
 }
 
+nlohmann::ordered_json clip_text_json(const ClipTextConfig& config) {
+  nlohmann::ordered_json result = {
+      {"architectures",
+       {config.projection > 0 ? "CLIPTextModelWithProjection" : "CLIPTextModel"}},
+      {"model_type", "clip_text_model"},
+      {"vocab_size", config.tokens},
+      {"max_position_embeddings", config.positions},
+      {"hidden_size", config.width},
+      {"intermediate_size", config.inner_width},
+      {"num_hidden_layers", config.layers},
+      {"num_attention_heads", config.heads},
+      {"hidden_act", name_of(config.activation)},
+      {"layer_norm_eps", 1e-5}};
+  if (config.projection > 0) result["projection_dim"] = config.projection;
+  result["eos_token_id"] = config.end_token < 0 ? kOldEndToken : config.end_token;
+  return result;
+}
+
 }  // namespace ddpm

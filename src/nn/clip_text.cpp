@@ -77,9 +77,16 @@ ClipTextImpl::ClipTextImpl(const ClipTextConfig& config) : config_(config) {
   register_module("text_projection", projection_);
 }
 
-std::vector<torch::Tensor> ClipTextImpl::states(const torch::Tensor& ids) {
+std::vector<torch::Tensor> ClipTextImpl::states(const torch::Tensor& ids,
+                                                const torch::Tensor& further) {
   torch::NoGradGuard no_grad;
-  std::vector<torch::Tensor> states = {torch::embedding(token_embedding_->weight, ids) +
+  const std::int64_t known = config_.tokens;
+  torch::Tensor tokens = torch::embedding(token_embedding_->weight, ids.clamp_max(known - 1));
+  if (further.defined())
+    tokens = torch::where(
+        (ids >= known).unsqueeze(2),
+        torch::embedding(further.to(tokens.options()), (ids - known).clamp_min(0)), tokens);
+  std::vector<torch::Tensor> states = {tokens +
                                        position_embedding_->weight.narrow(0, 0, ids.size(1))};
   for (ClipTextLayer& layer : layers_) states.push_back(layer(states.back()));
   return states;

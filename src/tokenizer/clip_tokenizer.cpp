@@ -76,6 +76,24 @@ ClipTokenizer ClipTokenizer::of_clip(ClipPadding padding) {
   return {std::move(vocabulary), std::move(tokens)};
 }
 
+void ClipTokenizer::add_word(const std::string& word, TokenId first, std::size_t count) {
+  const std::u32string text = normalized(decode_utf8(word).value_or(U""));
+  if (text.empty())
+    throw ConfigError(
+        format_text("the word '{}' is empty, or not UTF-8", shorten(printable(word))));
+  if (std::ranges::any_of(normalized_patterns_, [&](const Pattern& p) { return p.text == text; }))
+    throw ConfigError(format_text("the word '{}' is there already", shorten(word)));
+  normalized_patterns_.push_back({text, first, count, /*whole_word=*/true});
+}
+
+bool ClipTokenizer::Pattern::is_at(std::u32string_view whole, std::size_t place) const {
+  if (!whole.substr(place).starts_with(text)) return false;
+  const auto is_part_of_word = [](char32_t c) { return is_letter(c) || is_number(c); };
+  const std::size_t end = place + text.size();
+  return !whole_word || ((place == 0 || !is_part_of_word(whole[place - 1])) &&
+                         (end == whole.size() || !is_part_of_word(whole[end])));
+}
+
 std::vector<TokenId> ClipTokenizer::ids(std::string_view text) const {
   const std::optional<std::u32string> points = decode_utf8(text);
   if (!points)
@@ -99,7 +117,7 @@ void ClipTokenizer::append_part(std::u32string_view text, bool is_normalized,
   for (std::size_t i = 0; i < text.size();) {
     const Pattern* longest = nullptr;
     for (const Pattern& pattern : patterns)
-      if (text.substr(i).starts_with(pattern.text) &&
+      if (pattern.is_at(text, i) &&
           (longest == nullptr || pattern.text.size() > longest->text.size()))
         longest = &pattern;
     if (longest == nullptr) {
@@ -107,7 +125,8 @@ void ClipTokenizer::append_part(std::u32string_view text, bool is_normalized,
       continue;
     }
     append_rest(text.substr(begin, i - begin));
-    ids.push_back(longest->id);
+    for (std::size_t k = 0; k < longest->count; ++k)
+      ids.push_back(longest->id + static_cast<TokenId>(k));
     begin = i += longest->text.size();
   }
   append_rest(text.substr(begin));

@@ -173,7 +173,7 @@ class WeightParser {
 // Fills chunks one after the other.
 class Chunker {
  public:
-  explicit Chunker(TokenId comma) : comma_(comma) {}
+  Chunker(TokenId comma, std::size_t capacity) : comma_(comma), capacity_(capacity) {}
 
   void add(TokenId id, double weight) {
     if (id == comma_)
@@ -198,7 +198,7 @@ class Chunker {
  private:
   static constexpr std::ptrdiff_t kMaxMoved = 20;
 
-  bool is_full() const { return chunk_.ids.size() >= ClipTokenizer::kLength - 2; }
+  bool is_full() const { return chunk_.ids.size() >= capacity_; }
 
   // The ids after the last comma begin the next chunk.
   void finish_at_comma() {
@@ -212,6 +212,7 @@ class Chunker {
   }
 
   TokenId comma_;
+  std::size_t capacity_;
   PromptChunk chunk_;
   std::ptrdiff_t last_comma_ = -1;  // in the chunk; -1: there is none
   std::vector<PromptChunk> chunks_;
@@ -224,8 +225,8 @@ std::vector<WeightedText> parse_prompt_weights(std::string_view prompt) {
 }
 
 std::vector<PromptChunk> chunk_prompt(const std::vector<WeightedText>& texts,
-                                      const ClipTokenizer& tokenizer) {
-  Chunker chunker(tokenizer.vocabulary().find(",</w>").value_or(-1));
+                                      const ClipTokenizer& tokenizer, std::size_t length) {
+  Chunker chunker(tokenizer.vocabulary().find(",</w>").value_or(-1), length - 2);
   for (const WeightedText& text : texts) {
     if (text.is_break)
       chunker.finish();

@@ -158,5 +158,19 @@ TEST(PromptWeights, KeepTheMean) {
   EXPECT_TRUE(torch::allclose(apply_prompt_weights(encoding, torch::full({1, 3}, 1.3F)), encoding));
 }
 
+// A vector that equals a row of the table must act like that row's id.
+TEST(ClipText, TakesFurtherVectorsForIdsBeyondItsTable) {
+  const BoundNetwork<ClipText> network = filled(small(ClipActivation::kGelu));
+  const torch::Tensor ids = small_ids();
+  torch::Tensor table;
+  for (const NamedTensor& tensor : network.tensors())
+    if (tensor.name == "embeddings.token_embedding.weight") table = tensor.tensor;
+  const torch::Tensor further = torch::stack({table[17], table[5]}).clone();
+  torch::Tensor moved = ids.clone();
+  moved.masked_fill_(ids == 17, 50);
+  moved.masked_fill_(ids == 5, 51);
+  EXPECT_TRUE(torch::equal(network->states(moved, further).back(), network->states(ids).back()));
+}
+
 }  // namespace
 }  // namespace ddpm

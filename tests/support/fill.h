@@ -1,5 +1,5 @@
-// Deterministic values in [-0.5, 0.5): a hash of (k, j) that is easy to compute in any language.
-// Reference outputs of published networks were computed with tensors filled this way.
+// Tensors filled with the values of hash_value(), as the reference outputs of published networks were
+// computed.
 #pragma once
 
 #include <torch/nn/module.h>
@@ -10,15 +10,9 @@
 #include <cstdint>
 #include <vector>
 
-namespace ddpm::testing {
+#include "support/hash_value.h"
 
-inline double hash_value(std::uint64_t k, std::uint64_t j) {
-  std::uint64_t z = (k << 32) + j + 0x9E3779B97F4A7C15ull;
-  z = (z ^ z >> 30) * 0xBF58476D1CE4E5B9ull;
-  z = (z ^ z >> 27) * 0x94D049BB133111EBull;
-  z ^= z >> 31;
-  return static_cast<double>(z >> 40) / 16777216.0 - 0.5;
-}
+namespace ddpm::testing {
 
 // scale * hash(k, j) + offset over row-major j, rounded to float32, as float64.
 inline torch::Tensor hash_tensor(std::uint64_t k, torch::IntArrayRef shape, double scale,

@@ -142,5 +142,21 @@ TEST(ClipTokenizer, HandlesWordsOfAnyLength) {
   EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(10));
 }
 
+// As textual inversions add them.
+TEST(ClipTokenizer, KnowsFurtherWordsWhereTheyStandAlone) {
+  ClipTokenizer tokenizer = ClipTokenizer::of_clip();
+  const std::vector<TokenId> fox = tokenizer.ids("fox"), foxy = tokenizer.ids("foxy");
+  tokenizer.add_word("Fox", 50000, 3);
+  const std::vector<TokenId> own = {50000, 50001, 50002};
+  EXPECT_EQ(tokenizer.ids("fox"), own);
+  EXPECT_EQ(tokenizer.ids("FOX,").size(), 4);
+  EXPECT_EQ(tokenizer.ids("foxy"), foxy);
+  EXPECT_EQ(tokenizer.ids("fox1").front(), fox.front());
+  tokenizer.add_word("<cat-toy>", 50003, 1);
+  EXPECT_EQ(tokenizer.ids("<cat-toy>"), std::vector<TokenId>{50003});
+  EXPECT_THROW(tokenizer.add_word("fox", 1, 1), ConfigError);
+  EXPECT_THROW(tokenizer.add_word("", 1, 1), ConfigError);
+}
+
 }  // namespace
 }  // namespace ddpm

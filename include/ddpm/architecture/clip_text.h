@@ -37,6 +37,9 @@ struct ClipTextConfig {
 // each other.
 ClipTextConfig read_clip_text_config(const nlohmann::json& document, const std::string& name);
 
+// The config.json of such an encoder.
+nlohmann::ordered_json clip_text_json(const ClipTextConfig& config);
+
 // Throws CheckpointError "<name>: ..." if the network cannot be built.
 void check_clip_text_config(const ClipTextConfig& config, const std::string& name);
 

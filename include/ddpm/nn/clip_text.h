@@ -34,8 +34,9 @@ class ClipTextImpl : public torch::nn::Module {
   // The states of ids [N,tokens] int64, at most config.positions: states[0] are the embeddings,
   // states[i] the output of layer i, [N,tokens,width]. Stable Diffusion 1 takes
   // normed(states[layers]), 2 takes normed(states[layers - 1]) of its 24 layers, XL states[layers -
-  // 1] of both encoders without the norm.
-  std::vector<torch::Tensor> states(const torch::Tensor& ids);
+  // 1] of both encoders without the norm. Ids from config.tokens on are rows of `further` [n,width],
+  // the vectors of textual inversions.
+  std::vector<torch::Tensor> states(const torch::Tensor& ids, const torch::Tensor& further = {});
 
   // The final norm of a state.
   torch::Tensor normed(const torch::Tensor& state);

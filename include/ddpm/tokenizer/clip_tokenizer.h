@@ -50,6 +50,11 @@ class ClipTokenizer {
   // The tokenizer of all versions of Stable Diffusion, with the vocabulary in the program.
   static ClipTokenizer of_clip(ClipPadding padding = ClipPadding::kEnd);
 
+  // Makes a word, in any spelling and where neither letters nor numbers are beside it, the ids first,
+  // first + 1, ..., which may lie beyond the vocabulary: of a textual inversion. Throws ConfigError for a
+  // word that is empty, not UTF-8 or known already.
+  void add_word(const std::string& word, TokenId first, std::size_t count);
+
   // The ids of a text of any length, without start and end. Throws ConfigError if the text is not
   // UTF-8.
   std::vector<TokenId> ids(std::string_view text) const;
@@ -69,6 +74,10 @@ class ClipTokenizer {
   struct Pattern {
     std::u32string text;
     TokenId id;
+    std::size_t count = 1;    // of ids from `id` on
+    bool whole_word = false;  // it does not begin or end within a word
+
+    bool is_at(std::u32string_view whole, std::size_t place) const;
   };
   void append_part(std::u32string_view text, bool is_normalized, std::vector<TokenId>& ids) const;
   void append_words(std::u32string_view text, std::vector<TokenId>& ids) const;

@@ -23,7 +23,8 @@ struct WeightedText {
 // that is not a number, as in (word:1.2.3).
 std::vector<WeightedText> parse_prompt_weights(std::string_view prompt);
 
-// At most 75 ids of a prompt without start and end, each with the weight of its text.
+// At most 75 ids of a prompt (two fewer than the text encoder takes) without start and end, each with the
+// weight of its text.
 struct PromptChunk {
   std::vector<TokenId> ids;
   std::vector<double> weights;
@@ -31,8 +32,9 @@ struct PromptChunk {
 
 // The prompt in chunks that the text encoder takes one by one. Each text is tokenised by itself.
 // Where a chunk is full and a comma is among its last 20 ids, what follows the comma moves to the
-// next one. Never empty.
+// next one. Never empty. `length`: ids that the text encoder takes, at least 3.
 std::vector<PromptChunk> chunk_prompt(const std::vector<WeightedText>& texts,
-                                      const ClipTokenizer& tokenizer);
+                                      const ClipTokenizer& tokenizer,
+                                      std::size_t length = ClipTokenizer::kLength);
 
 }  // namespace ddpm
