@@ -9,6 +9,7 @@
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
+#include "ddpm/interop/translate.h"
 
 namespace ddpm {
 namespace {
@@ -136,7 +137,37 @@ LoraUpdate to_update(const TensorSet& file, std::size_t module, const Change& ch
           .factor = change.alpha == nullptr ? 1 : scalar_of(file, *change.alpha) / rank};
 }
 
+constexpr std::string_view kWeight = ".weight";
+
+// "conv_in" of "conv_in.weight"; empty for what is no weight.
+std::string module_of(const std::string& tensor) {
+  if (!tensor.ends_with(kWeight)) return "";
+  return tensor.substr(0, tensor.size() - kWeight.size());
+}
+
 }  // namespace
+
+std::vector<LoraModule> unet_lora_modules(const ModelConfig& model,
+                                          std::span<const std::string> names) {
+  std::map<std::string, std::vector<std::string>> paths;
+  for (const NamingScheme scheme : {NamingScheme::kDiffusers, NamingScheme::kOpenai})
+    for (const auto& [own, foreign] : module_names(model, scheme)) paths[own].push_back(foreign);
+  std::vector<LoraModule> modules;
+  for (const std::string& name : names)
+    modules.push_back({.network = LoraNetwork::kUNet, .paths = paths[module_of(name)]});
+  return modules;
+}
+
+std::vector<LoraModule> text_lora_modules(LoraNetwork encoder, std::span<const std::string> names) {
+  std::vector<LoraModule> modules;
+  for (const std::string& name : names) {
+    LoraModule module{.network = encoder, .paths = {}};
+    if (const std::string own = module_of(name); !own.empty())
+      module.paths = {"text_model." + own, own};  // the prefix is missing since transformers 5.6
+    modules.push_back(std::move(module));
+  }
+  return modules;
+}
 
 std::vector<LoraUpdate> read_lora(const TensorSet& file, std::span<const LoraModule> modules) {
   const std::map<Key, std::size_t> keys = keys_of(modules);

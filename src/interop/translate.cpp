@@ -230,6 +230,14 @@ void cut_projection(const TensorView& joint, const AttentionPair& pair, const st
 
 }  // namespace
 
+std::vector<std::pair<std::string, std::string>> module_names(const ModelConfig& model,
+                                                              NamingScheme scheme) {
+  std::vector<std::pair<std::string, std::string>> names;
+  for (const ModulePair& pair : pairs_of(model, scheme).modules)
+    names.emplace_back(pair.own, pair.foreign);
+  return names;
+}
+
 TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfig& model) {
   const Pairs pairs = pairs_of(model, layout.scheme);
   const AttentionNames own_names = UNetNames::of(model.names).attention_parts;

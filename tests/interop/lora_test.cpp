@@ -5,6 +5,7 @@
 #include <list>
 
 #include "ddpm/base/error.h"
+#include "support/stable_diffusion.h"
 
 namespace ddpm {
 namespace {
@@ -120,6 +121,43 @@ TEST(Lora, SaysWhatIsWrong) {
   twice.add("lora_te1_text_model_encoder_layers_0_self_attn_q_proj.lora_down.weight", {2, 4});
   EXPECT_NE(error_of(twice).find("same weight"), std::string::npos) << error_of(twice);
   EXPECT_NE(error_of(File()).find("no LoRA"), std::string::npos);
+}
+
+// Names as files for versions 1 and XL have them.
+TEST(Lora, ModulesOfAUNetHaveTheNamesOfBothSchemes) {
+  const std::vector<std::string> names = {
+      "down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q.weight", "conv_in.bias",
+      "mid_block.attentions.0.proj_in.weight", "down_blocks.0.downsamplers.0.conv.weight"};
+  ModelConfig model = testing::small_sd1();
+  model.attention = {true, true, false};
+  const std::vector<LoraModule> modules = unet_lora_modules(model, names);
+  ASSERT_EQ(modules.size(), names.size());
+  EXPECT_EQ(modules[0].paths,
+            (std::vector<std::string>{"down_blocks.0.attentions.0.transformer_blocks.0.attn1.to_q",
+                                      "input_blocks.1.1.transformer_blocks.0.attn1.to_q"}));
+  EXPECT_TRUE(modules[1].paths.empty());
+  EXPECT_EQ(modules[2].paths,
+            (std::vector<std::string>{"mid_block.attentions.0.proj_in", "middle_block.1.proj_in"}));
+  EXPECT_EQ(modules[3].paths,
+            (std::vector<std::string>{"down_blocks.0.downsamplers.0.conv", "input_blocks.2.0.op"}));
+  File file;
+  file.add("lora_unet_input_blocks_2_0_op.lora_down.weight", {2, 32, 3, 3});
+  file.add("lora_unet_input_blocks_2_0_op.lora_up.weight", {32, 2, 1, 1});
+  ASSERT_EQ(read_lora(file.set(), modules).size(), 1);
+  EXPECT_EQ(read_lora(file.set(), modules).front().module, 3);
+}
+
+TEST(Lora, ModulesOfATextEncoderHaveTheirPrefixOrNone) {
+  const std::vector<std::string> names = {"encoder.layers.3.mlp.fc1.weight",
+                                          "final_layer_norm.bias"};
+  const std::vector<LoraModule> modules = text_lora_modules(LoraNetwork::kText2, names);
+  EXPECT_EQ(modules[0].paths, (std::vector<std::string>{"text_model.encoder.layers.3.mlp.fc1",
+                                                        "encoder.layers.3.mlp.fc1"}));
+  EXPECT_TRUE(modules[1].paths.empty());
+  File file;
+  file.add("lora_te2_text_model_encoder_layers_3_mlp_fc1.lora_down.weight", {1, 4});
+  file.add("lora_te2_text_model_encoder_layers_3_mlp_fc1.lora_up.weight", {8, 1});
+  EXPECT_EQ(read_lora(file.set(), modules).front().module, 0);
 }
 
 }  // namespace

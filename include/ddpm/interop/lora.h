@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/config/config.h"
 #include "ddpm/formats/tensor_set.h"
 
 namespace ddpm {
@@ -21,6 +22,13 @@ struct LoraModule {
   LoraNetwork network = LoraNetwork::kUNet;
   std::vector<std::string> paths;  // under every scheme, such as diffusers' and CompVis's
 };
+
+// The modules whose weights are these tensors, in their order, under all names that files give them.
+// Tensors that are no weights have a module without paths, so that positions agree. `names` are the
+// network's own: of a UNet of this config, or of a text encoder (interop/clip_text.h).
+std::vector<LoraModule> unet_lora_modules(const ModelConfig& model,
+                                          std::span<const std::string> names);
+std::vector<LoraModule> text_lora_modules(LoraNetwork encoder, std::span<const std::string> names);
 
 // The change of one module: factor * up * down is added to its weight.
 struct LoraUpdate {

@@ -2,6 +2,8 @@
 #pragma once
 
 #include <string>
+#include <utility>
+#include <vector>
 
 #include "ddpm/config/config.h"
 #include "ddpm/formats/tensor_set.h"
@@ -26,6 +28,11 @@ struct Layout {
 // network must fit the layout: check_layout() in interop/requirements.h tests this.
 TensorSet to_layout(const TensorSet& own, const Layout& layout, const ModelConfig& model);
 TensorSet from_layout(const TensorSet& foreign, const Layout& layout, const ModelConfig& model);
+
+// The modules of the network that may have parameters, by their own names (model.names) and by those of
+// another scheme, whether that scheme can hold the network or not.
+std::vector<std::pair<std::string, std::string>> module_names(const ModelConfig& model,
+                                                              NamingScheme scheme);
 
 // Gives tensors of old diffusers files their present names and shapes. Before version 0.18, the
 // projections of attention were called query, key, value and proj_attn, and their weights could be
