@@ -122,6 +122,7 @@ int run_command_line(int argc, char** argv) {
   cli::add_tokenize(program, action);
   cli::add_encode(program, action);
   cli::add_decode(program, action);
+  cli::add_contexts(program, action);
   cli::add_convert(program, action);
   cli::add_bench(program, action);
   cli::add_config(program, action);

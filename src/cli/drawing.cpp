@@ -1,11 +1,14 @@
 #include "drawing.h"
 
+#include <ATen/CPUGeneratorImpl.h>
+
 #include <algorithm>
 
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/samplers.h"
 #include "ddpm/runs/run_directory.h"
+#include "ddpm/sampling/setup.h"
 
 namespace ddpm::cli {
 namespace {
@@ -85,10 +88,30 @@ void add_output_options(CLI::App& command, DrawingOptions& options, const std::s
   add_overwrite_option(command, options.overwrite)->group("Output");
 }
 
+void add_noise_option(CLI::App& command, DrawingOptions& options) {
+  command
+      .add_option("--rng", options.rng,
+                  "Whose random numbers images begin with: ddpm, or torch, those of torch.randn on "
+                  "a CPU after torch.manual_seed(seed + index) [ddpm]")
+      ->type_name("NAME")
+      ->group("Sampling");
+}
+
 void add_common_drawing_options(CLI::App& command, DrawingOptions& options) {
   add_image_size_option(command, options.common);
   add_common_options(command, options.common);
   add_force_option(command, options.force);
+}
+
+DataConfig Drawing::pictures() const {
+  DataConfig data = model.config.data;
+  if (!autoencoder) return data;
+  const std::int64_t factor = reduction_of(autoencoder->config());
+  data.height *= factor;
+  data.width *= factor;
+  data.channels = autoencoder->config().image_channels;
+  data.range = PixelRange::kSymmetric;
+  return data;
 }
 
 Drawing open_drawing(const DrawingOptions& options,
@@ -96,24 +119,42 @@ Drawing open_drawing(const DrawingOptions& options,
                      const std::vector<ConfigOverride>& more) {
   Drawing drawing;
   drawing.output = choose_output(options.output);  // before a model is read
+  check_text_options(options.text);
+  const ModelOptions chosen = choose_model(options);
+  const fs::path path = resolve_hub_cache(chosen.path);
+  const std::optional<AutoencoderFile> autoencoder = autoencoder_for(options.text, path);
+  std::vector<ConfigOverride> given = options.common.overrides();
+  append_overrides(given, options.sampling);
   drawing.overrides = more;
-  for (const ConfigOverride& change : options.common.overrides())
-    drawing.overrides.push_back(change);
-  append_overrides(drawing.overrides, options.sampling);
-  drawing.model = load_model(
-      choose_model(options), drawing.overrides, [&](const Config& config, const Runtime& runtime) {
+  std::ranges::copy(text_defaults(options.text, path, given),
+                    std::back_inserter(drawing.overrides));
+  std::ranges::copy(given, std::back_inserter(drawing.overrides));
+  if (autoencoder) convert_to_latents(drawing.overrides, autoencoder->config);
+  drawing.model =
+      load_model(chosen, drawing.overrides, [&](const Config& config, const Runtime& runtime) {
         if (!options.force)
           check_memory_for(options, drawing.output, count(config), config, runtime);
       });
   Config& config = drawing.model.config;
+  settle_guidance(drawing.overrides, config);
   check_ignored(drawing.overrides, options.sampling, config.sampling);
+  if (autoencoder && autoencoder->config.latent_channels != config.data.channels)
+    throw ConfigError(format_text(
+        "{}: an autoencoder of latents with {}; this model's have {}", shown(autoencoder->weights),
+        counted(autoencoder->config.latent_channels, "channel"), config.data.channels));
+  if (autoencoder) settle_latent_size(drawing.model, autoencoder->config);
   check_image_size_is_known(config.data);
   drawing.classes = settle_classes(options.sampling, config);
   drawing.guide = load_guide(options.sampling, drawing.overrides);
+  drawing.prompts = encode_prompts(options.text, path, drawing.model,
+                                   autoencoder ? reduction_of(autoencoder->config) : 1);
+  if (autoencoder)
+    drawing.autoencoder.emplace(*autoencoder, AutoencoderRequest{.tiled = options.text.tiled},
+                                drawing.model.runtime);
   return drawing;
 }
 
-SampleRequest request_of(const DrawingOptions& options, const Drawing& drawing) {
+SampleRequest request_of(const DrawingOptions& options, Drawing& drawing) {
   const SampleOutput& output = drawing.output;
   return {.output = output.path,
           .format = output.format,
@@ -124,7 +165,27 @@ SampleRequest request_of(const DrawingOptions& options, const Drawing& drawing) 
                           ? ProgressStyle::kOff
                           : choose<ProgressStyle>("--progress", options.common.progress),
           .classes = drawing.classes,
-          .guide = drawing.guide ? &*drawing.guide : nullptr};
+          .guide = drawing.guide ? &*drawing.guide : nullptr,
+          .prompts = drawing.prompts,
+          .autoencoder = drawing.autoencoder ? &*drawing.autoencoder : nullptr};
+}
+
+void draw_noise(const DrawingOptions& options, const Config& config, SampleRequest& request) {
+  if (choose<NoiseSource>("--rng", options.rng) == NoiseSource::kDdpm) return;
+  const SamplerPlan plan = request.plan ? *request.plan : sampler_plan_for(config, config.sampling);
+  if (needs_of(plan).noise)
+    throw ConfigError(format_text(
+        "--rng torch: the sampler {} adds noise in its steps, which is always this program's own; "
+        "choose one without, such as dpm++2m (--list-samplers)",
+        config.sampling.sampler));
+  const DataConfig& data = config.data;
+  std::vector<torch::Tensor> noise;
+  for (std::int64_t i = request.first; i < request.first + config.sampling.count; ++i) {
+    auto generator =
+        at::make_generator<at::CPUGeneratorImpl>(static_cast<std::uint64_t>(config.run.seed + i));
+    noise.push_back(torch::randn({1, data.channels, data.height, data.width}, generator));
+  }
+  request.noise = torch::cat(noise);
 }
 
 }  // namespace ddpm::cli

@@ -13,6 +13,7 @@
 #include "ddpm/data/scan.h"
 #include "ddpm/formats/json.h"
 #include "ddpm/formats/safetensors.h"
+#include "ddpm/image/codec.h"
 #include "ddpm/io/model_file.h"
 #include "ddpm/io/weights.h"
 #include "ddpm/runs/training_state.h"
@@ -154,6 +155,17 @@ Json describe_model(const InspectOptions& options) {
   return result;
 }
 
+// What a PNG file tells of how it was drawn.
+bool is_png_file(const std::string& path) {
+  return lower_case(fs::path(path).extension().string()) == ".png" && fs::is_regular_file(path);
+}
+Json describe_picture(const std::string& path) {
+  const ImageInfo info = read_image_info(map_file<DataError>(path).bytes(), path);
+  Json result = {{"width", info.width}, {"height", info.height}, {"channels", info.channels}};
+  for (const auto& [keyword, text] : read_png_text(path)) result["texts"][keyword] = text;
+  return result;
+}
+
 // Whether the file is JSON that has sections of a config. Others may be parts of a model.
 bool is_config_file(const std::string& path) {
   if (!path.ends_with(".json") || !fs::is_regular_file(path)) return false;
@@ -182,6 +194,10 @@ ExitCode run_inspect(const InspectOptions& options) {
     inspect_receptive_field(options.receptive_field, options.common.overrides(), options.json);
     return ExitCode::kSuccess;
   }
+  if (!options.data && is_png_file(options.path)) {
+    print(describe_picture(options.path), options.json);
+    return ExitCode::kSuccess;
+  }
   // PATH may be a config too, which then is a network without weights.
   const bool is_config = !options.data && !options.config && is_config_file(options.path);
   if (!options.path.empty() && !options.data && !is_config) {
@@ -206,11 +222,12 @@ ExitCode run_inspect(const InspectOptions& options) {
 
 void add_inspect(CLI::App& program, Action& action) {
   auto options = std::make_shared<InspectOptions>();
-  CLI::App* command =
-      program.add_subcommand("inspect", "Describe a model, the network of a config, or a data set");
+  CLI::App* command = program.add_subcommand(
+      "inspect", "Describe a model, the network of a config, a picture, or a data set");
   command
-      ->add_option("path", options->path,
-                   model_help() + "; or a config; with --data, a folder or file with images")
+      ->add_option(
+          "path", options->path,
+          model_help() + "; or a config, or a PNG file; with --data, a folder or file with images")
       ->type_name("PATH");
   command->add_option("--diff", options->diff, "Compare two models: settings, tensors, values")
       ->option_text("A B")

@@ -44,6 +44,18 @@ std::string row_text(const std::string& list, const Json& row) {
   return plain(row);
 }
 
+// The texts of a picture; further lines of a text are indented.
+std::string texts_of(const Json& texts) {
+  std::string result = "texts:\n";
+  for (const auto& [keyword, value] : texts.items()) {
+    result += "  " + keyword + ": ";
+    for (const char c : value.get<std::string>())
+      result += c == '\n' ? "\n    " : std::string(1, c);
+    result += '\n';
+  }
+  return result;
+}
+
 std::string value_line(const std::string& key, const Json& value) {
   if (key == "image")
     return size_text(value) + ", " + counted(value.at("channels").get<std::int64_t>(), "channel");
@@ -55,7 +67,9 @@ std::string value_line(const std::string& key, const Json& value) {
 std::string description_text(const Json& result) {
   std::string text;
   for (const auto& [key, value] : result.items()) {
-    if (value.is_array()) {
+    if (key == "texts") {
+      text += texts_of(value);
+    } else if (value.is_array()) {
       text += key + ":\n";
       for (const Json& row : value) text += "  " + row_text(key, row) + "\n";
     } else {

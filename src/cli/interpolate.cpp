@@ -97,6 +97,8 @@ ExitCode run_interpolate(const InterpolateOptions& options) {
       options.drawing, [](const Config& config) { return config.sampling.count; }, defaults);
   Config& config = drawing.model.config;
   check_predicts_image(config);
+  if (config.model.context_width > 0)
+    throw ConfigError("interpolation needs a model without prompts; this one follows a text");
   if (config.sampling.steps == 0)
     config.sampling.steps = std::min<std::int64_t>(100, config.diffusion.timesteps);
   if (config.sampling.guidance != 1)

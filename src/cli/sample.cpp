@@ -10,6 +10,7 @@
 #include "ddpm/sampling/setup.h"
 #include "drawing.h"
 #include "ranks.h"
+#include "repeat.h"
 
 namespace ddpm::cli {
 namespace {
@@ -18,6 +19,7 @@ struct SampleOptions {
   DrawingOptions drawing;
   RankOptions ranks;
   std::string noise, init_image;
+  std::string from;  // a picture that is drawn again
   std::optional<double> strength, amount;
   std::optional<std::int64_t> variations_of;
   bool list_samplers = false;
@@ -39,6 +41,8 @@ void check_options(const SampleOptions& options) {
   if (!options.noise.empty() && (picture || variations))
     throw ConfigError(format_text("--noise and {}: both say what the images begin with",
                                   picture ? "--init-image" : "--variations-of"));
+  if (!options.noise.empty() && options.drawing.rng != name_of(NoiseSource::kDdpm))
+    throw ConfigError("--noise and --rng: both say what the images begin with");
   if (options.strength && !picture)
     throw ConfigError("--strength: how much of a picture is drawn anew; add --init-image");
   if (options.amount && !variations)
@@ -56,11 +60,13 @@ std::int64_t count_of(const SampleOptions& options, const Config& config) {
   return shape.empty() ? 1 : shape.front();
 }
 
-void begin_with_pictures(const SampleOptions& options, const Config& config,
-                         SampleRequest& request) {
+void begin_with_pictures(const SampleOptions& options, Drawing& drawing, SampleRequest& request) {
   const double strength = options.strength.value_or(0.6);
+  const Config& config = drawing.model.config;
+  const DataConfig data = drawing.pictures();
   request.plan = picture_plan_for(config, config.sampling, strength);
-  request.pictures = read_pictures(find_pictures(options.init_image, config.data), config.data);
+  request.pictures = read_pictures(find_pictures(options.init_image, data), data);
+  if (drawing.autoencoder) request.pictures = drawing.autoencoder->to_latents(request.pictures);
   request.told = {{"init_image", options.init_image}, {"strength", format_text("{}", strength)}};
 }
 
@@ -77,21 +83,26 @@ SampleOptions options_of_rank(SampleOptions options, const World& world) {
 
 // As this process alone (`group` is null), or as one of several.
 ExitCode sample(const SampleOptions& asked, ProcessGroup* group) {
-  const SampleOptions options = group != nullptr ? options_of_rank(asked, group->world()) : asked;
+  SampleOptions options = group != nullptr ? options_of_rank(asked, group->world()) : asked;
+  const std::int64_t first =
+      options.from.empty() ? 0 : repeat_picture(options.from, options.drawing);
   Drawing drawing = open_drawing(options.drawing,
                                  [&](const Config& config) { return count_of(options, config); });
   Config& config = drawing.model.config;
   if (!options.init_image.empty()) config.sampling.count = count_of(options, config);
   if (options.noise.empty() && options.init_image.empty())
     deal_evenly(drawing.overrides, drawing.classes.size(), config);
+  if (!options.from.empty()) compare_model(options.from, drawing.model);
   SampleRequest request = request_of(options.drawing, drawing);
+  request.first = first;
   if (!options.noise.empty())
     request.noise = read_as_data([&] { return read_noise(options.noise, config.data); });
-  if (!options.init_image.empty()) begin_with_pictures(options, config, request);
+  if (!options.init_image.empty()) begin_with_pictures(options, drawing, request);
   if (options.variations_of)
     request.variation = Variation{.of = static_cast<std::uint64_t>(*options.variations_of),
                                   .amount = options.amount.value_or(0.2)};
   request.group = group;
+  draw_noise(options.drawing, config, request);
   return sample_images(drawing.model, request);
 }
 
@@ -159,20 +170,30 @@ void add_sample(CLI::App& program, Action& action) {
   add_count_options(*command, drawing.sampling, "Number of images [64]");
   add_class_options(*command, drawing.sampling);
   add_guidance_options(*command, drawing.sampling);
+  add_text_options(*command, drawing.text);
+  command
+      ->add_option("--from", options->from,
+                   "Draw this picture again: prompts, steps, sampler, guidance, seed and size are "
+                   "those of its PNG text, as this program and webui write it, unless options say "
+                   "otherwise")
+      ->type_name("FILE.png")
+      ->group("Prompts");
+  add_noise_option(*command, drawing);
   add_edit_options(*command, *options);
   add_output_options(*command, drawing, "samples");
   add_common_drawing_options(*command, drawing);
   add_rank_options(*command, options->ranks);
-  command->footer(
-      examples({"ddpm sample --steps 1000",
-                "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
-                "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
-                "ddpm sample --model runs/cifar10 --sampler dpm++2m --sigmas karras --steps 20",
-                "ddpm sample --model runs/cifar10 --class all --guidance 2 --output classes.png",
-                "ddpm sample --model runs/cifar10 --init-image sketch.png --strength 0.6 --count 8",
-                "ddpm sample --model runs/cifar10 --variations-of 17 --amount 0.2 --count 8",
-                "ddpm sample --model runs/cifar10 --steps 50 --count 16 --output run.apng",
-                "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --gpus all"}));
+  command->footer(examples(
+      {"ddpm sample --steps 1000",
+       "ddpm sample --model runs/cifar10 --steps 250 --count 64 --output grid.png",
+       "ddpm sample --model runs/cifar10 --sampler ddim --steps 50",
+       "ddpm sample --model runs/cifar10 --sampler dpm++2m --sigmas karras --steps 20",
+       "ddpm sample --model runs/cifar10 --class all --guidance 2 --output classes.png",
+       "ddpm sample --model sd15.safetensors --prompt \"a red fox in snow\" --output fox.png",
+       "ddpm sample --model runs/cifar10 --init-image sketch.png --strength 0.6 --count 8",
+       "ddpm sample --model runs/cifar10 --variations-of 17 --amount 0.2 --count 8",
+       "ddpm sample --model runs/cifar10 --steps 50 --count 16 --output run.apng",
+       "ddpm sample --model runs/cifar10 --count 50000 --output samples.npz --gpus all"}));
   command->callback([&action, options] {
     action = [options] {
       set_up_logging(options->drawing.common.log);

@@ -155,12 +155,13 @@ void validate(const Config& config, const Origins& origins) {
   problems.throw_if_any();
 }
 
-void check_predicts_image(const Config& config) {
+void check_predicts_image(const Config& config, std::int64_t beside) {
   const std::int64_t all = config.model.in_channels, channels = config.data.channels;
-  if (all > 0 && all != channels)
+  if (all > 0 && all != channels + beside)
     throw ConfigError(format_text(
         "config: model.in_channels = {}: the network needs more than an image, so it cannot be "
-        "trained or sampled from; ddpm denoise can evaluate it",
+        "trained or sampled from; ddpm inpaint draws with Stable Diffusion's for inpainting, and ddpm "
+        "denoise evaluates any",
         all));
   const std::int64_t out = config.model.out_channels, in = channels;
   if (out > 0 && in > 0 && out != in)

@@ -17,6 +17,7 @@ namespace ddpm {
 namespace {
 
 constexpr double kScaleOfXl = 0.13025;
+constexpr std::int64_t kSizeOfXl = 1024;
 
 // What stands before the names: in a whole model, in merges of ComfyUI, in a file of its own.
 constexpr std::array<const char*, 3> kPrefixes = {"first_stage_model.", "vae.", ""};
@@ -57,8 +58,8 @@ bool is_of_training(const TensorView& view) {
   return view.name.starts_with("loss.") || view.name.starts_with("model_ema.");
 }
 
-AutoencoderFile open_file(const fs::path& path) {
-  const std::vector<StateDict> dictionaries = read_state_dicts(path);
+std::optional<AutoencoderFile> find_in(const std::vector<StateDict>& dictionaries,
+                                       const fs::path& path) {
   for (const StateDict& dictionary : dictionaries)
     for (const char* prefix : kPrefixes) {
       TensorSet set = without_prefix(dictionary.set, prefix);
@@ -68,15 +69,24 @@ AutoencoderFile open_file(const fs::path& path) {
       std::erase_if(set.tensors, is_of_training);
       AutoencoderFile file{.weights = path, .config = infer_autoencoder(set), .tensors = {}};
       const bool is_xl = std::ranges::any_of(dictionary.set.tensors, [](const TensorView& view) {
-        return view.name.starts_with("conditioner.embedders.1.");
+        return view.name.starts_with("conditioner.embedders.");
       });
-      if (is_xl) file.config.scale = kScaleOfXl;
+      if (is_xl) {
+        file.config.scale = kScaleOfXl;
+        file.config.sample_size = kSizeOfXl;
+      }
       log_info("{}: the file does not say the scale of its latents; {}, that of {}, is assumed",
                shown(path), file.config.scale,
                is_xl ? "Stable Diffusion XL" : "Stable Diffusion 1 and 2");
       file.tensors = autoencoder_from_scheme(set, file.config);
       return file;
     }
+  return std::nullopt;
+}
+
+AutoencoderFile open_file(const fs::path& path) {
+  const std::vector<StateDict> dictionaries = read_state_dicts(path);
+  if (std::optional<AutoencoderFile> file = find_in(dictionaries, path)) return *file;
   throw CheckpointError(format_text(
       "{}: there is no autoencoder of Stable Diffusion in it (first_stage_model, vae, or one alone):{}",
       shown(path), describe_dictionaries(dictionaries)));
@@ -92,6 +102,18 @@ AutoencoderFile open_autoencoder(const fs::path& path) {
   const std::string name = path.filename().string();
   const bool is_diffusers = std::ranges::find(kWeightNames, name) != kWeightNames.end();
   return is_diffusers && path_exists(config) ? open_folder(path.parent_path()) : open_file(path);
+}
+
+std::optional<AutoencoderFile> find_autoencoder(const fs::path& path) {
+  if (is_folder(path) && !path_exists(path / "vae/config.json")) return std::nullopt;
+  if (is_folder(path)) return open_folder(path);
+  std::vector<StateDict> dictionaries;
+  try {
+    dictionaries = read_state_dicts(path);
+  } catch (const CheckpointError&) {  // whoever opens it as a network says what is wrong with it
+    return std::nullopt;
+  }
+  return find_in(dictionaries, path);
 }
 
 }  // namespace ddpm

@@ -33,12 +33,6 @@ namespace {
       describe_dictionaries(dictionaries)));
 }
 
-std::string latents_obstacle(const std::string& autoencoder) {
-  return format_text(
-      "its images are latents of an autoencoder ({}), which would have to decode them",
-      autoencoder);
-}
-
 // Sets the tensors of a model to those of the network with the wanted weights in its file, which
 // another program wrote, and what else the file tells. With a config, whatever tensors the file has
 // are compared with it later; without one they must show which network they are. Returns the whole
@@ -59,7 +53,7 @@ std::vector<StateDict> read_weights(ModelFile& model, WeightSet wanted, bool has
   model.kind = network->kind;
   model.unread_average = search.unread_average;
   model.betas = network->betas;
-  if (!search.autoencoder.empty()) model.obstacle = latents_obstacle(search.autoencoder);
+  if (!search.autoencoder.empty()) model.autoencoder = search.autoencoder;
   return dictionaries;
 }
 
@@ -139,9 +133,7 @@ void read_configs(const DiffusersFolder& folder, ModelFile& model) {
   else
     apply_scheduler_config(scheduler, folder.scheduler.string(), model.config);
   if (folder.index.empty()) return;
-  if (const std::string autoencoder = autoencoder_of(read_json_file(folder.index));
-      !autoencoder.empty())
-    model.obstacle = latents_obstacle(autoencoder);
+  model.autoencoder = autoencoder_of(read_json_file(folder.index));
 }
 
 // Whether the record of the network in the file still agrees with the JSON files.

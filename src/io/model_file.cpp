@@ -66,22 +66,6 @@ std::string hash_tensors(const TensorSet& set) {
   return hash.hex_digest();
 }
 
-// The cache of Hugging Face keeps a repository as models--ORGANISATION--NAME/snapshots/REVISION.
-fs::path resolve_hub_cache(const fs::path& path) {
-  if (!is_folder(path / "snapshots")) return path;
-  fs::path newest;
-  std::string revision;
-  if (fs::is_regular_file(path / "refs" / "main"))
-    revision = read_file(path / "refs" / "main", 256);
-  while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())) != 0)
-    revision.pop_back();
-  for (const fs::directory_entry& entry : fs::directory_iterator(path / "snapshots"))
-    if (entry.path().filename() == revision || newest.empty()) newest = entry.path();
-  if (newest.empty()) return path;
-  log_info("{}: snapshot {}", path.string(), newest.filename().string());
-  return newest;
-}
-
 [[noreturn]] void refuse_missing(const fs::path& path) {
   // ORGANISATION/NAME, as the hub calls its models.
   static const std::regex kHubName("[A-Za-z0-9][\\w.-]*/[A-Za-z0-9][\\w.-]*");
@@ -218,6 +202,21 @@ ModelFile open_model(const fs::path& path, std::optional<WeightSet> asked,
   } catch (const ConfigError& error) {  // the mistake is in the file, not in the command line
     throw CheckpointError(error.what());
   }
+}
+
+fs::path resolve_hub_cache(const fs::path& path) {
+  if (!is_folder(path / "snapshots")) return path;
+  fs::path newest;
+  std::string revision;
+  if (fs::is_regular_file(path / "refs" / "main"))
+    revision = read_file(path / "refs" / "main", 256);
+  while (!revision.empty() && std::isspace(static_cast<unsigned char>(revision.back())) != 0)
+    revision.pop_back();
+  for (const fs::directory_entry& entry : fs::directory_iterator(path / "snapshots"))
+    if (entry.path().filename() == revision || newest.empty()) newest = entry.path();
+  if (newest.empty()) return path;
+  log_info("{}: snapshot {}", path.string(), newest.filename().string());
+  return newest;
 }
 
 SamplingConfig sampling_defaults(const fs::path& path) {

@@ -33,20 +33,18 @@ std::vector<DrawnBatch> gather_batches(ProcessGroup& group, Communicator& commun
   bool complete = true;
   for (std::int64_t round = 0; round < std::ranges::max(batches); ++round) {
     const torch::Tensor sent =
-        torch::zeros({tensors, shape.batch_size, shape.channels, shape.height, shape.width});
+        torch::zeros({tensors, std::ranges::max(shape.batches), shape.image.channels,
+                      shape.image.height, shape.image.width});
     if (round < std::ssize(own)) {
       const DrawnBatch& batch = own[static_cast<std::size_t>(round)];
       sent.narrow(1, 0, batch.front().size(0)).copy_(torch::stack(batch));
     }
     const torch::Tensor received = communicator.gather(sent);
     for (std::int64_t rank = 0; rank < world.size && complete; ++rank) {
-      const std::int64_t first = (round * world.size + rank) * shape.batch_size;
       complete = round < batches[static_cast<std::size_t>(rank)];
-      if (complete)
-        all.push_back(received[rank]
-                          .narrow(1, 0, std::min(shape.batch_size, shape.count - first))
-                          .clone()
-                          .unbind());
+      if (!complete) break;
+      const auto batch = static_cast<std::size_t>(round * world.size + rank);
+      all.push_back(received[rank].narrow(1, 0, shape.batches[batch]).clone().unbind());
     }
   }
   return all;

@@ -7,21 +7,21 @@
 #include <string>
 #include <vector>
 
+#include "ddpm/diffusion/generator.h"
 #include "ddpm/distributed/process_group.h"
 
 namespace ddpm {
 
-// A batch: its images [N,C,H,W] and as many tensors of the same shape of images on the way, all on the CPU.
+// A batch: its images [N,C,H,W] and tensors of the same shape of images on the way, all on the CPU.
 using DrawnBatch = std::vector<torch::Tensor>;
 
 struct DrawnShape {
-  std::int64_t count = 0;       // images of all batches
-  std::int64_t batch_size = 0;  // of each but the last, which may be smaller
-  std::int64_t channels = 0, height = 0, width = 0;
+  std::vector<std::int64_t> batches;  // images of each batch, of all ranks
+  ImageShape image;
 };
 
-// Rank r of k has drawn batches r, r + k, ..., or the first few of them. Returns the batches of all ranks in
-// their order, as far as none is missing. All ranks call it together.
+// Rank r of k has drawn batches r, r + k, ..., or the first few of them. Returns the batches of all
+// ranks in their order, as far as none is missing. All ranks call it together.
 std::vector<DrawnBatch> gather_batches(ProcessGroup& group, Communicator& communicator,
                                        const std::vector<DrawnBatch>& own, const DrawnShape& shape);
 

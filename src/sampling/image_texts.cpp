@@ -1,7 +1,12 @@
 #include "image_texts.h"
 
+#include <cctype>
+
 #include "ddpm/base/format.h"
 #include "ddpm/base/text.h"
+#include "ddpm/base/version.h"
+#include "ddpm/config/samplers.h"
+#include "ddpm/formats/generation_parameters.h"
 #include "ddpm/sampling/setup.h"
 
 namespace ddpm {
@@ -11,16 +16,6 @@ std::string list_of(const std::vector<std::int64_t>& numbers) {
   std::vector<std::string> parts;
   for (const std::int64_t number : numbers) parts.push_back(std::to_string(number));
   return join(parts, ",");
-}
-
-// PNG's texts are Latin-1, and names of files are not.
-std::string in_ascii(const std::string& text) {
-  std::string result;
-  for (const char c : text) {
-    const auto byte = static_cast<unsigned char>(c);
-    result += byte >= 32 && byte < 127 ? std::string(1, c) : format_text("\\x{:02X}", byte);
-  }
-  return result;
 }
 
 // The images of one file can have different classes.
@@ -51,9 +46,52 @@ void add_guidance(const LoadedModel& model, const SampleRequest& request, PngTex
             "{},{}", sampling.guidance_low,
             sampling.guidance_high > 0 ? format_text("{}", sampling.guidance_high) : "inf"));
   if (request.guide != nullptr)
-    text.emplace_back("guide_model_sha256", request.guide->sha256);
+    text.emplace_back("guide_model_sha256", request.guide->sha256.get());
   else if (sampling.negative_class >= 0)
     text.emplace_back("negative_class", std::to_string(sampling.negative_class));
+}
+
+std::string size_of(const LoadedModel& model, const SampleRequest& request) {
+  const DataConfig& data = model.config.data;
+  const std::int64_t factor =
+      request.autoencoder == nullptr ? 1 : reduction_of(request.autoencoder->config());
+  return format_text("{}x{}", factor * data.width, factor * data.height);
+}
+
+// What webui and programs that read its texts call the sampler.
+std::vector<std::pair<std::string, std::string>> sampler_settings(const SamplingConfig& sampling) {
+  const std::string_view webui = facts_of(sampling.sampler).webui;
+  std::vector<std::pair<std::string, std::string>> settings = {
+      {"Sampler", std::string(webui.empty() ? name_of(sampling.sampler) : webui)}};
+  if (sampling.sigmas == SigmaSpacing::kSchedule) return settings;
+  std::string sigmas(name_of(sampling.sigmas));
+  sigmas.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(sigmas.front())));
+  settings.emplace_back("Schedule type", sigmas);
+  return settings;
+}
+
+// The prompt of one image, alone and with everything else in the form that webui writes.
+void add_prompt(const LoadedModel& model, const SampleRequest& request, std::int64_t index,
+                PngText& text) {
+  if (request.prompts.empty()) return;
+  const EncodedPrompt& prompt = prompt_of(request.prompts, index);
+  const SamplingConfig& sampling = model.config.sampling;
+  GenerationParameters parameters{.prompt = prompt.prompt,
+                                  .negative_prompt = prompt.negative_prompt};
+  parameters.settings.emplace_back("Steps", std::to_string(steps_of(model.config)));
+  for (auto& setting : sampler_settings(sampling)) parameters.settings.push_back(setting);
+  for (const auto& [key, value] : {std::pair{"CFG scale", format_text("{}", sampling.guidance)},
+                                   {"Seed", std::to_string(model.config.run.seed)},
+                                   {"Index", std::to_string(index)},
+                                   {"Size", size_of(model, request)},
+                                   {"Model hash", model.sha256.get().substr(0, 10)},
+                                   {"Model", model.path.stem().string()}})
+    parameters.settings.emplace_back(key, value);
+  for (const auto& setting : prompt.settings) parameters.settings.push_back(setting);
+  parameters.settings.emplace_back("Version", "ddpm " + version_info().program);
+  text.emplace_back("prompt", prompt.prompt);
+  text.emplace_back("negative_prompt", prompt.negative_prompt);
+  text.emplace_back("parameters", to_text(parameters));
 }
 
 }  // namespace
@@ -69,7 +107,7 @@ PngText special_texts(const LoadedModel& model, const SampleRequest& request) {
     text.emplace_back("variation_of", std::to_string(request.variation->of));
     text.emplace_back("variation_amount", format_text("{}", request.variation->amount));
   }
-  for (const auto& [key, value] : request.told) text.emplace_back(key, in_ascii(value));
+  for (const auto& [key, value] : request.told) text.emplace_back(key, printable(value));
   return text;
 }
 
@@ -82,12 +120,13 @@ PngText image_texts(const LoadedModel& model, const SampleRequest& request, std:
                   {"sampler", std::string(name_of(sampling.sampler))},
                   {"steps", std::to_string(steps_of(model.config))},
                   {"weights", std::string(name_of(model.kind))},
-                  {"model_sha256", model.sha256}};
+                  {"model_sha256", model.sha256.get()}};
   if (sampling.sampler == SamplerKind::kDdim)
     text.emplace_back("eta", format_text("{}", sampling.eta));
   if (sampling.sigmas != SigmaSpacing::kSchedule)
     text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
   add_class(model, request, index, one_image, text);
+  add_prompt(model, request, index, text);
   for (auto& pair : special_texts(model, request)) text.push_back(std::move(pair));
   return text;
 }

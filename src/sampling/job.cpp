@@ -26,8 +26,20 @@ namespace {
 // For each batch the images at the recorded steps.
 using Frames = std::vector<std::vector<torch::Tensor>>;
 
-torch::Tensor on_host(const torch::Tensor& images) {
-  return images.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+// Images that are drawn together.
+struct Batch {
+  std::int64_t first, count;
+};
+
+std::vector<Batch> batches_of(const SampleRequest& request, std::int64_t largest,
+                              std::int64_t first, std::int64_t count) {
+  std::vector<Batch> batches;
+  for (const std::int64_t end = first + count; first < end; first += batches.back().count) {
+    const std::int64_t most = std::min(largest, end - first);
+    batches.push_back(
+        {first, request.prompts.empty() ? most : images_alike(request.prompts, first, most)});
+  }
+  return batches;
 }
 
 class SampleJob {
@@ -35,27 +47,28 @@ class SampleJob {
   SampleJob(const LoadedModel& model, const SampleRequest& request)
       : model_(model),
         request_(request),
-        range_(model.config.data.range),
+        range_(request.autoencoder == nullptr ? model.config.data.range : PixelRange::kSymmetric),
         shape_{model.config.data.channels, model.config.data.height, model.config.data.width},
+        first_(request.first),
         count_(request.noise.defined() ? request.noise.size(0) : model.config.sampling.count),
         plan_(request.plan ? *request.plan : sampler_plan_for(model.config, model.config.sampling)),
-        guidance_(guidance_for(model.config,
-                               request.guide != nullptr ? request.guide->predictor() : Predictor(),
-                               model.runtime.device)),
-        world_(request.group != nullptr ? request.group->world() : World{}) {}
+        world_(request.group != nullptr ? request.group->world() : World{}),
+        batches_(batches_of(request, model.config.sampling.batch_size, first_, count_)) {}
 
   ExitCode run();
 
  private:
   GeneratorOptions options_for(std::int64_t count) const;
-  void prepare_generator(std::int64_t count);
-  std::int64_t batch_size() const { return model_.config.sampling.batch_size; }
-  std::int64_t images_of_batch(std::int64_t batch) const {
-    return std::min(batch_size(), count_ - batch * batch_size());
-  }
+  void prepare_generator(std::int64_t first, std::int64_t count);
   void begin_together();
   void gather();
   void sample_batch(std::int64_t first, std::int64_t count);
+  std::optional<Guidance> guidance_of(std::int64_t first) const;
+  Condition condition_of(std::int64_t first, std::int64_t count) const;
+  // The shape of images as they are written.
+  ImageShape picture_shape() const;
+  // Images as they are written, on the CPU: decoded if they are latents.
+  torch::Tensor pictures_of(const torch::Tensor& images) const;
   // x of the first step, from what was given; undefined: noise is drawn.
   torch::Tensor start_of(std::int64_t first, std::int64_t count) const;
   bool animates() const { return request_.format == ImageFormat::kApng; }
@@ -81,6 +94,8 @@ class SampleJob {
     if (!request_.plan || rows == steps_of(model_.config)) return steps;
     return format_text("{} of {}", counted(rows, "evaluation"), steps);
   }
+  // "32x32 pixels and 3 channels"
+  std::string size_text() const;
   // The classes of the images; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
   PngText texts(std::int64_t index) const {
@@ -91,13 +106,14 @@ class SampleJob {
   const SampleRequest& request_;
   PixelRange range_;
   ImageShape shape_;
-  std::int64_t count_;
+  std::int64_t first_, count_;  // number of the first image, and how many
   SamplerPlan plan_;
-  std::optional<Guidance> guidance_;
   World world_;
+  std::vector<Batch> batches_;                  // of all processes, which take them in turn
   std::unique_ptr<Communicator> communicator_;  // if rank 0 gets images of other ranks
   std::int64_t done_ = 0;                       // images finished
   std::unique_ptr<Generator> generator_;
+  std::int64_t generator_tokens_ = 0;  // of its prompts
   std::unique_ptr<Progress> progress_;
   std::vector<torch::Tensor> finished_;  // the batches, if one file holds all of them
   Frames frames_, predicted_;            // x and, for an animation, the predicted images
@@ -125,7 +141,6 @@ GeneratorOptions SampleJob::options_for(std::int64_t count) const {
                            .count = count,
                            .shape = shape_,
                            .device = device,
-                           .guidance = guidance_,
                            .variation = request_.variation,
                            .report_x0 = animates()};
   if (request_.keep.defined())
@@ -133,19 +148,54 @@ GeneratorOptions SampleJob::options_for(std::int64_t count) const {
   return options;
 }
 
-// One generator is used for all batches of its size.
-void SampleJob::prepare_generator(std::int64_t count) {
-  if (generator_ && generator_->count() == count) return;
+// Tokens of an image's prompt; 0: it has none.
+std::int64_t tokens_of(const SampleRequest& request, std::int64_t index) {
+  if (request.prompts.empty()) return 0;
+  return prompt_of(request.prompts, index).condition.context.size(1);
+}
+
+std::optional<Guidance> SampleJob::guidance_of(std::int64_t first) const {
+  return guidance_for(
+      model_.config, request_.guide != nullptr ? request_.guide->predictor() : Predictor(),
+      model_.runtime.device,
+      request_.prompts.empty() ? Condition{} : prompt_of(request_.prompts, first).negative);
+}
+
+// One generator is used for all batches of its size with prompts of its length.
+void SampleJob::prepare_generator(std::int64_t first, std::int64_t count) {
+  const std::int64_t tokens = tokens_of(request_, first);
+  if (generator_ && generator_->count() == count && generator_tokens_ == tokens) return;
   generator_.reset();  // frees its memory before the new one is made
-  generator_ = std::make_unique<Generator>(plan_, model_.predictor(), options_for(count));
+  GeneratorOptions options = options_for(count);
+  options.guidance = guidance_of(first);
+  generator_ = std::make_unique<Generator>(plan_, model_.predictor(), options);
+  generator_tokens_ = tokens;
+}
+
+Condition SampleJob::condition_of(std::int64_t first, std::int64_t count) const {
+  Condition condition;
+  if (!request_.prompts.empty()) condition = rows_of(request_.prompts, first, count);
+  condition.labels = labels_of(first, count);
+  if (request_.beside.defined())
+    condition.image = request_.beside.to(model_.runtime.device).expand({count, -1, -1, -1});
+  return condition;
+}
+
+torch::Tensor SampleJob::pictures_of(const torch::Tensor& images) const {
+  if (request_.autoencoder == nullptr)
+    return images.to(torch::kCPU, /*non_blocking=*/false, /*copy=*/true);
+  return request_.autoencoder->to_pictures(images);
 }
 
 torch::Tensor SampleJob::start_of(std::int64_t first, std::int64_t count) const {
   const torch::Tensor& pictures = request_.pictures;
-  if (request_.noise.defined()) return request_.noise.narrow(0, first, count);
-  if (!pictures.defined() || plan_.start_image == 0) return {};
+  const bool has_pictures = pictures.defined() && plan_.start_image != 0;
+  torch::Tensor noise;
+  if (request_.noise.defined()) noise = request_.noise.narrow(0, first - first_, count);
+  if (!has_pictures) return noise;
+  if (!noise.defined())
+    noise = starting_noise(options_for(count), static_cast<std::uint64_t>(first));
   const torch::Tensor rows = torch::arange(first, first + count) % pictures.size(0);
-  const torch::Tensor noise = starting_noise(options_for(count), static_cast<std::uint64_t>(first));
   return plan_.start_image * pictures.index_select(0, rows).to(noise.device()) +
          plan_.start_noise * noise;
 }
@@ -161,13 +211,14 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   std::vector<torch::Tensor> frames, predicted;
   const auto after_step = [&](const StepReport& report) {
     if (request_.trajectory && ((steps - report.step) % stride() == 0)) {
-      frames.push_back(on_host(report.x));
-      if (animates()) predicted.push_back(on_host(report.x0));
+      frames.push_back(pictures_of(report.x));
+      if (animates()) predicted.push_back(pictures_of(report.x0));
     }
     const double share = static_cast<double>(report.step) / static_cast<double>(steps);
     // The other ranks are about as far.
-    const double now = share * static_cast<double>(count * world_.size);
-    progress_->update(std::min(static_cast<double>(first) + now, static_cast<double>(count_)),
+    const double before = static_cast<double>(first - first_),
+                 now = share * static_cast<double>(count * world_.size);
+    progress_->update(std::min(before + now, static_cast<double>(count_)),
                       format_text("t = {}", report.time));
     if (request_.group != nullptr)
       request_.group->report(first * static_cast<std::int64_t>(steps) +
@@ -176,17 +227,17 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   };
   torch::Tensor images;
   explain_out_of_memory(model_.runtime.device, count, [&] {
-    prepare_generator(count);
-    images =
-        generator_->make(static_cast<std::uint64_t>(first), {.labels = labels_of(first, count)},
-                         start_of(first, count), after_step);
+    prepare_generator(first, count);
+    images = generator_->make(static_cast<std::uint64_t>(first), condition_of(first, count),
+                              start_of(first, count), after_step);
   });
   if (!images.defined()) return;
+  const torch::Tensor pictures = pictures_of(images);
   done_ += count;
   if (writes_single_images())
-    write_single_images(images.cpu(), first);
+    write_single_images(pictures, first);
   else
-    finished_.push_back(images.cpu());
+    finished_.push_back(pictures);
   frames_.push_back(std::move(frames));
   predicted_.push_back(std::move(predicted));
 }
@@ -194,7 +245,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
 // The same for single images as check_output_file does for one file.
 void SampleJob::refuse_to_replace_images() const {
   if (!path_exists(request_.output)) return;
-  for (std::int64_t i = 0; i < count_; ++i)
+  for (std::int64_t i = first_; i < first_ + count_; ++i)
     if (const fs::path path = image_path(i); path_exists(path))
       throw ConfigError(format_text(
           "--output: '{}' exists already; write to another folder, or replace such images with "
@@ -205,14 +256,15 @@ void SampleJob::refuse_to_replace_images() const {
 // Problems with the output must show before hours of work, not after them.
 void SampleJob::check_output() const {
   const bool pixels = request_.format == ImageFormat::kPng || animates();
-  if (pixels && !is_channel_count(shape_.channels))
+  const std::int64_t channels = picture_shape().channels;
+  if (pixels && !is_channel_count(channels))
     throw ConfigError(format_text(
         "the images of this model have {}, which a PNG file cannot have; write them with --format "
         "safetensors or --format npz",
-        counted(shape_.channels, "channel")));
+        counted(channels, "channel")));
   if (!writes_single_images()) return check_output_file(request_.output, request_.overwrite);
   if (!request_.overwrite) refuse_to_replace_images();
-  check_output_file(image_path(0), /*overwrite=*/true);
+  check_output_file(image_path(first_), /*overwrite=*/true);
 }
 
 torch::Tensor SampleJob::timesteps() const {
@@ -231,16 +283,17 @@ void SampleJob::write_animation() const {
   std::vector<Image> sheets;
   for (std::size_t k = 0; k < frames_.front().size(); ++k)
     sheets.push_back(animation_sheet(images_at(frames_, k), images_at(predicted_, k)));
-  write_apng(request_.output, sheets, {}, texts(0));
+  write_apng(request_.output, sheets, {}, texts(first_));
 }
 
 void SampleJob::write_grid(const torch::Tensor& images) const {
   const std::vector<Image> list = tensor_to_images(images, range_);
-  const std::size_t classes = request_.classes.size();
-  write_png(
-      request_.output,
-      classes > 1 ? class_sheet(list, classes) : make_grid(list, {.columns = request_.columns}),
-      texts(0));
+  if (list.size() == 1) return write_png(request_.output, list.front(), texts(first_));
+  // A row for each class or prompt.
+  const std::size_t kinds = std::max(request_.classes.size(), request_.prompts.size());
+  write_png(request_.output,
+            kinds > 1 ? class_sheet(list, kinds) : make_grid(list, {.columns = request_.columns}),
+            texts(first_));
 }
 
 void SampleJob::write_result() const {
@@ -254,7 +307,7 @@ void SampleJob::write_result() const {
     for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
     const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
     write_png(request_.output, make_grid(tensor_to_images(torch::cat(batches), range_), grid),
-              texts(0));
+              texts(first_));
   } else if (animates()) {
     write_animation();
   } else if (request_.format == ImageFormat::kPng) {
@@ -272,10 +325,23 @@ void SampleJob::write_result() const {
   print_path(request_.output);
 }
 
+std::string SampleJob::size_text() const {
+  const ImageShape shape = picture_shape();
+  return format_text("{}x{} pixels and {}", shape.width, shape.height,
+                     counted(shape.channels, "channel"));
+}
+
+ImageShape SampleJob::picture_shape() const {
+  if (request_.autoencoder == nullptr) return shape_;
+  const AutoencoderConfig& config = request_.autoencoder->config();
+  const std::int64_t factor = reduction_of(config);
+  return {config.image_channels, factor * shape_.height, factor * shape_.width};
+}
+
 // Compares what the ranks have, and lets rank 0 look at the output before others write there.
 void SampleJob::begin_together() {
   ProcessGroup& group = *request_.group;
-  group.require_equal("the model", model_.sha256);
+  group.require_equal("the model", model_.sha256.get());
   Config settings = model_.config;
   settings.run = {};  // each has its own device
   group.require_equal("the settings", to_json(settings));
@@ -298,9 +364,10 @@ void SampleJob::gather() {
     for (const Frames* frames : {&frames_, &predicted_})
       own[i].insert(own[i].end(), (*frames)[i].begin(), (*frames)[i].end());
   }
-  const auto& [channels, height, width] = shape_;
+  std::vector<std::int64_t> sizes;
+  for (const Batch& batch : batches_) sizes.push_back(batch.count);
   const std::vector<DrawnBatch> all =
-      gather_batches(group, *communicator_, own, {count_, batch_size(), channels, height, width});
+      gather_batches(group, *communicator_, own, {sizes, picture_shape()});
   finished_.clear(), frames_.clear(), predicted_.clear();
   done_ = 0;
   for (const DrawnBatch& batch : all) {
@@ -313,18 +380,20 @@ void SampleJob::gather() {
 }
 
 ExitCode SampleJob::run() {
-  static_cast<void>(labels_of(0, 1));  // throws before the work begins if classes are wrong
+  // These throw before the work begins if something is wrong.
+  static_cast<void>(labels_of(first_, 1));
+  static_cast<void>(guidance_of(first_));
   if (request_.group != nullptr)
     begin_together();
   else
     check_output();
   log_precision(model_.runtime);
-  log_info("sampling {} of {}x{} pixels and {} in {} on {}", counted(count_, "image"), shape_.width,
-           shape_.height, counted(shape_.channels, "channel"), work(), model_.runtime.description);
+  log_info("sampling {} of {} in {} on {}", counted(count_, "image"), size_text(), work(),
+           model_.runtime.description);
   progress_ = std::make_unique<Progress>(request_.progress, "sampling", "images", count_);
-  for (std::int64_t batch = world_.rank; batch * batch_size() < count_ && !stop_requested();
-       batch += world_.size)
-    sample_batch(batch * batch_size(), images_of_batch(batch));
+  for (auto i = static_cast<std::size_t>(world_.rank); i < batches_.size() && !stop_requested();
+       i += static_cast<std::size_t>(world_.size))
+    sample_batch(batches_[i].first, batches_[i].count);
   progress_.reset();
   if (request_.group != nullptr) gather();
   if (!world_.leads()) return stop_exit_code();
@@ -341,6 +410,18 @@ void refuse_upsampler(const Config& config) {
       "this network is an upsampler, as OpenAI's: it takes 6 channels, 3 of noise and 3 of a "
       "low-resolution picture, which ddpm sample cannot give it. ddpm denoise can: its 'sample' is "
       "both, [N,6,H,W]");
+}
+
+// What keeps the model from being sampled from as requested; "": nothing does.
+std::string lacking_part(const LoadedModel& model, const SampleRequest& request) {
+  if (!model.obstacle.empty()) return model.obstacle;
+  if (!model.autoencoder.empty() && request.autoencoder == nullptr)
+    return format_text(
+        "its images are latents of an autoencoder ({}), which would have to decode them",
+        model.autoencoder);
+  if (model.config.model.context_width > 0 && request.prompts.empty())
+    return "its pictures follow a text, which --prompt gives";
+  return "";
 }
 
 }  // namespace
@@ -364,9 +445,9 @@ void require_sampling_memory(const Config& config, const Runtime& runtime, std::
 
 ExitCode sample_images(const LoadedModel& model, const SampleRequest& request) {
   refuse_upsampler(model.config);
-  check_predicts_image(model.config);
-  if (!model.obstacle.empty())
-    throw ConfigError("no images can be sampled from this model: " + model.obstacle +
+  check_predicts_image(model.config, request.beside.defined() ? request.beside.size(1) : 0);
+  if (const std::string lack = lacking_part(model, request); !lack.empty())
+    throw ConfigError("no images can be sampled from this model: " + lack +
                       ". ddpm denoise, inspect and convert work");
   if (request.guide != nullptr) {
     check_predicts_image(request.guide->config);

@@ -121,6 +121,20 @@ torch::Tensor LoadedAutoencoder::decode(const torch::Tensor& latents) {
   return picture;
 }
 
+torch::Tensor LoadedAutoencoder::to_latents(const torch::Tensor& pictures) {
+  std::vector<torch::Tensor> latents;  // one at a time: this takes more memory than anything else
+  for (const torch::Tensor& picture : pictures.split(1))
+    latents.push_back(encode(picture) * config_.scale);
+  return torch::cat(latents);
+}
+
+torch::Tensor LoadedAutoencoder::to_pictures(const torch::Tensor& latents) {
+  std::vector<torch::Tensor> pictures;
+  for (const torch::Tensor& each : latents.split(1))
+    pictures.push_back(decode(each / config_.scale));
+  return torch::cat(pictures);
+}
+
 void encode_pictures(LoadedAutoencoder& autoencoder, const fs::path& input,
                      const std::optional<PictureSize>& size, const fs::path& output,
                      const std::function<void(const fs::path&)>& done) {

@@ -63,17 +63,15 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   const ModelFile file =
       open_model(path, is_default ? std::nullopt : std::optional(sampling.weights), overrides);
   LoadedModel model;
+  model.path = path;
   model.kind = file.kind;
   model.obstacle = file.obstacle;
+  model.autoencoder = file.autoencoder;
   model.config = file.config;
   // The device and threads of the training do not matter on this machine.
   model.config.run = RunConfig{};
   if (file.format != ModelFormat::kDiffusers) model.config.sampling = defaults;
   model.config = apply_overrides(model.config, overrides);
-  if (model.obstacle.empty() && model.config.model.context_width > 0)
-    model.obstacle =
-        "its pictures follow a text, which is not read yet; ddpm denoise evaluates it with given "
-        "contexts";
   check_schedule(file, overrides, model);
   validate(model.config);
   DataConfig& data = model.config.data;
@@ -94,7 +92,8 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
     initialize_weights(*model.net, model.config.model.initialization, 0);
   load_tensors(file.tensors, network.tensors(), fit);
   model.net->eval();
-  model.sha256 = file.sha256();  // only now: a file that does not fit is refused at once
+  // Only now: a file that does not fit is refused at once. Reading gigabytes must not delay the images.
+  model.sha256 = std::async(std::launch::async, [file] { return file.sha256(); }).share();
   log_debug("weights: {}", file.weights.string());
   return model;
 }

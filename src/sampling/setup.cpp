@@ -136,11 +136,13 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
 }
 
 std::optional<Guidance> guidance_for(const Config& config, const Predictor& guide,
-                                     torch::Device device) {
+                                     torch::Device device, const Condition& negative_text) {
   const ModelConfig& model = config.model;
   const SamplingConfig& sampling = config.sampling;
   if (sampling.guidance == 1) return std::nullopt;
   if (guide) return Guidance{.guide = guide, .rescale = sampling.guidance_rescale};
+  if (negative_text.context.defined())
+    return Guidance{.negative = negative_text, .rescale = sampling.guidance_rescale};
   if (model.class_embedding == ClassEmbeddingKind::kNone)
     throw ConfigError(
         "sampling.guidance: this network is unconditional, so there is no class to lead images to; "

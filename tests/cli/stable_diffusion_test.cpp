@@ -84,7 +84,7 @@ TEST_F(StableDiffusionProgram, TrainsOnContextsAndEvaluatesWithThem) {
       << other.err;
   const ProgramResult sampled = run({"sample", "--model", "runs/a", "--output", "x.png"});
   EXPECT_NE(sampled.code, 0);
-  EXPECT_TRUE(contains(sampled.err, "follow a text")) << sampled.err;
+  EXPECT_TRUE(contains(sampled.err, "follow a text, which --prompt gives")) << sampled.err;
 }
 
 TEST_F(StableDiffusionProgram, NamesWhatTrainingLacks) {

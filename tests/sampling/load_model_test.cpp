@@ -57,7 +57,7 @@ class LoadModelTest : public ::testing::Test {
 TEST_F(LoadModelTest, PredictsAsTheSavedNetwork) {
   const LoadedModel model = load(save(weights()));
   EXPECT_EQ(model.config.model.base_width, 8);
-  EXPECT_EQ(model.sha256.size(), 64u);
+  EXPECT_EQ(model.sha256.get().size(), 64u);
   const torch::Tensor y = model.predictor()(x(), t(), {});
   EXPECT_FALSE(y.requires_grad());
   EXPECT_TRUE(torch::allclose(y, expected(), 1e-4, 1e-5));

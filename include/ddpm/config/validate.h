@@ -18,9 +18,10 @@ void validate(const Config& config, const Origins& origins = {});
 // last halves them. The message suggests the nearest sizes, or fewer levels.
 void check_image_size(const ModelConfig& model, std::int64_t height, std::int64_t width);
 
-// Throws ConfigError unless the network's prediction has data.channels channels, which training and
-// sampling need. Does nothing while data.channels is unknown (0).
-void check_predicts_image(const Config& config);
+// Throws ConfigError unless the network takes an image and `beside` further channels and its prediction
+// has data.channels channels, which training and sampling need. Does nothing while data.channels is
+// unknown (0).
+void check_predicts_image(const Config& config, std::int64_t beside = 0);
 
 // Throws ConfigError if the network cannot be trained here; it names the keys that are the reason.
 void check_trainable(const Config& config);

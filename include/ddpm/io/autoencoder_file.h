@@ -2,6 +2,7 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 
 #include "ddpm/architecture/autoencoder.h"
 #include "ddpm/formats/tensor_set.h"
@@ -20,5 +21,9 @@ struct AutoencoderFile {
 // that of XL if the file holds its text encoders, else that of versions 1 and 2. Throws
 // CheckpointError that says what was found instead.
 AutoencoderFile open_autoencoder(const std::filesystem::path& path);
+
+// The autoencoder of a whole model, in the same places; nothing if it has none. A file of an
+// autoencoder alone is one too.
+std::optional<AutoencoderFile> find_autoencoder(const std::filesystem::path& path);
 
 }  // namespace ddpm

@@ -34,7 +34,9 @@ struct ModelFile {
   WeightKind kind = WeightKind::kUnknown;  // what was read, as far as the files tell
   std::string unread_average;  // where the file has averaged weights that could not be read; ""
   std::string obstacle;        // why no images can be sampled from this network; ""
-  std::vector<double> betas;   // the file's own table of the noise schedule; may be empty
+  // The network's images are latents of this autoencoder, such as "vae of StableDiffusionPipeline"; ""
+  std::string autoencoder;
+  std::vector<double> betas;        // the file's own table of the noise schedule; may be empty
   bool process_is_assumed = false;  // the files say nothing of the diffusion process
 
   // Of the weights file, or of all tensors if it is an index. Reads the whole file.
@@ -60,6 +62,10 @@ SafetensorsMetadata model_metadata(const Config& config,
 // also if averaged weights were asked for and there are some that fit no network of the file.
 ModelFile open_model(const std::filesystem::path& path, std::optional<WeightSet> asked,
                      std::span<const ConfigOverride> overrides = {});
+
+// The folder of the revision that a folder of the hub's cache (models--ORGANISATION--NAME) calls its
+// main one; other paths as they are.
+std::filesystem::path resolve_hub_cache(const std::filesystem::path& path);
 
 // The sampling section of a run's config, or the defaults if `path` is not a run directory. Throws
 // CheckpointError if its config.json is damaged.

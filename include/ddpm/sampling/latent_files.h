@@ -24,6 +24,9 @@ class LoadedAutoencoder {
  public:
   // Throws CheckpointError.
   LoadedAutoencoder(const AutoencoderRequest& request, const Runtime& runtime);
+  // The same for an open file; request.model is not used.
+  LoadedAutoencoder(const AutoencoderFile& file, const AutoencoderRequest& request,
+                    const Runtime& runtime);
 
   const AutoencoderConfig& config() const { return config_; }
 
@@ -33,10 +36,11 @@ class LoadedAutoencoder {
   // The same latents [1,C,h,w] to a picture.
   torch::Tensor decode(const torch::Tensor& latents);
 
- private:
-  LoadedAutoencoder(const AutoencoderFile& file, const AutoencoderRequest& request,
-                    const Runtime& runtime);
+  // Pictures [N,C,H,W] to what the diffusion model works on, scale * (mean - shift), and back.
+  torch::Tensor to_latents(const torch::Tensor& pictures);
+  torch::Tensor to_pictures(const torch::Tensor& latents);
 
+ private:
   AutoencoderConfig config_;
   BoundNetwork<Autoencoder> network_;
   torch::Device device_;

@@ -3,6 +3,7 @@
 
 #include <filesystem>
 #include <functional>
+#include <future>
 #include <span>
 #include <string>
 #include <vector>
@@ -17,12 +18,14 @@
 namespace ddpm {
 
 struct LoadedModel {
+  std::filesystem::path path;  // as it was named
   Config config;  // as trained, with the overrides; `run` is for this process, not for the training
   Runtime runtime;
   UNet net{nullptr};
-  std::string sha256;                      // of the weights file
+  std::shared_future<std::string> sha256;  // of the weights file; read in a thread of its own
   WeightKind kind = WeightKind::kUnknown;  // what the weights are, as far as the files tell
   std::string obstacle;                    // why no images can be sampled from it; "": they can
+  std::string autoencoder;                 // whose latents its images are (io/model_file.h); ""
 
   // The weights with the network's own names; they are not copied.
   std::vector<NamedTensor> weights() const;
@@ -40,7 +43,6 @@ using BeforeWeights = std::function<void(const Config&, const Runtime&)>;
 // lacks are initialised as for training. If only one side of its images is known, they are squares;
 // both are 0 if nothing says their size. Throws CheckpointError, ConfigError, DeviceError.
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
-                       TensorFit fit = TensorFit::kExact,
-                       const BeforeWeights& before_weights = {});
+                       TensorFit fit = TensorFit::kExact, const BeforeWeights& before_weights = {});
 
 }  // namespace ddpm

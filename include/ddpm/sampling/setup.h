@@ -23,9 +23,10 @@ torch::Tensor class_labels(const Config& config, std::uint64_t seed, std::uint64
                            std::span<const std::int64_t> classes = {});
 
 // The guidance that the config asks for; none if sampling.guidance is 1. `guide` may be empty: then
-// the network guides itself. Throws ConfigError if the network has nothing to lead away from.
+// the network guides itself, away from `negative` where it has a text, else from the negative class.
+// Throws ConfigError if the network has nothing to lead away from.
 std::optional<Guidance> guidance_for(const Config& config, const Predictor& guide,
-                                     torch::Device device);
+                                     torch::Device device, const Condition& negative = {});
 
 // Throws ConfigError unless predictions of `guide` are for the same images, classes and noise as those
 // of `model`, so that guidance can subtract them.
