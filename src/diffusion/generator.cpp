@@ -90,10 +90,11 @@ torch::Tensor Generator::step_noise(const RandomKey& key) const {
 // The kept pixels of x become those of the picture with the noise of their level.
 void Generator::blend_known(const RandomKey& key) {
   const torch::Tensor row = inputs_.floats();
-  const torch::Tensor noise =
-      ops::random_normal({key, inputs_.integers().narrow(0, 2 * kKnownDraw, 2)}, options_.count,
-                         registers_.x.sizes().slice(1), options_.device);
   const KnownPixels& known = *options_.known;
+  torch::Tensor noise = known.noise;
+  if (!noise.defined())
+    noise = ops::random_normal({key, inputs_.integers().narrow(0, 2 * kKnownDraw, 2)},
+                               options_.count, registers_.x.sizes().slice(1), options_.device);
   registers_.x.copy_(torch::where(
       known.keep, row[ops::kKnownInRow] * known.picture + row[ops::kKnownNoiseInRow] * noise,
       registers_.x));

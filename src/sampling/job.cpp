@@ -59,6 +59,7 @@ class SampleJob {
 
  private:
   GeneratorOptions options_for(std::int64_t count) const;
+  std::optional<KnownPixels> known_pixels(std::int64_t first, std::int64_t count) const;
   void prepare_generator(std::int64_t first, std::int64_t count);
   void begin_together();
   void gather();
@@ -143,9 +144,16 @@ GeneratorOptions SampleJob::options_for(std::int64_t count) const {
                            .device = device,
                            .variation = request_.variation,
                            .report_x0 = animates()};
-  if (request_.keep.defined())
-    options.known = KnownPixels{request_.pictures.to(device), request_.keep.to(device)};
   return options;
+}
+
+std::optional<KnownPixels> SampleJob::known_pixels(std::int64_t first, std::int64_t count) const {
+  if (!request_.keep.defined()) return std::nullopt;
+  const torch::Device device = model_.runtime.device;
+  KnownPixels known{request_.pictures.to(device), request_.keep.to(device)};
+  if (request_.noise.defined())
+    known.noise = request_.noise.narrow(0, first - first_, count).to(device);
+  return known;
 }
 
 // Tokens of an image's prompt; 0: it has none.
@@ -161,13 +169,17 @@ std::optional<Guidance> SampleJob::guidance_of(std::int64_t first) const {
       request_.prompts.empty() ? Condition{} : prompt_of(request_.prompts, first).negative);
 }
 
-// One generator is used for all batches of its size with prompts of its length.
+// One generator is used for all batches of its size with prompts of its length, unless kept pixels have
+// given noise.
 void SampleJob::prepare_generator(std::int64_t first, std::int64_t count) {
   const std::int64_t tokens = tokens_of(request_, first);
-  if (generator_ && generator_->count() == count && generator_tokens_ == tokens) return;
+  const bool has_own_noise = request_.keep.defined() && request_.noise.defined();
+  if (generator_ && generator_->count() == count && generator_tokens_ == tokens && !has_own_noise)
+    return;
   generator_.reset();  // frees its memory before the new one is made
   GeneratorOptions options = options_for(count);
   options.guidance = guidance_of(first);
+  options.known = known_pixels(first, count);
   generator_ = std::make_unique<Generator>(plan_, model_.predictor(), options);
   generator_tokens_ = tokens;
 }

@@ -95,6 +95,27 @@ struct Halves {
   }
 };
 
+// Where the steps add no noise, kept pixels have that of x_T; so it makes no difference to give it.
+TEST(Inpainting, TakesTheNoiseOfKeptPixels) {
+  const Halves halves;
+  const SamplerPlan plan = keep_known_pixels(plan_of(SamplerKind::kDdim, 10));
+  GeneratorOptions options{.count = 2, .shape = {1, 8, 8}};
+  options.known = KnownPixels{halves.picture, halves.keep, starting_noise(options, 0)};
+  Generator given(plan, gaussian(), options), drawn = halves.generator(plan, 2);
+  EXPECT_TRUE(torch::equal(given.make(0), drawn.make(0)));
+  options.known->noise = starting_noise(options, 5);
+  std::vector<torch::Tensor> noisy;
+  Generator other(plan, gaussian(), options);
+  static_cast<void>(other.make(0, {}, {}, [&](const StepReport& report) {
+    noisy.push_back(report.x.clone());
+    return true;
+  }));
+  const double a = linear().alpha_bar(static_cast<std::int64_t>(plan.steps[1].time));
+  const torch::Tensor expected =
+      std::sqrt(a) * halves.picture + std::sqrt(1 - a) * options.known->noise;
+  EXPECT_TRUE(torch::allclose(noisy[0].narrow(3, 0, 4), expected.narrow(3, 0, 4), 1e-5, 1e-5));
+}
+
 TEST(Inpainting, KeepsThePictureAndDrawsTheRest) {
   const Halves halves;
   for (const SamplerKind kind :

@@ -22,8 +22,9 @@ struct ImageShape {
 // Pixels of a picture that stay as they are, for plans of keep_known_pixels or repaint. With a plan that
 // adds noise theirs is drawn anew in each step, otherwise it is that of x_T.
 struct KnownPixels {
-  torch::Tensor picture;  // [1,C,H,W] float32 in the model's range
-  torch::Tensor keep;     // [1,1,H,W] bool
+  torch::Tensor picture;     // [1,C,H,W] float32 in the model's range
+  torch::Tensor keep;        // [1,1,H,W] bool
+  torch::Tensor noise = {};  // their noise in every step, [count,C,H,W]; undefined: it is drawn
 };
 
 // Images near another one: all noise of image i is cos(a) times that of image `of` plus sin(a) times
