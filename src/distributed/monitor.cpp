@@ -1,5 +1,7 @@
 #include "monitor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <condition_variable>
 #include <limits>
@@ -23,6 +25,8 @@ using std::chrono::seconds;
 constexpr auto kBeat = seconds(1);
 constexpr auto kSuspicion = seconds(5);  // silence that is enough once a connection broke
 constexpr auto kFirstDeparture = milliseconds(500);  // so that launchers see who failed first
+
+constexpr unsigned kLastSeconds = 10;
 
 std::string beat_key(std::int64_t rank) { return format_text("beat/{}", rank); }
 
@@ -150,6 +154,7 @@ void Monitor::watch_steps() {
 void Monitor::watch_store(const std::stop_token& stop) const {
   while (!pause(stop, kBeat))
     if (const auto silent = Clock::now() - answered_.load(); silent > silence_) {
+      ::alarm(kLastSeconds);
       log_error(
           "error: {}: the process at which all meet has not answered for {:.0f} s: its host is gone, or this "
           "one is cut off",
@@ -160,6 +165,7 @@ void Monitor::watch_store(const std::stop_token& stop) const {
 
 void Monitor::end(const Failure& failure) {
   answered_ = Clock::time_point::max();  // the other thread has nothing to add
+  ::alarm(kLastSeconds);                 // ends the process if it cannot even write its message
   tell_once(*store_, failure);
   try {
     store_->add("left", 1);

@@ -22,9 +22,8 @@ std::string device_of(const std::string& wanted, const World& world) {
 
 std::int64_t threads_of(std::int64_t wanted, const World& world) {
   if (wanted > 0 || world.size == 1) return wanted;
-  if (is_set("OMP_NUM_THREADS")) {
-    const bool by_torchrun =
-        is_set("TORCHELASTIC_RUN_ID") && std::string_view(std::getenv("OMP_NUM_THREADS")) == "1";
+  if (const char* chosen = std::getenv("OMP_NUM_THREADS"); chosen != nullptr && *chosen != '\0') {
+    const bool by_torchrun = is_set("TORCHELASTIC_RUN_ID") && std::string_view(chosen) == "1";
     if (!by_torchrun) return 0;
   }
   return std::max<std::int64_t>(usable_cores() / world.local_size, 1);

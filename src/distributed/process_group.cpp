@@ -27,7 +27,7 @@ using std::chrono::seconds;
 using Clock = std::chrono::steady_clock;
 
 constexpr milliseconds kForEver = std::chrono::hours(24 * 365);  // the monitor ends what hangs
-constexpr milliseconds kFarewell = seconds(5);  // for the others to read the store before it goes
+constexpr milliseconds kFarewell = seconds(5);  // after a failure, for the others to read the store
 
 Store meet(const Launch& launch, const Patience& patience) {
   silence_c10d();
@@ -116,12 +116,12 @@ struct ProcessGroup::Body {
 
   bool hosts_store() const { return launch.world.leads() && !launch.store_is_hosted; }
   // Who hosts the store leaves last, so that the others can read what is there. All who came add 1 to the counter.
-  void wait_for_others(const std::string& counter) const {
+  void wait_for_others(const std::string& counter, milliseconds time) const {
     if (!hosts_store()) return;
     std::int64_t present = 0;
     for (std::int64_t rank = 0; rank < launch.world.size; ++rank)
       present += store->check({key_of("hello", rank)}) ? 1 : 0;
-    const auto end = Clock::now() + kFarewell;
+    const auto end = Clock::now() + time;
     while (store->add(counter, 0) < present && Clock::now() < end)
       std::this_thread::sleep_for(milliseconds(20));
   }
@@ -239,8 +239,11 @@ ExitCode ProcessGroup::finish(ExitCode own) {
   for (const std::string& code : collect("exit code", std::to_string(static_cast<int>(own))))
     if (!is_failure(result)) result = code;
   body_->monitor.reset();
-  body_->store->add("finished", 1);
-  body_->wait_for_others("finished");
+  try {
+    body_->store->add("finished", 1);
+    body_->wait_for_others("finished", body_->patience.silence);
+  } catch (const std::exception&) {  // rank 0 did not wait longer; all is done anyway
+  }
   return static_cast<ExitCode>(std::stoi(result));
 }
 
@@ -258,7 +261,7 @@ void ProcessGroup::fail(const Error& error) {
     if (!is_own) tell_once(*body_->store, recorded);
     failure = recorded;
     body_->store->add("left", 1);
-    body_->wait_for_others("left");
+    body_->wait_for_others("left", kFarewell);
   } catch (const std::exception&) {  // the store is gone
     log_error("error: {}", error.what());
   }

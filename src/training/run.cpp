@@ -105,6 +105,7 @@ class Run {
   void report(bool working) {
     if (options_.group != nullptr) options_.group->report(trainer_.steps_done(), working);
   }
+  void compare_weights() const;
   Requests own_requests() const;
   void note(const Requests& asked);
   ExitCode report_end() const;
@@ -146,11 +147,23 @@ void Run::run_steps() {
     report(/*working=*/true);
     if (records_) records_->before_step();
     note(trainer_.step(own_requests()));
+    compare_weights();
     if (records_) records_->after_step();
   }
   if (world_.size > 1) synchronize(device_);
   report(/*working=*/false);
   if (records_) records_->finish();
+}
+
+// All processes should have the same weights. If one has not, because its memory or its GPU is faulty, what they compute
+// together has no meaning; before a checkpoint that comes by steps they compare, which costs a pass over the weights.
+void Run::compare_weights() const {
+  if (world_.size == 1 || training_.checkpoint_every == 0 ||
+      trainer_.steps_done() % training_.checkpoint_every != 0)
+    return;
+  options_.group->require_equal(
+      format_text("the sum of the weights after step {}", trainer_.steps_done()),
+      std::to_string(trainer_.checksum()));
 }
 
 Requests Run::own_requests() const {

@@ -305,6 +305,10 @@ void Trainer::load(const std::filesystem::path& folder) {
   images_seen_ = state.images_seen;
 }
 
+std::int64_t Trainer::checksum() const {
+  return state_.weights.view(torch::kInt32).sum(torch::kInt64).item<std::int64_t>();
+}
+
 void Trainer::start_from(const TensorSet& tensors, TensorFit fit) {
   load_tensors(tensors, layout().views(state_.weights), fit);
   torch::NoGradGuard no_grad;

@@ -194,6 +194,17 @@ TEST_F(SharedTraining, RanksSplitTheirRowsIntoMicroBatches) {
             1e-5 * whole.gradient.norm().item<double>());
 }
 
+// These two ranks do not add their gradients.
+TEST_F(SharedTraining, AChecksumTellsWeightsApart) {
+  testing::LonelyRank first({.rank = 0, .size = 2}), second({.rank = 1, .size = 2});
+  Trainer a = make(small_config(), first), b = make(small_config(), first),
+          c = make(small_config(), second);
+  EXPECT_EQ(a.checksum(), c.checksum());
+  for (Trainer* trainer : {&a, &b, &c}) steps(*trainer, 2);
+  EXPECT_EQ(a.checksum(), b.checksum());
+  EXPECT_NE(a.checksum(), c.checksum());
+}
+
 TEST_F(SharedTraining, RefusesABatchThatDoesNotSplitEvenly) {
   Config config = small_config();
   config.training.micro_batches = 2;

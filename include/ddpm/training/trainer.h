@@ -85,6 +85,9 @@ class Trainer {
   // Gives all processes the state of rank 0, which has called load or start_from, or has not.
   void share_state();
 
+  // A sum over the bits of the weights, to compare those of several processes. Waits for all steps.
+  std::int64_t checksum() const;
+
   // Starts from the weights of another model: step 0, moments 0, the average equal to the weights.
   // Throws CheckpointError as load_tensors does.
   void start_from(const TensorSet& tensors, TensorFit fit);
