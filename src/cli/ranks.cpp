@@ -75,8 +75,8 @@ ExitCode run_ranks(const RankOptions& options, const std::function<ExitCode(Proc
   const std::string asked = options.ranks ? "--ranks" : options.gpus ? "--gpus" : "";
   if (launch.world.size > 1) {
     if (!asked.empty() && launch.launcher != asked)
-      throw ConfigError(format_text("{}: {} has started {} already; leave the option out", asked,
-                                    launch.launcher, counted(launch.world.size, "process")));
+      throw ConfigError(format_text("{}: {} were started already, by {}; leave the option out",
+                                    asked, counted(launch.world.size, "process"), launch.launcher));
     return run_rank(launch, work);
   }
   const std::int64_t count = options.ranks  ? *options.ranks

@@ -91,6 +91,16 @@ TEST_F(ByHand, ARankThatComesTwiceIsSaid) {
   EXPECT_EQ(second->wait().code, 0);
 }
 
+TEST_F(ByHand, ASecondLauncherIsRefused) {
+  const ProgramResult result =
+      testing::run_program(folder_.path(), training({}, {"--ranks", "2"}),
+                           {.variables = {"RANK=0", "WORLD_SIZE=2", "MASTER_PORT=29500"}});
+  EXPECT_EQ(result.code, 2);
+  EXPECT_TRUE(
+      contains(result.err, "--ranks: 2 processes were started already, by RANK and WORLD_SIZE"))
+      << result.err;
+}
+
 TEST_F(ByHand, DifferentWorldsAreSaid) {
   const auto first = start(0, 2), second = start(1, 3);
   const ProgramResult a = first->wait(), b = second->wait();
