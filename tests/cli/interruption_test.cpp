@@ -52,7 +52,8 @@ TEST_F(Interruption, WhileDataIsScanned) {
 TEST_F(Interruption, WhileTraining) {
   for (const auto& [signal, code] :
        {std::pair{SIGINT, 130}, std::pair{SIGTERM, 143}, std::pair{SIGHUP, 129}}) {
-    Program program(folder_.path(), training({"training.steps=1000000"}, {"--overwrite"}));
+    fs::remove_all(folder_ / "runs");  // else the file below would be that of the run before
+    Program program(folder_.path(), training({"training.steps=1000000"}));
     program.wait_until([&] { return fs::exists(folder_ / "runs/a/metrics.jsonl"); });
     program.send(signal);
     const ProgramResult result = program.wait();
