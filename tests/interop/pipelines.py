@@ -5,7 +5,8 @@ each picture relative to its largest value.
 
     tests/interop/pipelines.py build/release/ddpm [NAME ...]     # only the cases whose names contain one of these
 
-tests/interop/parity.sh prepares a Python environment for it. Continuous integration does not run it."""
+tests/interop/parity.sh prepares a Python environment, to which transformers==5.24.0 and, for the vocabulary, openai-clip==1.0.1
+(--no-deps) are added. Continuous integration does not run it."""
 
 import gzip
 import importlib.util
