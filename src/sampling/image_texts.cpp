@@ -70,10 +70,17 @@ std::vector<std::pair<std::string, std::string>> sampler_settings(const Sampling
   return settings;
 }
 
-// The prompt of one image, alone and with everything else in the form that webui writes.
+// The prompt of one image, alone and with everything else in the form that webui writes; of several
+// images with several prompts these alone.
 void add_prompt(const LoadedModel& model, const SampleRequest& request, std::int64_t index,
-                PngText& text) {
+                bool one_image, PngText& text) {
   if (request.prompts.empty()) return;
+  if (!one_image && request.prompts.size() > 1) {
+    std::vector<std::string> all;
+    for (const EncodedPrompt& prompt : request.prompts) all.push_back(prompt.prompt);
+    text.emplace_back("prompts", join(all, "\n"));
+    return;
+  }
   const EncodedPrompt& prompt = prompt_of(request.prompts, index);
   const SamplingConfig& sampling = model.config.sampling;
   GenerationParameters parameters{.prompt = prompt.prompt,
@@ -126,7 +133,7 @@ PngText image_texts(const LoadedModel& model, const SampleRequest& request, std:
   if (sampling.sigmas != SigmaSpacing::kSchedule)
     text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
   add_class(model, request, index, one_image, text);
-  add_prompt(model, request, index, text);
+  add_prompt(model, request, index, one_image, text);
   for (auto& pair : special_texts(model, request)) text.push_back(std::move(pair));
   return text;
 }

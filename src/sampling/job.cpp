@@ -3,28 +3,20 @@
 #include <algorithm>
 
 #include "ddpm/architecture/memory_need.h"
-#include "ddpm/base/file.h"
 #include "ddpm/base/log.h"
-#include "ddpm/base/output.h"
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/loader.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/diffusion/generator.h"
-#include "ddpm/image/animation.h"
-#include "ddpm/image/grid.h"
-#include "ddpm/io/weights.h"
 #include "ddpm/sampling/setup.h"
 #include "gather_batches.h"
 #include "image_texts.h"
-#include "sheets.h"
+#include "image_writer.h"
 
 namespace ddpm {
 namespace {
-
-// For each batch the images at the recorded steps.
-using Frames = std::vector<std::vector<torch::Tensor>>;
 
 // Images that are drawn together.
 struct Batch {
@@ -47,13 +39,13 @@ class SampleJob {
   SampleJob(const LoadedModel& model, const SampleRequest& request)
       : model_(model),
         request_(request),
-        range_(request.autoencoder == nullptr ? model.config.data.range : PixelRange::kSymmetric),
         shape_{model.config.data.channels, model.config.data.height, model.config.data.width},
         first_(request.first),
         count_(request.noise.defined() ? request.noise.size(0) : model.config.sampling.count),
         plan_(request.plan ? *request.plan : sampler_plan_for(model.config, model.config.sampling)),
         world_(request.group != nullptr ? request.group->world() : World{}),
-        batches_(batches_of(request, model.config.sampling.batch_size, first_, count_)) {}
+        batches_(batches_of(request, model.config.sampling.batch_size, first_, count_)),
+        writer_(model, request, plan_, count_) {}
 
   ExitCode run();
 
@@ -72,22 +64,8 @@ class SampleJob {
   torch::Tensor pictures_of(const torch::Tensor& images) const;
   // x of the first step, from what was given; undefined: noise is drawn.
   torch::Tensor start_of(std::int64_t first, std::int64_t count) const;
-  bool animates() const { return request_.format == ImageFormat::kApng; }
   // Every how many steps the images are recorded.
   std::size_t stride() const;
-  bool writes_single_images() const {
-    return request_.format == ImageFormat::kPng && !request_.grid && !request_.trajectory;
-  }
-  void write_single_images(const torch::Tensor& images, std::int64_t first) const;
-  fs::path image_path(std::int64_t index) const {
-    return request_.output / format_text("{:06}.png", index);
-  }
-  void check_output() const;
-  void refuse_to_replace_images() const;
-  void write_result() const;
-  void write_animation() const;
-  void write_grid(const torch::Tensor& images) const;
-  torch::Tensor timesteps() const;  // told to the network, rounded down, int64 [evaluations]
   // "50 steps"; an edit can make fewer or more of them.
   std::string work() const {
     const auto rows = static_cast<std::int64_t>(plan_.steps.size());
@@ -99,13 +77,9 @@ class SampleJob {
   std::string size_text() const;
   // The classes of the images; undefined for an unconditional network.
   torch::Tensor labels_of(std::int64_t first, std::int64_t count) const;
-  PngText texts(std::int64_t index) const {
-    return image_texts(model_, request_, index, writes_single_images());
-  }
 
   const LoadedModel& model_;
   const SampleRequest& request_;
-  PixelRange range_;
   ImageShape shape_;
   std::int64_t first_, count_;  // number of the first image, and how many
   SamplerPlan plan_;
@@ -116,24 +90,14 @@ class SampleJob {
   std::unique_ptr<Generator> generator_;
   std::int64_t generator_tokens_ = 0;  // of its prompts
   std::unique_ptr<Progress> progress_;
-  std::vector<torch::Tensor> finished_;  // the batches, if one file holds all of them
-  Frames frames_, predicted_;            // x and, for an animation, the predicted images
+  ImageWriter writer_;
+  DrawnImages drawn_;
 };
 
 torch::Tensor SampleJob::labels_of(std::int64_t first, std::int64_t count) const {
   return class_labels(model_.config, static_cast<std::uint64_t>(model_.config.run.seed),
                       static_cast<std::uint64_t>(first), count, model_.runtime.device,
                       request_.classes);
-}
-
-void SampleJob::write_single_images(const torch::Tensor& images, std::int64_t first) const {
-  const std::vector<Image> list = tensor_to_images(images, range_);
-  for (std::size_t i = 0; i < list.size(); ++i) {
-    const auto index = first + static_cast<std::int64_t>(i);
-    const fs::path path = image_path(index);
-    write_png(path, list[i], texts(index));
-    print_path(path);
-  }
 }
 
 GeneratorOptions SampleJob::options_for(std::int64_t count) const {
@@ -143,7 +107,7 @@ GeneratorOptions SampleJob::options_for(std::int64_t count) const {
                            .shape = shape_,
                            .device = device,
                            .variation = request_.variation,
-                           .report_x0 = animates()};
+                           .report_x0 = writer_.animates()};
   return options;
 }
 
@@ -215,7 +179,7 @@ torch::Tensor SampleJob::start_of(std::int64_t first, std::int64_t count) const 
 // A PNG trajectory shows ten steps, and an animation fifty; a tensor file holds every step.
 std::size_t SampleJob::stride() const {
   if (request_.format == ImageFormat::kSafetensors) return 1;
-  return std::max<std::size_t>(plan_.steps.size() / (animates() ? 50 : 10), 1);
+  return std::max<std::size_t>(plan_.steps.size() / (writer_.animates() ? 50 : 10), 1);
 }
 
 void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
@@ -224,7 +188,7 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   const auto after_step = [&](const StepReport& report) {
     if (request_.trajectory && ((steps - report.step) % stride() == 0)) {
       frames.push_back(pictures_of(report.x));
-      if (animates()) predicted.push_back(pictures_of(report.x0));
+      if (writer_.animates()) predicted.push_back(pictures_of(report.x0));
     }
     const double share = static_cast<double>(report.step) / static_cast<double>(steps);
     // The other ranks are about as far.
@@ -246,95 +210,12 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
   if (!images.defined()) return;
   const torch::Tensor pictures = pictures_of(images);
   done_ += count;
-  if (writes_single_images())
-    write_single_images(pictures, first);
+  if (writer_.writes_single_images())
+    writer_.write_single_images(pictures, first);
   else
-    finished_.push_back(pictures);
-  frames_.push_back(std::move(frames));
-  predicted_.push_back(std::move(predicted));
-}
-
-// The same for single images as check_output_file does for one file.
-void SampleJob::refuse_to_replace_images() const {
-  if (!path_exists(request_.output)) return;
-  for (std::int64_t i = first_; i < first_ + count_; ++i)
-    if (const fs::path path = image_path(i); path_exists(path))
-      throw ConfigError(format_text(
-          "--output: '{}' exists already; write to another folder, or replace such images with "
-          "--overwrite",
-          shown(path)));
-}
-
-// Problems with the output must show before hours of work, not after them.
-void SampleJob::check_output() const {
-  const bool pixels = request_.format == ImageFormat::kPng || animates();
-  const std::int64_t channels = picture_shape().channels;
-  if (pixels && !is_channel_count(channels))
-    throw ConfigError(format_text(
-        "the images of this model have {}, which a PNG file cannot have; write them with --format "
-        "safetensors or --format npz",
-        counted(channels, "channel")));
-  if (!writes_single_images()) return check_output_file(request_.output, request_.overwrite);
-  if (!request_.overwrite) refuse_to_replace_images();
-  check_output_file(image_path(first_), /*overwrite=*/true);
-}
-
-torch::Tensor SampleJob::timesteps() const {
-  std::vector<std::int64_t> times;
-  for (const ops::SamplerStep& step : plan_.steps)
-    times.push_back(static_cast<std::int64_t>(step.time));
-  return torch::tensor(times, torch::kInt64);
-}
-
-void SampleJob::write_animation() const {
-  const auto images_at = [&](const Frames& frames, std::size_t k) {
-    std::vector<torch::Tensor> batches;
-    for (const auto& batch : frames) batches.push_back(batch.at(k));
-    return tensor_to_images(torch::cat(batches), range_);
-  };
-  std::vector<Image> sheets;
-  for (std::size_t k = 0; k < frames_.front().size(); ++k)
-    sheets.push_back(animation_sheet(images_at(frames_, k), images_at(predicted_, k)));
-  write_apng(request_.output, sheets, {}, texts(first_));
-}
-
-void SampleJob::write_grid(const torch::Tensor& images) const {
-  const std::vector<Image> list = tensor_to_images(images, range_);
-  if (list.size() == 1) return write_png(request_.output, list.front(), texts(first_));
-  // A row for each class or prompt.
-  const std::size_t kinds = std::max(request_.classes.size(), request_.prompts.size());
-  write_png(request_.output,
-            kinds > 1 ? class_sheet(list, kinds) : make_grid(list, {.columns = request_.columns}),
-            texts(first_));
-}
-
-void SampleJob::write_result() const {
-  if (writes_single_images() || finished_.empty()) return;
-  const torch::Tensor images = torch::cat(finished_);
-  const PngText special = special_texts(model_, request_);
-  const SafetensorsMetadata metadata(special.begin(), special.end());
-  if (request_.format == ImageFormat::kPng && request_.trajectory) {
-    // Each image has a row, with time from left to right.
-    std::vector<torch::Tensor> batches;
-    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 1).flatten(0, 1));
-    const GridOptions grid{.columns = static_cast<int>(frames_.front().size())};
-    write_png(request_.output, make_grid(tensor_to_images(torch::cat(batches), range_), grid),
-              texts(first_));
-  } else if (animates()) {
-    write_animation();
-  } else if (request_.format == ImageFormat::kPng) {
-    write_grid(images);
-  } else if (request_.trajectory) {
-    std::vector<torch::Tensor> batches;
-    for (const auto& frames : frames_) batches.push_back(torch::stack(frames, 0));
-    save_tensors(
-        request_.output,
-        {{"images", images}, {"trajectory", torch::cat(batches, 1)}, {"timesteps", timesteps()}},
-        metadata);
-  } else {
-    write_tensor_file(request_.output, images, range_, request_.format, metadata);
-  }
-  print_path(request_.output);
+    drawn_.images.push_back(pictures);
+  drawn_.frames.push_back(std::move(frames));
+  drawn_.predicted.push_back(std::move(predicted));
 }
 
 std::string SampleJob::size_text() const {
@@ -357,36 +238,37 @@ void SampleJob::begin_together() {
   Config settings = model_.config;
   settings.run = {};  // each has its own device
   group.require_equal("the settings", to_json(settings));
-  if (world_.leads()) check_output();
+  if (world_.leads()) writer_.check_output(picture_shape().channels);
   group.barrier("output");
   // The images to gather lie on the host.
-  if (!writes_single_images()) communicator_ = group.communicator(torch::kCPU, /*in_order=*/true);
+  if (!writer_.writes_single_images())
+    communicator_ = group.communicator(torch::kCPU, /*in_order=*/true);
 }
 
 // Rank 0 gets the images of all ranks, or the number of those that they have written.
 void SampleJob::gather() {
   ProcessGroup& group = *request_.group;
-  if (writes_single_images()) {
+  if (writer_.writes_single_images()) {
     done_ = sum_over_ranks(group, "images", done_);
     return;
   }
   std::vector<DrawnBatch> own;
-  for (std::size_t i = 0; i < finished_.size(); ++i) {
-    own.push_back({finished_[i]});
-    for (const Frames* frames : {&frames_, &predicted_})
+  for (std::size_t i = 0; i < drawn_.images.size(); ++i) {
+    own.push_back({drawn_.images[i]});
+    for (const auto* frames : {&drawn_.frames, &drawn_.predicted})
       own[i].insert(own[i].end(), (*frames)[i].begin(), (*frames)[i].end());
   }
   std::vector<std::int64_t> sizes;
   for (const Batch& batch : batches_) sizes.push_back(batch.count);
   const std::vector<DrawnBatch> all =
       gather_batches(group, *communicator_, own, {sizes, picture_shape()});
-  finished_.clear(), frames_.clear(), predicted_.clear();
+  drawn_ = {};
   done_ = 0;
   for (const DrawnBatch& batch : all) {
-    const auto middle = batch.begin() + 1 + (std::ssize(batch) - 1) / (animates() ? 2 : 1);
-    finished_.push_back(batch.front());
-    frames_.emplace_back(batch.begin() + 1, middle);
-    predicted_.emplace_back(middle, batch.end());
+    const auto middle = batch.begin() + 1 + (std::ssize(batch) - 1) / (writer_.animates() ? 2 : 1);
+    drawn_.images.push_back(batch.front());
+    drawn_.frames.emplace_back(batch.begin() + 1, middle);
+    drawn_.predicted.emplace_back(middle, batch.end());
     done_ += batch.front().size(0);
   }
 }
@@ -398,7 +280,7 @@ ExitCode SampleJob::run() {
   if (request_.group != nullptr)
     begin_together();
   else
-    check_output();
+    writer_.check_output(picture_shape().channels);
   log_precision(model_.runtime);
   log_info("sampling {} of {} in {} on {}", counted(count_, "image"), size_text(), work(),
            model_.runtime.description);
@@ -409,7 +291,7 @@ ExitCode SampleJob::run() {
   progress_.reset();
   if (request_.group != nullptr) gather();
   if (!world_.leads()) return stop_exit_code();
-  write_result();
+  if (!writer_.writes_single_images()) writer_.write_result(drawn_);
   if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
   return stop_exit_code();
 }

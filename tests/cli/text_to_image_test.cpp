@@ -57,6 +57,12 @@ TEST_F(TextToImageProgram, DrawsWhatThePromptsSay) {
   ASSERT_EQ(both.code, 0) << both.err;
   EXPECT_EQ(pixels("both/000000.png"), pixels("fox.png"));
   EXPECT_NE(pixels("both/000001.png"), pixels("car.png"));  // another image of the seed
+  const ProgramResult sheet = sample({"--prompts", "prompts.txt", "--output", "sheet.png"});
+  ASSERT_EQ(sheet.code, 0) << sheet.err;
+  for (const auto& [keyword, text] : read_png_text(folder_ / "sheet.png")) {
+    EXPECT_NE(keyword, "parameters") << "it is not of one prompt";
+    if (keyword == "prompts") EXPECT_EQ(text, "a red fox\na blue car");
+  }
   const ProgramResult guided = sample({"--prompt", "a red fox", "--negative", "a blue car",
                                        "--guidance", "3", "--output", "guided.png"});
   ASSERT_EQ(guided.code, 0) << guided.err;
