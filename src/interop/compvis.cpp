@@ -1,6 +1,7 @@
 #include "ddpm/interop/compvis.h"
 
 #include <algorithm>
+#include <array>
 #include <cmath>
 #include <vector>
 
@@ -110,20 +111,17 @@ void read_network(JsonKeys& keys, Config& config) {
   model.initialization = Initialization::kOpenai;
 }
 
+constexpr std::array<Word<Prediction>, 3> kParameterizations = {
+    {{"eps", Prediction::kNoise}, {"v", Prediction::kVelocity}, {"x0", Prediction::kImage}}};
+
 // Its `linear` schedule is linear in the roots of beta.
 void read_process(JsonKeys& keys, DiffusionConfig& diffusion) {
   diffusion.timesteps = keys.integer("timesteps", 1000);
-  const std::string schedule = keys.text("beta_schedule", "linear");
-  if (schedule != "linear") keys.fail("beta_schedule", "not supported; only \"linear\" is");
+  keys.require("beta_schedule", "linear");
   diffusion.schedule = BetaSchedule::kQuadratic;
   diffusion.beta_start = keys.number("linear_start", 1e-4);
   diffusion.beta_end = keys.number("linear_end", 2e-2);
-  const std::string target = keys.text("parameterization", "eps");
-  if (target != "eps" && target != "v" && target != "x0")
-    keys.fail("parameterization", "not supported; only eps, v and x0 are");
-  diffusion.prediction_type = target == "v"    ? Prediction::kVelocity
-                              : target == "x0" ? Prediction::kImage
-                                               : Prediction::kNoise;
+  diffusion.prediction_type = keys.word("parameterization", "eps", kParameterizations);
   diffusion.variance = Variance::kFixedSmall;
   diffusion.clip_x0 = false;
 }

@@ -23,17 +23,17 @@ struct BlockType {
   bool residual = false;  // resamples by a residual block, not by a convolution
 };
 
-// Parses a type such as "AttnDownBlock2D" with way = "Down". `residual` is downsample_type or
-// upsample_type, which only blocks with attention use.
-BlockType parse_block(std::string type, const std::string& way, const std::string& key,
-                      bool residual, JsonKeys& keys) {
+// Parses a type such as "AttnDownBlock2D". `residual` is downsample_type or upsample_type, which only
+// blocks with attention use.
+BlockType parse_block(std::string type, Direction direction, bool residual, JsonKeys& keys) {
   if (type.starts_with("UNetRes")) type = type.substr(7);  // in old files
-  const std::string sample = way == "Down" ? "Downsample" : "Upsample";
+  const std::string way(name_of(direction)), sample = way + "sample";
   if (type == way + "Block2D") return {.attention = false, .residual = false};
   if (type == "Attn" + way + "Block2D") return {.attention = true, .residual = residual};
   if (type == "Resnet" + sample + "Block2D") return {.attention = false, .residual = true};
-  keys.fail(key, "'" + shorten(type) + "' is not supported; only " + way + "Block2D, Attn" + way +
-                     "Block2D and Resnet" + sample + "Block2D are");
+  keys.fail(block_types_key(direction), "'" + shorten(type) + "' is not supported; only " + way +
+                                            "Block2D, Attn" + way + "Block2D and Resnet" + sample +
+                                            "Block2D are");
 }
 
 // The meaning of the block types of all levels, full resolution first; level `last` does not
@@ -42,12 +42,11 @@ struct LevelTypes {
   std::vector<bool> attention;
   std::vector<bool> residual;  // of each level except `last`
 };
-LevelTypes read_blocks(const std::vector<std::string>& types, const std::string& way, bool typed,
+LevelTypes read_blocks(const std::vector<std::string>& types, Direction direction, bool typed,
                        std::size_t last, JsonKeys& keys) {
-  const std::string key = way == "Down" ? "down_block_types" : "up_block_types";
   LevelTypes levels;
   for (std::size_t level = 0; level < types.size(); ++level) {
-    const BlockType block = parse_block(types[level], way, key, typed, keys);
+    const BlockType block = parse_block(types[level], direction, typed, keys);
     levels.attention.push_back(block.attention);
     if (level != last) levels.residual.push_back(block.residual);
   }
@@ -73,10 +72,11 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
   if (down.size() != widths.size()) keys.fail("down_block_types", "must have one entry per level");
   if (up.size() != widths.size()) keys.fail("up_block_types", "must have one entry per level");
   up = {up.rbegin(), up.rend()};
-  const LevelTypes ways_down = read_blocks(
-      down, "Down", keys.word("downsample_type", "conv", kResampling), widths.size() - 1, keys);
+  const LevelTypes ways_down =
+      read_blocks(down, Direction::kDown, keys.word("downsample_type", "conv", kResampling),
+                  widths.size() - 1, keys);
   const LevelTypes ways_up =
-      read_blocks(up, "Up", keys.word("upsample_type", "conv", kResampling), 0, keys);
+      read_blocks(up, Direction::kUp, keys.word("upsample_type", "conv", kResampling), 0, keys);
   model.attention = ways_down.attention;
   model.attention_up.clear();
   if (ways_up.attention != ways_down.attention) model.attention_up = ways_up.attention;

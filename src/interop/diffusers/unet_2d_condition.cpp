@@ -34,15 +34,16 @@ PerLevel<std::int64_t> integer_per_level(JsonKeys& keys, const std::string& key,
 }
 
 // Which levels have transformers, in the order of the file.
-std::vector<bool> transformers_of(const std::vector<std::string>& types, const std::string& way,
+std::vector<bool> transformers_of(const std::vector<std::string>& types, Direction direction,
                                   JsonKeys& keys) {
-  const std::string key = way == "Down" ? "down_block_types" : "up_block_types";
+  const std::string way(name_of(direction));
   std::vector<bool> levels;
   for (const std::string& type : types) {
     const bool transformer = type == "CrossAttn" + way + "Block2D";
     if (!transformer && type != way + "Block2D")
-      keys.fail(key, "'" + shorten(type) + "' is not supported; only " + way +
-                         "Block2D and CrossAttn" + way + "Block2D are");
+      keys.fail(block_types_key(direction), "'" + shorten(type) + "' is not supported; only " +
+                                                way + "Block2D and CrossAttn" + way +
+                                                "Block2D are");
     levels.push_back(transformer);
   }
   return levels;
@@ -59,8 +60,8 @@ void read_levels(JsonKeys& keys, ModelConfig& model) {
   if (down.size() != levels) keys.fail("down_block_types", "must have one entry per level");
   if (up.size() != levels) keys.fail("up_block_types", "must have one entry per level");
   std::ranges::reverse(up);
-  model.attention = transformers_of(down, "Down", keys);
-  model.attention_up = transformers_of(up, "Up", keys);
+  model.attention = transformers_of(down, Direction::kDown, keys);
+  model.attention_up = transformers_of(up, Direction::kUp, keys);
   if (model.attention_up == model.attention) model.attention_up.clear();
   model.blocks_per_level = integer_per_level(keys, "layers_per_block", 2, 1, 16, levels);
   model.transformer_depth =
@@ -229,11 +230,11 @@ nlohmann::ordered_json heads_of(const ModelConfig& model) {
   return heads;
 }
 
-std::vector<std::string> types_of(std::vector<bool> levels, const std::string& way) {
+std::vector<std::string> types_of(std::vector<bool> levels, Direction direction) {
   std::vector<std::string> types;
   for (const bool transformer : levels)
-    types.push_back((transformer ? "CrossAttn" : "") + way + "Block2D");
-  if (way == "Up") std::ranges::reverse(types);
+    types.push_back((transformer ? "CrossAttn" : "") + std::string(name_of(direction)) + "Block2D");
+  if (direction == Direction::kUp) std::ranges::reverse(types);
   return types;
 }
 
@@ -317,40 +318,41 @@ nlohmann::ordered_json unet_2d_condition_config(const Config& config) {
   problems.throw_if_any();
   const UNetPlan plan = unet_plan(model, config.data.channels);
   const bool has_sizes = model.vector_time_width > 0;
-  return {{"_class_name", kClass},
-          {"_diffusers_version", "0.42.1"},
-          {"act_fn", "silu"},
-          {"addition_embed_type", has_sizes ? nlohmann::ordered_json("text_time") : nullptr},
-          {"addition_time_embed_dim", null_if_zero(model.vector_time_width)},
-          {"attention_head_dim", heads_of(model)},
-          {"block_out_channels", level_widths(model)},
-          {"center_input_sample", model.center_input},
-          {"class_embed_type", class_embed_type(model)},
-          {"cross_attention_dim", model.context_width},
-          {"down_block_types", types_of(model.attention, "Down")},
-          {"downsample_padding", model.downsample_padding == DownsamplePadding::kSymmetric ? 1 : 0},
-          {"dropout", model.dropout},
-          {"flip_sin_to_cos", model.time_order == TimeOrder::kCosSin},
-          {"freq_shift", model.time_frequencies == TimeFrequencies::kHalf ? 0 : 1},
-          {"in_channels", plan.in},
-          {"layers_per_block", per_level(model.blocks_per_level)},
-          {"mid_block_scale_factor", model.middle_scale},
-          {"mid_block_type",
-           model.middle ? nlohmann::ordered_json("UNetMidBlock2DCrossAttn") : nullptr},
-          {"norm_eps", model.norm_epsilon},
-          {"norm_num_groups", model.groups},
-          {"num_class_embeds", null_if_zero(model.classes)},
-          {"only_cross_attention", cross_only(model)},
-          {"out_channels", plan.out},
-          {"projection_class_embeddings_input_dim", null_if_zero(model.vector_width)},
-          {"resnet_time_scale_shift", word_for(kTimeScaleShift, model.time_scale_shift)},
-          {"sample_size", sample_size(config.data)},
-          {"time_embedding_dim", null_if_zero(model.time_width)},
-          {"time_embedding_type", "positional"},
-          {"transformer_layers_per_block", depths_of(model)},
-          {"up_block_types",
-           types_of(model.attention_up.empty() ? model.attention : model.attention_up, "Up")},
-          {"use_linear_projection", model.linear_projections}};
+  return {
+      {"_class_name", kClass},
+      {"_diffusers_version", "0.42.1"},
+      {"act_fn", "silu"},
+      {"addition_embed_type", has_sizes ? nlohmann::ordered_json("text_time") : nullptr},
+      {"addition_time_embed_dim", null_if_zero(model.vector_time_width)},
+      {"attention_head_dim", heads_of(model)},
+      {"block_out_channels", level_widths(model)},
+      {"center_input_sample", model.center_input},
+      {"class_embed_type", class_embed_type(model)},
+      {"cross_attention_dim", model.context_width},
+      {"down_block_types", types_of(model.attention, Direction::kDown)},
+      {"downsample_padding", model.downsample_padding == DownsamplePadding::kSymmetric ? 1 : 0},
+      {"dropout", model.dropout},
+      {"flip_sin_to_cos", model.time_order == TimeOrder::kCosSin},
+      {"freq_shift", model.time_frequencies == TimeFrequencies::kHalf ? 0 : 1},
+      {"in_channels", plan.in},
+      {"layers_per_block", per_level(model.blocks_per_level)},
+      {"mid_block_scale_factor", model.middle_scale},
+      {"mid_block_type",
+       model.middle ? nlohmann::ordered_json("UNetMidBlock2DCrossAttn") : nullptr},
+      {"norm_eps", model.norm_epsilon},
+      {"norm_num_groups", model.groups},
+      {"num_class_embeds", null_if_zero(model.classes)},
+      {"only_cross_attention", cross_only(model)},
+      {"out_channels", plan.out},
+      {"projection_class_embeddings_input_dim", null_if_zero(model.vector_width)},
+      {"resnet_time_scale_shift", word_for(kTimeScaleShift, model.time_scale_shift)},
+      {"sample_size", sample_size(config.data)},
+      {"time_embedding_dim", null_if_zero(model.time_width)},
+      {"time_embedding_type", "positional"},
+      {"transformer_layers_per_block", depths_of(model)},
+      {"up_block_types",
+       types_of(model.attention_up.empty() ? model.attention : model.attention_up, Direction::kUp)},
+      {"use_linear_projection", model.linear_projections}};
 }
 
 }  // namespace ddpm

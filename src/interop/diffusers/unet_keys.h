@@ -11,6 +11,13 @@
 
 namespace ddpm {
 
+// The way of a level through the UNet, as block types spell it.
+enum class Direction { kDown, kUp };
+constexpr auto choice_names(Direction) { return name_list("Down", "Up"); }
+constexpr const char* block_types_key(Direction direction) {
+  return direction == Direction::kDown ? "down_block_types" : "up_block_types";
+}
+
 void warn_of_unknown_keys(const JsonKeys& keys, const std::string& name);
 
 // Sets model.widths or what they are computed from. `otherwise` is the default of the class.
