@@ -5,6 +5,7 @@
 
 #include "fuzz/targets.h"
 #include "support/files.h"
+#include "support/webp.h"
 
 namespace ddpm {
 namespace {
@@ -23,6 +24,8 @@ class Corpus : public ::testing::TestWithParam<testing::FuzzTarget> {
 
 // Files called valid_... must be accepted; the others may be accepted or refused.
 TEST_P(Corpus, IsReadOrRefused) {
+  if (GetParam().name == "webp")
+    if (const std::string reason = testing::why_no_webp(); !reason.empty()) GTEST_SKIP() << reason;
   int valid = 0;
   for (const auto& entry : fs::directory_iterator(folder())) {
     const bool accepted = accepts(testing::content_of(entry.path()));
