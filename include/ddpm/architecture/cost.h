@@ -20,13 +20,13 @@ struct Cost {
   double inference_elements = 0;  // the most elements in memory at once without a backward pass
 };
 
-// The cost for images of channels x height x width. A context counts as kTextTokens tokens. Throws ConfigError if the size does not fit the
-// number of levels.
+// The cost for images of channels x height x width. A context counts as kTextTokens tokens. Throws
+// ConfigError if the size does not fit the number of levels.
 Cost estimate_cost(const ModelConfig& config, std::int64_t channels, std::int64_t height,
                    std::int64_t width);
 
-// A process with LibTorch before it does anything, measured. It is part of the estimates for the CPU
-// below.
+// A process with LibTorch before it does anything, measured. It is part of the estimates for the
+// CPU below.
 constexpr double kProgramBytes = 140 << 20;
 
 // Bytes of weights, gradients, two Adam moments and the moving average in float32. In bf16 it is

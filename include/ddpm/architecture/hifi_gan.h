@@ -40,10 +40,11 @@ struct HifiGanConfig {
 // Whether a document looks like a config of HiFi-GAN.
 bool is_hifi_gan_config(const nlohmann::json& document);
 
-// Reads a config as published (config_v1.json, config_v2.json, config_v3.json). Keys of the training
-// are passed over. `name` begins messages. Throws CheckpointError that names the key if the config
-// contradicts itself: lists of different lengths, a kernel that does not fit its rate, channels that
-// cannot be halved, a hop size that is not the product of the rates, an unknown residual block.
+// Reads a config as published (config_v1.json, config_v2.json, config_v3.json). Keys of the
+// training are passed over. `name` begins messages. Throws CheckpointError that names the key if
+// the config contradicts itself: lists of different lengths, a kernel that does not fit its rate,
+// channels that cannot be halved, a hop size that is not the product of the rates, an unknown
+// residual block.
 HifiGanConfig read_hifi_gan_config(const nlohmann::json& document, const std::string& name);
 
 // Samples of sound for each frame of the spectrogram: the product of the rates.

@@ -1,5 +1,5 @@
-// The layers of a network along one axis, described by integers only: what a receptive field depends
-// on. Channels, weights and activations are left out.
+// The layers of a network along one axis, described by integers only: what a receptive field
+// depends on. Channels, weights and activations are left out.
 #pragma once
 
 #include <cstddef>
@@ -41,8 +41,8 @@ struct Layer {
   std::string note = {};            // of a global layer: "attention", "group norm"
 };
 
-// Layer 0 is the only input of the network, every other layer reads earlier ones, and the last is the
-// output, which every layer contributes to.
+// Layer 0 is the only input of the network, every other layer reads earlier ones, and the last is
+// the output, which every layer contributes to.
 struct LayerGraph {
   std::vector<Layer> layers;
 
@@ -80,16 +80,16 @@ struct Fraction {
 };
 
 // The distance between neighbours on the grid of each layer's result, in positions of the output.
-// Throws ConfigError that names the layer if it joins inputs of different resolutions, or if strides
-// multiply to more than kMaxPosition.
+// Throws ConfigError that names the layer if it joins inputs of different resolutions, or if
+// strides multiply to more than kMaxPosition.
 std::vector<Fraction> grid_spacings(const LayerGraph& graph);
 
-// How many positions each layer's result has if the input has `length`. Throws ConfigError that names
-// the layer if nothing is left, or if inputs that are joined differ in length.
+// How many positions each layer's result has if the input has `length`. Throws ConfigError that
+// names the layer if nothing is left, or if inputs that are joined differ in length.
 std::vector<std::int64_t> layer_lengths(const LayerGraph& graph, std::int64_t length);
 
-// Reads a graph that a user wrote (docs/receptive-field.md), of one axis or more. `origin` names the
-// text in messages. Throws ConfigError that names the key.
+// Reads a graph that a user wrote (docs/receptive-field.md), of one axis or more. `origin` names
+// the text in messages. Throws ConfigError that names the key.
 NetworkGraph read_layer_graph(std::string_view text, const std::string& origin);
 
 }  // namespace ddpm

@@ -26,8 +26,8 @@ MemoryNeed training_need(const Cost& cost, const Config& config, bool on_gpu);
 MemoryNeed sampling_need(const Cost& cost, const Config& config, std::int64_t batch,
                          double kept_bytes, bool on_gpu);
 
-// Throws DeviceError if `job` ("training") clearly needs more than is free of the memory of the host
-// or of the GPU. `ways_out` is what the user can change; it ends the message.
+// Throws DeviceError if `job` ("training") clearly needs more than is free of the memory of the
+// host or of the GPU. `ways_out` is what the user can change; it ends the message.
 void require_memory(const std::string& job, const MemoryNeed& need, const UsableMemory& host,
                     const UsableMemory& gpu, const std::string& ways_out);
 

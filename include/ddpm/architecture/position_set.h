@@ -1,5 +1,5 @@
-// Sets of positions on one axis of a network (samples, frames or pixels), and how the taps of a layer
-// carry them from one grid to another. All arithmetic is exact and on whole numbers.
+// Sets of positions on one axis of a network (samples, frames or pixels), and how the taps of a
+// layer carry them from one grid to another. All arithmetic is exact and on whole numbers.
 #pragma once
 
 #include <cstdint>
@@ -22,8 +22,8 @@ struct Interval {
 std::int64_t floor_division(std::int64_t value, std::int64_t divisor);
 std::int64_t ceil_division(std::int64_t value, std::int64_t divisor);
 
-// Position x of a coarse grid is connected to the positions x * stride - padding + dilation * j of a
-// fine grid, j = 0..kernel-1. A convolution reads the fine grid and writes the coarse one; a
+// Position x of a coarse grid is connected to the positions x * stride - padding + dilation * j of
+// a fine grid, j = 0..kernel-1. A convolution reads the fine grid and writes the coarse one; a
 // transposed convolution does the reverse.
 struct Taps {
   std::int64_t kernel = 1;
@@ -39,8 +39,8 @@ struct Taps {
 inline constexpr std::int64_t kMaxTap = std::int64_t{1} << 20;       // each member of Taps
 inline constexpr std::int64_t kMaxPosition = std::int64_t{1} << 41;  // of either sign
 
-// A set of positions, kept as runs of neighbours. In most networks every set is one run, and then this
-// is interval arithmetic; where a layer leaves positions out, it is still exact.
+// A set of positions, kept as runs of neighbours. In most networks every set is one run, and then
+// this is interval arithmetic; where a layer leaves positions out, it is still exact.
 class PositionSet {
  public:
   PositionSet() = default;  // empty
@@ -68,8 +68,8 @@ class PositionSet {
 // Counts the runs of positions that a computation makes, so that it ends in good time.
 class Work {
  public:
-  // Throws ConfigError after two million runs: twenty times what HiFi-GAN needs, and done in about a
-  // tenth of a second.
+  // Throws ConfigError after two million runs: twenty times what HiFi-GAN needs, and done in about
+  // a tenth of a second.
   void add(std::int64_t runs);
 
  private:

@@ -25,13 +25,12 @@ inline constexpr std::int64_t kMaxSoundChannels = 256;
 bool has_sound_extension(const std::filesystem::path& path);
 
 // Reads a file of sound: WAV (audio/wav.h), and with libsndfile FLAC, Ogg, MP3, AIFF and the rest.
-// Logs what was done to the channels, and if the file is cut off. Throws DataError "<path>: <reason>",
-// with the command of ffmpeg that helps if the program was built
-// without libsndfile.
+// Logs what was done to the channels, and if the file is cut off. Throws DataError "<path>:
+// <reason>", with the command of ffmpeg that helps if the program was built without libsndfile.
 Sound read_sound(const std::filesystem::path& path);
 
-// The sound at another rate, by libsoxr's very high quality. `name` begins messages. Throws DataError
-// with the command of ffmpeg that helps if the program was built without libsoxr.
+// The sound at another rate, by libsoxr's very high quality. `name` begins messages. Throws
+// DataError with the command of ffmpeg that helps if the program was built without libsoxr.
 Sound at_rate(Sound sound, std::int64_t rate, const std::string& name);
 
 }  // namespace ddpm

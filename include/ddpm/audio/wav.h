@@ -1,5 +1,5 @@
-// WAV files (RIFF, "Multimedia Programming Interface and Data Specifications 1.0", and RF64, EBU Tech
-// 3306).
+// WAV files (RIFF, "Multimedia Programming Interface and Data Specifications 1.0", and RF64, EBU
+// Tech 3306).
 #pragma once
 
 #include <cstddef>
@@ -27,8 +27,8 @@ enum class WavFormat {
 };
 constexpr auto choice_names(WavFormat) { return name_list("pcm16", "float"); }
 
-// Writes a file of one channel piece by piece. Its size must be known beforehand, because it stands in
-// the header.
+// Writes a file of one channel piece by piece. Its size must be known beforehand, because it stands
+// in the header.
 class WavWriter {
  public:
   using Sink = std::function<void(std::span<const std::byte>)>;

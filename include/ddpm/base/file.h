@@ -35,8 +35,8 @@ std::optional<FileInfo> file_info(const fs::path& path);
 bool path_exists(const fs::path& path);
 bool is_folder(const fs::path& path);
 
-// The whole file as bytes. Throws AccessError if it may not or cannot be read; another IoError if it
-// is missing, not a regular file or larger than `max_bytes`.
+// The whole file as bytes. Throws AccessError if it may not or cannot be read; another IoError if
+// it is missing, not a regular file or larger than `max_bytes`.
 std::string read_file(const fs::path& path, std::uint64_t max_bytes = std::uint64_t{1} << 30);
 
 // Calls use(part) for the parts of the whole file in order, of at most a MiB each. Throws as
@@ -132,8 +132,8 @@ class MappedFile {
   std::size_t size_ = 0;
 };
 
-// A map of the file for a reader whose errors are `Blamed`, such as DataError: throws that one if the
-// file is to blame, and an AccessError as it is (blame_file).
+// A map of the file for a reader whose errors are `Blamed`, such as DataError: throws that one if
+// the file is to blame, and an AccessError as it is (blame_file).
 template <class Blamed>
 MappedFile map_file(const fs::path& path) {
   try {
@@ -152,8 +152,9 @@ std::vector<fs::path> list_folder(const fs::path& folder);
 
 // Regular files below `folder`, relative, sorted bytewise, so the order is the same on every
 // machine. Links are followed, except back to a folder above; hidden files and folders (leading
-// dot) are left out, and with a message lost+found, where file systems keep fragments, and links that
-// lead nowhere or in a circle. Throws IoError: an AccessError unless `folder` is missing or not a folder.
+// dot) are left out, and with a message lost+found, where file systems keep fragments, and links
+// that lead nowhere or in a circle. Throws IoError: an AccessError unless `folder` is missing or
+// not a folder.
 std::vector<fs::path> list_files_recursively(const fs::path& folder);
 
 // Bytes a user could write to the file system that holds `path` (or its nearest existing parent).

@@ -14,8 +14,8 @@ namespace ddpm {
 int usable_cores();
 
 // The quota of CPU time of the process's control group and those around it, in cores, rounded up: a
-// quota of 1.5 cores is worth two threads, as one would leave a third of it unused. Nothing if there
-// is none. `root` is the folder that holds proc and sys.
+// quota of 1.5 cores is worth two threads, as one would leave a third of it unused. Nothing if
+// there is none. `root` is the folder that holds proc and sys.
 std::optional<int> core_quota(const std::filesystem::path& root = "/");
 
 // Memory in bytes.
@@ -25,10 +25,10 @@ struct UsableMemory {
   std::string whose = {};  // what sets the limit, after "free of the 4.0 GiB ": "of this machine"
 };
 
-// The memory that this process can still allocate, by the limit that leaves the least: the memory of
-// the machine with its swap space; that of a container; or the limits of the process (ulimit -v and
-// -d). Pages of files count as free, because the system drops them when it needs their memory. Free
-// and total are infinite where the system does not tell.
+// The memory that this process can still allocate, by the limit that leaves the least: the memory
+// of the machine with its swap space; that of a container; or the limits of the process (ulimit -v
+// and -d). Pages of files count as free, because the system drops them when it needs their memory.
+// Free and total are infinite where the system does not tell.
 UsableMemory usable_memory(const std::filesystem::path& root = "/");
 
 }  // namespace ddpm

@@ -18,8 +18,8 @@ class NewFolder {
   // The path at which to write the file that will be `name`, a relative path, in the folder.
   std::filesystem::path add(const std::filesystem::path& name);
 
-  // Gives the folder its name, durably. Returns the final paths of its files, in the order of add().
-  // Throws IoError.
+  // Gives the folder its name, durably. Returns the final paths of its files, in the order of
+  // add(). Throws IoError.
   std::vector<std::filesystem::path> finish();
 
  private:

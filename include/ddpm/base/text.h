@@ -49,8 +49,8 @@ std::string valid_utf8(std::string_view text);
 std::string printable(std::string_view text, bool keep_lines = false);
 
 // printable(text), from which the text can be told: two texts never give the same. Where it escapes
-// something, and where the text looks as if it did (a backslash before \, n, t or x), every backslash of
-// the text itself is doubled. For names that are recorded.
+// something, and where the text looks as if it did (a backslash before \, n, t or x), every
+// backslash of the text itself is doubled. For names that are recorded.
 std::string escaped(std::string_view text);
 
 // printable() of a path, for messages.

@@ -103,8 +103,8 @@ struct Field {
   FieldLimits limits;
   OnResume on_resume;
   std::string help;  // a sentence without a full stop, with the unit and what 0 means
-  // What was done before the key existed, if that is not the default: the value in saved copies of a
-  // config that lack the key.
+  // What was done before the key existed, if that is not the default: the value in saved copies of
+  // a config that lack the key.
   std::optional<FieldValue> before = {};
 
   FieldType type() const;

@@ -3,10 +3,9 @@
 // Files are nested JSON with // and /* */ comments. "extends" names one file or a list of files,
 // relative to the file that says it. A later file overrides an earlier one, the extending file
 // overrides them all, and options override every file. A file or a command line that sets data.path
-// and not data.source replaces the embedded source, and folder if the path is a file, by the one that
-// reads this path. A mistake is a
-// ConfigError that names the file and line (or the option), the key's path, the value, and what would
-// be right.
+// and not data.source replaces the embedded source, and folder if the path is a file, by the one
+// that reads this path. A mistake is a ConfigError that names the file and line (or the option),
+// the key's path, the value, and what would be right.
 #pragma once
 
 #include <filesystem>
@@ -49,12 +48,13 @@ ConfigOverride parse_set_option(std::string_view text);
 ResolvedConfig load_config(const std::optional<std::filesystem::path>& file,
                            std::span<const ConfigOverride> overrides);
 
-// What keys mean that a text does not have: their defaults, or in a saved copy of a whole config what
-// the program did before it had them (Field::before).
+// What keys mean that a text does not have: their defaults, or in a saved copy of a whole config
+// what the program did before it had them (Field::before).
 enum class MissingKeys { kDefault, kBefore };
 
-// The config in `text`, such as a saved copy. `origin` names the text in messages. Throws ConfigError as load_config does, and for "extends", because a text has
-// no folder in which other files could be found.
+// The config in `text`, such as a saved copy. `origin` names the text in messages. Throws
+// ConfigError as load_config does, and for "extends", because a text has no folder in which other
+// files could be found.
 Config config_from_json_text(std::string_view text, const std::string& origin,
                              MissingKeys missing = MissingKeys::kDefault);
 
@@ -65,8 +65,8 @@ void override_values(ResolvedConfig& resolved, std::span<const ConfigOverride> o
 // The same for a config whose origins nobody asks for.
 Config apply_overrides(Config config, std::span<const ConfigOverride> overrides);
 
-// The config with which a run goes on: the keys that a run keeps (OnResume::kKept) have the values of
-// `saved`, unless their origin says that the user set them.
+// The config with which a run goes on: the keys that a run keeps (OnResume::kKept) have the values
+// of `saved`, unless their origin says that the user set them.
 Config keep_values(const ResolvedConfig& now, const Config& saved);
 
 // A line for each key with its value, in the order of the field table. load_config reads it back

@@ -15,8 +15,8 @@ struct ChosenPrecision {
 
 // The precision to compute in. kAuto is bf16 on GPUs that have units for it, which is several times
 // as fast and trains as well (docs/performance.md), and else fp32: older GPUs and most CPUs compute
-// bf16 more slowly than fp32, and tf32 needs the same GPUs as bf16. `gpu_capability`: that of the GPU
-// (kernels/device.h), 80 for 8.0, 0 if it is unknown; none: a CPU.
+// bf16 more slowly than fp32, and tf32 needs the same GPUs as bf16. `gpu_capability`: that of the
+// GPU (kernels/device.h), 80 for 8.0, 0 if it is unknown; none: a CPU.
 ChosenPrecision choose_precision(Precision wanted, std::optional<int> gpu_capability);
 
 }  // namespace ddpm

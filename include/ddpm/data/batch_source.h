@@ -12,8 +12,9 @@
 namespace ddpm {
 
 // Makes batches of one size in a fixed tensor. On a GPU with kernels all images are copied to its
-// memory, if they are bytes and take at most half of what is free, and batches are made there, as part
-// of recorded work. Otherwise the CPU makes them. Labels are few, so the CPU always makes them.
+// memory, if they are bytes and take at most half of what is free, and batches are made there, as
+// part of recorded work. Otherwise the CPU makes them. Labels are few, so the CPU always makes
+// them.
 class BatchSource {
  public:
   // `request` must have count; its first_position does not matter. The store must outlive this

@@ -34,7 +34,8 @@ bool keeps_natural_size(const DataConfig& config);
 StoreShape resolve_shape(const DataConfig& config, int natural_height, int natural_width,
                          int natural_channels);
 
-// The shape, if the settings or the source (embedded, cifar10, cifar100) determine it without reading images.
+// The shape, if the settings or the source (embedded, cifar10, cifar100) determine it without
+// reading images.
 std::optional<StoreShape> known_shape(const DataConfig& config);
 
 // Writes the image, converted to the shape's channels and stored size, to `out`

@@ -38,10 +38,11 @@ struct ImageFiles {
   std::map<std::string, std::int64_t> passed_over = {};
   // Files that give labels (config's LabelSource::kFile), by path, with their content.
   std::map<std::string, std::string> label_files = {};
-  // Keys (sample_key) of a tar archive's other files that are called KEY.EXTENSION, as captions are.
+  // Keys (sample_key) of a tar archive's other files that are called KEY.EXTENSION, as captions
+  // are.
   std::set<std::string> sample_keys = {};
-  // Calls use(bytes) with the content of the image at `path`, whichever thread asks. Throws DataError
-  // with the reason only, without the file's name.
+  // Calls use(bytes) with the content of the image at `path`, whichever thread asks. Throws
+  // DataError with the reason only, without the file's name.
   std::function<void(const std::filesystem::path& path, const UseBytes& use)> visit = {};
 
   // "photos/cats/1.png"; in an archive "photos.zip: cats/1.png". To be shown by printable().
@@ -49,17 +50,17 @@ struct ImageFiles {
 };
 
 // Lists the images of a source that has image files (folder, zip, tar), with their labels. An image
-// is a file with an extension of kImageExtensions; hidden files and those of data.exclude are passed
-// over. Throws DataError if there is none, the source cannot be read, or labels that were asked for
-// are missing.
+// is a file with an extension of kImageExtensions; hidden files and those of data.exclude are
+// passed over. Throws DataError if there is none, the source cannot be read, or labels that were
+// asked for are missing.
 ImageFiles find_image_files(const DataConfig& config);
 
-// The reasons for which files were passed over, as one text: "3 .gif files, 1 hidden file"; empty if
-// there are none.
+// The reasons for which files were passed over, as one text: "3 .gif files, 1 hidden file"; empty
+// if there are none.
 std::string passed_over_text(const ImageFiles& files);
 
-// Both read one image of the data set, as data.orientation says. They throw DataError with the reason
-// only, without the file's name.
+// Both read one image of the data set, as data.orientation says. They throw DataError with the
+// reason only, without the file's name.
 ImageInfo read_info(const ImageFiles& files, std::size_t index, Orientation orientation);
 Image read_image(const ImageFiles& files, std::size_t index, Orientation orientation);
 

@@ -44,8 +44,8 @@ class ImageStore {
   std::int64_t channels() const noexcept { return info_.channels; }
   const ImageStoreInfo& info() const noexcept { return info_; }
 
-  // The pixels [stored_height,stored_width,channels] of image `index` in [0, count); of latents, the
-  // bytes of their values.
+  // The pixels [stored_height,stored_width,channels] of image `index` in [0, count); of latents,
+  // the bytes of their values.
   std::span<const std::uint8_t> image(std::int64_t index) const noexcept {
     const auto size = static_cast<std::size_t>(image_bytes());
     return pixels_.subspan(static_cast<std::size_t>(index) * size, size);

@@ -14,13 +14,13 @@ namespace ddpm {
 // "Auditory Toolbox", 1998), as librosa.filters.mel gives them.
 torch::Tensor mel_filters(const MelConfig& config);
 
-// The spectrogram of sound at config.sampling_rate, [bands,frames] float32 with
-// frames = 1 + (samples + 2 ((fft_size - hop_size)/2) - fft_size) / hop_size, which is
-// samples / hop_size for the published configs. Both ends are padded with their reflection; frames
-// of fft_size samples are weighted by a Hann window; the magnitude is sqrt(power + 1e-9), and the
-// result is the logarithm of the bands, of 1e-5 at least. It is computed in float64: in float32 rounding
-// shows where sound is nearly silent. Throws DataError if there is no whole frame,
-// or if the sound is too short to be reflected.
+// The spectrogram of sound at config.sampling_rate, [bands,frames] float32 with frames = 1 +
+// (samples + 2 ((fft_size - hop_size)/2) - fft_size) / hop_size, which is samples / hop_size for
+// the published configs. Both ends are padded with their reflection; frames of fft_size samples are
+// weighted by a Hann window; the magnitude is sqrt(power + 1e-9), and the result is the logarithm
+// of the bands, of 1e-5 at least. It is computed in float64: in float32 rounding shows where sound
+// is nearly silent. Throws DataError if there is no whole frame, or if the sound is too short to be
+// reflected.
 torch::Tensor mel_spectrogram(std::span<const float> samples, const MelConfig& config);
 
 }  // namespace ddpm

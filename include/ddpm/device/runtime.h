@@ -49,9 +49,9 @@ void synchronize(torch::Device device);
 // GPU.
 double peak_memory_bytes(torch::Device device);
 
-// The memory of a GPU that is free for this process. Infinite where it is not known: on the CPU, whose
-// memory base/machine.h describes, on GPUs that share the host's memory, and in programs without
-// kernels.
+// The memory of a GPU that is free for this process. Infinite where it is not known: on the CPU,
+// whose memory base/machine.h describes, on GPUs that share the host's memory, and in programs
+// without kernels.
 UsableMemory gpu_memory(torch::Device device);
 
 // Runs `work` and turns LibTorch's out-of-memory errors into DeviceError, with batch size, peak and

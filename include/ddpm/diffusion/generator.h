@@ -19,17 +19,17 @@ struct ImageShape {
   std::int64_t channels = 3, height = 32, width = 32;
 };
 
-// Pixels of a picture that stay as they are, for plans of keep_known_pixels or repaint. With a plan that
-// adds noise theirs is drawn anew in each step, otherwise it is that of x_T.
+// Pixels of a picture that stay as they are, for plans of keep_known_pixels or repaint. With a plan
+// that adds noise theirs is drawn anew in each step, otherwise it is that of x_T.
 struct KnownPixels {
   torch::Tensor picture;     // [1,C,H,W] float32 in the model's range
   torch::Tensor keep;        // [1,1,H,W] bool
   torch::Tensor noise = {};  // their noise in every step, [count,C,H,W]; undefined: it is drawn
 };
 
-// Images near another one: all noise of image i is cos(a) times that of image `of` plus sin(a) times
-// new noise, which is normal noise again, with a = amount * 90 degrees. The new noise is that of image
-// 2^39 + i, which nobody draws otherwise.
+// Images near another one: all noise of image i is cos(a) times that of image `of` plus sin(a)
+// times new noise, which is normal noise again, with a = amount * 90 degrees. The new noise is that
+// of image 2^39 + i, which nobody draws otherwise.
 struct Variation {
   std::uint64_t of = 0;
   double amount = 0;  // 0: image `of` itself, 1: independent images
@@ -61,8 +61,8 @@ using AfterStep = std::function<bool(const StepReport& report)>;
 // x_T of images first .. first + count - 1 of the seed, [count,C,H,W].
 torch::Tensor starting_noise(const GeneratorOptions& options, std::uint64_t first);
 
-// The random stream for the noise z of the steps. If the plan visits whole timesteps, each once, the
-// noise depends on the timestep, so that plans of different lengths have the same noise at the
+// The random stream for the noise z of the steps. If the plan visits whole timesteps, each once,
+// the noise depends on the timestep, so that plans of different lengths have the same noise at the
 // same timestep. Otherwise it depends on the number of the evaluation, in a separate stream.
 RandomStream noise_stream(const SamplerPlan& plan);
 
@@ -74,8 +74,8 @@ class Generator {
   Generator(SamplerPlan plan, Predictor predictor, const GeneratorOptions& options);
 
   // Makes images first .. first + count - 1 of the seed: [count,C,H,W] float32 on the device, in
-  // the model's own range, not quantised. Image i depends only on (seed, i). `start` [count,C,H,W] is
-  // x of the first step; if it is undefined, x is starting_noise(). The result is undefined if
+  // the model's own range, not quantised. Image i depends only on (seed, i). `start` [count,C,H,W]
+  // is x of the first step; if it is undefined, x is starting_noise(). The result is undefined if
   // after_step returned false. All batches must have the same kind of condition, without dropout.
   torch::Tensor make(std::uint64_t first, const Condition& condition = {},
                      const torch::Tensor& start = {}, const AfterStep& after_step = {});

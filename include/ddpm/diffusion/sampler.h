@@ -58,33 +58,35 @@ SamplerPlan ddpm_plan(const NoiseSchedule& schedule, const SamplerOptions& optio
 SamplerPlan ddim_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
 // DDIM backwards (eta = 0, no clipping): from the clean image, which is x of the first step, to the
-// noise that DDIM turns into it. Each step takes the noise that the network sees in x for the time it
-// goes to, as diffusers' DDIMInverseScheduler does.
+// noise that DDIM turns into it. Each step takes the noise that the network sees in x for the time
+// it goes to, as diffusers' DDIMInverseScheduler does.
 SamplerPlan ddim_inversion_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
-// The functions below solve the differential equation dy / d kappa = e with y = x / signal and kappa =
-// sigma / signal, along which images have the same distributions as in the diffusion process, or a
-// stochastic equation of which that is true. They follow diffusers 0.42.1; docs/samplers.md tells the
-// differences. Beside the errors of time_grid, ConfigError says that a process ends in too much noise.
+// The functions below solve the differential equation dy / d kappa = e with y = x / signal and
+// kappa = sigma / signal, along which images have the same distributions as in the diffusion
+// process, or a stochastic equation of which that is true. They follow diffusers 0.42.1;
+// docs/samplers.md tells the differences. Beside the errors of time_grid, ConfigError says that a
+// process ends in too much noise.
 //
 // Euler's method, and the same with noise added after a longer step (k-diffusion's "ancestral").
 SamplerPlan euler_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan euler_ancestral_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
-// Two evaluations a step, but one in the last: Heun's method (Karras et al., "Elucidating the Design
-// Space of Diffusion-Based Generative Models", algorithm 1), and the midpoint method in ln kappa.
+// Two evaluations a step, but one in the last: Heun's method (Karras et al., "Elucidating the
+// Design Space of Diffusion-Based Generative Models", algorithm 1), and the midpoint method in ln
+// kappa.
 SamplerPlan heun_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm2_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
-// Polynomials through the noise of up to four steps: in kappa; with Adams and Bashforth's weights for
-// equal steps (Zhang and Chen, "Fast Sampling of Diffusion Models with Exponential Integrator"); the
-// same, but the first step is made twice and the last ends at t = 0 (Liu et al., "Pseudo Numerical
-// Methods for Diffusion Models on Manifolds", without its Runge-Kutta steps); and through two steps in
-// ln kappa, to the noise level of t = 0 (DEIS, Zhang and Chen).
+// Polynomials through the noise of up to four steps: in kappa; with Adams and Bashforth's weights
+// for equal steps (Zhang and Chen, "Fast Sampling of Diffusion Models with Exponential
+// Integrator"); the same, but the first step is made twice and the last ends at t = 0 (Liu et al.,
+// "Pseudo Numerical Methods for Diffusion Models on Manifolds", without its Runge-Kutta steps); and
+// through two steps in ln kappa, to the noise level of t = 0 (DEIS, Zhang and Chen).
 SamplerPlan lms_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan ipndm_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan plms_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan deis_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
-// Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling", of order 2 (midpoint) and 3, and of order
-// 2 for the stochastic equation.
+// Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling", of order 2 (midpoint) and 3, and of
+// order 2 for the stochastic equation.
 SamplerPlan dpm_solver_2m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm_solver_3m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm_solver_2m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options);

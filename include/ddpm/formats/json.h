@@ -20,9 +20,9 @@ enum class JsonComments { kRefused, kIgnored };
 nlohmann::json parse_json(std::string_view text, const std::string& name,
                           JsonComments comments = JsonComments::kRefused);
 
-// The same from a file of another program. NaN, Infinity and -Infinity, which Python writes and JSON
-// does not have, are read as texts. Throws CheckpointError also if the file is missing or cannot be
-// read.
+// The same from a file of another program. NaN, Infinity and -Infinity, which Python writes and
+// JSON does not have, are read as texts. Throws CheckpointError also if the file is missing or
+// cannot be read.
 nlohmann::json read_json_file(const std::filesystem::path& path);
 
 // The document as text: on one line if `indent` is -1, else indented by so many spaces. Bytes of

@@ -1,5 +1,5 @@
-// Reads NumPy's arrays: one in an .npy file, several in an .npz file, which is a zip archive of them
-// (numpy.lib.format, versions 1 to 3).
+// Reads NumPy's arrays: one in an .npy file, several in an .npz file, which is a zip archive of
+// them (numpy.lib.format, versions 1 to 3).
 #pragma once
 
 #include <cstddef>
@@ -23,8 +23,8 @@ struct NumpyArray {
 
 // The arrays of a file, whose bytes the caller keeps alive. `name` begins messages. Arrays of other
 // types than integers and floating-point numbers of at most 64 bits and booleans (complex numbers,
-// texts, objects) are listed without their bytes; those in Fortran's order are brought into C's. Throws
-// DataError for what is damaged or neither .npy nor .npz.
+// texts, objects) are listed without their bytes; those in Fortran's order are brought into C's.
+// Throws DataError for what is damaged or neither .npy nor .npz.
 std::vector<NumpyArray> read_numpy(std::span<const std::byte> file, const std::string& name);
 
 // The only array of an .npy file, in the same way.

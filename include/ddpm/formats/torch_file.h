@@ -1,7 +1,7 @@
 // Reads files of torch.save (.pt, .pth, .bin, .ckpt): zip archives of a pickle, data.pkl, and a
-// member for each storage. The pickle is read as data (pickle.h), so nothing is ever called. Objects
-// of any class are passed over, but a file that refers to functions which run commands or load code
-// is refused.
+// member for each storage. The pickle is read as data (pickle.h), so nothing is ever called.
+// Objects of any class are passed over, but a file that refers to functions which run commands or
+// load code is refused.
 #pragma once
 
 #include <filesystem>
@@ -22,8 +22,8 @@ struct StateDict {
 
 // Every dictionary, list and tuple that holds tensors, in the order of the file; other values are
 // ignored, and so are tensors of types that networks do not have (complex, quantised) and expanded
-// ones. Views of shared storages, also strided ones, become tensors of their own. Contiguous tensors
-// stay in the mapped file; the others take memory, at most the size of the file. Throws
+// ones. Views of shared storages, also strided ones, become tensors of their own. Contiguous
+// tensors stay in the mapped file; the others take memory, at most the size of the file. Throws
 // CheckpointError "<path>: ..." for anything truncated, damaged or hostile: checksums are verified,
 // and every size is compared with the file before it is used.
 std::vector<StateDict> read_torch_file(const std::filesystem::path& path);

@@ -1,6 +1,6 @@
 // Reads a zip archive (PKWARE APPNOTE 6.3) in memory, also over 4 GiB (zip64). PyTorch stores its
-// members, so there a member is a part of the file and nothing is unpacked. A library such as libzip
-// would copy every member, which for weights doubles the memory.
+// members, so there a member is a part of the file and nothing is unpacked. A library such as
+// libzip would copy every member, which for weights doubles the memory.
 #pragma once
 
 #include <cstddef>
@@ -30,11 +30,11 @@ enum class ZipMethods { kStored, kStoredAndDeflate };
 // Whether the bytes start like a zip archive.
 bool looks_like_zip(std::span<const std::byte> bytes) noexcept;
 
-// The members of the archive in `bytes`, in order of position; the caller keeps the bytes alive. Other
-// bytes may lie before it, as in an archive that unpacks itself.
-// Throws CheckpointError for archives that are truncated, encrypted or split, for members that are
-// compressed in another way, claim more content than their bytes can hold, overlap or reach outside
-// the file, and for names that repeat.
+// The members of the archive in `bytes`, in order of position; the caller keeps the bytes alive.
+// Other bytes may lie before it, as in an archive that unpacks itself. Throws CheckpointError for
+// archives that are truncated, encrypted or split, for members that are compressed in another way,
+// claim more content than their bytes can hold, overlap or reach outside the file, and for names
+// that repeat.
 std::vector<ZipMember> read_zip(std::span<const std::byte> bytes,
                                 ZipMethods methods = ZipMethods::kStored);
 

@@ -24,8 +24,8 @@ struct FieldPlot {
   std::vector<FieldRow> rows;  // from the output, drawn at the top, to the input
 };
 
-// The picture is 1000 pixels wide. If there are more than 44 rows, only some are drawn, the first and
-// the last among them, and the picture says so. Names are cut to fit.
+// The picture is 1000 pixels wide. If there are more than 44 rows, only some are drawn, the first
+// and the last among them, and the picture says so. Names are cut to fit.
 Image draw_field_plot(const FieldPlot& plot);
 std::string field_plot_svg(const FieldPlot& plot);
 

@@ -24,10 +24,10 @@ struct SpectrogramPlot {
   std::vector<BandLabel> labels = {};
 };
 
-// An RGB picture with axes, at most 1600 pixels wide. The brightest colour is the largest value, the
-// darkest 11 below it or the smallest value, whichever is larger: with natural logarithms of
-// amplitudes 11 is 96 dB. Texts must be ASCII. Throws std::invalid_argument if there are no values or
-// not bands * frames.
+// An RGB picture with axes, at most 1600 pixels wide. The brightest colour is the largest value,
+// the darkest 11 below it or the smallest value, whichever is larger: with natural logarithms of
+// amplitudes 11 is 96 dB. Texts must be ASCII. Throws std::invalid_argument if there are no values
+// or not bands * frames.
 Image draw_spectrogram(const SpectrogramPlot& plot);
 
 }  // namespace ddpm

@@ -62,7 +62,8 @@ struct UNetNames {
   }
 };
 
-// The paths of all layers of a transformer with `depth` blocks, in the order of CompVis's state dict.
+// The paths of all layers of a transformer with `depth` blocks, in the order of CompVis's state
+// dict.
 std::vector<std::string> transformer_parts(std::int64_t depth);
 
 // Dotted paths of a block and of the attention after it. `attention` is also set for a block that

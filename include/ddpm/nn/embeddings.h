@@ -1,5 +1,5 @@
-// Embeddings of the time and, if they exist, of the class and of a vector, which residual blocks get
-// beside the image. They are vectors [N,channels], and their sum is used.
+// Embeddings of the time and, if they exist, of the class and of a vector, which residual blocks
+// get beside the image. They are vectors [N,channels], and their sum is used.
 #pragma once
 
 #include "ddpm/config/config.h"
@@ -62,13 +62,13 @@ TORCH_MODULE(ClassEmbedding);
 torch::Tensor zero_labels(const ModelConfig& config, std::int64_t count,
                           torch::Device device = torch::kCPU);
 
-// The vector of a network with model.vector_time_width: `numbers` [N,...] followed by the sinusoids of
-// `sizes` [N,...], which are like those of the time.
+// The vector of a network with model.vector_time_width: `numbers` [N,...] followed by the sinusoids
+// of `sizes` [N,...], which are like those of the time.
 torch::Tensor vector_with_sizes(const ModelConfig& config, const torch::Tensor& numbers,
                                 const torch::Tensor& sizes);
 
-// A condition of zeros that fits the network, to try it out, with as many tokens as a text of Stable
-// Diffusion has.
+// A condition of zeros that fits the network, to try it out, with as many tokens as a text of
+// Stable Diffusion has.
 Condition zero_condition(const ModelConfig& config, std::int64_t count,
                          torch::Device device = torch::kCPU);
 

@@ -9,15 +9,16 @@
 
 namespace ddpm {
 
-// One branch of a stage: for each dilation a leaky ReLU and a dilated convolution, and in one kind of
-// block another leaky ReLU and a convolution; their result is added to the input. Feature maps are
-// [N,C,1,L].
+// One branch of a stage: for each dilation a leaky ReLU and a dilated convolution, and in one kind
+// of block another leaky ReLU and a convolution; their result is added to the input. Feature maps
+// are [N,C,1,L].
 class HifiGanBlockImpl : public torch::nn::Module {
  public:
   HifiGanBlockImpl(HifiGanBlockKind kind, std::int64_t channels, std::int64_t kernel,
                    std::vector<std::int64_t> dilations);
 
-  // x: the sum of the layer before, and its leaky ReLU. The block's result is passed on as `then` says.
+  // x: the sum of the layer before, and its leaky ReLU. The block's result is passed on as `then`
+  // says.
   ops::LeakySum forward(const ops::LeakySum& x, ops::LeakySumOptions then);
 
  private:

@@ -15,8 +15,8 @@ namespace ddpm {
 //   kPytorch: the defaults of PyTorch's layers: weights and biases uniform in +-1/sqrt(fan_in).
 //   kOpenai:  the same, but the last layer of every block and of the network is 0, so that a new
 //             network predicts exactly 0 (improved-diffusion, Stable Diffusion).
-// With all of them, norms start as the identity, tables are standard normal as in PyTorch, and frequencies
-// are normal with deviation 16.
+// With all of them, norms start as the identity, tables are standard normal as in PyTorch, and
+// frequencies are normal with deviation 16.
 void initialize_weights(torch::nn::Module& network, Initialization method, std::uint64_t seed);
 
 }  // namespace ddpm

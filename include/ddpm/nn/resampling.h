@@ -24,8 +24,8 @@ class UpsampleImpl : public torch::nn::Module {
  public:
   UpsampleImpl(std::int64_t channels, bool transposed);
 
-  // With nearest neighbours the result can have another height and width than twice those of x: those
-  // of a feature map of odd sides that a convolution has halved.
+  // With nearest neighbours the result can have another height and width than twice those of x:
+  // those of a feature map of odd sides that a convolution has halved.
   torch::Tensor forward(const torch::Tensor& x, std::int64_t height, std::int64_t width);
 
  private:

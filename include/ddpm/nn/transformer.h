@@ -1,6 +1,6 @@
-// The transformer of Stable Diffusion's UNet, which mixes the pixels of a feature map with each other
-// and with the tokens of a context (a text). Rombach et al., "High-Resolution Image Synthesis with
-// Latent Diffusion Models", section 3.3 and table 15. Tokens are [N,tokens,channels].
+// The transformer of Stable Diffusion's UNet, which mixes the pixels of a feature map with each
+// other and with the tokens of a context (a text). Rombach et al., "High-Resolution Image Synthesis
+// with Latent Diffusion Models", section 3.3 and table 15. Tokens are [N,tokens,channels].
 #pragma once
 
 #include <vector>
@@ -19,7 +19,8 @@ class CrossAttentionImpl : public torch::nn::Module {
   torch::Tensor forward(const torch::Tensor& tokens, const torch::Tensor& source,
                         const torch::Tensor& residual);
 
-  // The same with the tokens as their own source, in one product; source_channels must be `channels`.
+  // The same with the tokens as their own source, in one product; source_channels must be
+  // `channels`.
   torch::Tensor attend_to_each_other(const torch::Tensor& tokens, const torch::Tensor& residual);
 
   Linear q{nullptr}, k{nullptr}, v{nullptr};
@@ -43,8 +44,8 @@ struct TransformerOptions {
   bool cross_only = false;          // the first attention of each block is to the context too
 };
 
-// Self-attention, attention to the context, and a layer of gated units on each token alone; each gets
-// its input normalised and is added to it.
+// Self-attention, attention to the context, and a layer of gated units on each token alone; each
+// gets its input normalised and is added to it.
 class TransformerBlockImpl : public torch::nn::Module {
  public:
   explicit TransformerBlockImpl(const TransformerOptions& options);
@@ -60,8 +61,8 @@ class TransformerBlockImpl : public torch::nn::Module {
 };
 TORCH_MODULE(TransformerBlock);
 
-// A group norm, a projection, blocks of a transformer on the pixels as tokens, a projection back, and
-// the sum with the input.
+// A group norm, a projection, blocks of a transformer on the pixels as tokens, a projection back,
+// and the sum with the input.
 class SpatialTransformerImpl : public torch::nn::Module {
  public:
   explicit SpatialTransformerImpl(const TransformerOptions& options);

@@ -16,8 +16,9 @@ enum class HeadOrder {
 torch::Tensor attention(const torch::Tensor& qkv, std::int64_t heads, HeadOrder order);
 
 // The same with queries of some tokens and keys and values of others: q [N,tokens,heads*d], k and v
-// [N,other tokens,heads*d]; result: [N,tokens,heads*d]. The weights of all pairs of tokens are never
-// in memory together, except on a GPU in float64 or with d that is not a multiple of 8 (in bf16).
+// [N,other tokens,heads*d]; result: [N,tokens,heads*d]. The weights of all pairs of tokens are
+// never in memory together, except on a GPU in float64 or with d that is not a multiple of 8 (in
+// bf16).
 torch::Tensor attention(const torch::Tensor& q, const torch::Tensor& k, const torch::Tensor& v,
                         std::int64_t heads);
 

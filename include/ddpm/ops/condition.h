@@ -13,8 +13,8 @@ struct Condition {
   // Classes [N] int64, or vectors [N,channels of the time embedding], as model.class_embedding
   // says; undefined for an unconditional network.
   torch::Tensor labels = {};
-  // Tokens [N,tokens,model.context_width] that transformers attend to, such as a text; undefined for
-  // a network without transformers.
+  // Tokens [N,tokens,model.context_width] that transformers attend to, such as a text; undefined
+  // for a network without transformers.
   torch::Tensor context = {};
   // Numbers [N,model.vector_width] whose embedding is added to that of the time; undefined for a
   // network without it.

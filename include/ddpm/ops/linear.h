@@ -7,8 +7,8 @@
 
 namespace ddpm::ops {
 
-// Multiplies x [...,C] by weight [C_out,C] and adds bias [C_out] and residual [...,C_out]; both may be
-// undefined. On a GPU the matrix product does the additions.
+// Multiplies x [...,C] by weight [C_out,C] and adds bias [C_out] and residual [...,C_out]; both may
+// be undefined. On a GPU the matrix product does the additions.
 torch::Tensor linear(const torch::Tensor& x, const torch::Tensor& weight, const torch::Tensor& bias,
                      const torch::Tensor& residual = {});
 

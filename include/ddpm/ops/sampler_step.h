@@ -26,8 +26,8 @@ struct RegisterSum {
 //   x, s <- next, kept, the sums over {x, s, p, m0, m1, m2, m3, z}
 //   m3 <- m2 <- m1 <- m0
 struct SamplerStep {
-  // The noise level of x: x = signal x_0 + sigma e. The step itself does not use it, but what is built
-  // on a table does: guidance, and edits of pictures.
+  // The noise level of x: x = signal x_0 + sigma e. The step itself does not use it, but what is
+  // built on a table does: guidance, and edits of pictures.
   double signal = 0, sigma = 1;
   double time = 0;         // what the network is told; in timesteps of training, may be a fraction
   double input_scale = 1;  // the network sees input_scale * x; x itself stays
@@ -63,8 +63,8 @@ struct SamplerRegisters {
   torch::Tensor z;                 // standard normal noise
 };
 
-// A row as kernels read it: float32, in the order of kernels::SamplerRow. The generator reads some of
-// the numbers too, at these places.
+// A row as kernels read it: float32, in the order of kernels::SamplerRow. The generator reads some
+// of the numbers too, at these places.
 inline constexpr std::size_t kSamplerRowSize = 30;
 inline constexpr std::int64_t kTimeInRow = 0, kInputScaleInRow = 1, kGuidanceInRow = 27,
                               kKnownInRow = 28, kKnownNoiseInRow = 29;

@@ -40,16 +40,16 @@ class CheckpointStore {
                              const std::function<void(const std::filesystem::path&)>& write_files);
 
   // The newest undamaged checkpoint: the one that `latest` names, else that of the highest step.
-  // Damaged ones are skipped with a warning. Returns nullopt if there is none. Throws AccessError if
-  // one cannot be read for another reason, such as missing permission: it may be whole.
+  // Damaged ones are skipped with a warning. Returns nullopt if there is none. Throws AccessError
+  // if one cannot be read for another reason, such as missing permission: it may be whole.
   std::optional<std::filesystem::path> newest() const;
 
   // The checkpoint saved last: the one that `latest` names, else that of the highest step. Contents
   // are not verified, so this is fast. Throws AccessError.
   std::optional<std::filesystem::path> last() const;
 
-  // For a message about another error: `present` and the path of the newest checkpoint, `absent`, or
-  // why the checkpoints cannot be read. Throws nothing for what lies on the disk.
+  // For a message about another error: `present` and the path of the newest checkpoint, `absent`,
+  // or why the checkpoints cannot be read. Throws nothing for what lies on the disk.
   std::string describe_newest(const std::string& present, const std::string& absent) const;
 
   // The checkpoint that set_best named, if it still exists. It is never pruned. Throws AccessError.

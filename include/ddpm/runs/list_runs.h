@@ -23,8 +23,8 @@ struct RunSummary {
 
 // The runs in `folder`, or `folder` itself if it is a run: folders with a config.json and
 // checkpoints or metrics. Sorted by `saved`, the newest last; runs without a checkpoint come first.
-// Checkpoints are compared with their manifests by size only. Throws IoError only if `folder` cannot
-// be listed, and nothing for a damaged run.
+// Checkpoints are compared with their manifests by size only. Throws IoError only if `folder`
+// cannot be listed, and nothing for a damaged run.
 std::vector<RunSummary> list_runs(const std::filesystem::path& folder);
 
 }  // namespace ddpm

@@ -73,8 +73,8 @@ std::filesystem::path newest_run(const std::filesystem::path& runs);
 // checkpoints to keep and one more. `parameters` is their number in the network.
 void check_disk_space(const RunDirectory& directory, const Config& config, std::int64_t parameters);
 
-// Compares `now` with the config saved in a checkpoint, whose state this is. Throws ConfigError if a
-// key that must not change differs; logs other changes, and warns if the images have changed.
+// Compares `now` with the config saved in a checkpoint, whose state this is. Throws ConfigError if
+// a key that must not change differs; logs other changes, and warns if the images have changed.
 void check_resumable(const TrainingState& state, const Config& now,
                      const std::string& data_fingerprint);
 

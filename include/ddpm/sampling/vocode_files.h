@@ -31,10 +31,10 @@ struct VocodedFile {
   double generator_seconds = 0;  // for the generator alone
 };
 
-// Writes the sound of every input and calls `done` after each. Returns kSuccess, or if a signal stops it
-// the signal's code; the file that it was writing is then not there. Throws ConfigError if the output has
-// the wrong ending or exists, DataError for inputs that cannot be used. In a folder such inputs are
-// logged and passed over, and the error comes at the end.
+// Writes the sound of every input and calls `done` after each. Returns kSuccess, or if a signal
+// stops it the signal's code; the file that it was writing is then not there. Throws ConfigError if
+// the output has the wrong ending or exists, DataError for inputs that cannot be used. In a folder
+// such inputs are logged and passed over, and the error comes at the end.
 ExitCode vocode_files(Vocoder& vocoder, const VocodeRequest& request,
                       const std::function<void(const VocodedFile&)>& done);
 

@@ -28,14 +28,14 @@ struct VocoderWindow {
 
 // Windows that together give the sound of every frame once, in order. Each reads `context` frames
 // more than it uses on both sides, unless the spectrogram ends there. All are equally long, so that
-// the same kernels compute them, and use about `kept` frames, `kept` at most but for the first and the
-// last.
+// the same kernels compute them, and use about `kept` frames, `kept` at most but for the first and
+// the last.
 std::vector<VocoderWindow> plan_windows(std::int64_t frames, std::int64_t kept,
                                         std::int64_t context);
 
-// The same with windows of exactly kept + 2 * context frames, so that those of different spectrograms
-// are equally long too; the last one computes again what the one before has computed already. There
-// are at least as many frames.
+// The same with windows of exactly kept + 2 * context frames, so that those of different
+// spectrograms are equally long too; the last one computes again what the one before has computed
+// already. There are at least as many frames.
 std::vector<VocoderWindow> plan_fixed_windows(std::int64_t frames, std::int64_t kept,
                                               std::int64_t context);
 
@@ -63,9 +63,9 @@ class Vocoder {
   // How many jobs are worth giving at once: several on a GPU, one on a CPU.
   std::int64_t jobs_at_once() const;
 
-  // Makes the sounds: frames * hop_of(config()) samples each, passed on as soon as they are ready. The
-  // values depend on `chunk` in no bit, because the windows do not. On a GPU windows of all jobs are
-  // computed together. Stops when a sink returns false, and then returns false too.
+  // Makes the sounds: frames * hop_of(config()) samples each, passed on as soon as they are ready.
+  // The values depend on `chunk` in no bit, because the windows do not. On a GPU windows of all
+  // jobs are computed together. Stops when a sink returns false, and then returns false too.
   bool operator()(const std::vector<VocoderJob>& jobs);
 
   // The time that the generator has taken so far, copies to and from the device included.
@@ -83,8 +83,8 @@ class Vocoder {
   std::vector<VocoderWindow> plan(std::int64_t frames) const;
   // How many of the windows of one length are computed together next.
   std::int64_t batch_size(std::int64_t length, std::size_t waiting) const;
-  // The sounds of windows [bands,length], at most `batch` of them: [batch,samples], float32 on the CPU,
-  // valid until the next call.
+  // The sounds of windows [bands,length], at most `batch` of them: [batch,samples], float32 on the
+  // CPU, valid until the next call.
   torch::Tensor compute(const std::vector<torch::Tensor>& mels, std::int64_t batch);
 
   HifiGanConfig config_;
