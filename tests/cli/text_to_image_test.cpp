@@ -61,7 +61,9 @@ TEST_F(TextToImageProgram, DrawsWhatThePromptsSay) {
   ASSERT_EQ(sheet.code, 0) << sheet.err;
   for (const auto& [keyword, text] : read_png_text(folder_ / "sheet.png")) {
     EXPECT_NE(keyword, "parameters") << "it is not of one prompt";
-    if (keyword == "prompts") EXPECT_EQ(text, "a red fox\na blue car");
+    if (keyword == "prompts") {
+      EXPECT_EQ(text, "a red fox\na blue car");
+    }
   }
   const ProgramResult guided = sample({"--prompt", "a red fox", "--negative", "a blue car",
                                        "--guidance", "3", "--output", "guided.png"});
