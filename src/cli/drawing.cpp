@@ -104,14 +104,7 @@ void add_common_drawing_options(CLI::App& command, DrawingOptions& options) {
 }
 
 DataConfig Drawing::pictures() const {
-  DataConfig data = model.config.data;
-  if (!autoencoder) return data;
-  const std::int64_t factor = reduction_of(autoencoder->config());
-  data.height *= factor;
-  data.width *= factor;
-  data.channels = autoencoder->config().image_channels;
-  data.range = PixelRange::kSymmetric;
-  return data;
+  return data_of_pictures(model.config.data, autoencoder ? &*autoencoder : nullptr);
 }
 
 Drawing open_drawing(const DrawingOptions& options,
@@ -123,11 +116,11 @@ Drawing open_drawing(const DrawingOptions& options,
   const ModelOptions chosen = choose_model(options);
   const fs::path path = resolve_hub_cache(chosen.path);
   const std::optional<AutoencoderFile> autoencoder = autoencoder_for(options.text, path);
+  const std::vector<std::string> prompts = prompts_of(options.text);
   std::vector<ConfigOverride> given = options.common.overrides();
   append_overrides(given, options.sampling);
   drawing.overrides = more;
-  std::ranges::copy(text_defaults(options.text, path, given),
-                    std::back_inserter(drawing.overrides));
+  std::ranges::copy(text_defaults(prompts, path, given), std::back_inserter(drawing.overrides));
   std::ranges::copy(given, std::back_inserter(drawing.overrides));
   if (autoencoder) convert_to_latents(drawing.overrides, autoencoder->config);
   drawing.model =
@@ -146,7 +139,7 @@ Drawing open_drawing(const DrawingOptions& options,
   check_image_size_is_known(config.data);
   drawing.classes = settle_classes(options.sampling, config);
   drawing.guide = load_guide(options.sampling, drawing.overrides);
-  drawing.prompts = encode_prompts(options.text, path, drawing.model,
+  drawing.prompts = encode_prompts(options.text, prompts, path, drawing.model,
                                    autoencoder ? reduction_of(autoencoder->config) : 1);
   if (autoencoder)
     drawing.autoencoder.emplace(*autoencoder, AutoencoderRequest{.tiled = options.text.tiled},

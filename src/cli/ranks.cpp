@@ -35,8 +35,6 @@ ExitCode run_rank(const Launch& launch, const std::function<ExitCode(ProcessGrou
   ProcessGroup group(launch, patience_of(process_environment()));
   try {
     return group.finish(work(&group));
-  } catch (const Error& error) {
-    group.fail(error);
   } catch (...) {
     group.fail(current_error());
   }

@@ -92,7 +92,6 @@ ExitCode sample(const SampleOptions& asked, ProcessGroup* group) {
   if (!options.init_image.empty()) config.sampling.count = count_of(options, config);
   if (options.noise.empty() && options.init_image.empty())
     deal_evenly(drawing.overrides, drawing.classes.size(), config);
-  if (!options.from.empty()) compare_model(options.from, drawing.model);
   SampleRequest request = request_of(options.drawing, drawing);
   request.first = first;
   if (!options.noise.empty())
@@ -103,7 +102,10 @@ ExitCode sample(const SampleOptions& asked, ProcessGroup* group) {
                                   .amount = options.amount.value_or(0.2)};
   request.group = group;
   draw_noise(options.drawing, config, request);
-  return sample_images(drawing.model, request);
+  const ExitCode code = sample_images(drawing.model, request);
+  // Only now, because it waits for the hash of the model's file.
+  if (!options.from.empty()) compare_model(options.from, drawing.model);
+  return code;
 }
 
 ExitCode run_sample(const SampleOptions& options) {

@@ -24,15 +24,6 @@ LoraFile parse_lora(const std::string& text) {
   return {.path = text.substr(0, colon), .strength = strength};
 }
 
-std::vector<std::string> all_prompts(const TextOptions& options) {
-  std::vector<std::string> prompts = options.prompts;
-  if (options.prompts_file.empty()) return prompts;
-  const std::string text =
-      read_as_data([&] { return read_file(options.prompts_file, kMaxPromptBytes); });
-  for (std::string& line : lines_of(text, "--prompts")) prompts.push_back(std::move(line));
-  return prompts;
-}
-
 }  // namespace
 
 void add_text_options(CLI::App& command, TextOptions& options) {
@@ -106,10 +97,20 @@ std::optional<AutoencoderFile> autoencoder_for(const TextOptions& options, const
   return options.vae.empty() ? find_autoencoder(model) : open_autoencoder(options.vae);
 }
 
-std::vector<ConfigOverride> text_defaults(const TextOptions& options, const fs::path& model,
+std::vector<std::string> prompts_of(const TextOptions& options) {
+  std::vector<std::string> prompts = options.prompts;
+  if (options.prompts_file.empty()) return prompts;
+  const std::string text =
+      read_as_data([&] { return read_file(options.prompts_file, kMaxPromptBytes); });
+  for (std::string& line : lines_of(text, "--prompts")) prompts.push_back(std::move(line));
+  return prompts;
+}
+
+std::vector<ConfigOverride> text_defaults(const std::vector<std::string>& prompts,
+                                          const fs::path& model,
                                           const std::vector<ConfigOverride>& given) {
-  if (!options.has_prompt()) return {};
-  const std::string count = format_text("{}", all_prompts(options).size());
+  if (prompts.empty()) return {};
+  const std::string count = format_text("{}", prompts.size());
   std::vector<ConfigOverride> defaults = {{"sampling.count", count, "--prompt"}};
   const auto add = [&](const char* key, const char* value) {
     defaults.push_back({key, value, "--prompt"});
@@ -163,14 +164,16 @@ void settle_latent_size(LoadedModel& model, const AutoencoderConfig& autoencoder
   data.height = data.width = side / reduction_of(autoencoder);
 }
 
-std::vector<EncodedPrompt> encode_prompts(const TextOptions& options, const fs::path& path,
-                                          const LoadedModel& model, std::int64_t reduction) {
-  if (!options.has_prompt()) return {};
+std::vector<EncodedPrompt> encode_prompts(const TextOptions& options,
+                                          const std::vector<std::string>& prompts,
+                                          const fs::path& path, const LoadedModel& model,
+                                          std::int64_t reduction) {
+  if (prompts.empty()) return {};
   if (model.config.model.context_width == 0)
     throw ConfigError("--prompt: this model does not take a text (model.context_width = 0)");
   PromptRequest request{
       .encoders = options.text_encoder.empty() ? path : fs::path(options.text_encoder),
-      .prompts = all_prompts(options),
+      .prompts = prompts,
       .negative_prompt = options.negative,
       .clip_skip = options.clip_skip.value_or(1)};
   for (const std::string& lora : options.loras) request.loras.push_back(parse_lora(lora));

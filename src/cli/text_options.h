@@ -34,9 +34,12 @@ void check_text_options(const TextOptions& options);
 std::optional<AutoencoderFile> autoencoder_for(const TextOptions& options,
                                                const std::filesystem::path& model);
 
+// Those of --prompt and of the file of --prompts, which is read here; none if there is no prompt.
+std::vector<std::string> prompts_of(const TextOptions& options);
+
 // Changes to a config that come before the given ones: one image for each prompt, and for a model that
 // was not trained here what people use with Stable Diffusion.
-std::vector<ConfigOverride> text_defaults(const TextOptions& options,
+std::vector<ConfigOverride> text_defaults(const std::vector<std::string>& prompts,
                                           const std::filesystem::path& model,
                                           const std::vector<ConfigOverride>& given);
 
@@ -53,6 +56,7 @@ void settle_latent_size(LoadedModel& model, const AutoencoderConfig& autoencoder
 
 // The prompts, encoded for the model; none if there is no prompt. `path` is the model's. Merges LoRAs.
 std::vector<EncodedPrompt> encode_prompts(const TextOptions& options,
+                                          const std::vector<std::string>& prompts,
                                           const std::filesystem::path& path,
                                           const LoadedModel& model, std::int64_t reduction);
 

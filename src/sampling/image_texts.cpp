@@ -52,10 +52,8 @@ void add_guidance(const LoadedModel& model, const SampleRequest& request, PngTex
 }
 
 std::string size_of(const LoadedModel& model, const SampleRequest& request) {
-  const DataConfig& data = model.config.data;
-  const std::int64_t factor =
-      request.autoencoder == nullptr ? 1 : reduction_of(request.autoencoder->config());
-  return format_text("{}x{}", factor * data.width, factor * data.height);
+  const DataConfig pictures = data_of_pictures(model.config.data, request.autoencoder);
+  return format_text("{}x{}", pictures.width, pictures.height);
 }
 
 // What webui and programs that read its texts call the sampler.

@@ -21,7 +21,7 @@ ImageWriter::ImageWriter(const LoadedModel& model, const SampleRequest& request,
       request_(request),
       plan_(plan),
       count_(count),
-      range_(request.autoencoder == nullptr ? model.config.data.range : PixelRange::kSymmetric) {}
+      range_(data_of_pictures(model.config.data, request.autoencoder).range) {}
 
 PngText ImageWriter::texts(std::int64_t index) const {
   return image_texts(model_, request_, index, writes_single_images());

@@ -225,10 +225,8 @@ std::string SampleJob::size_text() const {
 }
 
 ImageShape SampleJob::picture_shape() const {
-  if (request_.autoencoder == nullptr) return shape_;
-  const AutoencoderConfig& config = request_.autoencoder->config();
-  const std::int64_t factor = reduction_of(config);
-  return {config.image_channels, factor * shape_.height, factor * shape_.width};
+  const DataConfig pictures = data_of_pictures(model_.config.data, request_.autoencoder);
+  return {pictures.channels, pictures.height, pictures.width};
 }
 
 // Compares what the ranks have, and lets rank 0 look at the output before others write there.

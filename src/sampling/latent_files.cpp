@@ -135,6 +135,16 @@ torch::Tensor LoadedAutoencoder::to_pictures(const torch::Tensor& latents) {
   return torch::cat(pictures);
 }
 
+DataConfig data_of_pictures(DataConfig data, const LoadedAutoencoder* autoencoder) {
+  if (autoencoder == nullptr) return data;
+  const AutoencoderConfig& config = autoencoder->config();
+  data.height *= reduction_of(config);
+  data.width *= reduction_of(config);
+  data.channels = config.image_channels;
+  data.range = PixelRange::kSymmetric;
+  return data;
+}
+
 void encode_pictures(LoadedAutoencoder& autoencoder, const fs::path& input,
                      const std::optional<PictureSize>& size, const fs::path& output,
                      const std::function<void(const fs::path&)>& done) {

@@ -73,12 +73,6 @@ void TextEncoders::add(const TextEmbedding& embedding) {
         shorten(printable(embedding.word)), embedding.vectors.front().size(1)));
 }
 
-std::int64_t TextEncoders::width() const {
-  std::int64_t width = 0;
-  for (const Encoder& encoder : encoders_) width += encoder.network->config().width;
-  return width;
-}
-
 EncodedText TextEncoders::encode_ids(Encoder& encoder, const torch::Tensor& ids,
                                      std::int64_t clip_skip) {
   ClipTextImpl& network = *encoder.network.operator->();

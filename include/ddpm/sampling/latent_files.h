@@ -6,6 +6,7 @@
 #include <optional>
 #include <vector>
 
+#include "ddpm/config/config.h"
 #include "ddpm/device/runtime.h"
 #include "ddpm/io/autoencoder_file.h"
 #include "ddpm/nn/autoencoder.h"
@@ -46,6 +47,10 @@ class LoadedAutoencoder {
   torch::Device device_;
   bool tiled_;
 };
+
+// Size, channels and range of the pictures that the autoencoder makes of latents of this size; those of
+// `data` itself without an autoencoder (null).
+DataConfig data_of_pictures(DataConfig data, const LoadedAutoencoder* autoencoder);
 
 // Pixels of all pictures, or nothing: they keep their own size, and must agree.
 struct PictureSize {

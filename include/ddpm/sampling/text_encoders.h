@@ -33,9 +33,6 @@ class TextEncoders {
   // if there is none, and if the word is there already.
   void add(const TextEmbedding& embedding);
 
-  // Channels of a context.
-  std::int64_t width() const;
-
   // Encodes a prompt of any length, with weights as stable-diffusion-webui understands them
   // (tokenizer/prompt_weights.h): each chunk of 75 ids by itself. Without weights and up to 75 ids it
   // is what diffusers computes. `clip_skip` - 1 of the last layers are left out, in addition to those
