@@ -18,15 +18,6 @@ BoundNetwork<Autoencoder> filled(const AutoencoderConfig& config, torch::Dtype d
   return network;
 }
 
-void expect_numbers(const torch::Tensor& actual, const std::vector<double>& expected,
-                    double tolerance) {
-  const torch::Tensor flat = actual.contiguous().flatten().to(torch::kFloat64);
-  const std::vector<double> numbers = {flat.mean().item<double>(), flat.abs().mean().item<double>(),
-                                       flat[0].item<double>(), flat[-1].item<double>()};
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(numbers[i], expected[i], tolerance) << "number " << i;
-}
-
 torch::Tensor latents(std::uint64_t k, torch::IntArrayRef shape) {
   return testing::hash_tensor(k, shape, 3).to(torch::kFloat32);
 }
@@ -44,26 +35,26 @@ TEST(Autoencoder, EncodesLikeDiffusers) {
   const BoundNetwork<Autoencoder> network = filled(kSmall, torch::kFloat32);
   const torch::Tensor moments = network->encode(latents(1'000'000, {1, 3, 16, 24}));
   ASSERT_EQ(moments.sizes(), torch::IntArrayRef({1, 8, 8, 12}));
-  expect_numbers(moments, {0.157955, 0.478276, -0.047746, -0.229400}, 4e-6);
+  testing::expect_numbers(moments, {0.157955, 0.478276, -0.047746, -0.229400}, 4e-6);
   const torch::Tensor mean = posterior_mean(moments);
   const torch::Tensor deviation = posterior_sample(moments, torch::ones_like(mean)) - mean;
-  expect_numbers(deviation, {1.145093, 1.145093, 1.009483, 0.891634}, 4e-6);
+  testing::expect_numbers(deviation, {1.145093, 1.145093, 1.009483, 0.891634}, 4e-6);
 }
 
 TEST(Autoencoder, DecodesLikeDiffusers) {
   const BoundNetwork<Autoencoder> network = filled(kSmall, torch::kFloat32);
   const torch::Tensor image = network->decode(latents(1'000'001, {1, 4, 6, 10}));
   ASSERT_EQ(image.sizes(), torch::IntArrayRef({1, 3, 12, 20}));
-  expect_numbers(image, {0.033521, 0.419483, 0.036891, 0.160181}, 4e-6);
+  testing::expect_numbers(image, {0.033521, 0.419483, 0.036891, 0.160181}, 4e-6);
 }
 
 TEST(Autoencoder, DecodesTilesLikeDiffusers) {
   const BoundNetwork<Autoencoder> network = filled(kSmall, torch::kFloat32);
   const torch::Tensor z = latents(1'000'002, {1, 4, 20, 28});
-  expect_numbers(network->decode(z), {0.034996, 0.446620, 0.002843, -0.011887}, 4e-6);
+  testing::expect_numbers(network->decode(z), {0.034996, 0.446620, 0.002843, -0.011887}, 4e-6);
   const torch::Tensor tiled = network->decode_tiled(z);
   ASSERT_EQ(tiled.sizes(), torch::IntArrayRef({1, 3, 40, 56}));
-  expect_numbers(tiled, {0.038520, 0.455012, -0.035388, 0.193237}, 4e-6);
+  testing::expect_numbers(tiled, {0.038520, 0.455012, -0.035388, 0.193237}, 4e-6);
 }
 
 TEST(Autoencoder, LeavesWhatFitsOneTileWhole) {

@@ -37,15 +37,6 @@ torch::Tensor small_ids() {
       .view({2, 10});
 }
 
-// Mean, mean of the absolute values, first and last value.
-void expect_numbers(const torch::Tensor& actual, const std::vector<double>& expected) {
-  const torch::Tensor flat = actual.contiguous().flatten().to(torch::kFloat64);
-  const std::vector<double> numbers = {flat.mean().item<double>(), flat.abs().mean().item<double>(),
-                                       flat[0].item<double>(), flat[-1].item<double>()};
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(numbers[i], expected[i], 4e-6) << "number " << i;
-}
-
 TEST(ClipText, HasTheTensorsOfPublishedEncoders) {
   struct Encoder {
     std::int64_t layers, width, projection;
@@ -74,18 +65,22 @@ TEST(ClipText, EqualsTransformersWithQuickGelu) {
   const torch::Tensor ids = small_ids();
   const std::vector<torch::Tensor> states = network->states(ids);
   ASSERT_EQ(states.size(), 4);
-  expect_numbers(network->normed(states[3]), {0.003005, 0.794070, 0.462885, 0.946986});
-  expect_numbers(states[2], {0.229646, 0.935868, 0.570291, 0.001642});
-  expect_numbers(network->normed(states[2]), {0.002453, 0.807462, 0.037596, -0.053849});
-  expect_numbers(network->pooled(ids, states[3]), {-0.003733, 0.835763, -0.474711, 0.946986});
+  testing::expect_numbers(network->normed(states[3]), {0.003005, 0.794070, 0.462885, 0.946986},
+                          4e-6);
+  testing::expect_numbers(states[2], {0.229646, 0.935868, 0.570291, 0.001642}, 4e-6);
+  testing::expect_numbers(network->normed(states[2]), {0.002453, 0.807462, 0.037596, -0.053849},
+                          4e-6);
+  testing::expect_numbers(network->pooled(ids, states[3]),
+                          {-0.003733, 0.835763, -0.474711, 0.946986}, 4e-6);
 }
 
 TEST(ClipText, EqualsTransformersWithGelu) {
   const BoundNetwork<ClipText> network = filled(small(ClipActivation::kGelu));
   const torch::Tensor ids = small_ids();
   const torch::Tensor last = network->states(ids).back();
-  expect_numbers(network->normed(last), {0.003017, 0.794709, 0.458842, 0.938445});
-  expect_numbers(network->pooled(ids, last), {-0.003699, 0.836823, -0.495164, 0.938445});
+  testing::expect_numbers(network->normed(last), {0.003017, 0.794709, 0.458842, 0.938445}, 4e-6);
+  testing::expect_numbers(network->pooled(ids, last), {-0.003699, 0.836823, -0.495164, 0.938445},
+                          4e-6);
 }
 
 // Files of 2022 do not say the end token: the largest id, of which the first counts, ends a

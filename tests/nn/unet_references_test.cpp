@@ -13,6 +13,7 @@ namespace {
 
 using testing::hash_fill;
 using testing::hash_tensor;
+using testing::small_ho;
 
 std::int64_t parameter_count(const ModelConfig& config, std::int64_t channels) {
   std::int64_t count = 0;
@@ -65,15 +66,6 @@ void expect_reference(const ModelConfig& config, const Reference& expected,
   EXPECT_NEAR(y.abs().mean().item<double>(), expected.mean_abs, 2e-6);
   EXPECT_NEAR(y.flatten()[0].item<double>(), expected.first, 2e-6);
   EXPECT_NEAR(y.flatten()[-1].item<double>(), expected.last, 2e-6);
-}
-
-ModelConfig small_ho() {
-  ModelConfig model;
-  model.base_width = 32;
-  model.width_multipliers = {1, 2, 3};
-  model.blocks_per_level = 1;
-  model.attention = {false, true, true};
-  return model;
 }
 
 TEST(UNet, ReproducesLabml) {

@@ -13,15 +13,7 @@ namespace {
 
 using testing::hash_fill;
 using testing::hash_tensor;
-
-ModelConfig small_ho() {
-  ModelConfig model;
-  model.base_width = 32;
-  model.width_multipliers = {1, 2, 3};
-  model.blocks_per_level = 1;
-  model.attention = {false, true, true};
-  return model;
-}
+using testing::small_ho;
 
 TEST(UNet, ScalesTimes) {
   ModelConfig model = small_ho();

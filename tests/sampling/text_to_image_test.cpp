@@ -21,14 +21,6 @@ Net filled(Net net) {
   return network.net();
 }
 
-void expect_numbers(const torch::Tensor& actual, const std::vector<double>& expected) {
-  const torch::Tensor flat = actual.contiguous().flatten();
-  const std::vector<double> numbers = {flat.mean().item<double>(), flat.abs().mean().item<double>(),
-                                       flat[0].item<double>(), flat[-1].item<double>()};
-  for (std::size_t i = 0; i < expected.size(); ++i)
-    EXPECT_NEAR(numbers[i], expected[i], 2e-5) << "number " << i;
-}
-
 // The small networks of the golden numbers, with which StableDiffusionPipeline (diffusers 0.42.1) ran in
 // float64: guidance 5 in four steps of DDIM, whose last one ends at the noise of t = 0.
 class TextToImage : public ::testing::Test {
@@ -83,11 +75,11 @@ class TextToImage : public ::testing::Test {
     const torch::Tensor start =
         testing::hash_tensor(1'000'003, {1, 4, 6, 10}, std::sqrt(12.0)).to(torch::kFloat32);
     const torch::Tensor x = generator.make(0, positive, start).to(torch::kFloat64);
-    expect_numbers(x, latent);
+    testing::expect_numbers(x, latent, 2e-5);
     Autoencoder autoencoder =
         filled(Autoencoder(AutoencoderConfig{.widths = {32, 64}, .blocks = 1, .sample_size = 32}));
     torch::NoGradGuard no_grad;
-    expect_numbers(autoencoder->decode(x / 0.18215), image);
+    testing::expect_numbers(autoencoder->decode(x / 0.18215), image, 2e-5);
   }
 
   Config config_;

@@ -2,6 +2,7 @@
 // computed.
 #pragma once
 
+#include <gtest/gtest.h>
 #include <torch/nn/module.h>
 #include <torch/types.h>
 
@@ -42,6 +43,16 @@ inline void hash_fill(torch::nn::Module& module) {
     else
       p.copy_(hash_tensor(k, p.sizes(), 0.2));
   }
+}
+
+// Mean, mean of the absolute values, first and last value, with which reference outputs are recorded.
+inline void expect_numbers(const torch::Tensor& actual, const std::vector<double>& expected,
+                           double tolerance) {
+  const torch::Tensor flat = actual.contiguous().flatten().to(torch::kFloat64);
+  const std::vector<double> numbers = {flat.mean().item<double>(), flat.abs().mean().item<double>(),
+                                       flat[0].item<double>(), flat[-1].item<double>()};
+  for (std::size_t i = 0; i < expected.size(); ++i)
+    EXPECT_NEAR(numbers[i], expected[i], tolerance) << "number " << i;
 }
 
 }  // namespace ddpm::testing

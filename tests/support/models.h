@@ -8,6 +8,16 @@ namespace ddpm::testing {
 // Ho et al., CIFAR-10: the defaults.
 inline ModelConfig ho_cifar10() { return {}; }
 
+// The same narrower and with fewer blocks, attention on two of three levels.
+inline ModelConfig small_ho() {
+  ModelConfig model;
+  model.base_width = 32;
+  model.width_multipliers = {1, 2, 3};
+  model.blocks_per_level = 1;
+  model.attention = {false, true, true};
+  return model;
+}
+
 // labml-nn's UNet.
 inline ModelConfig labml(std::int64_t width, std::vector<std::int64_t> multipliers,
                          std::vector<bool> attention, std::int64_t blocks) {
