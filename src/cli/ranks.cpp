@@ -35,6 +35,8 @@ ExitCode run_rank(const Launch& launch, const std::function<ExitCode(ProcessGrou
   ProcessGroup group(launch, patience_of(process_environment()));
   try {
     return group.finish(work(&group));
+  } catch (const ConnectionLost& error) {
+    group.fail_with_others(error);
   } catch (...) {
     group.fail(current_error());
   }

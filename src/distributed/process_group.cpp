@@ -249,10 +249,6 @@ ExitCode ProcessGroup::finish(ExitCode own) {
 
 void ProcessGroup::fail(const Error& error) {
   const std::string name = name_of_this_process(world());
-  if (dynamic_cast<const ConnectionLost*>(&error) != nullptr && body_->monitor) {
-    body_->monitor->suspect();  // which finds out who it is and ends this process
-    std::this_thread::sleep_for(body_->patience.silence + seconds(5));
-  }
   Failure failure{.who = name, .text = error.what(), .code = error.code(), .told = true};
   try {
     const Failure recorded = record_failure(*body_->store, failure);
@@ -266,6 +262,14 @@ void ProcessGroup::fail(const Error& error) {
     log_error("error: {}", error.what());
   }
   leave(failure);
+}
+
+void ProcessGroup::fail_with_others(const ConnectionLost& error) {
+  if (body_->monitor) {
+    body_->monitor->suspect();  // which finds out who it is and ends this process
+    std::this_thread::sleep_for(body_->patience.silence + seconds(5));
+  }
+  fail(error);
 }
 
 }  // namespace ddpm

@@ -127,6 +127,21 @@ TEST(ProcessGroupDeathTest, EndsAJobThatMakesNoStep) {
       "rank 0 on .*: has made no step for [0-9]+ s \\(training.hang_minutes\\), since step 7");
 }
 
+// Communicators are torn down before the reason is known to the store.
+TEST(ProcessGroupDeathTest, TellsWhyAConnectionBroke) {
+  ::testing::FLAGS_gtest_death_test_style = "threadsafe";
+  const auto fail = [](ProcessGroup& group, Communicator&) {
+    if (group.world().rank == 1) group.fail_with_others(ConnectionLost("the connection broke"));
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    group.fail(Error(ExitCode::kNonFinite, "the gradient is not finite"));
+  };
+  const auto job = [&] {
+    set_up_logging({});
+    run_ranks(2, fail);
+  };
+  EXPECT_EXIT(job(), ::testing::ExitedWithCode(5), "^error: the gradient is not finite\n$");
+}
+
 TEST(ProcessGroup, LetsOneProcessOfAHostBegin) {
   std::vector<std::int64_t> order;
   run_ranks(3, [&](ProcessGroup& group, Communicator&) {

@@ -16,7 +16,7 @@
 
 namespace ddpm {
 
-// A collective failed because another process is gone. Which one, ProcessGroup::fail finds out.
+// A collective failed because another process is gone. Which one, ProcessGroup::fail_with_others finds out.
 struct ConnectionLost : Error {
   explicit ConnectionLost(const std::string& message) : Error(ExitCode::kFailure, message) {}
 };
@@ -72,6 +72,9 @@ class ProcessGroup {
   // The end after an exception: logs its message and ends all processes with its code. If another rank failed first,
   // that one's message is told instead.
   [[noreturn]] void fail(const Error& error);
+  // The same after a collective that failed through no fault of this process: first gives the others the time of
+  // Patience::silence to say what happened to them.
+  [[noreturn]] void fail_with_others(const ConnectionLost& error);
 
  private:
   struct Body;
