@@ -113,19 +113,18 @@ torch::Tensor images_to_tensor(std::span<const Image> images, PixelRange range) 
   return pixels.permute({0, 3, 1, 2}).contiguous();
 }
 
+torch::Tensor to_pixel_values(const torch::Tensor& images, PixelRange range) {
+  const torch::Tensor values = images.detach().to(torch::kFloat32);
+  const torch::Tensor scaled =
+      range == PixelRange::kSymmetric ? values * 127.5 + 127.5 : values * 255.0;
+  return scaled.nan_to_num(0.0, 255.0, 0.0).clamp(0, 255).add(0.5).floor().to(torch::kUInt8);
+}
+
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range) {
   if (images.dim() != 4 || images.size(2) < 1 || images.size(3) < 1)
     throw std::invalid_argument("images must be a tensor [N,C,H,W]");
-  const bool symmetric = range == PixelRange::kSymmetric;
-  const torch::Tensor values =
-      images.detach().to(torch::kCPU, torch::kFloat32).permute({0, 2, 3, 1});
-  const torch::Tensor scaled = symmetric ? values * 127.5 + 127.5 : values * 255.0;
-  const torch::Tensor bytes = scaled.nan_to_num(0.0, 255.0, 0.0)
-                                  .clamp(0, 255)
-                                  .add(0.5)
-                                  .floor()
-                                  .to(torch::kUInt8)
-                                  .contiguous();
+  const torch::Tensor bytes =
+      to_pixel_values(images.to(torch::kCPU), range).permute({0, 2, 3, 1}).contiguous();
   std::vector<Image> result;
   const std::uint8_t* next = bytes.data_ptr<std::uint8_t>();
   for (std::int64_t i = 0; i < bytes.size(0); ++i) {

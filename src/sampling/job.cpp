@@ -62,6 +62,10 @@ class SampleJob {
   ImageShape picture_shape() const;
   // Images as they are written, on the CPU: decoded if they are latents.
   torch::Tensor pictures_of(const torch::Tensor& images) const;
+  // Passes finished images on: to who takes them, to their files, or to the one file of all.
+  void finish_images(const torch::Tensor& images, std::int64_t first);
+  // Whether images are kept until all are drawn, because one file will hold them.
+  bool keeps_images() const { return !request_.take && !writer_.writes_single_images(); }
   // x of the first step, from what was given; undefined: noise is drawn.
   torch::Tensor start_of(std::int64_t first, std::int64_t count) const;
   // Every how many steps the images are recorded.
@@ -208,14 +212,19 @@ void SampleJob::sample_batch(std::int64_t first, std::int64_t count) {
                               start_of(first, count), after_step);
   });
   if (!images.defined()) return;
-  const torch::Tensor pictures = pictures_of(images);
+  finish_images(images, first);
   done_ += count;
-  if (writer_.writes_single_images())
-    writer_.write_single_images(pictures, first);
-  else
-    drawn_.images.push_back(pictures);
   drawn_.frames.push_back(std::move(frames));
   drawn_.predicted.push_back(std::move(predicted));
+}
+
+void SampleJob::finish_images(const torch::Tensor& images, std::int64_t first) {
+  if (request_.take)
+    request_.take(request_.autoencoder == nullptr ? images.clone() : pictures_of(images));
+  else if (keeps_images())
+    drawn_.images.push_back(pictures_of(images));
+  else
+    writer_.write_single_images(pictures_of(images), first);
 }
 
 std::string SampleJob::size_text() const {
@@ -236,17 +245,16 @@ void SampleJob::begin_together() {
   Config settings = model_.config;
   settings.run = {};  // each has its own device
   group.require_equal("the settings", to_json(settings));
-  if (world_.leads()) writer_.check_output(picture_shape().channels);
+  if (world_.leads() && !request_.take) writer_.check_output(picture_shape().channels);
   group.barrier("output");
   // The images to gather lie on the host.
-  if (!writer_.writes_single_images())
-    communicator_ = group.communicator(torch::kCPU, /*in_order=*/true);
+  if (keeps_images()) communicator_ = group.communicator(torch::kCPU, /*in_order=*/true);
 }
 
 // Rank 0 gets the images of all ranks, or the number of those that they have written.
 void SampleJob::gather() {
   ProcessGroup& group = *request_.group;
-  if (writer_.writes_single_images()) {
+  if (!keeps_images()) {
     done_ = sum_over_ranks(group, "images", done_);
     return;
   }
@@ -277,7 +285,7 @@ ExitCode SampleJob::run() {
   static_cast<void>(guidance_of(first_));
   if (request_.group != nullptr)
     begin_together();
-  else
+  else if (!request_.take)
     writer_.check_output(picture_shape().channels);
   log_precision(model_.runtime);
   log_info("sampling {} of {} in {} on {}", counted(count_, "image"), size_text(), work(),
@@ -289,8 +297,10 @@ ExitCode SampleJob::run() {
   progress_.reset();
   if (request_.group != nullptr) gather();
   if (!world_.leads()) return stop_exit_code();
-  if (!writer_.writes_single_images()) writer_.write_result(drawn_);
-  if (stop_requested()) log_warning("stopped: {} of {} written", done_, counted(count_, "image"));
+  if (keeps_images()) writer_.write_result(drawn_);
+  if (stop_requested())
+    log_warning("stopped: {} of {} {}", done_, counted(count_, "image"),
+                request_.take ? "drawn" : "written");
   return stop_exit_code();
 }
 

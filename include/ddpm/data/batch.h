@@ -38,8 +38,11 @@ torch::Tensor batch_labels(const ImageStore& store, const BatchRequest& request)
 // their pixels. There must be at least one.
 torch::Tensor images_to_tensor(std::span<const Image> images, PixelRange range);
 
-// Converts [N,C,H,W] floating-point values in `range`, on any device, C = 1, 3 or 4, to N images.
-// Values are clamped and rounded half up; NaN becomes 0.
+// Converts floating-point values in `range` to pixel values, uint8 of the same shape and device. They are
+// clamped and rounded half up; NaN becomes 0.
+torch::Tensor to_pixel_values(const torch::Tensor& images, PixelRange range);
+
+// The same as N images, of [N,C,H,W] on any device, C = 1, 3 or 4.
 std::vector<Image> tensor_to_images(const torch::Tensor& images, PixelRange range);
 
 }  // namespace ddpm

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <filesystem>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -45,6 +46,9 @@ struct SampleRequest {
   // What follows the image's channels in each input (Condition::image), [1,C,H,W]; undefined: nothing.
   torch::Tensor beside = {};
   ProcessGroup* group = nullptr;  // the processes that share the work; null: this one alone
+  // Takes the finished images of each batch, instead of files: [N,C,H,W] float32 in the model's range,
+  // on the device, or decoded on the CPU. It may keep them.
+  std::function<void(const torch::Tensor& images)> take = {};
 };
 
 // Throws DeviceError if loading the model and drawing images clearly needs more memory than is free.
@@ -53,8 +57,9 @@ struct SampleRequest {
 void require_sampling_memory(const Config& config, const Runtime& runtime, std::int64_t count,
                              std::int64_t kept);
 
-// Samples, writes the files and prints their paths to standard output. Returns kSuccess. If a
-// signal stops it, it writes the finished batches and returns the signal's code. Throws ConfigError
+// Samples, writes the files and prints their paths to standard output, unless the request takes the
+// images. Returns kSuccess. If a signal stops it, it writes the finished batches and returns the
+// signal's code. Throws ConfigError
 // if the network cannot be sampled from or guided, if it needs prompts or an autoencoder and the request
 // has none, if its images do not fit the format, or if files would replace others; DeviceError and
 // IoError.
