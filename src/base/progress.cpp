@@ -70,8 +70,9 @@ std::string Progress::render(double done, const std::string& note) const {
         R"({{"task":"{}","done":{},"total":{},"unit":"{}","seconds_left":{},"note":"{}"}})", task_,
         whole, total_, unit_, left ? format_text("{:.1f}", *left) : "null", note);
   const std::string gauge = style_ == ProgressStyle::kBar ? " " + bar(fraction) : "";
-  return format_text("{}{} {}/{} {} ({:.0f} %), {}{}", task_, gauge, whole, total_, unit_,
-                     100 * fraction, note, left ? ", " + format_duration(*left) + " left" : "");
+  return format_text("{}{} {}/{} {} ({:.0f} %){}{}{}", task_, gauge, whole, total_, unit_,
+                     100 * fraction, note.empty() ? "" : ", ", note,
+                     left ? ", " + format_duration(*left) + " left" : "");
 }
 
 bool Progress::due(double done) const {

@@ -124,6 +124,7 @@ int run_command_line(int argc, char** argv) {
   cli::add_decode(program, action);
   cli::add_contexts(program, action);
   cli::add_convert(program, action);
+  cli::add_evaluate(program, action);
   cli::add_bench(program, action);
   cli::add_config(program, action);
   cli::add_completion(program, action);

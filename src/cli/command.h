@@ -36,6 +36,7 @@ void add_encode(CLI::App& program, Action& action);
 void add_decode(CLI::App& program, Action& action);
 void add_contexts(CLI::App& program, Action& action);
 void add_convert(CLI::App& program, Action& action);
+void add_evaluate(CLI::App& program, Action& action);
 void add_bench(CLI::App& program, Action& action);
 void add_config(CLI::App& program, Action& action);
 void add_completion(CLI::App& program, Action& action);

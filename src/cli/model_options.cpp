@@ -15,6 +15,11 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
           .add_option(may_stand_alone ? "model," + name : name, options.path, model_help() + note)
           ->type_name("PATH")
           ->group("Model");
+  add_weights_options(command, options);
+  return model;
+}
+
+void add_weights_options(CLI::App& command, ModelOptions& options) {
   command
       .add_option("--weights", options.weights,
                   "Which weights of the model to use: ema (averaged) or raw [ema]")
@@ -25,7 +30,6 @@ CLI::Option* add_model_options(CLI::App& command, ModelOptions& options, const s
       .add_flag("--allow-missing", options.allow_missing,
                 "Initialise tensors that are missing from the file, instead of refusing it")
       ->group("Model");
-  return model;
 }
 
 LoadedModel load_model(const ModelOptions& options, std::vector<ConfigOverride> overrides,

@@ -26,7 +26,9 @@ struct ModelOptions {
 // The value of --weights; nothing if the option was not given. Throws ConfigError for other words.
 std::optional<WeightSet> asked_weights(const std::optional<std::string>& name);
 
-// --weights, --allow-missing, and before them the option that names the model, which is returned;
+// --weights and --allow-missing.
+void add_weights_options(CLI::App& command, ModelOptions& options);
+// The same, and before them the option that names the model, which is returned;
 // `note` stands behind its help. If the name is "--model", it may be left out before the path.
 CLI::Option* add_model_options(CLI::App& command, ModelOptions& options,
                                const std::string& name = "--model", const std::string& note = "");

@@ -17,6 +17,7 @@ std::vector<Section> make_sections() {
       {"data", "Where images come from and how they become tensors"},
       {"training", "Optimisation, and what is logged and saved during it"},
       {"sampling", "Defaults of `ddpm sample`"},
+      {"evaluation", "Measuring the images during training, as `ddpm evaluate` does"},
   };
 }
 
@@ -239,11 +240,36 @@ std::vector<Field> sampling_fields() {
   };
 }
 
+std::vector<Field> evaluation_fields() {
+  return {
+      {FIELD(evaluation, every), between(0, kMaxSteps), kMayChange,
+       "Steps between evaluations; 0: never. Their numbers join the line of metrics.jsonl"},
+      {FIELD(evaluation, metrics), any(), kMayChange,
+       "What is measured: swd, and with evaluation.features fid, kid, is, prdc; see docs/evaluation.md"},
+      {CHOICE(evaluation, best_by), kMayChange,
+       "The number by which training.keep_best knows the best checkpoint: the training loss, or one of "
+       "the evaluation"},
+      {CHOICE(evaluation, sampler), kMayChange, "How the images are drawn"},
+      {FIELD(evaluation, steps), between(1, kMaxTimesteps), kMayChange,
+       "Sampler steps; at most diffusion.timesteps are made"},
+      {FIELD(evaluation, count), between(2, kMaxImages), kMayChange,
+       "Images to draw, in batches of sampling.batch_size"},
+      {FIELD(evaluation, data), any(), kMayChange,
+       "Images to compare with, a folder or file; empty: those of the training"},
+      {FIELD(evaluation, reference_count), between(0, kMaxImages), kMayChange,
+       "How many of these images, chosen at random; 0: all"},
+      {FIELD(evaluation, features), any(), kMayChange,
+       "Network for features: weights of Inception-v3, or a TorchScript program, which is run"},
+      {CHOICE(evaluation, resize), kMayChange,
+       "How images are enlarged for Inception: as this program does"},
+  };
+}
+
 std::vector<Field> make_fields() {
   std::vector<Field> all;
-  for (std::vector<Field>& part :
-       std::vector<std::vector<Field>>{run_fields(), model_fields(), diffusion_fields(),
-                                       data_fields(), training_fields(), sampling_fields()})
+  for (std::vector<Field>& part : std::vector<std::vector<Field>>{
+           run_fields(), model_fields(), diffusion_fields(), data_fields(), training_fields(),
+           sampling_fields(), evaluation_fields()})
     std::move(part.begin(), part.end(), std::back_inserter(all));
   return all;
 }

@@ -1,5 +1,9 @@
 #include "ddpm/config/validate.h"
 
+#include <algorithm>
+#include <optional>
+#include <vector>
+
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
 #include "ddpm/base/format.h"
@@ -48,6 +52,63 @@ void check_diffusion(const Config& config, Problems& problems) {
   if (diffusion.beta_start > diffusion.beta_end)
     problems.add({"diffusion.beta_start", "diffusion.beta_end"},
                  "the noise must not decrease along the process; swap them");
+}
+
+// The metric that gives the number.
+Metric metric_of(Criterion criterion) {
+  switch (criterion) {
+    case Criterion::kLoss:
+    case Criterion::kFid:
+      return Metric::kFid;
+    case Criterion::kKid:
+      return Metric::kKid;
+    case Criterion::kIs:
+      return Metric::kIs;
+    case Criterion::kPrecision:
+    case Criterion::kRecall:
+    case Criterion::kDensity:
+    case Criterion::kCoverage:
+      return Metric::kPrdc;
+    case Criterion::kSwd:
+      return Metric::kSwd;
+  }
+  return Metric::kFid;
+}
+
+void check_evaluation(const Config& config, Problems& problems) {
+  const EvaluationConfig& evaluation = config.evaluation;
+  if (evaluation.every > 0 && config.data.source == DataSource::kLatents)
+    problems.add({"evaluation.every", "data.source"},
+                 "latents are not pixels, so they are not measured during training; set "
+                 "evaluation.every=0");
+  std::vector<Metric> metrics;
+  for (const std::string& name : evaluation.metrics) {
+    const std::optional<Metric> metric = parse_choice<Metric>(name);
+    if (!metric || *metric == Metric::kNll) {
+      problems.add(
+          {"evaluation.metrics"},
+          format_text("there is no '{}' during training; choose from fid, kid, is, prdc, swd",
+                      shorten(name)));
+      return;
+    }
+    metrics.push_back(*metric);
+  }
+  const auto has = [&](Metric metric) {
+    return std::ranges::find(metrics, metric) != metrics.end();
+  };
+  if (std::ranges::any_of(metrics, needs_features) && evaluation.features.empty())
+    problems.add({"evaluation.metrics", "evaluation.features"},
+                 "all metrics but swd compare features of a network; name its file");
+  if (evaluation.best_by == Criterion::kLoss) return;
+  const TrainingConfig& training = config.training;
+  if (evaluation.every == 0 || !has(metric_of(evaluation.best_by)))
+    problems.add({"evaluation.best_by", "evaluation.every", "evaluation.metrics"},
+                 "this number is not measured; add its metric, and say how often");
+  else if (training.checkpoint_every % evaluation.every != 0)
+    problems.add(
+        {"evaluation.best_by", "evaluation.every", "training.checkpoint_every"},
+        "only a checkpoint whose images are measured can be the best, so checkpoint_every must "
+        "be a multiple of evaluation.every");
 }
 
 // Latents are no pixels: they have no range, and their mirror images are not those of the pictures.
@@ -148,6 +209,7 @@ void validate(const Config& config, const Origins& origins) {
   check_diffusion(config, problems);
   check_data(config, problems);
   check_latents(config, problems);
+  check_evaluation(config, problems);
   check_training(config, problems);
   check_sampler(config.sampling, problems);
   check_guidance(config.sampling, problems);

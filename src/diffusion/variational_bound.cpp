@@ -17,22 +17,6 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
   return table.index_select(0, t).view({-1, 1, 1, 1});
 }
 
-// The factor f in x0 - predicted x0 = f * (prediction - target). Both images are computed from the
-// same x = signal x0 + sigma e, so x cancels. Computing them from x would subtract numbers of size
-// 1 / signal.
-double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction prediction) {
-  const double alpha_bar = schedule.alpha_bar(t);
-  switch (prediction) {
-    case Prediction::kNoise:
-      return std::sqrt((1 - alpha_bar) / alpha_bar);
-    case Prediction::kVelocity:
-      return std::sqrt(1 - alpha_bar);
-    case Prediction::kImage:
-      return -1;
-  }
-  return 0;
-}
-
 // Computes (1 + tanh(y)) / 2 as sigmoid(2 y), which keeps small values exact.
 torch::Tensor normal_cdf(const torch::Tensor& x) {
   const double scale = 2 * std::sqrt(2 * std::numbers::inv_pi);
@@ -51,6 +35,21 @@ torch::Tensor gaussian_divergence(const torch::Tensor& difference, const torch::
 }
 
 }  // namespace
+
+// Both images are computed from the same x = signal x0 + sigma e, so x cancels. Computing them from x
+// would subtract numbers of size 1 / signal.
+double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction prediction) {
+  const double alpha_bar = schedule.alpha_bar(t);
+  switch (prediction) {
+    case Prediction::kNoise:
+      return std::sqrt((1 - alpha_bar) / alpha_bar);
+    case Prediction::kVelocity:
+      return std::sqrt(1 - alpha_bar);
+    case Prediction::kImage:
+      return -1;
+  }
+  return 0;
+}
 
 torch::Tensor discretized_log_likelihood(const torch::Tensor& pixels, const torch::Tensor& centered,
                                          const torch::Tensor& log_std, double minimum,

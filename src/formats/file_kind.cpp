@@ -49,7 +49,7 @@ bool is_pickle(std::string_view head) {
 }
 
 // TorchScript is a zip archive too. The directory at the end of one names all members.
-bool is_torch_script(std::string_view all) {
+bool holds_torch_script(std::string_view all) {
   constexpr std::size_t kDirectory = std::size_t{1} << 20;
   const std::string_view end = all.substr(all.size() - std::min(all.size(), kDirectory));
   return end.find("/constants.pkl"sv) != std::string_view::npos;
@@ -64,7 +64,7 @@ WeightFileKind recognize(std::span<const std::byte> bytes, const fs::path& path)
   for (const Signature& other : kOthers)
     if (head.size() >= other.offset && head.substr(other.offset).starts_with(other.bytes))
       throw CheckpointError(other.meaning);
-  if (looks_like_zip(bytes) && is_torch_script(all))
+  if (looks_like_zip(bytes) && holds_torch_script(all))
     throw CheckpointError(
         "a TorchScript program (torch.jit.save), which is not read; in Python: "
         "torch.save(torch.jit.load(FILE).state_dict(), \"weights.pt\")");
@@ -83,6 +83,17 @@ WeightFileKind recognize(std::span<const std::byte> bytes, const fs::path& path)
 }
 
 }  // namespace
+
+bool is_torch_script(const fs::path& path) {
+  try {
+    const MappedFile map(path);
+    return looks_like_zip(map.bytes()) &&
+           holds_torch_script(
+               {reinterpret_cast<const char*>(map.bytes().data()), map.bytes().size()});
+  } catch (const IoError&) {
+    return false;
+  }
+}
 
 WeightFileKind recognize_weights(const fs::path& path) {
   try {

@@ -72,7 +72,7 @@ void write_npz(const fs::path& path, std::span<const NpzArray> arrays) {
   std::string directory;
   std::uint32_t offset = 0;
   for (const NpzArray& array : arrays) {
-    const std::string header = npy_header("|u1", array.shape);
+    const std::string header = npy_header(array.type, array.shape);
     const Member member{array.name + ".npy", checksum(header, array.bytes),
                         static_cast<std::uint32_t>(header.size() + array.bytes.size()), offset};
     const std::string local =

@@ -30,10 +30,7 @@ torch::Tensor read_safetensors_mel(const fs::path& path) {
 torch::Tensor read_numpy_mel(const fs::path& path) {
   const MappedFile file = map_file<DataError>(path);
   const NumpyArray array = read_npy(file.bytes(), path.string());
-  for (const auto& [name, type] :
-       {std::pair("<f4", DType::kF32), {"<f8", DType::kF64}, {"<f2", DType::kF16}})
-    if (array.type == name)
-      return to_tensor({.name = {}, .dtype = type, .shape = array.shape, .bytes = array.bytes});
+  if (std::optional<torch::Tensor> mel = floats_of(array)) return *mel;
   throw DataError(format_text("{}: a spectrogram must have floating-point numbers, not '{}'",
                               shown(path), shorten(array.type)));
 }

@@ -147,6 +147,14 @@ TensorSet to_tensor_set(const std::vector<NamedTensor>& tensors) {
   return set;
 }
 
+std::optional<torch::Tensor> floats_of(const NumpyArray& array) {
+  for (const auto& [name, type] :
+       {std::pair("<f4", DType::kF32), {"<f8", DType::kF64}, {"<f2", DType::kF16}})
+    if (array.type == name)
+      return to_tensor({.name = {}, .dtype = type, .shape = array.shape, .bytes = array.bytes});
+  return std::nullopt;
+}
+
 void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,
                   const SafetensorsMetadata& metadata) {
   write_safetensors(path, to_tensor_set(tensors).tensors, metadata);

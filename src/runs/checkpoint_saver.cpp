@@ -13,11 +13,14 @@
 namespace ddpm {
 namespace {
 
-// The loss of a checkpoint; nothing if it is unknown or the checkpoint is damaged. Throws
-// AccessError: then the best checkpoint stays the best.
-std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
+// How far from the best a checkpoint is by this criterion, the less the better; nothing if that is unknown
+// or the checkpoint is damaged. Throws AccessError: then the best checkpoint stays the best.
+std::optional<double> badness_of(const std::filesystem::path& checkpoint, Criterion criterion) {
   try {
-    return read_training_state(checkpoint).loss;
+    const TrainingState state = read_training_state(checkpoint);
+    if (criterion == Criterion::kLoss) return state.loss;
+    if (!state.score || state.score->criterion != criterion) return std::nullopt;
+    return higher_is_better(criterion) ? -state.score->value : state.score->value;
   } catch (const AccessError&) {
     throw;
   } catch (const Error& error) {
@@ -28,8 +31,9 @@ std::optional<double> loss_of(const std::filesystem::path& checkpoint) {
 
 }  // namespace
 
-CheckpointSaver::CheckpointSaver(CheckpointStore store, Retention retention, bool keep_best)
-    : store_(std::move(store)), retention_(retention), keep_best_(keep_best) {}
+CheckpointSaver::CheckpointSaver(CheckpointStore store, Retention retention,
+                                 std::optional<Criterion> best_by)
+    : store_(std::move(store)), retention_(retention), best_by_(best_by) {}
 
 CheckpointSaver::~CheckpointSaver() {
   if (busy()) pending_.wait();
@@ -69,7 +73,7 @@ SaveResult CheckpointSaver::save(
     return result;
   }
   try {
-    if (keep_best_) choose_best(result.path);
+    if (best_by_) choose_best(result.path, *best_by_);
     store_.prune(retention_);
   } catch (const std::exception& error) {
     log_warning("old checkpoints were not cleaned up: {}", error.what());
@@ -78,12 +82,12 @@ SaveResult CheckpointSaver::save(
   return result;
 }
 
-void CheckpointSaver::choose_best(const std::filesystem::path& saved) {
-  const std::optional<double> loss = loss_of(saved);
-  if (!loss) return;
+void CheckpointSaver::choose_best(const std::filesystem::path& saved, Criterion criterion) {
+  const std::optional<double> badness = badness_of(saved, criterion);
+  if (!badness) return;
   const std::optional<std::filesystem::path> best = store_.best();
-  const std::optional<double> least = best ? loss_of(*best) : std::nullopt;
-  if (!least || *loss < *least) store_.set_best(saved);
+  const std::optional<double> least = best ? badness_of(*best, criterion) : std::nullopt;
+  if (!least || *badness < *least) store_.set_best(saved);
 }
 
 }  // namespace ddpm

@@ -34,6 +34,8 @@ void write_training_state(const fs::path& checkpoint, const TrainingState& state
   nlohmann::ordered_json json = {
       {"version", kVersion}, {"step", state.step}, {"images_seen", state.images_seen}};
   if (state.loss) json["loss"] = *state.loss;
+  if (const auto& score = state.score)
+    json["score"] = {{"name", name_of(score->criterion)}, {"value", score->value}};
   if (!state.data_fingerprint.empty()) json["data_fingerprint"] = state.data_fingerprint;
   if (const auto& losses = state.loss_statistics)
     json["loss_statistics"] = {
@@ -61,6 +63,9 @@ TrainingState parse_training_state(const std::string& text, const std::string& n
                         .config = {}};
     if (const auto loss = json.find("loss"); loss != json.end()) state.loss = loss->get<double>();
     state.data_fingerprint = json.value("data_fingerprint", "");
+    if (const auto score = json.find("score"); score != json.end())
+      if (const auto criterion = parse_choice<Criterion>(score->at("name").get<std::string>()))
+        state.score = CheckpointScore{*criterion, score->at("value").get<double>()};
     if (const auto losses = json.find("loss_statistics"); losses != json.end())
       state.loss_statistics = {.count = losses->at("count").get<double>(),
                                .mean = losses->at("mean").get<double>(),

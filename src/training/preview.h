@@ -7,8 +7,8 @@
 
 #include "ddpm/config/config.h"
 #include "ddpm/device/runtime.h"
-#include "ddpm/diffusion/sampler.h"
 #include "ddpm/training/trainer.h"
+#include "image_drawer.h"
 
 namespace ddpm {
 
@@ -24,9 +24,7 @@ class Preview {
 
  private:
   const Config& config_;
-  torch::Device device_;
-  SamplerPlan plan_;
-  torch::Tensor contexts_;  // of the pictures; undefined: the network takes none
+  ImageDrawer drawer_;
 };
 
 }  // namespace ddpm

@@ -80,11 +80,12 @@ void warn_of_other_classes(const Config& config, const Config& start) {
 // The running job: the loop of steps, and the decision to end it.
 class Run {
  public:
-  // `checkpoint`: where rank 0 continues; none: a new run. `started`: runs since the call of
+  // `evaluator` may be null. `checkpoint`: where rank 0 continues; none: a new run. `started`: runs since the call of
   // run_training.
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
-      const RunOptions& options, const std::optional<fs::path>& checkpoint,
-      const Stopwatch& started, Communicator& communicator)
+      const RunOptions& options, const Evaluator* evaluator,
+      const std::optional<fs::path>& checkpoint, const Stopwatch& started,
+      Communicator& communicator)
       : training_(config.training),
         device_(prepared.runtime.device),
         options_(options),
@@ -94,7 +95,8 @@ class Run {
     if (world_.leads()) continue_or_start(trainer_, directory, checkpoint, options);
     if (world_.size > 1) trainer_.share_state();
     if (world_.leads())
-      records_.emplace(config, prepared, directory, options, trainer_, checkpoint.has_value(),
+      records_.emplace(config, prepared, directory, options, evaluator, trainer_,
+                       checkpoint.has_value(),
                        [this] { return stop_requested() || out_of_time(); });
   }
 
@@ -245,6 +247,12 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
     check_start(config, *options.start, options.fit);
     warn_of_other_classes(config, options.start->config);
   }
+  std::optional<Evaluator> evaluator;
+  if (leads && config.evaluation.every > 0) evaluator.emplace(config, prepared);
+  std::unique_ptr<Communicator> together;
+  if (group != nullptr)
+    together = group->communicator(prepared.runtime.device, config.run.deterministic);
+  Communicator& communicator = together ? *together : alone();
   if (leads) {
     check_disk_space(directory, config, prepared.cost.parameters);
     if (!lock) lock.emplace(directory.create_and_lock());
@@ -254,17 +262,14 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
     for (const std::string& line : settings_table(config)) log_to_files("  " + line);
   }
   const TrainingConfig& training = config.training;
-  std::unique_ptr<Communicator> together;
-  if (group != nullptr) {
-    together = group->communicator(prepared.runtime.device, config.run.deterministic);
+  if (group != nullptr)
     group->limit_step_time(std::chrono::milliseconds(std::llround(60'000 * training.hang_minutes)));
-  }
-  Communicator& communicator = together ? *together : alone();
   ExitCode code = ExitCode::kSuccess;
   try {
     explain_out_of_memory(
         prepared.runtime.device, rows_of_micro_batch(training, communicator.world()), [&] {
-          Run run(config, prepared, directory, options, checkpoint, started, communicator);
+          Run run(config, prepared, directory, options, evaluator ? &*evaluator : nullptr,
+                  checkpoint, started, communicator);
           code = run.train();
         });
   } catch (const DeviceError& error) {

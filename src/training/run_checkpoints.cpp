@@ -27,9 +27,10 @@ RunCheckpoints::RunCheckpoints(const Config& config, const RunDirectory& directo
       saved_step_(saved_step),
       saver_(CheckpointStore(directory.checkpoints()),
              {.newest = config.training.keep_checkpoints, .every = config.training.keep_every},
-             config.training.keep_best) {}
+             config.training.keep_best ? std::optional(config.evaluation.best_by) : std::nullopt) {}
 
-void RunCheckpoints::after_step() {
+void RunCheckpoints::after_step(std::span<const Score> scores) {
+  scores_.assign(scores.begin(), scores.end());
   if (const auto result = saver_.poll()) report(*result);
   if (due()) start();
 }
@@ -61,6 +62,10 @@ void RunCheckpoints::start() {
   TrainerSnapshot snapshot = trainer_.snapshot();
   const double loss = now.mean_loss_since(begun_);
   if (std::isfinite(loss)) snapshot.state.loss = loss;
+  const Criterion criterion = config_.evaluation.best_by;
+  for (const Score& score : scores_)
+    if (score.name == name_of(criterion))
+      snapshot.state.score = CheckpointScore{criterion, score.value};
   saver_.start(step, [this, snapshot = std::move(snapshot)](const fs::path& folder) {
     log_.save();
     write_snapshot(snapshot, folder);

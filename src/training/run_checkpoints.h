@@ -5,9 +5,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <optional>
+#include <span>
+#include <vector>
 
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/config/config.h"
+#include "ddpm/evaluation/scores.h"
 #include "ddpm/runs/checkpoint_saver.h"
 #include "ddpm/runs/run_directory.h"
 #include "ddpm/training/trainer.h"
@@ -26,7 +29,8 @@ class RunCheckpoints {
 
   // Logs the result of a save that has ended, and starts one if it is due: by steps, by time, after
   // a failure or because of SIGUSR1. Throws NonFiniteError as Trainer::snapshot does.
-  void after_step();
+  // `scores` are those of the step's images, if they were measured.
+  void after_step(std::span<const Score> scores);
 
   // Saves the present state, unless it is already saved, and waits. Throws NonFiniteError, and
   // CheckpointError if the state cannot be saved.
@@ -49,6 +53,7 @@ class RunCheckpoints {
   RunEnvironment environment_;
   Trainer& trainer_;
   RunLog& log_;
+  std::vector<Score> scores_;               // of this step's images
   std::optional<std::int64_t> saved_step_;  // step of the newest complete checkpoint
   TrainingTotals begun_;                    // the totals when the last save began
   Stopwatch since_begun_;

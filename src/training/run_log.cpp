@@ -30,22 +30,24 @@ void RunLog::reopen() {
   attempt([&] { events_->add_text(step, "config", "```json\n" + to_json(config_) + "```\n"); });
 }
 
-void RunLog::add_line(const TrainingTotals& now, double saving_seconds) {
+void RunLog::add_line(const TrainingTotals& now, double saving_seconds,
+                      std::span<const Score> scores) {
   constexpr std::size_t kRecent = 5;
   const double loss = now.mean_loss_since(logged_);
   if (const std::int64_t skipped = now.skipped - logged_.skipped; skipped > 0)
     log_warning("skipped {} of the last {}: the gradient was not finite, or the loss an outlier",
                 counted(skipped, "step"), now.steps - logged_.steps);
   const std::int64_t step = trainer_.steps_done();
-  const MetricRecord record = {{"step", step},
-                               {"images", trainer_.images_seen()},
-                               {"loss", loss},
-                               {"grad_norm", now.gradient_norm},
-                               {"lr", learning_rate(config_.training, step)},
-                               {"images_per_second", images_per_second()},
-                               {"elapsed_s", watch_.seconds()},
-                               {"saving_s", saving_seconds},
-                               {"skipped_steps", now.skipped}};
+  MetricRecord record = {{"step", step},
+                         {"images", trainer_.images_seen()},
+                         {"loss", loss},
+                         {"grad_norm", now.gradient_norm},
+                         {"lr", learning_rate(config_.training, step)},
+                         {"images_per_second", images_per_second()},
+                         {"elapsed_s", watch_.seconds()},
+                         {"saving_s", saving_seconds},
+                         {"skipped_steps", now.skipped}};
+  for (const Score& score : scores) record.emplace_back(score.name, score.value);
   attempt([&] { metrics_->append(record); });
   if (events_) attempt([&] { events_->add_scalars(step, record); });
   if (std::isfinite(loss)) recent_losses_.push_back(loss);

@@ -6,6 +6,7 @@
 #include <deque>
 #include <filesystem>
 #include <memory>
+#include <span>
 #include <string>
 
 #include "ddpm/base/error.h"
@@ -13,6 +14,7 @@
 #include "ddpm/base/progress.h"
 #include "ddpm/base/stopwatch.h"
 #include "ddpm/config/config.h"
+#include "ddpm/evaluation/scores.h"
 #include "ddpm/metrics/jsonl.h"
 #include "ddpm/metrics/tensorboard.h"
 #include "ddpm/runs/run_directory.h"
@@ -42,7 +44,9 @@ class RunLog {
 
   // Adds the metrics of the trainer's step. `now`: its totals; `saving_seconds`: how long training
   // has waited for saves in this process. Warns of steps that were skipped since the last line.
-  void add_line(const TrainingTotals& now, double saving_seconds);
+  // `scores` are those of the step's images, if they were measured.
+  void add_line(const TrainingTotals& now, double saving_seconds,
+                std::span<const Score> scores = {});
   // Adds a PNG file, the grid of images of the trainer's step, to the events. Throws IoError.
   void add_samples(const std::filesystem::path& png);
 

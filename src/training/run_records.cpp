@@ -4,6 +4,7 @@
 
 #include "ddpm/base/log.h"
 #include "ddpm/base/stopwatch.h"
+#include "ddpm/base/text.h"
 
 namespace ddpm {
 
@@ -16,15 +17,18 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
 }
 
 RunRecords::RunRecords(const Config& config, const Prepared& prepared,
-                       const RunDirectory& directory, const RunOptions& options, Trainer& trainer,
-                       bool resumed, std::function<bool()> must_end)
-    : training_(config.training),
+                       const RunDirectory& directory, const RunOptions& options,
+                       const Evaluator* evaluator, Trainer& trainer, bool resumed,
+                       std::function<bool()> must_end)
+    : config_(config),
+      training_(config.training),
       directory_(directory),
       group_(options.group),
       trainer_(trainer),
       must_end_(std::move(must_end)),
       preview_(training_.sample_every > 0 ? std::make_optional<Preview>(config, prepared.runtime)
                                           : std::nullopt),
+      evaluator_(evaluator),
       log_(config, directory, trainer, options.progress),
       checkpoints_(config, directory, environment_of(prepared, options), trainer, log_,
                    resumed ? std::optional(trainer.steps_done()) : std::nullopt) {}
@@ -35,24 +39,45 @@ void RunRecords::after_step() {
     return last || trainer_.steps_done() % interval == 0;
   };
   // totals() waits for the device, so that the clock includes all steps when it is read.
-  if (due(training_.log_every)) log_.add_line(trainer_.totals(), checkpoints_.held_seconds());
+  std::vector<Score> scores;
+  if (evaluator_ != nullptr && due(config_.evaluation.every)) scores = evaluate();
+  if (due(training_.log_every) || !scores.empty())
+    log_.add_line(trainer_.totals(), checkpoints_.held_seconds(), scores);
   if (log_.progress_due()) log_.show_progress(trainer_.totals());
   if (preview_ && due(training_.sample_every)) save_samples();
-  checkpoints_.after_step();
+  checkpoints_.after_step(scores);
 }
 
-void RunRecords::save_samples() {
+void RunRecords::pause_for(const std::function<void()>& work) {
   log_.clear_progress();
   static_cast<void>(trainer_.totals());  // waits for the device
   log_.pause_clock();
   if (group_ != nullptr) group_->report(trainer_.steps_done(), /*working=*/false);
-  const Stopwatch drawing;
+  attempt(work);
+}
+
+void RunRecords::save_samples() {
   const fs::path path = directory_.samples(trainer_.steps_done());
-  attempt([&] {
+  pause_for([&] {
+    const Stopwatch drawing;
     if (!preview_->write(trainer_, path, must_end_)) return;
     log_info("samples {} ({:.1f} s)", path.string(), drawing.seconds());
     log_.add_samples(path);
   });
+}
+
+std::vector<Score> RunRecords::evaluate() {
+  std::vector<Score> scores;
+  pause_for([&] {
+    const Stopwatch watch;
+    scores = evaluator_->evaluate(trainer_, must_end_);
+    if (scores.empty()) return;
+    std::vector<std::string> texts;
+    for (const Score& score : scores)
+      texts.push_back(format_text("{} {:.4g}", score.name, score.value));
+    log_info("step {}: {} ({:.1f} s)", trainer_.steps_done(), join(texts), watch.seconds());
+  });
+  return scores;
 }
 
 void RunRecords::finish() {

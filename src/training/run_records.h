@@ -4,11 +4,13 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "ddpm/runs/run_directory.h"
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/run.h"
 #include "ddpm/training/trainer.h"
+#include "evaluator.h"
 #include "preview.h"
 #include "run_checkpoints.h"
 #include "run_log.h"
@@ -20,10 +22,10 @@ RunEnvironment environment_of(const Prepared& prepared, const RunOptions& option
 // Of several processes, rank 0 has one.
 class RunRecords {
  public:
-  // The references must outlive this object. `resumed`: the trainer was loaded from a checkpoint. `must_end` is asked
+  // The references must outlive this object, and `evaluator`, which may be null. `resumed`: the trainer was loaded from a checkpoint. `must_end` is asked
   // while a preview is drawn.
   RunRecords(const Config& config, const Prepared& prepared, const RunDirectory& directory,
-             const RunOptions& options, Trainer& trainer, bool resumed,
+             const RunOptions& options, const Evaluator* evaluator, Trainer& trainer, bool resumed,
              std::function<bool()> must_end);
 
   void before_step() { log_.resume_clock(); }
@@ -37,14 +39,20 @@ class RunRecords {
   double images_per_second() const { return log_.images_per_second(); }
 
  private:
+  // Does work in which training pauses.
+  void pause_for(const std::function<void()>& work);
   void save_samples();
+  // The scores of this step's images; empty if that was stopped or failed.
+  std::vector<Score> evaluate();
 
+  const Config& config_;
   const TrainingConfig& training_;
   const RunDirectory& directory_;
   ProcessGroup* group_;
   Trainer& trainer_;
   std::function<bool()> must_end_;
   std::optional<Preview> preview_;
+  const Evaluator* evaluator_;
   RunLog log_;
   RunCheckpoints checkpoints_;
 };

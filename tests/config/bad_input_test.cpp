@@ -83,7 +83,7 @@ TEST(ConfigError, ListsTheKeysIfNoneIsNear) {
       "dynamic_threshold, dynamic_threshold_max");
   EXPECT_EQ(error_of("{\"zzzzzzzz\": 3}"),
             "a.json:1: unknown key 'zzzzzzzz'; the sections are run, model, diffusion, data, "
-            "training, sampling");
+            "training, sampling, evaluation");
 }
 
 TEST(ConfigError, TellsHowToNestADottedKey) {

@@ -42,7 +42,8 @@ TEST(Fields, AreAsManyAsTheMembersOfTheStructs) {
       {"diffusion", member_count<DiffusionConfig>()},
       {"data", member_count<DataConfig>()},
       {"training", member_count<TrainingConfig>()},
-      {"sampling", member_count<SamplingConfig>()}};
+      {"sampling", member_count<SamplingConfig>()},
+      {"evaluation", member_count<EvaluationConfig>()}};
   std::map<std::string, std::size_t> found;
   for (const Field& field : fields()) ++found[field.section()];
   EXPECT_EQ(found, expected);
@@ -69,12 +70,14 @@ TEST(Fields, PointToDistinctMembersOfTheirSection) {
     const void* pointer =
         std::visit([](const auto& member) { return address_of(member); }, field.member(config));
     EXPECT_TRUE(pointers.insert(pointer).second) << field.path;
-    const std::map<std::string, bool> inside = {{"run", lies_in(pointer, config.run)},
-                                                {"model", lies_in(pointer, config.model)},
-                                                {"diffusion", lies_in(pointer, config.diffusion)},
-                                                {"data", lies_in(pointer, config.data)},
-                                                {"training", lies_in(pointer, config.training)},
-                                                {"sampling", lies_in(pointer, config.sampling)}};
+    const std::map<std::string, bool> inside = {
+        {"run", lies_in(pointer, config.run)},
+        {"model", lies_in(pointer, config.model)},
+        {"diffusion", lies_in(pointer, config.diffusion)},
+        {"data", lies_in(pointer, config.data)},
+        {"training", lies_in(pointer, config.training)},
+        {"sampling", lies_in(pointer, config.sampling)},
+        {"evaluation", lies_in(pointer, config.evaluation)}};
     EXPECT_TRUE(inside.at(field.section())) << field.path;
   }
 }

@@ -37,7 +37,7 @@ class CheckpointSaverTest : public ::testing::Test {
 };
 
 TEST_F(CheckpointSaverTest, TrainingGoesOnMeanwhile) {
-  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 2}, false);
+  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 2}, std::nullopt);
   EXPECT_FALSE(saver.poll());
   EXPECT_FALSE(saver.wait());
   std::atomic<bool> go_on = false;
@@ -62,7 +62,7 @@ TEST_F(CheckpointSaverTest, TrainingGoesOnMeanwhile) {
 }
 
 TEST_F(CheckpointSaverTest, ReportsWhateverGoesWrong) {
-  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1}, false);
+  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1}, std::nullopt);
   saver.start(1, writer(1));
   ASSERT_TRUE(saver.wait()->saved());
   saver.start(2, [](const fs::path&) { throw IoError("no space left"); });
@@ -79,7 +79,7 @@ TEST_F(CheckpointSaverTest, ReportsWhateverGoesWrong) {
 
 TEST_F(CheckpointSaverTest, FinishesBeforeItGoesAway) {
   {
-    CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1}, false);
+    CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1}, std::nullopt);
     saver.start(1, [](const fs::path& folder) {
       std::this_thread::sleep_for(std::chrono::milliseconds(50));
       writer(1)(folder);
@@ -89,7 +89,8 @@ TEST_F(CheckpointSaverTest, FinishesBeforeItGoesAway) {
 }
 
 TEST_F(CheckpointSaverTest, KeepsTheBestAndMilestones) {
-  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1, .every = 4}, true);
+  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1, .every = 4},
+                        Criterion::kLoss);
   const std::vector<std::optional<double>> losses = {0.9, 0.5, 0.7, 0.6, std::nullopt, 0.8};
   for (std::size_t i = 0; i < losses.size(); ++i) {
     const auto step = static_cast<std::int64_t>(i + 1);
@@ -100,9 +101,31 @@ TEST_F(CheckpointSaverTest, KeepsTheBestAndMilestones) {
   EXPECT_EQ(CheckpointStore(checkpoints()).best(), checkpoints() / "step_00000002");
 }
 
+// Of a checkpoint whose images were not measured, or by another number, nobody knows how good it is.
+TEST_F(CheckpointSaverTest, KeepsTheBestByTheScoreOfItsImages) {
+  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 1}, Criterion::kPrecision);
+  const std::vector<std::optional<CheckpointScore>> scores = {
+      CheckpointScore{Criterion::kFid, 99}, CheckpointScore{Criterion::kPrecision, 0.4},
+      CheckpointScore{Criterion::kPrecision, 0.7}, CheckpointScore{Criterion::kPrecision, 0.6},
+      std::nullopt};
+  for (std::size_t i = 0; i < scores.size(); ++i) {
+    const auto step = static_cast<std::int64_t>(i + 1);
+    saver.start(step, [&](const fs::path& folder) {
+      writer(step)(folder);
+      write_training_state(folder, {.step = step,
+                                    .images_seen = step,
+                                    .config = {},
+                                    .loss = 1.0 / static_cast<double>(step),
+                                    .score = scores[i]});
+    });
+    ASSERT_TRUE(saver.wait()->saved());
+  }
+  EXPECT_EQ(names(), (std::vector<std::string>{"step_00000003", "step_00000005"}));
+}
+
 // If the best checkpoint is damaged, saving goes on and the damaged one is not kept.
 TEST_F(CheckpointSaverTest, SurvivesADamagedBest) {
-  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 2}, true);
+  CheckpointSaver saver(CheckpointStore(checkpoints()), {.newest = 2}, Criterion::kLoss);
   saver.start(1, writer(1, 0.1));
   saver.wait();
   folder_.write(checkpoints() / "step_00000001/state.json", "{");

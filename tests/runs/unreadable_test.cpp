@@ -94,7 +94,7 @@ TEST_F(UnreadableRun, GivesWayToNoOlderRun) {
 }
 
 TEST_F(UnreadableRun, LeavesTheBestCheckpointTheBest) {
-  CheckpointSaver saver(store(), {.newest = 2}, /*keep_best=*/true);
+  CheckpointSaver saver(store(), {.newest = 2}, Criterion::kLoss);
   const auto save_with_loss = [&](std::int64_t step, double loss) {
     saver.start(step, [&, step, loss](const fs::path& path) { write_files(path, step, loss); });
     return saver.wait();

@@ -34,7 +34,7 @@ class Progress {
   // Whether an update would be shown now. Most are not: they come too fast for people to read.
   bool due(double done) const;
 
-  // Shows that `done` of `total` units are done; `done` may be a fraction. `note` is a short text
+  // Shows that `done` of `total` units are done; `done` may be a fraction. `note` is a short text, or empty,
   // such as "loss 0.034, 1200 images/s".
   void update(double done, const std::string& note);
 

@@ -32,7 +32,8 @@ enum class RandomStream : std::uint16_t {
   kContextDropout = 10,  // training: whether a sample gets the empty context
   kLabelDropout = 11,    // training: whether the label of each sample is replaced by the null class
   kKnownNoise = 12,      // inpainting: noise of the kept pixels, counted by evaluations
-  kDropout = 256,        // dropout layer i uses stream kDropout + i
+  kLikelihoodNoise = 13,  // evaluation: noise of the likelihood, counted by timesteps
+  kDropout = 256,         // dropout layer i uses stream kDropout + i
 };
 
 // The position of a random number, without its element. `sample` counts over all micro-batches and

@@ -177,6 +177,42 @@ constexpr auto choice_names(Spacing) { return name_list("linspace", "leading", "
 enum class SigmaSpacing { kSchedule, kKarras, kExponential };
 constexpr auto choice_names(SigmaSpacing) { return name_list("schedule", "karras", "exponential"); }
 
+// What images are measured by (evaluation/scores.h).
+//   fid   Fréchet distance of features
+//   kid   kernel distance of features
+//   is    inception score
+//   prdc  precision, recall, density and coverage of features
+//   swd   sliced Wasserstein distance of patches, which needs no network
+//   nll   negative log likelihood of real images, bits_per_dim.h
+enum class Metric { kFid, kKid, kIs, kPrdc, kSwd, kNll };
+constexpr auto choice_names(Metric) { return name_list("fid", "kid", "is", "prdc", "swd", "nll"); }
+
+// Whether the metric compares features, so that it needs a network.
+constexpr bool needs_features(Metric metric) {
+  return metric == Metric::kFid || metric == Metric::kKid || metric == Metric::kIs ||
+         metric == Metric::kPrdc;
+}
+
+// The number by which one checkpoint is better than another: the training loss, or the main number of a
+// metric.
+enum class Criterion { kLoss, kFid, kKid, kIs, kPrecision, kRecall, kDensity, kCoverage, kSwd };
+constexpr auto choice_names(Criterion) {
+  return name_list("loss", "fid", "kid", "is", "precision", "recall", "density", "coverage", "swd");
+}
+constexpr bool higher_is_better(Criterion criterion) {
+  return criterion >= Criterion::kIs && criterion <= Criterion::kCoverage;
+}
+
+// How images become 299x299 pixels for Inception. Scores depend on it.
+//   torch-fidelity  bilinear without antialiasing, pixel i from place i * size / 299, as in
+//                   TensorFlow 1: the scores of most papers
+//   pytorch-fid     bilinear without antialiasing, by the centres of pixels
+//   clean-fid       bicubic with antialiasing, as PIL
+enum class InceptionResize { kTorchFidelity, kPytorchFid, kCleanFid };
+constexpr auto choice_names(InceptionResize) {
+  return name_list("torch-fidelity", "pytorch-fid", "clean-fid");
+}
+
 enum class SamplingVariance { kAuto, kFixedSmall, kFixedLarge };
 constexpr auto choice_names(SamplingVariance) {
   return name_list("auto", "fixed_small", "fixed_large");

@@ -161,6 +161,20 @@ struct SamplingConfig {
   WeightSet weights = WeightSet::kEma;
 };
 
+// Measuring the images during training, as `ddpm evaluate` does.
+struct EvaluationConfig {
+  std::int64_t every = 0;                      // steps between evaluations; 0: never
+  std::vector<std::string> metrics = {"swd"};  // names of Metric
+  Criterion best_by = Criterion::kLoss;        // what training.keep_best goes by
+  SamplerKind sampler = SamplerKind::kDdim;
+  std::int64_t steps = 50;               // of the sampler
+  std::int64_t count = 2000;             // images that are drawn
+  std::string data;                      // images to compare with; empty: those of the training
+  std::int64_t reference_count = 10000;  // of these images; 0: all
+  std::string features;                  // file of the network (evaluation/features.h)
+  InceptionResize resize = InceptionResize::kTorchFidelity;
+};
+
 struct RunConfig {
   std::string name = "run";        // name of the run directory
   std::string directory = "runs";  // folder that holds the run directories
@@ -179,6 +193,7 @@ struct Config {
   DataConfig data;
   TrainingConfig training;
   SamplingConfig sampling;
+  EvaluationConfig evaluation;
 };
 
 }  // namespace ddpm

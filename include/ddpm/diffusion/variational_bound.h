@@ -18,6 +18,9 @@ torch::Tensor discretized_log_likelihood(const torch::Tensor& pixels, const torc
                                          const torch::Tensor& log_std, double minimum,
                                          double maximum);
 
+// The factor f in x0 - predicted x0 = f * (prediction - target) at timestep t.
+double image_by_error(const NoiseSchedule& schedule, std::int64_t t, Prediction prediction);
+
 // The terms L_t of the bound for networks with diffusion.variance learned_range: the KL divergence
 // between the true step and the network's or, for t = 0, minus the log likelihood of the image.
 class VariationalBound {

@@ -9,11 +9,12 @@
 
 namespace ddpm {
 
-// One uint8 array of an .npz file.
+// One array of an .npz file.
 struct NpzArray {
   std::string name;                 // "arr_0"
   std::vector<std::int64_t> shape;  // row-major
   std::span<const std::byte> bytes;
+  std::string type = "|u1";  // of an element, as NumPy writes it
 };
 
 // Writes NumPy's .npz, a zip file of uncompressed .npy members, atomically; the same arrays give

@@ -2,10 +2,12 @@
 #pragma once
 
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "ddpm/device/named_tensor.h"
+#include "ddpm/formats/npy.h"
 #include "ddpm/formats/tensor_set.h"
 
 namespace ddpm {
@@ -13,6 +15,9 @@ namespace ddpm {
 // Copies a tensor of a file to a new CPU tensor. Throws CheckpointError for dtypes that LibTorch
 // does not have.
 torch::Tensor to_tensor(const TensorView& view);
+
+// Copies the floating-point numbers of a NumPy array to a new CPU tensor; nothing if it has others.
+std::optional<torch::Tensor> floats_of(const NumpyArray& array);
 
 // Writes the tensors row-major and atomically; they may have any device and strides.
 void save_tensors(const std::filesystem::path& path, const std::vector<NamedTensor>& tensors,

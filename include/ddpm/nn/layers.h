@@ -53,11 +53,13 @@ class LinearImpl : public LayerImpl {
 };
 TORCH_MODULE(Linear);
 
-// A convolution: weight [out,in,side,side], bias [out].
+// A convolution: weight [out,in,side,side] or [out,in,height,width], bias [out].
 class ConvolutionImpl : public LayerImpl {
  public:
   ConvolutionImpl(std::int64_t in, std::int64_t out, std::int64_t side, Role role = Role::kWeight)
       : LayerImpl(role, {out, in, side, side}, {out}) {}
+  ConvolutionImpl(std::int64_t in, std::int64_t out, std::int64_t height, std::int64_t width)
+      : LayerImpl(Role::kWeight, {out, in, height, width}, {out}) {}
 };
 TORCH_MODULE(Convolution);
 

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 
+#include "ddpm/config/choices.h"
 #include "ddpm/runs/checkpoint_store.h"
 
 namespace ddpm {
@@ -25,8 +26,9 @@ struct SaveResult {
 // To be called from one thread. At most one save runs at a time.
 class CheckpointSaver {
  public:
-  // With `keep_best` the checkpoint with the least loss (state.json) is kept whatever its age.
-  CheckpointSaver(CheckpointStore store, Retention retention, bool keep_best);
+  // The best checkpoint by the criterion, as state.json tells it, is kept whatever its age. Without a
+  // criterion none is.
+  CheckpointSaver(CheckpointStore store, Retention retention, std::optional<Criterion> best_by);
   ~CheckpointSaver();  // waits for a running save
   CheckpointSaver(const CheckpointSaver&) = delete;
   CheckpointSaver& operator=(const CheckpointSaver&) = delete;
@@ -45,11 +47,11 @@ class CheckpointSaver {
  private:
   SaveResult save(std::int64_t step,
                   const std::function<void(const std::filesystem::path&)>& write_files);
-  void choose_best(const std::filesystem::path& saved);
+  void choose_best(const std::filesystem::path& saved, Criterion criterion);
 
   CheckpointStore store_;
   Retention retention_;
-  bool keep_best_;
+  std::optional<Criterion> best_by_;
   std::future<SaveResult> pending_;
 };
 
