@@ -124,6 +124,9 @@ std::vector<Field> training_fields() {
   return {
       {FIELD(training, steps), between(1, kMaxSteps), kMayChange,
        "Optimiser steps of the whole run"},
+      {FIELD(training, budget_minutes), between(0, 1e6), kMayChange,
+       "Minutes for the whole run, previews, evaluations and saves not counted: once, at its beginning, the "
+       "speed is measured and training.steps set to what fits; 0: training.steps is taken as it is"},
       {FIELD(training, batch_size), between(1, 1e6), kMayChange,
        "Images in an optimiser step, all micro-batches together"},
       {FIELD(training, micro_batches), between(1, 1e6), kMayChange,

@@ -1,3 +1,4 @@
+#include <cmath>
 #include <cstdio>
 
 #include "ddpm/base/file.h"
@@ -51,7 +52,11 @@ void dry_run(Config config, bool force) {
   print_row("checkpoints on disk",
             format_bytes(checkpoint * static_cast<double>(training.keep_checkpoints + 1)));
   print_row("free disk", format_bytes(static_cast<double>(free_disk_bytes(run_directory(config)))));
-  print_row("time for all steps", format_duration(seconds * static_cast<double>(training.steps)));
+  if (training.budget_minutes > 0)
+    print_row("steps within the budget",
+              with_thousands(std::llround(60 * training.budget_minutes / seconds)));
+  else
+    print_row("time for all steps", format_duration(seconds * static_cast<double>(training.steps)));
 }
 
 }  // namespace ddpm

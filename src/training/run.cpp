@@ -20,6 +20,7 @@
 #include "ddpm/training/prepare.h"
 #include "ddpm/training/trainer.h"
 #include "run_records.h"
+#include "step_budget.h"
 
 namespace ddpm {
 namespace {
@@ -80,8 +81,8 @@ void warn_of_other_classes(const Config& config, const Config& start) {
 // The running job: the loop of steps, and the decision to end it.
 class Run {
  public:
-  // `evaluator` may be null. `checkpoint`: where rank 0 continues; none: a new run. `started`: runs since the call of
-  // run_training.
+  // `evaluator` may be null. `checkpoint`: where rank 0 continues; none: a new run.
+  // `started`: runs since the call of run_training.
   Run(const Config& config, const Prepared& prepared, const RunDirectory& directory,
       const RunOptions& options, const Evaluator* evaluator,
       const std::optional<fs::path>& checkpoint, const Stopwatch& started,
@@ -221,6 +222,27 @@ std::optional<TrainingState> state_of(const std::optional<fs::path>& checkpoint,
       text, ((checkpoint ? *checkpoint : "rank 0's checkpoint") / fs::path("state.json")).string());
 }
 
+// A run that continues has the number of steps that was measured when it began.
+void keep_budget(const TrainingConfig& saved, TrainingConfig& training) {
+  if (training.budget_minutes == 0) return;
+  if (training.budget_minutes != saved.budget_minutes)
+    throw ConfigError(format_text(
+        "training.budget_minutes: {} minutes would be the budget of a whole run, and this one began with "
+        "another; to train on, set training.budget_minutes=0 and training.steps to more than {}",
+        training.budget_minutes, saved.steps));
+  training.steps = saved.steps;
+}
+
+void fit_budget(Config& config, const Prepared& prepared, Communicator& communicator,
+                const RunOptions& options, const Stopwatch& started) {
+  TrainingConfig& training = config.training;
+  if (training.budget_minutes == 0) return;
+  training.steps = steps_within(60 * training.budget_minutes - started.seconds(), config, prepared,
+                                communicator, options.group);
+  log_info("budget: {} in {} minutes at the speed of this machine (training.steps)",
+           counted(training.steps, "step"), training.budget_minutes);
+}
+
 }  // namespace
 
 ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
@@ -240,6 +262,7 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   if (state) {
     config = keep_values(wanted, state->config);
     keep_precision(state->config.run, config.run);
+    keep_budget(state->config.training, config.training);
   }
   const Prepared prepared = prepare(config, options.force, CacheUse::kReadAndWrite, group);
   if (state) check_resumable(*state, config, prepared.images.fingerprint());
@@ -253,6 +276,7 @@ ExitCode run_training(const ResolvedConfig& wanted, const RunOptions& options) {
   if (group != nullptr)
     together = group->communicator(prepared.runtime.device, config.run.deterministic);
   Communicator& communicator = together ? *together : alone();
+  if (!state) fit_budget(config, prepared, communicator, options, started);
   if (leads) {
     check_disk_space(directory, config, prepared.cost.parameters);
     if (!lock) lock.emplace(directory.create_and_lock());

@@ -106,6 +106,7 @@ struct DataConfig {
 
 struct TrainingConfig {
   std::int64_t steps = 100000;
+  double budget_minutes = 0;       // `steps` becomes what fits into this time; 0: it stays
   std::int64_t batch_size = 128;   // images per optimiser step, all micro-batches together
   std::int64_t micro_batches = 1;  // gradient accumulation: a batch is computed in so many parts
   Optimizer optimizer = Optimizer::kAdam;
