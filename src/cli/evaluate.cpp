@@ -17,13 +17,15 @@ namespace ddpm::cli {
 namespace {
 
 constexpr const char* kCount = "10000";
+constexpr std::int64_t kNllCount = 1000;
 
 struct EvaluateOptions {
   DrawingOptions drawing;
   std::vector<std::string> models, images, metrics;
   std::string data, statistics, write_statistics, features;
   std::string resize{name_of(InceptionResize::kTorchFidelity)};
-  std::int64_t reference_count = 0, nll_count = 1000;
+  std::int64_t reference_count = 0;
+  std::optional<std::int64_t> nll_count;
   bool compare_samplers = false, json = false;
   std::vector<std::int64_t> compare_steps = {10, 20, 50};
 };
@@ -84,6 +86,13 @@ std::vector<Metric> choose_metrics(const EvaluateOptions& options,
       throw ConfigError("nll: a likelihood is that of a model for images; give both");
   }
   return metrics;
+}
+
+// Throws DataError where the user asks for more images than there are.
+void require_count(const ImageStore& store, const char* option, std::int64_t count) {
+  if (store.count() < count)
+    throw DataError(format_text("{} {}: {} has only {}", option, count, store.info().source,
+                                counted(store.count(), "image")));
 }
 
 // The images at `path`, with the data settings of `config`.
@@ -164,6 +173,8 @@ void Evaluation::load_reference(const DataConfig& data) {
   data_ = to_json(settings);
   store_.emplace(load_images(data, {.force = options_.drawing.force}));
   log_info("compared with {}: {}", store_->info().source, counted(store_->count(), "image"));
+  require_count(*store_, "--reference-count", options_.reference_count);
+  require_count(*store_, "--nll-count", has(Metric::kNll) ? options_.nll_count.value_or(0) : 0);
   Measures wanted = measures();
   if (!options_.write_statistics.empty()) wanted.extractor = &*extractor_;
   if (wanted.extractor == nullptr && !wanted.patches) return;  // nll reads the images themselves
@@ -196,9 +207,7 @@ void Evaluation::evaluate_images(const std::string& path) {
   check_data_path(data);
   const ImageStore store = load_images(data, {.force = options_.drawing.force});
   const std::int64_t count = options_.drawing.sampling.count.value_or(0);
-  if (store.count() < count)
-    throw DataError(format_text("--count {}: {} has only {}", count, store.info().source,
-                                counted(store.count(), "image")));
+  require_count(store, "--count", count);
   const ImageSummary summary = summarize_store(store, count, measures());
   rows_.push_back(
       {.name = path, .count = summary.count, .scores = scores_of(summary, reference_, metrics_)});
@@ -216,7 +225,8 @@ Drawing Evaluation::open(const std::string& path) const {
 
 void Evaluation::add_likelihood(const LoadedModel& model, ScoreRow& row) const {
   if (!has(Metric::kNll)) return;
-  const BitsPerDim bits = bits_per_dim(model, *store_, options_.nll_count, measures().progress);
+  const BitsPerDim bits =
+      bits_per_dim(model, *store_, options_.nll_count.value_or(kNllCount), measures().progress);
   row.scores.push_back({"nll", bits.total()});
   row.scores.push_back({"nll_distortion", bits.terms.front()});
   row.likelihood_terms = bits.terms;
@@ -357,7 +367,7 @@ void add_metric_options(CLI::App& command, EvaluateOptions& options) {
   command
       .add_option(
           "--nll-count", options.nll_count,
-          format_text("Real images of the likelihood, chosen at random [{}]", options.nll_count))
+          format_text("Real images of the likelihood, chosen at random [{}, or all]", kNllCount))
       ->check(at_least(1))
       ->type_name("N")
       ->group(kGroup);
@@ -399,12 +409,12 @@ void add_evaluate(CLI::App& program, Action& action) {
   add_class_options(*command, drawing.sampling);
   add_guidance_options(*command, drawing.sampling);
   add_common_drawing_options(*command, drawing);
-  command->footer(examples(
-      {"ddpm evaluate runs/cifar10 --features pt_inception-2015-12-05-6726825d.pth",
-       "ddpm evaluate runs/a runs/b --sampler ddim --steps 50 --count 50000 --metrics fid",
-       "ddpm evaluate --images samples --data photos --metrics fid,kid",
-       "ddpm evaluate runs/cifar10 --metrics nll --data held-out",
-       "ddpm evaluate runs/cifar10 --compare-samplers --compare-steps 10,20"}));
+  command->footer(
+      examples({"ddpm evaluate runs/cifar10 --features pt_inception-2015-12-05-6726825d.pth",
+                "ddpm evaluate runs/a runs/b --sampler ddim --steps 50 --count 50000 --metrics fid",
+                "ddpm evaluate --images samples --data photos --metrics fid,kid",
+                "ddpm evaluate runs/cifar10 --metrics nll --data held-out",
+                "ddpm evaluate runs/cifar10 --compare-samplers --compare-steps 10,20"}));
   command->callback([&action, options] {
     action = [options] {
       set_up_logging(options->drawing.common.log);

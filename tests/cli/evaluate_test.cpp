@@ -152,6 +152,8 @@ TEST_F(Evaluate, WhatCannotBeDoneIsSaid) {
        2,
        "both say what to compare with"},
       {{"--images", "a", "--data", "a", "--count", "21"}, 3, "has only 20 images"},
+      {{"--images", "a", "--data", "a", "--reference-count", "21"}, 3, "has only 20 images"},
+      {{"--metrics", "nll", "--nll-count", "10001"}, 3, "has only 10000 images"},
       {{"--images", "a", "--data", "nosuch"}, 3, "nosuch"},
       {{"--images", "tiny", "--data", "a", "--features", kFeatures, "--metrics", "prdc"},
        3,
