@@ -1,5 +1,6 @@
 #include "ddpm/tokenizer/prompt_weights.h"
 
+#include <algorithm>
 #include <cmath>
 #include <cstdlib>
 #include <utility>
@@ -28,11 +29,25 @@ std::string_view trimmed_back(std::string_view text) {
   return text;
 }
 
+bool continues_code_point(char byte) { return (static_cast<unsigned char>(byte) & 0xC0U) == 0x80U; }
+
+// The code point at the end (or start) of the text, in UTF-8; empty if the text is.
+std::string_view outermost_code_point(std::string_view text, bool at_end) {
+  constexpr std::size_t kMostBytes = 4;
+  std::size_t length = std::min<std::size_t>(1, text.size());
+  const auto goes_on = [&] {
+    return continues_code_point(at_end ? text[text.size() - length] : text[length]);
+  };
+  while (length < std::min(kMostBytes, text.size()) && goes_on()) ++length;
+  return at_end ? text.substr(text.size() - length) : text.substr(0, length);
+}
+
 // Whether a word would go on with the code point at the end (or start) of the text.
 bool continues_word(std::string_view text, bool at_end) {
-  const std::u32string points = decode_utf8(text).value_or(U"");
+  const std::u32string points =
+      decode_utf8(outermost_code_point(text, at_end)).value_or(std::u32string());
   if (points.empty()) return false;
-  const char32_t c = at_end ? points.back() : points.front();
+  const char32_t c = points.front();
   return is_letter(c) || is_number(c) || c == U'_';
 }
 

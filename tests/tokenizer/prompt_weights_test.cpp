@@ -52,6 +52,8 @@ TEST(PromptWeights, KnowBreakOutsideOfBrackets) {
   expect_parts("(a BREAK b:1.2)", {{"a", 1.2}, {"BREAK", -1.2}, {"b", 1.2}});
   EXPECT_FALSE(parse_prompt_weights("(a BREAK b:1.2)")[1].is_break);
   expect_parts("aBREAK BREAKs _BREAK", {{"aBREAK BREAKs _BREAK", 1}});
+  expect_parts("\u00C9BREAK BREAK\u732B", {{"\u00C9BREAK BREAK\u732B", 1}});
+  expect_parts("\u3002BREAK\u3002", {{"\u3002", 1}, {"BREAK", -1}, {"\u3002", 1}});
 }
 
 TEST(PromptWeights, RefuseNumbersThatAreNone) {
