@@ -70,7 +70,7 @@ void refuse_cifar(const Listing& listing, const std::string& member) {
   const std::string name = fs::path(member).filename().string();
   if (name.starts_with("data_batch_1"))
     throw DataError(listing.files.root.string() + ": this is CIFAR-10: set data.source=cifar10");
-  if (name == "fine_label_names.txt")
+  if (name == "fine_label_names.txt" || member.find("cifar-100-") != std::string::npos)
     throw DataError(listing.files.root.string() + ": this is CIFAR-100: set data.source=cifar100");
 }
 

@@ -159,18 +159,25 @@ class Dictionary {
     return texts;
   }
   // The bytes of an array of NumPy: _reconstruct, then filled with (version, shape, type, order,
-  // bytes).
+  // bytes); or, since protocol 5, _frombuffer(bytes, type, shape, order).
   std::string_view array(std::string_view key) const {
     const PickleValue& value = find(key);
-    if (value.state == kNoPickleState) fail(key);
-    const PickleValue& state = tree_.values[value.state];
-    if (state.kind != PickleValue::Kind::kTuple || state.items.size() != 5) fail(key);
-    const PickleValue& bytes = tree_.values[state.items[4]];
+    const bool is_filled = value.state != kNoPickleState;
+    if (!is_filled && !is_call(value, "_frombuffer")) fail(key);
+    const PickleValue& parts = tree_.values[is_filled ? value.state : value.items[1]];
+    if (parts.kind != PickleValue::Kind::kTuple || parts.items.size() != (is_filled ? 5U : 4U))
+      fail(key);
+    const PickleValue& bytes = tree_.values[parts.items[is_filled ? 4 : 0]];
     if (bytes.kind != PickleValue::Kind::kString) fail(key);
     return bytes.text;
   }
 
  private:
+  bool is_call(const PickleValue& value, std::string_view function) const {
+    if (value.kind != PickleValue::Kind::kCall) return false;
+    const PickleValue& callee = tree_.values[value.items[0]];
+    return callee.kind == PickleValue::Kind::kGlobal && callee.name == function;
+  }
   [[noreturn]] void fail(std::string_view key) const {
     throw DataError(format_text("{}: there is no usable '{}'", name_, key));
   }

@@ -111,14 +111,26 @@ std::string array(int rows, const std::string& bytes) {
          long_text(bytes) + "tb";
 }
 
-std::string python_batch(const std::string& labels_key, const std::string& labels) {
+// The same as Python 3 writes it with protocol 5: numpy._core.numeric._frombuffer(bytes, type, shape, order).
+std::string buffer_array(int rows, const std::string& bytes) {
+  std::string count;
+  append_little_endian(count, bytes.size(), 8);
+  return "cnumpy._core.numeric\n_frombuffer\n(\x96" + count + bytes +
+         std::string("cnumpy\ndtype\nU\2u1K\0K\1\x87RK", 24) + static_cast<char>(rows) +
+         std::string("M\0\x0c\x86", 4) + "U\1CtR";
+}
+
+using WriteArray = std::string (*)(int rows, const std::string& bytes);
+
+std::string python_batch(const std::string& labels_key, const std::string& labels,
+                         WriteArray write = array) {
   std::string planes, list;
   for (const char label : labels) {
     planes += record(0).substr(1);
     list += std::string("K") + label;
   }
   return "\x80\2}(" + short_text("batch_label") + short_text("a batch") + short_text(labels_key) +
-         "](" + list + "e" + short_text("data") + array(static_cast<int>(labels.size()), planes) +
+         "](" + list + "e" + short_text("data") + write(static_cast<int>(labels.size()), planes) +
          "u.";
 }
 
@@ -142,6 +154,14 @@ TEST(Cifar10, ReadsThePythonVersion) {
   EXPECT_EQ(std::vector<std::uint8_t>(data.pixels.begin(), data.pixels.begin() + 6),
             (std::vector<std::uint8_t>{1, 50, 60, 2, 50, 60}));
   EXPECT_EQ(data.class_names.at(9), "class9");
+}
+
+TEST(Cifar100, ReadsArraysOfProtocolFive) {
+  const testing::TemporaryFolder folder;
+  folder.write("cifar-100-python/train", python_batch("fine_labels", "\x63\x07", buffer_array));
+  const Cifar data = read_cifar100(folder.path());
+  EXPECT_EQ(data.labels, (std::vector<std::int64_t>{99, 7}));
+  EXPECT_EQ(data.pixels.at(3), 2);
 }
 
 TEST(Cifar100, ReadsBothVersionsByTheirFineLabels) {
