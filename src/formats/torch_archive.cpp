@@ -39,7 +39,14 @@ std::string find_folder(const std::vector<ZipMember>& members) {
     if (slash != std::string::npos && std::string_view(member.name).substr(slash + 1) == "data.pkl")
       return member.name.substr(0, slash + 1);
   }
-  throw CheckpointError("a zip archive without data.pkl, so torch.save did not write it");
+  std::vector<std::string> names;
+  constexpr std::size_t kShown = 3;
+  for (const ZipMember& member : members)
+    if (names.size() < kShown) names.push_back(shorten(member.name));
+  throw CheckpointError(format_text(
+      "a zip archive without data.pkl, so torch.save did not write it; it holds {}{}: if these are "
+      "weights, unpack it first",
+      names.empty() ? "nothing" : join(names), members.size() > kShown ? ", ..." : ""));
 }
 
 TorchArchive open_zip(std::span<const std::byte> file) {

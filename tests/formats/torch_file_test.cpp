@@ -107,6 +107,9 @@ TEST(TorchFile, RefusesWhatIsNone) {
   const std::string zip =
       testing::content_of(fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/zip/deflated.zip");
   EXPECT_TRUE(contains(error_of(folder.write("deflated.pt", zip)), "is compressed"));
+  const std::string other =
+      testing::content_of(fs::path(DDPM_SOURCE_DIR) / "tests/fuzz/corpus/zip/valid_stored.zip");
+  EXPECT_TRUE(contains(error_of(folder.write("other.pt", other)), "it holds "));
 }
 
 // A legacy file {"w": ones(2)}. Its pickle can be changed because it has no checksum.
