@@ -70,7 +70,12 @@ WeightFileKind recognize(std::span<const std::byte> bytes, const fs::path& path)
         "torch.save(torch.jit.load(FILE).state_dict(), \"weights.pt\")");
   if (looks_like_zip(bytes) || looks_like_legacy_torch(bytes)) return WeightFileKind::kTorch;
   if (is_safetensors(head)) return WeightFileKind::kSafetensors;
-  if (starts_with_letter(head, '{')) return WeightFileKind::kShardIndex;
+  if (starts_with_letter(head, '{')) {
+    if (all.find("\"weight_map\""sv) != std::string_view::npos) return WeightFileKind::kShardIndex;
+    throw CheckpointError(
+        "a JSON text, not a file of weights: a config, or the answer of a server to a failed "
+        "download");
+  }
   if (starts_with_letter(head, '<'))
     throw CheckpointError(
         "a web page, not a file of weights: the download failed or needs a login");

@@ -30,9 +30,12 @@ bool is_hostile(const PickleValue& global) {
       "marshal",    "nt",  "os",       "pdb",    "pickle", "pip",        "pkgutil",  "platform",
       "posix",      "pty", "requests", "runpy",  "shutil", "signal",     "smtplib",  "socket",
       "subprocess", "sys", "tempfile", "timeit", "urllib", "webbrowser", "zipimport"};
+  // Also under their names in Python 2, which older protocols write; getattr names nested classes.
   static const std::set<std::string_view> kBuiltins = {
-      "bool", "bytearray", "bytes", "complex", "dict",  "float", "frozenset", "int",
-      "list", "object",    "range", "set",     "slice", "str",   "tuple"};
+      "Ellipsis",  "NotImplemented", "bool",      "bytearray", "bytes", "complex", "dict",
+      "enumerate", "float",          "frozenset", "getattr",   "int",   "iter",    "list",
+      "long",      "object",         "range",     "reversed",  "set",   "slice",   "str",
+      "tuple",     "type",           "unicode",   "xrange",    "zip"};
   static const std::set<std::string_view> kFunctions = {"_pickle.loads",
                                                         "numpy.load",
                                                         "numpy.testing._private.utils.runstring",
@@ -165,7 +168,7 @@ class Reader {
 
   std::int64_t integer(PickleIndex index, const char* what) const;
   std::vector<std::int64_t> integers(PickleIndex index, const char* what) const;
-  std::optional<std::string> key_text(PickleIndex index) const;
+  std::string key_text(PickleIndex index, std::size_t position) const;
   std::vector<std::pair<std::string, PickleIndex>> members(const PickleValue& container) const;
   void visit(PickleIndex index, const std::string& name, int depth);
   bool is_tensor(PickleIndex index) const {
@@ -205,10 +208,11 @@ std::vector<std::int64_t> Reader::integers(PickleIndex index, const char* what) 
 }
 
 // A key may be a number, because optimisers number their parameters.
-std::optional<std::string> Reader::key_text(PickleIndex index) const {
+// Keys that are neither texts nor numbers, such as tuples, are called by their position: "#0", ...
+std::string Reader::key_text(PickleIndex index, std::size_t position) const {
   if (value(index).kind == Kind::kString) return std::string(value(index).text);
   if (value(index).kind == Kind::kInteger) return std::to_string(value(index).integer);
-  return std::nullopt;
+  return "#" + std::to_string(position);
 }
 
 // The keys and values of a dictionary or of an object of a class derived from it, and the elements
@@ -221,11 +225,10 @@ std::vector<std::pair<std::string, PickleIndex>> Reader::members(
   if (is_call || container.kind == Kind::kDictionary) {
     std::set<std::string> keys;
     for (std::size_t i = is_call ? 2 : 0; i < items.size(); i += 2) {
-      const std::optional<std::string> key = key_text(items[i]);
-      if (!key) continue;
-      if (!keys.insert(*key).second)
-        throw CheckpointError("key '" + shorten(*key) + "' appears twice");
-      result.emplace_back(*key, items[i + 1]);
+      std::string key = key_text(items[i], result.size());
+      if (!keys.insert(key).second)
+        throw CheckpointError("key '" + shorten(key) + "' appears twice");
+      result.emplace_back(std::move(key), items[i + 1]);
     }
   } else if (container.kind == Kind::kList || container.kind == Kind::kTuple) {
     for (std::size_t i = 0; i < items.size(); ++i) result.emplace_back(std::to_string(i), items[i]);

@@ -3,7 +3,6 @@
 #include <algorithm>
 #include <array>
 #include <cctype>
-#include <cstring>
 #include <map>
 #include <set>
 
@@ -37,24 +36,28 @@ bool is_number(std::string_view text) {
          std::ranges::all_of(text, [](unsigned char c) { return std::isdigit(c); });
 }
 
-// Whether one of the words of a key, such as ema in "model_ema", is in `words`.
+// Whether one of the words of a key, such as ema in "model_ema" or "modelEMA", is in `words`.
 bool has_word(std::string_view key, const std::set<std::string>& words) {
+  const auto is_lower = [](char c) { return c >= 'a' && c <= 'z'; };
+  const auto is_upper = [](char c) { return c >= 'A' && c <= 'Z'; };
   std::string word;
-  for (const char c : lower_case(std::string(key)) + "_") {
-    if (c >= 'a' && c <= 'z') {
-      word += c;
-      continue;
+  for (std::size_t i = 0; i < key.size(); ++i) {
+    // A capital begins a word after a small letter, and before one: EMA|Model.
+    const bool begins = is_upper(key[i]) && i > 0 &&
+                        (is_lower(key[i - 1]) || (i + 1 < key.size() && is_lower(key[i + 1])));
+    if (begins || !(is_lower(key[i]) || is_upper(key[i]))) {
+      if (words.contains(lower_case(word))) return true;
+      word.clear();
     }
-    if (words.contains(word)) return true;
-    word.clear();
+    if (is_lower(key[i]) || is_upper(key[i])) word += key[i];
   }
-  return false;
+  return words.contains(lower_case(word));
 }
 
 // The innermost key that says something decides: in "ema.online_model" the weights are raw.
 WeightKind kind_of(const std::string& place) {
-  static const std::set<std::string> kAverage = {"ema", "shadow",   "average", "averaged",
-                                                 "avg", "averages", "swa",     "polyak"};
+  static const std::set<std::string> kAverage = {"ema",      "shadow", "average", "averaged", "avg",
+                                                 "averages", "swa",    "polyak",  "emas"};
   static const std::set<std::string> kRaw = {"online", "raw"};
   const std::vector<std::string> keys = split(place);
   for (auto key = keys.rbegin(); key != keys.rend(); ++key) {
@@ -82,10 +85,12 @@ TensorSet without_wrappers(const TensorSet& set) {
 // Prefixes below which a first convolution lies; the empty one, or ending with a dot.
 std::vector<std::string> prefixes_of(const TensorSet& set) {
   constexpr std::size_t kMost = 64;  // each costs a pass over the names
+  std::set<std::string> firsts;
+  for (const NamingScheme scheme : kChoices<NamingScheme>)
+    firsts.insert(UNetNames::of(scheme).conv_in + ".weight");
   std::vector<std::string> prefixes;
   for (const TensorView& view : set.tensors)
-    for (const NamingScheme scheme : kChoices<NamingScheme>) {
-      const std::string first = UNetNames::of(scheme).conv_in + ".weight";
+    for (const std::string& first : firsts) {
       if (!view.name.ends_with(first)) continue;
       const std::string prefix = view.name.substr(0, view.name.size() - first.size());
       const bool whole = prefix.empty() || prefix.ends_with('.');
@@ -122,26 +127,13 @@ void leave_aside(TensorSet& set, const std::string& prefix,
   });
 }
 
-std::vector<double> numbers(const TensorView& view) {
-  std::vector<double> result;
-  const auto read = [&]<class T>(T) {
-    for (std::size_t i = 0; i + sizeof(T) <= view.bytes.size(); i += sizeof(T)) {
-      T value;
-      std::memcpy(&value, view.bytes.data() + i, sizeof(T));
-      result.push_back(static_cast<double>(value));
-    }
-  };
-  if (view.dtype == DType::kF32) read(float{});
-  if (view.dtype == DType::kF64) read(double{});
-  return result;
-}
-
 // The table `betas` of a module around the network, as denoising-diffusion-pytorch and CompVis keep
-// it: beside the network or beside one of its prefixes.
+// it: beside the network or beside one of its prefixes. Half precision is too coarse for a schedule.
 std::vector<double> betas_around(const TensorSet& set, std::string prefix) {
   while (true) {
     const TensorView* table = set.find(prefix + "betas");
-    if (table != nullptr && table->shape.size() == 1) return numbers(*table);
+    if (table != nullptr && table->shape.size() == 1)
+      return dtype_size(table->dtype) >= 4 ? values_of(*table) : std::vector<double>{};
     if (prefix.empty()) return {};
     prefix.pop_back();
     prefix.resize(prefix.rfind('.') == std::string::npos ? 0 : prefix.rfind('.') + 1);
@@ -233,23 +225,26 @@ std::uint64_t bytes_of(const TensorSet& set) {
   return bytes;
 }
 
-// Where there are averaged tensors of at least half the size of the network. Less would be numbers
-// such as a decay.
+// Where there are averaged tensors that are weights: of at least half the size of the network, or
+// with two dimensions and more. Others would be numbers such as a decay.
 std::string find_unread_average(const std::vector<StateDict>& dictionaries,
                                 const TensorSet& network) {
   std::map<std::string, std::uint64_t> bytes;
+  const std::uint64_t least = bytes_of(network) / 2;
+  const auto count = [&](const std::string& place, const TensorView& view) {
+    bytes[place] += view.shape.size() >= 2 ? std::max<std::uint64_t>(least, view.bytes.size())
+                                           : view.bytes.size();
+  };
   for (const StateDict& dictionary : dictionaries) {
-    if (kind_of(dictionary.name) == WeightKind::kEma) {
-      bytes[dictionary.name] += bytes_of(dictionary.set);
-      continue;
-    }
+    const bool is_average = kind_of(dictionary.name) == WeightKind::kEma;
     for (const TensorView& view : dictionary.set.tensors) {
       const std::string first = split(view.name).front();
-      if (view.name != first && kind_of(first) == WeightKind::kEma)
-        bytes[join_path(dictionary.name, first)] += view.bytes.size();
+      if (is_average)
+        count(dictionary.name, view);
+      else if (view.name != first && kind_of(first) == WeightKind::kEma)
+        count(join_path(dictionary.name, first), view);
     }
   }
-  const std::uint64_t least = bytes_of(network) / 2;
   for (const auto& [place, size] : bytes)
     if (size >= least) return place;
   return "";

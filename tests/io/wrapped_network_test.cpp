@@ -57,7 +57,7 @@ void expect(const fs::path& path, WeightSet wanted, double bias, WeightKind kind
 
 TEST_F(WrappedNetwork, AveragesAreFoundBelowWhateverKeysAndPrefixes) {
   for (const char* name : {"ddim_list", "shadow", "shadow_params", "compiled", "lightning",
-                           "params_ema", "ema_pytorch"}) {
+                           "params_ema", "ema_pytorch", "camel_case"}) {
     SCOPED_TRACE(name);
     const fs::path path = checkpoint(name);
     expect(path, WeightSet::kEma, 2, WeightKind::kEma);
@@ -66,7 +66,7 @@ TEST_F(WrappedNetwork, AveragesAreFoundBelowWhateverKeysAndPrefixes) {
 }
 
 TEST_F(WrappedNetwork, WeightsOfWhichNothingIsToldAreUnknown) {
-  for (const char* name : {"tutorial", "legacy_tuple", "tables", "company"}) {
+  for (const char* name : {"tutorial", "legacy_tuple", "tables", "company", "odd_keys"}) {
     SCOPED_TRACE(name);
     expect(checkpoint(name), WeightSet::kEma, 1, WeightKind::kUnknown);
   }
@@ -93,6 +93,7 @@ TEST_F(WrappedNetwork, AnAverageThatFitsNoNetworkIsReported) {
       message_of<CheckpointError>([&] { open_model(path, WeightSet::kEma); });
   EXPECT_TRUE(contains(message, "'ema.shadow'")) << message;
   EXPECT_TRUE(contains(message, "--weights raw")) << message;
+  EXPECT_EQ(open_model(checkpoint("part_average"), std::nullopt).unread_average, "ema");
 }
 
 TEST_F(WrappedNetwork, TheOnlyWeightsAreUsedAndCalledWhatTheyAre) {
@@ -148,6 +149,7 @@ TEST_F(WrappedNetwork, WhatPeopleHaveInsteadOfWeightsIsNamed) {
         {"GGUF\x03", "GGUF"},
         {"\x89HDF\r\n\x1a\n", "HDF5"},
         {"\x80\x04]\x94.", "a plain pickle"},
+        {R"({"error": "Repository not found"})", "a JSON text"},
         {"PK\x03\x04 and no more", "truncated"},
         {"", "empty file"},
         {"hello, world", "not a file of weights"}}) {

@@ -65,6 +65,9 @@ def cosine_betas(steps):
 class Options:
     rate: float = 1e-4
 
+    class Nested:
+        pass
+
 
 def save(name, value, **options):
     buffer = io.BytesIO()
@@ -103,8 +106,13 @@ save("company", {"model": RAW, "loss": numpy.float64(0.5), "history": numpy.zero
                  "folder": pathlib.PurePosixPath("a/b"), "last": collections.deque([1, 2], maxlen=2),
                  "random": random.getstate(), "numpy_random": numpy.random.get_state(),
                  "torch_random": torch.zeros(16, dtype=torch.uint8), "short": torch.zeros(2, dtype=torch.int16),
-                 "complex": torch.zeros(2, dtype=torch.complex64), "mask": torch.zeros(1).expand(1000, 1000)})
+                 "complex": torch.zeros(2, dtype=torch.complex64), "mask": torch.zeros(1).expand(1000, 1000),
+                 "epochs": range(3), "rest": ..., "nested": Options.Nested()})
+save("odd_keys", {("network", 1): RAW, None: 5})
+save("camel_case", {"modelState": RAW, "modelEMA": EMA})
 # Averages of another network
 save("stranger", {"model": RAW, "ema": {"shadow": {"net": torch.zeros(600, 600, dtype=torch.float16)}}})
+# An average of some of the weights
+save("part_average", {"model": RAW, "ema": {"conv_in.weight": EMA["conv_in.weight"]}})
 save("only_average", {"ema": EMA})
 save("optimizer", OPTIMIZER)
