@@ -157,7 +157,7 @@ std::optional<std::string> international_text(std::string_view rest) {
 
 ImageInfo read_image_info(std::span<const std::byte> file, const std::string& name, bool upright) {
   if (file.empty()) fail(name, "empty file (0 bytes)");
-  if (file_format(file) == FileFormat::kUnknown) fail(name, kNoImage);
+  if (file_format(file) == FileFormat::kUnknown) fail(name, no_image_reason(file));
   if (file.size() > kMaxFileBytes) fail(name, "file is larger than 1 GiB");
   // Of such a picture the decoder only says that it does not know its type.
   if (const auto size = claimed_size(file)) check_not_too_large(*size, name);

@@ -96,6 +96,16 @@ FileFormat file_format(Bytes file) noexcept {
   return FileFormat::kUnknown;
 }
 
+std::string no_image_reason(Bytes file) {
+  const std::string_view text = as_text(file);
+  if (text.starts_with("version https://git-lfs"))
+    return "a Git LFS pointer, not the picture itself: run git lfs pull in its repository";
+  if (const std::size_t first = text.find_first_not_of(" \t\r\n");
+      first != std::string_view::npos && text[first] == '<')
+    return "a text such as a web page or SVG, not a PNG, JPEG, WebP or BMP file";
+  return "not a PNG, JPEG, WebP or BMP file";
+}
+
 std::string structural_damage(Bytes file) {
   switch (file_format(file)) {
     case FileFormat::kPng:
@@ -109,7 +119,7 @@ std::string structural_damage(Bytes file) {
     case FileFormat::kUnknown:
       break;
   }
-  return kNoImage;
+  return no_image_reason(file);
 }
 
 Bytes find_exif(Bytes file) noexcept {

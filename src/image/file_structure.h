@@ -15,11 +15,12 @@ namespace ddpm {
 
 enum class FileFormat { kUnknown, kPng, kJpeg, kBmp, kWebp };
 
-// What is said of a file of no known format.
-inline constexpr const char* kNoImage = "not a PNG, JPEG, WebP or BMP file";
-
 // The format by the file's signature.
 FileFormat file_format(std::span<const std::byte> file) noexcept;
+
+// What is said of a file of no known format. What a clone without Git LFS or a failed download left
+// in place of a picture is named.
+std::string no_image_reason(std::span<const std::byte> file);
 
 struct PixelSize {
   std::uint64_t width = 0, height = 0;

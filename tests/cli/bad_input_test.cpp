@@ -152,6 +152,8 @@ TEST_F(BadInput, BrokenImagesAreNamed) {
   const std::vector<std::pair<std::string, std::string>> files = {
       {"empty.png", ""},
       {"text.png", "this is no image"},
+      {"pointer.png", "version https://git-lfs.github.com/spec/v1\noid sha256:0\nsize 9\n"},
+      {"page.jpg", "\n<!DOCTYPE html>"},
       {"cut.png", png.substr(0, png.size() / 2)},
       {"empty.jpg", ""},
       {"cut.jpg", testing::from_hex("ffd8ffe000104a46494600010100000100010000")},
@@ -163,6 +165,17 @@ TEST_F(BadInput, BrokenImagesAreNamed) {
     folder_.write("images/" + name, content);
     expect_failure(train_on("folder", "images"), 3, {"images/" + name, "on_bad_image"});
   }
+}
+
+TEST_F(BadInput, WhatIsThereInsteadOfImagesIsNamed) {
+  folder_.write("images/pointer.png", "version https://git-lfs.github.com/spec/v1\noid sha256:0");
+  folder_.write("images/page.jpg", "\n<!DOCTYPE html>");
+  const ProgramResult listed = run({"inspect", "--data", "images", "--json"});
+  EXPECT_EQ(listed.code, 3);
+  EXPECT_TRUE(contains(listed.out, "git lfs pull")) << listed.out;
+  EXPECT_TRUE(contains(listed.out, "a web page or SVG")) << listed.out;
+  folder_.write("any.tar", testing::tar_member("cifar-100-python/train", "x") + testing::tar_end());
+  expect_failure(run({"inspect", "--data", "any.tar"}), 3, {"data.source=cifar100"});
 }
 
 TEST_F(BadInput, AHugeClaimCostsNoMemory) {
