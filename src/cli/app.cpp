@@ -77,13 +77,14 @@ int check_output(int code) {
               format_text("cannot write to standard output: {}", std::strerror(reason)));
 }
 
-// "help" and "help train" are "--help" and "train --help".
+// "help" and "help train" are "--help" and "train --help", and "version" is "--version".
 std::vector<std::string> words_of(int argc, char** argv) {
   std::vector<std::string> words(argv + 1, argv + argc);
   if (!words.empty() && words.front() == "help") {
     words.erase(words.begin());
     words.emplace_back("--help");
   }
+  if (words.size() == 1 && words.front() == "version") words.front() = "--version";
   return words;
 }
 

@@ -1,6 +1,8 @@
 #include "mistakes.h"
 
 #include <algorithm>
+#include <cstdint>
+#include <limits>
 
 #include "command.h"
 #include "ddpm/base/text.h"
@@ -62,19 +64,47 @@ std::string unknown_option(const CLI::App& command, const std::string& name,
                      advice.empty() ? "." : advice, name);
 }
 
+// How many words the command takes that are no options or their values: any number if it has
+// commands, which are hidden here.
+std::int64_t room_for_words(const CLI::App& command) {
+  const auto any = [](const CLI::App* /*child*/) { return true; };
+  if (!command.get_subcommands(any).empty()) return std::numeric_limits<std::int64_t>::max();
+  std::int64_t room = 0;
+  for (const CLI::Option* option : command.get_options())
+    if (option->get_positional()) room += option->get_items_expected_max();
+  return room;
+}
+
+// A config is the most likely word: "ddpm train run.json".
+std::string unexpected_word(const CLI::App& command, const std::string& name,
+                            const std::string& word) {
+  const bool is_config =
+      command.get_option_no_throw("--config") != nullptr && word.ends_with(".json");
+  return format_text("unexpected word '{}'{} See {} --help", shorten(word),
+                     did_you_mean(is_config ? "--config " + shorten(word) : ""), name);
+}
+
 // Of the words behind the command's name.
 std::string option_mistake(const CLI::App& command, const std::string& name, const Words& words) {
+  std::int64_t room = room_for_words(command);
   for (std::size_t i = 0; i < words.size() && words[i] != "--"; ++i) {
-    if (!looks_like_option(words[i])) continue;
+    if (!looks_like_option(words[i])) {
+      if (--room < 0) return unexpected_word(command, name, words[i]);
+      continue;
+    }
     const CLI::Option* option = option_of(command, words[i]);
     if (option == nullptr) return unknown_option(command, name, words[i]);
     if (has_value_inside(words[i])) continue;
-    for (int values = option->get_items_expected_min(); values > 0; --values) {
+    const int least = option->get_items_expected_min();
+    for (int values = least; values > 0; --values) {
       if (++i == words.size()) return "";  // CLI11 says that it is missing
       if (looks_like_option(words[i]) && option_of(command, words[i]) != nullptr)
         return format_text("{} needs a value, {}, before {}; see {} --help", option->get_name(),
                            option->get_type_name(), words[i], name);
     }
+    for (int more = option->get_items_expected_max() - least;
+         more > 0 && i + 1 < words.size() && !looks_like_option(words[i + 1]); --more)
+      ++i;
   }
   return "";
 }

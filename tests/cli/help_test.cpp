@@ -100,12 +100,22 @@ TEST_F(Help, AMistypedOptionIsNamedAndGuessed) {
       {{"train", "--resume", "--config", "x.json"},
        "--resume needs a value, auto|latest|PATH, before --config"},
       {{"train", "--resume", "-c", "x.json"}, "before -c"},
-      {{"train", "-c", "--dry-run"}, "--config needs a value, FILE, before --dry-run"}};
+      {{"train", "-c", "--dry-run"}, "--config needs a value, FILE, before --dry-run"},
+      {{"train", "--seed", "1", "x.json"}, "'x.json'; did you mean '--config x.json'?"},
+      {{"config", "check", "x.json"}, "did you mean '--config x.json'?"},
+      {{"sample", "runs/a", "--steps", "3", "runs/b"}, "unexpected word 'runs/b'"},
+      {{"runs", "a", "b"}, "unexpected word 'b'"}};
   for (const auto& [arguments, part] : cases) {
     const auto result = run_program(folder_.path(), arguments);
     EXPECT_EQ(result.code, 2);
     EXPECT_NE(result.err.find(part), std::string::npos) << result.err;
   }
+}
+
+TEST_F(Help, VersionIsAWordToo) {
+  const auto word = run_program(folder_.path(), {"version"});
+  EXPECT_EQ(word.code, 0);
+  EXPECT_EQ(word.out, run_program(folder_.path(), {"--version"}).out);
 }
 
 TEST_F(Help, MistakesAreExitCodeTwo) {
