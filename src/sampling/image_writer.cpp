@@ -1,6 +1,7 @@
 #include "image_writer.h"
 
 #include <algorithm>
+#include <optional>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
@@ -41,15 +42,20 @@ void ImageWriter::write_single_images(const torch::Tensor& images, std::int64_t 
   }
 }
 
-// The same for single images as check_output_file does for one file.
-void ImageWriter::refuse_to_replace_images() const {
+// Also tells who repeats a command that the pictures would be those that are there.
+void ImageWriter::refuse_to_replace() const {
   if (!path_exists(request_.output)) return;
+  const auto refuse = [&](const fs::path& path, const char* advice) {
+    const std::optional<FileInfo> old = file_info(path);
+    if (!old || !old->is_file) return;
+    throw ConfigError(format_text(
+        "--output: '{}' exists already; {} with --overwrite. The same command draws the same "
+        "pictures again; --seed {} draws others",
+        shown(path), advice, model_.config.run.seed == 0 ? 1 : 0));
+  };
+  if (!writes_single_images()) return refuse(request_.output, "choose another name, or replace it");
   for (std::int64_t i = request_.first; i < request_.first + count_; ++i)
-    if (const fs::path path = image_path(i); path_exists(path))
-      throw ConfigError(format_text(
-          "--output: '{}' exists already; write to another folder, or replace such images with "
-          "--overwrite",
-          shown(path)));
+    refuse(image_path(i), "write to another folder, or replace such images");
 }
 
 // Problems with the output must show before hours of work, not after them.
@@ -60,9 +66,9 @@ void ImageWriter::check_output(std::int64_t channels) const {
         "the images of this model have {}, which a PNG file cannot have; write them with --format "
         "safetensors or --format npz",
         counted(channels, "channel")));
-  if (!writes_single_images()) return check_output_file(request_.output, request_.overwrite);
-  if (!request_.overwrite) refuse_to_replace_images();
-  check_output_file(image_path(request_.first), /*overwrite=*/true);
+  if (!request_.overwrite) refuse_to_replace();
+  check_output_file(writes_single_images() ? image_path(request_.first) : request_.output,
+                    /*overwrite=*/true);
 }
 
 torch::Tensor ImageWriter::timesteps() const {

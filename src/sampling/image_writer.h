@@ -44,7 +44,7 @@ class ImageWriter {
 
  private:
   std::filesystem::path image_path(std::int64_t index) const;
-  void refuse_to_replace_images() const;
+  void refuse_to_replace() const;
   void write_animation(const DrawnImages& drawn) const;
   void write_grid(const torch::Tensor& images) const;
   torch::Tensor timesteps() const;  // told to the network, rounded down, int64 [evaluations]

@@ -113,7 +113,8 @@ TEST_F(Output, SingleImagesAreNotReplacedUnasked) {
   const std::string first = testing::content_of(folder_ / "samples/000001.png");
   const ProgramResult again = sample("2", {});
   EXPECT_EQ(again.code, 2);
-  for (const char* part : {"samples/000001.png", "--overwrite", "another folder"})
+  for (const char* part : {"samples/000001.png", "--overwrite", "another folder",
+                           "draws the same pictures again; --seed 0 draws others"})
     EXPECT_TRUE(contains(again.err, part)) << again.err;
   EXPECT_FALSE(contains(again.err, "sampling 2 images")) << again.err;
   EXPECT_EQ(testing::content_of(folder_ / "samples/000001.png"), first);
