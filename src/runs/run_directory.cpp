@@ -8,7 +8,9 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/file.h"
+#include "ddpm/base/format.h"
 #include "ddpm/base/log.h"
+#include "ddpm/base/text.h"
 #include "ddpm/base/version.h"
 #include "ddpm/config/difference.h"
 #include "ddpm/config/loader.h"
@@ -30,6 +32,18 @@ std::string utc_now() {
   return text;
 }
 
+// --resume takes a checkpoint, but the run or its folder of checkpoints is as likely to be named.
+void refuse_folder_of_checkpoints(const fs::path& wish) {
+  for (const fs::path& folder : {wish / "checkpoints", wish}) {
+    if (!is_folder(folder)) continue;
+    if (const std::vector<fs::path> list = CheckpointStore(folder).list(); !list.empty())
+      throw ConfigError(
+          format_text("--resume: '{}' holds checkpoints; name one of them, such as '{}', or use "
+                      "--resume auto, which takes the newest of the run that the config names",
+                      shown(wish), shown(list.back())));
+  }
+}
+
 }  // namespace
 
 RunDirectory::RunDirectory(const Config& config)
@@ -41,6 +55,7 @@ fs::path RunDirectory::samples(std::int64_t step) const {
 
 std::optional<fs::path> RunDirectory::find_checkpoint(const std::string& wish) const {
   if (wish != "auto" && wish != "latest") {
+    refuse_folder_of_checkpoints(wish);
     verify_checkpoint(wish);
     return fs::path(wish);
   }

@@ -91,6 +91,16 @@ TEST_F(RunDirectoryTest, FindsTheCheckpointToResume) {
   EXPECT_EQ(directory().find_checkpoint(older.string()), older);
 }
 
+TEST_F(RunDirectoryTest, ARunToResumeIsNoCheckpoint) {
+  const fs::path checkpoint = save_checkpoint(5);
+  for (const fs::path& wish : {directory().path(), directory().checkpoints()}) {
+    const std::string message =
+        message_of<ConfigError>([&] { directory().find_checkpoint(wish.string()); });
+    EXPECT_TRUE(contains(message, checkpoint.string())) << message;
+    EXPECT_TRUE(contains(message, "--resume auto")) << message;
+  }
+}
+
 TEST_F(RunDirectoryTest, FindsTheNewestRun) {
   const fs::path runs = folder_ / "runs";
   EXPECT_TRUE(
