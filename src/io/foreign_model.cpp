@@ -26,10 +26,12 @@ namespace {
     if (const std::string other = describe_other_network(dictionary.set); !other.empty())
       throw CheckpointError(path.string() + ": " + other);
   throw CheckpointError(format_text(
-      "{}: none of its {} is a known network (diffusers, labml, ho, pytorch_ddpm, openai, "
-      "CompVis):{}\nIf one is, save it alone, under its own names: torch.save(model.state_dict(), "
-      "...)",
-      path.string(), counted(static_cast<std::int64_t>(dictionaries.size()), "set") + " of tensors",
+      "{}: {} a known network (diffusers, labml, ho, pytorch_ddpm, openai, CompVis):{}\nIf one is, "
+      "save it alone, under its own names: torch.save(model.state_dict(), ...)",
+      path.string(),
+      dictionaries.size() == 1
+          ? "its tensors are not those of"
+          : format_text("none of its {} sets of tensors is", dictionaries.size()),
       describe_dictionaries(dictionaries)));
 }
 

@@ -118,7 +118,7 @@ TEST_F(ModelFileTest, OpensABareFileBesideAConfig) {
   const fs::path bare = folder_ / "bare/w.safetensors";
   fs::create_directory(folder_ / "bare");
   save_tensors(bare, {{"x", torch::ones({2})}});
-  EXPECT_TRUE(contains(error_of(bare), "is a known network"));
+  EXPECT_TRUE(contains(error_of(bare), "its tensors are not those of a known network"));
   folder_.write("bare/config.json", to_json(config_));
   expect_config(open_model(bare, WeightSet::kEma).config);
 }
