@@ -42,8 +42,8 @@ std::int64_t frames_of(const SampleOutput& output, bool trajectory, std::int64_t
 void check_memory_for(const DrawingOptions& options, const SampleOutput& output, std::int64_t count,
                       const Config& config, const Runtime& runtime) {
   const SamplingConfig& sampling = config.sampling;
-  const std::int64_t steps = facts_of(sampling.sampler).evaluations *
-                             (sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps);
+  const std::int64_t steps =
+      facts_of(sampling.sampler).evaluations * step_count(sampling, config.diffusion.timesteps);
   const std::int64_t frames = frames_of(output, options.output.trajectory, steps);
   const bool keeps = output.one_file || frames > 0;
   require_sampling_memory(config, runtime, count, keeps ? count * (1 + frames) : 0);
@@ -131,6 +131,7 @@ Drawing open_drawing(const DrawingOptions& options,
   Config& config = drawing.model.config;
   settle_guidance(drawing.overrides, config);
   check_ignored(drawing.overrides, options.sampling, config.sampling);
+  settle_timesteps(drawing.overrides, options.sampling, config);
   if (autoencoder && autoencoder->config.latent_channels != config.data.channels)
     throw ConfigError(format_text(
         "{}: an autoencoder of latents with {}; this model's have {}", shown(autoencoder->weights),

@@ -4,6 +4,7 @@
 
 #include "ddpm/base/signals.h"
 #include "ddpm/base/text.h"
+#include "ddpm/config/samplers.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/data/pictures.h"
 #include "ddpm/sampling/setup.h"
@@ -72,7 +73,7 @@ torch::Tensor noise_of(const End& end, const LoadedModel& model, std::int64_t la
   Condition condition;
   condition.labels = class_labels(config, 0, 0, 1, options.device, classes);
   log_info("{}: finding its noise in {}", shown(path.front()),
-           counted(config.sampling.steps, "step"));
+           counted(step_count(config.sampling, config.diffusion.timesteps), "step"));
   Generator generator(inversion_plan_for(config, config.sampling), model.predictor(), options);
   const torch::Tensor noise = generator.make(0, condition, picture.to(options.device),
                                              [](const StepReport&) { return !stop_requested(); });
@@ -91,6 +92,8 @@ ExitCode run_interpolate(const InterpolateOptions& options) {
   const std::vector<ConfigOverride> defaults = {{"sampling.count", "9", "ddpm interpolate"},
                                                 {"sampling.steps", "0", "ddpm interpolate"},
                                                 {"sampling.sampler", "ddim", "ddpm interpolate"},
+                                                {"sampling.sigmas", "schedule", "ddpm interpolate"},
+                                                {"sampling.churn", "0", "ddpm interpolate"},
                                                 {"sampling.eta", "0", "ddpm interpolate"},
                                                 {"sampling.guidance", "1", "ddpm interpolate"}};
   Drawing drawing = open_drawing(
@@ -99,7 +102,7 @@ ExitCode run_interpolate(const InterpolateOptions& options) {
   check_predicts_image(config);
   if (config.model.context_width > 0)
     throw ConfigError("interpolation needs a model without prompts; this one follows a text");
-  if (config.sampling.steps == 0)
+  if (config.sampling.steps == 0 && config.sampling.timesteps.empty())
     config.sampling.steps = std::min<std::int64_t>(100, config.diffusion.timesteps);
   if (config.sampling.guidance != 1)
     throw ConfigError("sampling.guidance: interpolation has no guidance; set it to 1");

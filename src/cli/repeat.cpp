@@ -42,6 +42,13 @@ std::optional<std::string> text_of(const GenerationParameters& parameters, const
   return text == nullptr ? std::nullopt : std::optional(*text);
 }
 
+// Its text, once it is known to be a number.
+std::optional<std::string> steps_of(const GenerationParameters& parameters,
+                                    const fs::path& picture) {
+  static_cast<void>(number_of<std::int64_t>(parameters, "Steps", picture));
+  return text_of(parameters, "Steps");
+}
+
 // "Karras" or "Exponential"; webui has other words too, which mean the sampler's own levels.
 std::optional<std::string> sigmas_of(const GenerationParameters& parameters) {
   const std::optional<std::string> type = text_of(parameters, "Schedule type");
@@ -59,7 +66,7 @@ std::int64_t repeat_picture(const fs::path& picture, DrawingOptions& options) {
     set_default(text.negative, std::optional(parameters.negative_prompt));
   set_default(text.clip_skip, number_of<std::int64_t>(parameters, "Clip skip", picture));
   SamplingOptions& sampling = options.sampling;
-  set_default(sampling.steps, number_of<std::int64_t>(parameters, "Steps", picture));
+  if (!sampling.timesteps) set_default(sampling.steps, steps_of(parameters, picture));
   set_default(sampling.guidance, number_of<double>(parameters, "CFG scale", picture));
   if (!sampling.sampler) {
     sampling.sampler = text_of(parameters, "Sampler");

@@ -6,6 +6,8 @@
 #include "class_names.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/samplers.h"
+#include "ddpm/config/validate.h"
+#include "ddpm/diffusion/time_grid.h"
 
 namespace ddpm::cli {
 namespace {
@@ -44,24 +46,43 @@ void append_interval(std::vector<ConfigOverride>& overrides, const std::string& 
       {"sampling.guidance_high", format_text("{}", std::isinf(high) ? 0 : high), kOption});
 }
 
-// An eta that the sampler ignores would look as if it had been used.
-void check_eta(const std::vector<ConfigOverride>& overrides, const SamplingConfig& sampling) {
-  if (sampling.sampler == SamplerKind::kDdim) return;
-  if (const ConfigOverride* eta = find_override(overrides, "sampling.eta"))
+// An option that the sampler ignores would look as if it had been used.
+void check_sampler_options(const std::vector<ConfigOverride>& overrides,
+                           const SamplingConfig& sampling) {
+  const ConfigOverride* eta = find_override(overrides, "sampling.eta");
+  if (eta != nullptr && sampling.sampler != SamplerKind::kDdim)
     throw ConfigError(
         format_text("{}: the sampler {} has no eta; add --sampler ddim, or leave eta out",
                     eta->origin, sampling.sampler));
+  const ConfigOverride* spacing = find_override(overrides, "sampling.spacing");
+  if (spacing != nullptr && spacing->origin != "--prompt" &&
+      !facts_of(sampling.sampler).takes_spacing)
+    throw ConfigError(
+        format_text("{}: the sampler {} visits the timesteps that its models were made for; leave "
+                    "the spacing out, or say --timesteps",
+                    spacing->origin, sampling.sampler));
+}
+
+// Refuses other options beside those that name the timesteps.
+void check_alone(const std::vector<ConfigOverride>& overrides, const std::string& option,
+                 std::initializer_list<const char*> keys) {
+  for (const char* key : keys)
+    if (const ConfigOverride* found = find_override(overrides, key);
+        found != nullptr && found->origin != "--prompt")
+      throw ConfigError(format_text("{} and {}: both choose the timesteps; leave one of them out",
+                                    option, found->origin));
+}
+
+// A number of steps from 1 on, or OpenAI's sections.
+std::string check_steps_text(const std::string& text) {
+  if (names_sections(text)) return "";
+  return at_least(1)(text).empty() ? ""
+                                   : "must be a number from 1 on, or OpenAI's ddim50 or 10,15,20";
 }
 
 }  // namespace
 
-void add_sampler_options(CLI::App& command, SamplingOptions& options) {
-  command
-      .add_option("--steps", options.steps,
-                  "Number of steps, from 1 to the timesteps of the model [all]")
-      ->check(at_least(1))
-      ->type_name("N")
-      ->group("Sampling");
+void add_sampler_choice(CLI::App& command, SamplingOptions& options) {
   command
       .add_option("--sampler", options.sampler,
                   "ddpm; or ddim, dpm++2m or another for few steps, see --list-samplers; also by "
@@ -75,14 +96,41 @@ void add_sampler_options(CLI::App& command, SamplingOptions& options) {
       ->type_name("NAME")
       ->group("Sampling");
   command
-      .add_option("--spacing", options.spacing,
-                  "Timesteps that fewer steps visit: linspace, leading or trailing [the model's]")
+      .add_option(
+          "--spacing", options.spacing,
+          "Timesteps that fewer steps visit: linspace, leading, trailing, quadratic or logsnr "
+          "[the model's]")
       ->type_name("NAME")
+      ->group("Sampling");
+}
+
+void add_sampler_options(CLI::App& command, SamplingOptions& options) {
+  command
+      .add_option(
+          "--steps", options.steps,
+          "Number of steps, from 1 to the timesteps of the model; also as OpenAI's programs "
+          "have it: ddim50, or 10,15,20 for so many in each third of the timesteps [all]")
+      ->check(check_steps_text)
+      ->type_name("N")
+      ->group("Sampling");
+  add_sampler_choice(command, options);
+  command
+      .add_option("--timesteps", options.timesteps,
+                  "Visit these timesteps instead, descending, such as 999,800,500,200,0")
+      ->type_name("T,T,...")
       ->group("Sampling");
   command
       .add_option("--eta", options.eta,
                   "How much noise ddim adds, from 0 (none) to 1 (as much as ddpm) [0]")
       ->check(between(0, 1))
+      ->type_name("X")
+      ->group("Sampling");
+  command
+      .add_option(
+          "--churn", options.churn,
+          "How much noise euler and heun add, S_churn of Karras et al.; 10 to 80 with hundreds "
+          "of steps corrects earlier errors [0: none]")
+      ->check(between(0, 1e6))
       ->type_name("X")
       ->group("Sampling");
 }
@@ -160,7 +208,10 @@ void append_overrides(std::vector<ConfigOverride>& overrides, const SamplingOpti
   append_override(overrides, options.sigmas, "sampling.sigmas", "--sigmas");
   append_override(overrides, options.spacing, "sampling.spacing", "--spacing");
   append_override(overrides, options.eta, "sampling.eta", "--eta");
-  append_override(overrides, options.steps, "sampling.steps", "--steps");
+  append_override(overrides, options.timesteps, "sampling.timesteps", "--timesteps");
+  append_override(overrides, options.churn, "sampling.churn", "--churn");
+  if (options.steps && !names_sections(*options.steps))
+    overrides.push_back({"sampling.steps", *options.steps, "--steps"});
   append_override(overrides, options.count, "sampling.count", "--count");
   append_override(overrides, options.batch_size, "sampling.batch_size", "--batch-size");
   append_override(overrides, options.guidance, "sampling.guidance", "--guidance");
@@ -171,7 +222,11 @@ void append_overrides(std::vector<ConfigOverride>& overrides, const SamplingOpti
 
 void check_ignored(const std::vector<ConfigOverride>& overrides, const SamplingOptions& options,
                    const SamplingConfig& sampling) {
-  check_eta(overrides, sampling);
+  check_sampler_options(overrides, sampling);
+  if (options.timesteps) {
+    if (options.steps) throw ConfigError("--timesteps and --steps: give one of them");
+    check_alone(overrides, "--timesteps", {"sampling.spacing"});
+  }
   if (sampling.guidance != 1) {
     if (!options.guide_model.empty() && options.negative_class)
       throw ConfigError(
@@ -186,6 +241,15 @@ void check_ignored(const std::vector<ConfigOverride>& overrides, const SamplingO
   if (!options.guide_model.empty()) refuse("--guide-model");
   for (const char* key : {"sampling.guidance_low", "sampling.guidance_rescale"})
     if (const ConfigOverride* found = find_override(overrides, key)) refuse(found->origin);
+}
+
+void settle_timesteps(const std::vector<ConfigOverride>& overrides, const SamplingOptions& options,
+                      Config& config) {
+  if (!options.steps || !names_sections(*options.steps)) return;
+  check_alone(overrides, "--steps " + *options.steps,
+              {"sampling.spacing", "sampling.sigmas", "sampling.timesteps"});
+  config.sampling.timesteps = respaced_grid(config.diffusion.timesteps, *options.steps);
+  validate(config);
 }
 
 std::vector<std::int64_t> settle_classes(const SamplingOptions& options, Config& config) {

@@ -12,8 +12,10 @@ namespace ddpm::cli {
 
 struct SamplingOptions {
   std::optional<std::string> sampler, sigmas, spacing;
-  std::optional<std::int64_t> steps, count, batch_size;
-  std::optional<double> eta;
+  std::optional<std::string> steps;      // N, or OpenAI's sections (diffusion/time_grid.h)
+  std::optional<std::string> timesteps;  // T,T,...
+  std::optional<std::int64_t> count, batch_size;
+  std::optional<double> eta, churn;
   std::optional<std::string> class_names;  // --class
   std::optional<double> guidance, guidance_rescale;
   std::optional<std::string> guidance_interval;  // LO,HI
@@ -21,7 +23,9 @@ struct SamplingOptions {
   std::string guide_model;
 };
 
-// How images are drawn: --steps, --sampler, --sigmas, --spacing, --eta.
+// The sampler and its noise levels: --sampler, --sigmas, --spacing.
+void add_sampler_choice(CLI::App& command, SamplingOptions& options);
+// How images are drawn: --steps, --sampler, --sigmas, --spacing, --timesteps, --eta, --churn.
 void add_sampler_options(CLI::App& command, SamplingOptions& options);
 // --class, and what has to do with guidance.
 void add_class_options(CLI::App& command, SamplingOptions& options);
@@ -29,13 +33,18 @@ void add_guidance_options(CLI::App& command, SamplingOptions& options);
 // --count and --batch-size; `counted` is what N counts, with its default in brackets.
 void add_count_options(CLI::App& command, SamplingOptions& options, const std::string& counted);
 
-// Appends these options as changes to the config. Classes, which need the model's names, follow when it
-// is loaded. Throws ConfigError for an unknown sampler or an interval that is none.
+// Appends these options as changes to the config. Classes and sections of timesteps, which need the
+// model, follow when it is loaded. Throws ConfigError for an unknown sampler or an interval that is none.
 void append_overrides(std::vector<ConfigOverride>& overrides, const SamplingOptions& options);
 
 // Throws ConfigError for an option, or a --set, that the sampler or the lack of guidance would ignore.
 void check_ignored(const std::vector<ConfigOverride>& overrides, const SamplingOptions& options,
                    const SamplingConfig& sampling);
+
+// Sets sampling.timesteps, if --steps names sections of the process's timesteps. Throws ConfigError if
+// it has no such timesteps, or another option chooses them too.
+void settle_timesteps(const std::vector<ConfigOverride>& overrides, const SamplingOptions& options,
+                      Config& config);
 
 // Sets sampling.negative_class, and returns the classes that --class names, empty without it. See
 // class_names.h for what can be written.

@@ -54,12 +54,8 @@ bool is_plain_text(const std::string& value) {
              value, [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7F; });
 }
 
-bool is_level_count(const FieldLimits& limits, std::size_t size) {
-  return (size >= 1 || limits.may_be_empty) && size <= kMaxLevels;
-}
-
-std::size_t most_entries(FieldType type) {
-  return type == FieldType::kStringList ? kMaxTexts : kMaxLevels;
+bool is_entry_count(const FieldLimits& limits, std::size_t size) {
+  return (size >= 1 || limits.may_be_empty) && size <= limits.most_entries;
 }
 
 // Whether a value of each type is within the limits.
@@ -76,19 +72,19 @@ struct LimitCheck {
            (limits.pattern.empty() || std::regex_match(value, std::regex(limits.pattern)));
   }
   bool operator()(const std::vector<std::int64_t>& values) const {
-    return is_level_count(limits, values.size()) &&
+    return is_entry_count(limits, values.size()) &&
            std::ranges::all_of(values, [this](std::int64_t value) { return (*this)(value); });
   }
   bool operator()(const std::vector<bool>& values) const {
-    return is_level_count(limits, values.size());
+    return is_entry_count(limits, values.size());
   }
   bool operator()(const std::vector<std::string>& values) const {
-    return (!values.empty() || limits.may_be_empty) && values.size() <= kMaxTexts &&
+    return is_entry_count(limits, values.size()) &&
            std::ranges::all_of(values, [this](const std::string& one) { return (*this)(one); });
   }
   template <class T>
   bool operator()(const PerLevel<T>& value) const {
-    return is_level_count(limits, value.values().size()) &&
+    return is_entry_count(limits, value.values().size()) &&
            std::ranges::all_of(value.values(), [this](const T& one) { return (*this)(one); });
   }
 };
@@ -169,7 +165,7 @@ std::string allowed_text(const Field& field) {
   if (!limits.choices.empty()) return "one of " + join(limits.choices, ", ") + or_list;
   if (!limits.pattern.empty()) return "one of " + limits.pattern_text;
   const std::string list =
-      format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, most_entries(field.type()));
+      format_text("a list of {} to {} ", limits.may_be_empty ? 0 : 1, limits.most_entries);
   switch (field.type()) {
     case FieldType::kBoolean:
       return "true or false";

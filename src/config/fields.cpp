@@ -94,11 +94,11 @@ std::vector<Field> data_fields() {
        "if there is one, else folder",
        std::string(name_of(LabelSource::kFolder))},
       {FIELD(data, class_names),
-       {.may_be_empty = true},
+       {.may_be_empty = true, .most_entries = kMaxTexts},
        kKept,
        "Names of the classes, class 0 first; empty: those of the data, which are then recorded"},
       {FIELD(data, exclude),
-       {.may_be_empty = true},
+       {.may_be_empty = true, .most_entries = kMaxTexts},
        kKept,
        "Image files and folders to leave out: shell patterns for a name, or with a / for a path "
        "below data.path; a list that you give replaces the default",
@@ -204,7 +204,14 @@ std::vector<Field> sampling_fields() {
        "Sampler steps; 0: every timestep of the diffusion process"},
       {CHOICE(sampling, spacing), kMayChange,
        "Which timesteps are visited if there are fewer steps; linspace: both ends included; "
-       "leading: a grid that starts at 0; trailing: a grid that ends at the last"},
+       "leading: a grid that starts at 0; trailing: a grid that ends at the last; quadratic: most "
+       "near the clean image, none in the last fifth (DDIM's for CIFAR-10); logsnr: with evenly "
+       "spaced logarithms of the noise level"},
+      {FIELD(sampling, timesteps),
+       {.minimum = 0, .maximum = kMaxTimesteps, .may_be_empty = true, .most_entries = 1'000'000},
+       kMayChange,
+       "Timesteps to visit instead, descending; there are as many steps, and sampling.steps is not "
+       "used; empty: those of the spacing"},
       {CHOICE(sampling, sigmas), kMayChange,
        "Noise levels of the steps, except with ddpm, ddim, ipndm and plms; schedule: those of the "
        "visited timesteps; karras: most steps near the clean image; exponential: each a fixed share "
@@ -216,6 +223,17 @@ std::vector<Field> sampling_fields() {
        "Added to the timesteps of spacing leading; Stable Diffusion uses 1"},
       {FIELD(sampling, eta), between(0, 1), kMayChange,
        "Noise that ddim adds, as a share of the noise of ddpm with fixed_small; 0: none"},
+      {FIELD(sampling, churn), between(0, 1e6), kMayChange,
+       "With euler and heun, noise that is added in all steps together (S_churn of Karras et al.): "
+       "before each of S steps it raises the noise level by the share churn / S, at most 0.41; 0: "
+       "none"},
+      {FIELD(sampling, churn_low), between(0, 1e9), kMayChange,
+       "Add churn only at noise levels from this one on, as noise / signal (S_tmin)"},
+      {FIELD(sampling, churn_high), between(0, 1e9), kMayChange,
+       "Add churn only at noise levels up to this one, as noise / signal (S_tmax); 0: no limit"},
+      {FIELD(sampling, churn_noise), above(0, 10), kMayChange,
+       "Standard deviation of churn's noise (S_noise); a little more than 1 keeps details, 1.003 or "
+       "1.007 in the paper"},
       {FIELD(sampling, use_clipped_model_output), any(), kMayChange,
        "With ddim and clip_x0, compute the noise from the clipped image; diffusers' pipelines keep "
        "the predicted noise"},

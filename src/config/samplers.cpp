@@ -22,7 +22,8 @@ constexpr std::array<SamplerFacts, kChoices<SamplerKind>.size()> kFacts = {
       .takes_sigmas = false},
      {.when = "as ddim, with a choice of noise levels",
       .scheduler = "EulerDiscreteScheduler",
-      .webui = "Euler"},
+      .webui = "Euler",
+      .takes_churn = true},
      {.when = "euler with new noise in each step",
       .scheduler = "EulerAncestralDiscreteScheduler",
       .webui = "Euler a",
@@ -30,11 +31,17 @@ constexpr std::array<SamplerFacts, kChoices<SamplerKind>.size()> kFacts = {
      {.when = "accurate from 15 steps, with --sigmas karras",
       .scheduler = "HeunDiscreteScheduler",
       .webui = "Heun",
-      .evaluations = 2},
+      .evaluations = 2,
+      .takes_churn = true},
      {.when = "as heun, better with fewer steps",
       .scheduler = "KDPM2DiscreteScheduler",
       .webui = "DPM2",
       .evaluations = 2},
+     {.when = "dpm2 with new noise in each step",
+      .scheduler = "KDPM2AncestralDiscreteScheduler",
+      .webui = "DPM2 a",
+      .evaluations = 2,
+      .adds_noise = true},
      {.when = "as euler, with the memory of four steps",
       .scheduler = "LMSDiscreteScheduler",
       .webui = "LMS"},
@@ -51,9 +58,23 @@ constexpr std::array<SamplerFacts, kChoices<SamplerKind>.size()> kFacts = {
      {.when = "as dpm++2m with new noise in each step",
       .webui = "DPM++ 2M SDE",
       .adds_noise = true},
+     {.when = "as dpm++2m-sde, with the memory of three steps; from 20",
+      .webui = "DPM++ 3M SDE",
+      .adds_noise = true},
+     {.when = "new noise in both halves of each step; from 10 steps",
+      .scheduler = "DPMSolverSDEScheduler",
+      .webui = "DPM++ SDE",
+      .evaluations = 2,
+      .adds_noise = true},
      {.when = "few steps, from 8; corrects each step at no cost",
       .scheduler = "UniPCMultistepScheduler",
-      .webui = "UniPC"}}};
+      .webui = "UniPC"},
+     {.when = "1 to 8 steps; only for latent consistency models",
+      .scheduler = "LCMScheduler",
+      .webui = "LCM",
+      .takes_sigmas = false,
+      .adds_noise = true,
+      .takes_spacing = false}}};
 
 // The sampler of webui's name, in lower case, without noise levels.
 std::optional<SamplerKind> find_webui_sampler(std::string_view name) {
@@ -63,15 +84,28 @@ std::optional<SamplerKind> find_webui_sampler(std::string_view name) {
   return std::nullopt;
 }
 
+std::vector<std::string> names_of_those_with(bool SamplerFacts::*fact) {
+  std::vector<std::string> names;
+  for (const SamplerKind kind : kChoices<SamplerKind>)
+    if (facts_of(kind).*fact) names.emplace_back(name_of(kind));
+  return names;
+}
+
 }  // namespace
 
 const SamplerFacts& facts_of(SamplerKind kind) { return kFacts.at(static_cast<std::size_t>(kind)); }
 
+std::int64_t step_count(const SamplingConfig& sampling, std::int64_t timesteps) {
+  if (!sampling.timesteps.empty()) return static_cast<std::int64_t>(sampling.timesteps.size());
+  return sampling.steps > 0 ? sampling.steps : timesteps;
+}
+
 std::vector<std::string> samplers_with_sigmas() {
-  std::vector<std::string> names;
-  for (const SamplerKind kind : kChoices<SamplerKind>)
-    if (facts_of(kind).takes_sigmas) names.emplace_back(name_of(kind));
-  return names;
+  return names_of_those_with(&SamplerFacts::takes_sigmas);
+}
+
+std::vector<std::string> samplers_with_churn() {
+  return names_of_those_with(&SamplerFacts::takes_churn);
 }
 
 std::string list_of_samplers() {
@@ -80,6 +114,7 @@ std::string list_of_samplers() {
     const SamplerFacts& facts = facts_of(kind);
     const std::string_view noise = kind == SamplerKind::kDdim ? "eta"
                                    : facts.adds_noise         ? "yes"
+                                   : facts.takes_churn        ? "churn"
                                                               : "no";
     text +=
         format_text("{:<13}{:<13}{:<7}{}\n", name_of(kind), facts.evaluations, noise, facts.when);

@@ -54,7 +54,7 @@ ordered_json list_schema(const Field& field) {
   return {{"type", "array"},
           {"items", value_schema(field)},
           {"minItems", field.limits.may_be_empty ? 0 : 1},
-          {"maxItems", field.type() == FieldType::kStringList ? kMaxTexts : kMaxLevels}};
+          {"maxItems", field.limits.most_entries}};
 }
 
 ordered_json field_schema(const Field& field) {

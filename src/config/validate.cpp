@@ -1,6 +1,7 @@
 #include "ddpm/config/validate.h"
 
 #include <algorithm>
+#include <functional>
 #include <optional>
 #include <vector>
 
@@ -164,11 +165,36 @@ void check_guidance(const SamplingConfig& sampling, Problems& problems) {
 }
 
 void check_sampler(const SamplingConfig& sampling, Problems& problems) {
-  if (sampling.sigmas == SigmaSpacing::kSchedule || facts_of(sampling.sampler).takes_sigmas) return;
-  problems.add({"sampling.sigmas", "sampling.sampler"},
-               format_text("the sampler {} visits timesteps and takes their noise levels; set "
-                           "sampling.sigmas=schedule, or choose one of the samplers {}",
-                           sampling.sampler, join(samplers_with_sigmas())));
+  const SamplerFacts& facts = facts_of(sampling.sampler);
+  if (sampling.sigmas != SigmaSpacing::kSchedule && !facts.takes_sigmas)
+    problems.add({"sampling.sigmas", "sampling.sampler"},
+                 format_text("the sampler {} visits timesteps and takes their noise levels; set "
+                             "sampling.sigmas=schedule, or choose one of the samplers {}",
+                             sampling.sampler, join(samplers_with_sigmas())));
+  if (sampling.churn > 0 && !facts.takes_churn)
+    problems.add({"sampling.churn", "sampling.sampler"},
+                 format_text("the sampler {} has no churn; set sampling.churn=0, or choose {}",
+                             sampling.sampler, join(samplers_with_churn(), ", ", " or ")));
+  if (sampling.churn_high > 0 && sampling.churn_high < sampling.churn_low)
+    problems.add({"sampling.churn_low", "sampling.churn_high"},
+                 "the interval of noise levels is empty; set sampling.churn_high to a larger "
+                 "number, or to 0 for no limit");
+}
+
+void check_timesteps(const Config& config, Problems& problems) {
+  const std::vector<std::int64_t>& times = config.sampling.timesteps;
+  if (times.empty()) return;
+  if (times.front() >= config.diffusion.timesteps)
+    problems.add({"sampling.timesteps", "diffusion.timesteps"},
+                 format_text("the timesteps are 0 to {}", config.diffusion.timesteps - 1));
+  const auto rise = std::ranges::adjacent_find(times, std::ranges::less_equal());
+  if (rise != times.end())
+    problems.add({"sampling.timesteps"},
+                 format_text("{} comes after {}, but timesteps must descend, such as 999,800,500,0",
+                             rise[1], rise[0]));
+  if (config.sampling.sigmas != SigmaSpacing::kSchedule)
+    problems.add({"sampling.timesteps", "sampling.sigmas"},
+                 "both choose the noise levels; set sampling.sigmas=schedule");
 }
 
 void check_steps(const Config& config, Problems& problems) {
@@ -213,6 +239,7 @@ void validate(const Config& config, const Origins& origins) {
   check_training(config, problems);
   check_sampler(config.sampling, problems);
   check_guidance(config.sampling, problems);
+  check_timesteps(config, problems);
   check_steps(config, problems);
   problems.throw_if_any();
 }

@@ -48,6 +48,8 @@ SamplerPlan table_of(SamplerKind kind, const NoiseSchedule& schedule,
       return heun_plan(schedule, options);
     case SamplerKind::kDpm2:
       return dpm2_plan(schedule, options);
+    case SamplerKind::kDpm2Ancestral:
+      return dpm2_ancestral_plan(schedule, options);
     case SamplerKind::kLms:
       return lms_plan(schedule, options);
     case SamplerKind::kIpndm:
@@ -62,8 +64,14 @@ SamplerPlan table_of(SamplerKind kind, const NoiseSchedule& schedule,
       return dpm_solver_3m_plan(schedule, options);
     case SamplerKind::kDpmSolver2mSde:
       return dpm_solver_2m_sde_plan(schedule, options);
+    case SamplerKind::kDpmSolver3mSde:
+      return dpm_solver_3m_sde_plan(schedule, options);
+    case SamplerKind::kDpmSolverSde:
+      return dpm_solver_sde_plan(schedule, options);
     case SamplerKind::kUnipc:
       return unipc_plan(schedule, options);
+    case SamplerKind::kLcm:
+      return lcm_plan(schedule, options);
   }
   return {};
 }
@@ -75,7 +83,7 @@ SamplerPlan sampler_plan(SamplerKind kind, const NoiseSchedule& schedule,
   SamplerPlan plan = table_of(kind, schedule, options);
   if (options.from_picture) {
     plan.start_image = plan.steps.front().signal;
-    plan.start_noise = plan.steps.front().sigma;
+    plan.start_noise *= plan.steps.front().sigma;
   }
   return plan;
 }

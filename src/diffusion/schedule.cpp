@@ -4,9 +4,6 @@
 #include <cmath>
 #include <numbers>
 
-#include "ddpm/base/error.h"
-#include "ddpm/base/format.h"
-
 namespace ddpm {
 namespace {
 
@@ -72,28 +69,6 @@ void end_in_noise(std::vector<double>& betas, std::vector<double>& alpha_bars) {
   for (std::size_t t = 1; t < betas.size(); ++t) betas[t] = 1.0 - alpha_bars[t] / alpha_bars[t - 1];
 }
 
-// std::nearbyint rounds half to even in the default rounding mode.
-std::int64_t round_to_even(double value) {
-  return static_cast<std::int64_t>(std::nearbyint(value));
-}
-
-// The timestep of sampling step i, counted from 0; see time_grid.
-std::int64_t grid_time(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
-                       std::int64_t offset, std::int64_t i) {
-  const auto total = static_cast<double>(timesteps), count = static_cast<double>(steps);
-  const std::int64_t from_end = steps - 1 - i;
-  switch (spacing) {
-    case Spacing::kLinspace:
-      if (steps == 1) return timesteps - 1;
-      return round_to_even(static_cast<double>(from_end) * ((total - 1) / (count - 1)));
-    case Spacing::kLeading:
-      return from_end * (timesteps / steps) + offset;
-    case Spacing::kTrailing:
-      return round_to_even(total - static_cast<double>(i) * total / count) - 1;
-  }
-  return 0;
-}
-
 }  // namespace
 
 NoiseSchedule::NoiseSchedule(const DiffusionConfig& config) : betas_(make_betas(config)) {
@@ -134,23 +109,6 @@ Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t 
   p.xt_coefficient = std::sqrt(1.0 - p.jump_beta) * (1.0 - alpha_bar_s) / (1.0 - alpha_bar_t);
   p.variance = p.jump_beta * (1.0 - alpha_bar_s) / (1.0 - alpha_bar_t);
   return p;
-}
-
-std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
-                                    std::int64_t offset) {
-  if (steps < 1 || steps > timesteps)
-    throw ConfigError(format_text(
-        "{} sampling steps: the number must be between 1 and {}, the timesteps of the process",
-        steps, timesteps));
-  std::vector<std::int64_t> grid;
-  for (std::int64_t i = 0; i < steps; ++i)
-    grid.push_back(grid_time(timesteps, steps, spacing, offset, i));
-  if (grid.front() >= timesteps)
-    throw ConfigError(format_text(
-        "sampling.steps_offset = {}: {} steps would begin at timestep {}, but the last timestep of "
-        "the process is {}; use fewer steps, or set sampling.steps_offset=0",
-        offset, steps, grid.front(), timesteps - 1));
-  return grid;
 }
 
 }  // namespace ddpm

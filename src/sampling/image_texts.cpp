@@ -102,7 +102,7 @@ void add_prompt(const LoadedModel& model, const SampleRequest& request, std::int
 }  // namespace
 
 std::int64_t steps_of(const Config& config) {
-  return config.sampling.steps > 0 ? config.sampling.steps : config.diffusion.timesteps;
+  return step_count(config.sampling, config.diffusion.timesteps);
 }
 
 PngText special_texts(const LoadedModel& model, const SampleRequest& request) {
@@ -128,6 +128,8 @@ PngText image_texts(const LoadedModel& model, const SampleRequest& request, std:
                   {"model_sha256", model.sha256.get()}};
   if (sampling.sampler == SamplerKind::kDdim)
     text.emplace_back("eta", format_text("{}", sampling.eta));
+  if (sampling.churn > 0) text.emplace_back("churn", format_text("{}", sampling.churn));
+  if (!sampling.timesteps.empty()) text.emplace_back("timesteps", list_of(sampling.timesteps));
   if (sampling.sigmas != SigmaSpacing::kSchedule)
     text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
   add_class(model, request, index, one_image, text);

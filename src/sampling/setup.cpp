@@ -9,6 +9,7 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/fields.h"
+#include "ddpm/config/samplers.h"
 #include "ddpm/config/unet_plan.h"
 #include "ddpm/ops/random.h"
 
@@ -18,12 +19,13 @@ namespace {
 // The variance of the process, unless it fails for so few steps.
 Variance automatic_variance(const Config& config, const SamplingConfig& sampling) {
   const Variance trained = config.diffusion.variance;
-  const Variance chosen = variance_for_steps(trained, sampling.steps, config.diffusion.timesteps);
+  const std::int64_t steps = step_count(sampling, config.diffusion.timesteps);
+  const Variance chosen = variance_for_steps(trained, steps, config.diffusion.timesteps);
   if (chosen != trained)
     log_info(
         "variance: using fixed_small instead of the configured fixed_large, which fails for {} of "
         "{} steps (set sampling.variance to change this)",
-        sampling.steps, config.diffusion.timesteps);
+        steps, config.diffusion.timesteps);
   return chosen;
 }
 
@@ -64,12 +66,17 @@ SamplerOptions options_for(const Config& config, const SamplingConfig& sampling)
   return {.steps = sampling.steps,
           .spacing = sampling.spacing,
           .steps_offset = sampling.steps_offset,
+          .timesteps = sampling.timesteps,
           .sigmas = sampling.sigmas,
           .prediction = config.diffusion.prediction_type,
           .variance = choose_variance(config, sampling),
           .eta = sampling.eta,
           .use_clipped_model_output = sampling.use_clipped_model_output,
           .set_alpha_to_one = sampling.set_alpha_to_one,
+          .churn = {.amount = sampling.churn,
+                    .low = sampling.churn_low,
+                    .high = sampling.churn_high,
+                    .noise = sampling.churn_noise},
           .clip_x0 = config.diffusion.clip_x0,
           .minimum = unit ? 0.0 : -1.0,
           .maximum = 1.0,
@@ -85,10 +92,6 @@ SamplerOptions unclipped_options(const Config& config, const SamplingConfig& sam
   options.clip_x0 = false;
   options.threshold = 0;
   return options;
-}
-
-std::int64_t steps_of(const Config& config, const SamplingConfig& sampling) {
-  return sampling.steps > 0 ? sampling.steps : config.diffusion.timesteps;
 }
 
 // How many of the first steps are not made.
@@ -196,7 +199,7 @@ SamplerPlan picture_plan_for(const Config& config, const SamplingConfig& samplin
   const NoiseSchedule schedule(config.diffusion);
   SamplerOptions options = options_for(config, sampling);
   options.from_picture = true;
-  options.skip = skipped_steps(steps_of(config, sampling), strength);
+  options.skip = skipped_steps(step_count(sampling, config.diffusion.timesteps), strength);
   SamplerPlan plan = sampler_plan(sampling.sampler, schedule, options);
   if (sampling.guidance != 1) set_guidance(plan, sampling);
   return plan;

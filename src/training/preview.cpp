@@ -15,6 +15,7 @@ namespace {
 SamplingConfig quick(const Config& config) {
   SamplingConfig sampling = config.sampling;
   sampling.steps = std::min(config.training.sample_steps, config.diffusion.timesteps);
+  sampling.timesteps.clear();
   sampling.variance = SamplingVariance::kAuto;
   sampling.guidance = 1;  // a preview shows the network itself
   return sampling;

@@ -55,9 +55,10 @@ TEST_F(Help, ListsTheSamplers) {
   EXPECT_NE(result.out.find("\nddpm         1            yes    "), std::string::npos)
       << result.out;
   EXPECT_NE(result.out.find("\nddim         1            eta    "), std::string::npos);
-  EXPECT_NE(result.out.find("\nheun         2            no     "), std::string::npos);
+  EXPECT_NE(result.out.find("\nheun         2            churn  "), std::string::npos);
+  EXPECT_NE(result.out.find("\ndpm2         2            no     "), std::string::npos);
   EXPECT_NE(result.out.find("\ndpm++2m-sde  1            yes    "), std::string::npos);
-  EXPECT_EQ(std::ranges::count(result.out, '\n'), 16) << "a head, 14 samplers, a foot";
+  EXPECT_EQ(std::ranges::count(result.out, '\n'), 20) << "a head, 18 samplers, a foot";
 }
 
 TEST_F(Help, TheNameAloneShowsWhatThereIs) {

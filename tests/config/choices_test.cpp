@@ -126,6 +126,7 @@ TEST(Choices, OfSampling) {
                              {SamplerKind::kEulerAncestral, "euler-a"},
                              {SamplerKind::kHeun, "heun"},
                              {SamplerKind::kDpm2, "dpm2"},
+                             {SamplerKind::kDpm2Ancestral, "dpm2-a"},
                              {SamplerKind::kLms, "lms"},
                              {SamplerKind::kIpndm, "ipndm"},
                              {SamplerKind::kPlms, "plms"},
@@ -133,13 +134,18 @@ TEST(Choices, OfSampling) {
                              {SamplerKind::kDpmSolver2m, "dpm++2m"},
                              {SamplerKind::kDpmSolver3m, "dpm++3m"},
                              {SamplerKind::kDpmSolver2mSde, "dpm++2m-sde"},
-                             {SamplerKind::kUnipc, "unipc"}});
+                             {SamplerKind::kDpmSolver3mSde, "dpm++3m-sde"},
+                             {SamplerKind::kDpmSolverSde, "dpm++sde"},
+                             {SamplerKind::kUnipc, "unipc"},
+                             {SamplerKind::kLcm, "lcm"}});
   expect_names<SigmaSpacing>({{SigmaSpacing::kSchedule, "schedule"},
                               {SigmaSpacing::kKarras, "karras"},
                               {SigmaSpacing::kExponential, "exponential"}});
   expect_names<Spacing>({{Spacing::kLinspace, "linspace"},
                          {Spacing::kLeading, "leading"},
-                         {Spacing::kTrailing, "trailing"}});
+                         {Spacing::kTrailing, "trailing"},
+                         {Spacing::kQuadratic, "quadratic"},
+                         {Spacing::kLogsnr, "logsnr"}});
   expect_names<SamplingVariance>({{SamplingVariance::kAuto, "auto"},
                                   {SamplingVariance::kFixedSmall, "fixed_small"},
                                   {SamplingVariance::kFixedLarge, "fixed_large"}});

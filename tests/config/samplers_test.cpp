@@ -28,22 +28,26 @@ TEST(Samplers, AreFoundByTheNamesOfWebuiWithTheirNoiseLevels) {
   EXPECT_EQ(karras.sigmas, SigmaSpacing::kKarras);
   EXPECT_EQ(find_sampler("euler A").kind, SamplerKind::kEulerAncestral);
   EXPECT_EQ(find_sampler("Euler a").sigmas, std::nullopt);
+  EXPECT_EQ(find_sampler("DPM2 a").kind, SamplerKind::kDpm2Ancestral);
+  EXPECT_EQ(find_sampler("DPM++ SDE Karras").kind, SamplerKind::kDpmSolverSde);
+  EXPECT_EQ(find_sampler("DPM++ 3M SDE").kind, SamplerKind::kDpmSolver3mSde);
+  EXPECT_EQ(find_sampler("LCM").kind, SamplerKind::kLcm);
   const NamedSampler sde = find_sampler("DPM++ 2M SDE Exponential");
   EXPECT_EQ(sde.kind, SamplerKind::kDpmSolver2mSde);
   EXPECT_EQ(sde.sigmas, SigmaSpacing::kExponential);
   EXPECT_EQ(
       error_for("DPM++ 2N Karras"),
       "--sampler: unknown 'DPM++ 2N Karras'; choose from ddpm, ddim, euler, euler-a, heun, dpm2, "
-      "lms, ipndm, plms, deis, dpm++2m, dpm++3m, dpm++2m-sde, unipc; --list-samplers describes "
-      "them");
+      "dpm2-a, lms, ipndm, plms, deis, dpm++2m, dpm++3m, dpm++2m-sde, dpm++3m-sde, dpm++sde, unipc, "
+      "lcm; --list-samplers describes them");
 }
 
 TEST(Samplers, OtherNamesAreRefusedWithTheNearest) {
   EXPECT_EQ(error_for("dpm+2m"), "--sampler: unknown 'dpm+2m'; did you mean 'dpm++2m'?");
   EXPECT_EQ(error_for("best"),
             "--sampler: unknown 'best'; choose from ddpm, ddim, euler, euler-a, heun, "
-            "dpm2, lms, ipndm, plms, deis, dpm++2m, dpm++3m, dpm++2m-sde, unipc; --list-samplers "
-            "describes them");
+            "dpm2, dpm2-a, lms, ipndm, plms, deis, dpm++2m, dpm++3m, dpm++2m-sde, dpm++3m-sde, "
+            "dpm++sde, unipc, lcm; --list-samplers describes them");
 }
 
 TEST(Samplers, AreListedInALineEach) {

@@ -180,8 +180,8 @@ TEST(Validate, WantsNoMoreStepsThanTheProcessHas) {
 TEST(Validate, WantsSigmasOnlyForSamplersThatTakeThem) {
   Config config;
   config.sampling.sigmas = SigmaSpacing::kKarras;
-  for (const SamplerKind kind :
-       {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kIpndm, SamplerKind::kPlms}) {
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kIpndm,
+                                 SamplerKind::kPlms, SamplerKind::kLcm}) {
     config.sampling.sampler = kind;
     EXPECT_NE(error_of(config).find("set sampling.sigmas=schedule, or choose one of the samplers "
                                     "euler, euler-a, heun"),

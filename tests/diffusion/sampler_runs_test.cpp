@@ -21,9 +21,13 @@ SamplerPlan plan_of(const json& c, std::int64_t steps) {
   return sampler_plan(
       choose<SamplerKind>("sampler", c.at("sampler").get<std::string>()), NoiseSchedule(config),
       {.steps = steps,
-       .spacing = choose<Spacing>("spacing", c.at("spacing").get<std::string>()),
+       .spacing = choose<Spacing>("spacing", c.value("spacing", "trailing")),
        .sigmas = choose<SigmaSpacing>("sigmas", c.value("sigmas", "schedule")),
        .prediction = choose<Prediction>("prediction", c.at("prediction").get<std::string>()),
+       .churn = {.amount = c.value("churn", 0.0),
+                 .low = c.value("low", 0.0),
+                 .high = c.value("high", 0.0),
+                 .noise = c.value("noise", 1.0)},
        .clip_x0 = c.value("clipped", false)});
 }
 
@@ -61,10 +65,10 @@ void expect_run(const SamplerPlan& plan, const json& expected) {
   expect_near(times, expected[2], 1e-10, "what time the network is told");
 }
 
-TEST(SamplerRuns, EqualDiffusers) {
-  std::ifstream file(DDPM_SOURCE_DIR "/tests/golden/sampler_runs.json");
+void expect_cases(const std::string& name, std::size_t count) {
+  std::ifstream file(DDPM_SOURCE_DIR "/tests/golden/" + name);
   const json cases = json::parse(file);
-  EXPECT_EQ(cases.size(), 270);
+  EXPECT_EQ(cases.size(), count);
   for (const json& c : cases)
     for (std::size_t i = 0; i < c.at("steps").size(); ++i) {
       json told = c;
@@ -74,6 +78,11 @@ TEST(SamplerRuns, EqualDiffusers) {
       expect_run(plan_of(c, told["steps"]), c.at("runs")[i]);
     }
 }
+
+TEST(SamplerRuns, EqualDiffusers) { expect_cases("sampler_runs.json", 346); }
+
+// See tests/golden/churn_runs.py.
+TEST(SamplerRuns, WithChurnEqualKDiffusion) { expect_cases("churn_runs.json", 20); }
 
 }  // namespace
 }  // namespace ddpm

@@ -205,6 +205,10 @@ TEST(Solvers, AncestralEulerOnTrailingTimes) {
   expect_row({.spacing = Spacing::kTrailing, .clip_x0 = false}, 66.50575551, 0.502338618,
              185.1735521, 0.1686078559, SamplerKind::kEulerAncestral);
 }
+TEST(Solvers, StochasticDpmSolver3mOnLinspaceTimes) {
+  expect_row({.clip_x0 = false}, 37.82516483, 0.595103123, 124.964968, -0.09906496476,
+             SamplerKind::kDpmSolver3mSde);
+}
 TEST(Solvers, HeunOnTrailingTimes) {
   expect_row({.spacing = Spacing::kTrailing, .clip_x0 = false}, 54.79158312, 0.7344246834,
              141.1997147, 0.7856018472, SamplerKind::kHeun);
@@ -257,8 +261,8 @@ TEST(Solvers, VisitEveryTimestepOnceInAsManySteps) {
 }
 
 TEST(Solvers, RefuseWhatTheyCannotDo) {
-  for (const SamplerKind kind :
-       {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kIpndm, SamplerKind::kPlms})
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kIpndm,
+                                 SamplerKind::kPlms, SamplerKind::kLcm})
     EXPECT_THROW(sampler_plan(kind, linear(), {.steps = 9, .sigmas = SigmaSpacing::kKarras}),
                  ConfigError);
   for (const SamplerKind kind : kChoices<SamplerKind>)
@@ -282,7 +286,8 @@ TEST(Samplers, PredictionsOfNoiseVelocityAndImageAgree) {
   };
   for (const SamplerKind kind : kChoices<SamplerKind>)
     for (const bool from_clipped : {true, false}) {
-      if (kind == SamplerKind::kDpm2) continue;  // evaluates between timesteps
+      if (facts_of(kind).evaluations == 2 && kind != SamplerKind::kHeun)
+        continue;  // evaluates between timesteps
       SamplerOptions options{.steps = 10,
                              .spacing = Spacing::kLeading,
                              .eta = 0.3,
@@ -360,10 +365,11 @@ TEST(DdpmSampler, NumbersOfLongProcessesFitFloat32) {
   const NoiseSchedule schedule(DiffusionConfig{.timesteps = 100000});
   EXPECT_LT(schedule.alpha_bar(99999), 1e-300);
   for (const SamplerKind kind : kChoices<SamplerKind>) {
-    if (kind == SamplerKind::kDdpm || kind == SamplerKind::kDdim) continue;
+    if (kind == SamplerKind::kDdpm || kind == SamplerKind::kDdim || kind == SamplerKind::kLcm)
+      continue;
     EXPECT_THROW(sampler_plan(kind, schedule, {.steps = 5}), ConfigError) << name_of(kind);
   }
-  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim})
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kDdim, SamplerKind::kLcm})
     for (const ops::SamplerStep& row : sampler_plan(kind, schedule, {}).steps) {
       ASSERT_TRUE(std::isfinite(static_cast<float>(row.from_x))) << row.time;
       ASSERT_TRUE(std::isfinite(static_cast<float>(row.from_p))) << row.time;

@@ -82,37 +82,5 @@ TEST(Posterior, OfAJumpUsesTheRatioOfAlphaBars) {
   EXPECT_NEAR(p.variance, b * (1 - schedule.alpha_bar(400)) / (1 - schedule.alpha_bar(500)), 1e-15);
 }
 
-using Grid = std::vector<std::int64_t>;
-
-TEST(TimeGrid, AgreesWithTheReferences) {
-  EXPECT_EQ(time_grid(1000, 10, Spacing::kLinspace),
-            (Grid{999, 888, 777, 666, 555, 444, 333, 222, 111, 0}));
-  EXPECT_EQ(time_grid(1000, 10, Spacing::kLeading),
-            (Grid{900, 800, 700, 600, 500, 400, 300, 200, 100, 0}));
-  EXPECT_EQ(time_grid(1000, 10, Spacing::kTrailing),
-            (Grid{999, 899, 799, 699, 599, 499, 399, 299, 199, 99}));
-  // These are openai/improved-diffusion's space_timesteps(1000, "25").
-  EXPECT_EQ(time_grid(1000, 25, Spacing::kLinspace),
-            (Grid{999, 957, 916, 874, 832, 791, 749, 708, 666, 624, 583, 541, 500,
-                  458, 416, 375, 333, 291, 250, 208, 166, 125, 83,  42,  0}));
-}
-
-TEST(TimeGrid, IsStrictlyDescendingWithinRangeForEveryStepCount) {
-  for (const Spacing spacing : kChoices<Spacing>)
-    for (std::int64_t steps = 1; steps <= 1000; ++steps) {
-      const Grid grid = time_grid(1000, steps, spacing);
-      ASSERT_EQ(static_cast<std::int64_t>(grid.size()), steps);
-      EXPECT_LE(grid.front(), 999);
-      EXPECT_GE(grid.back(), 0);
-      for (std::size_t i = 1; i < grid.size(); ++i)
-        ASSERT_LT(grid[i], grid[i - 1]) << name_of(spacing) << " " << steps;
-    }
-}
-
-TEST(TimeGrid, RefusesImpossibleCounts) {
-  EXPECT_THROW(time_grid(1000, 0, Spacing::kLinspace), ConfigError);
-  EXPECT_THROW(time_grid(1000, 1001, Spacing::kLinspace), ConfigError);
-}
-
 }  // namespace
 }  // namespace ddpm

@@ -102,13 +102,18 @@ TEST(Diffusers, SolversAreHonoured) {
   EXPECT_EQ(read_scheduler(changed).sampling.sampler, SamplerKind::kDpmSolver2m);
   changed["algorithm_type"] = "sde-dpmsolver++";
   EXPECT_EQ(read_scheduler(changed).sampling.sampler, SamplerKind::kDpmSolver2mSde);
+  changed["solver_order"] = 3;
+  EXPECT_EQ(read_scheduler(changed).sampling.sampler, SamplerKind::kDpmSolver3mSde);
   const std::vector<std::pair<json, SamplerKind>> others = {
       {{{"_class_name", "UniPCMultistepScheduler"}}, SamplerKind::kUnipc},
       {{{"_class_name", "DEISMultistepScheduler"}, {"use_exponential_sigmas", true}},
        SamplerKind::kDeis},
       {{{"_class_name", "HeunDiscreteScheduler"}, {"clip_sample", true}}, SamplerKind::kHeun},
       {{{"_class_name", "PNDMScheduler"}, {"skip_prk_steps", true}}, SamplerKind::kPlms},
-      {{{"_class_name", "EulerAncestralDiscreteScheduler"}}, SamplerKind::kEulerAncestral}};
+      {{{"_class_name", "EulerAncestralDiscreteScheduler"}}, SamplerKind::kEulerAncestral},
+      {{{"_class_name", "KDPM2AncestralDiscreteScheduler"}}, SamplerKind::kDpm2Ancestral},
+      {{{"_class_name", "DPMSolverSDEScheduler"}}, SamplerKind::kDpmSolverSde},
+      {{{"_class_name", "LCMScheduler"}, {"original_inference_steps", 50}}, SamplerKind::kLcm}};
   for (const auto& [scheduler, kind] : others)
     EXPECT_EQ(read_scheduler(scheduler).sampling.sampler, kind) << scheduler;
 }
@@ -121,6 +126,7 @@ TEST(Diffusers, VariantsOfSolversAreLeftOut) {
       {{"_class_name", "DPMSolverMultistepScheduler"}, {"final_sigmas_type", "sigma_min"}},
       {{"_class_name", "EulerDiscreteScheduler"}, {"sigma_max", 80.0}},
       {{"_class_name", "EulerDiscreteScheduler"}, {"use_beta_sigmas", true}},
+      {{"_class_name", "LCMScheduler"}, {"original_inference_steps", 100}},
       {{"_class_name", "UniPCMultistepScheduler"}, {"solver_order", 3}}};
   for (const json& variant : variants) {
     const Config config = read_scheduler(variant);

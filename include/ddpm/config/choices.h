@@ -154,6 +154,7 @@ enum class SamplerKind {
   kEulerAncestral,
   kHeun,
   kDpm2,
+  kDpm2Ancestral,
   kLms,
   kIpndm,
   kPlms,
@@ -161,16 +162,22 @@ enum class SamplerKind {
   kDpmSolver2m,
   kDpmSolver3m,
   kDpmSolver2mSde,
+  kDpmSolver3mSde,
+  kDpmSolverSde,
   kUnipc,
+  kLcm,
 };
 constexpr auto choice_names(SamplerKind) {
-  return name_list("ddpm", "ddim", "euler", "euler-a", "heun", "dpm2", "lms", "ipndm", "plms",
-                   "deis", "dpm++2m", "dpm++3m", "dpm++2m-sde", "unipc");
+  return name_list("ddpm", "ddim", "euler", "euler-a", "heun", "dpm2", "dpm2-a", "lms", "ipndm",
+                   "plms", "deis", "dpm++2m", "dpm++3m", "dpm++2m-sde", "dpm++3m-sde", "dpm++sde",
+                   "unipc", "lcm");
 }
 
-// Which timesteps fewer steps visit (diffusion/schedule.h, time_grid).
-enum class Spacing { kLinspace, kLeading, kTrailing };
-constexpr auto choice_names(Spacing) { return name_list("linspace", "leading", "trailing"); }
+// Which timesteps fewer steps visit (diffusion/time_grid.h).
+enum class Spacing { kLinspace, kLeading, kTrailing, kQuadratic, kLogsnr };
+constexpr auto choice_names(Spacing) {
+  return name_list("linspace", "leading", "trailing", "quadratic", "logsnr");
+}
 
 // How the noise levels sigma / signal of the steps lie between the first and the last: at the times of
 // the spacing, with evenly spaced 7th roots, or with evenly spaced logarithms.

@@ -144,11 +144,18 @@ struct SamplingConfig {
   SamplerKind sampler = SamplerKind::kDdpm;
   std::int64_t steps = 0;                         // 0: every timestep of the diffusion process
   Spacing spacing = Spacing::kLinspace;           // which timesteps fewer steps visit
+  std::vector<std::int64_t> timesteps = {};       // these instead, descending; empty: by spacing
   SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // noise levels of the steps
   // kAuto: that of the diffusion process, but fixed_small for fewer steps.
   SamplingVariance variance = SamplingVariance::kAuto;
-  std::int64_t steps_offset = 0;         // added to the timesteps of leading spacing
-  double eta = 0;                        // ddim: share of ddpm's noise
+  std::int64_t steps_offset = 0;  // added to the timesteps of leading spacing
+  double eta = 0;                 // ddim: share of ddpm's noise
+  // euler, heun: noise before steps (Karras et al.'s S_churn; 0: none), between which noise levels,
+  // sigma / signal, it is added, and its standard deviation.
+  double churn = 0;
+  double churn_low = 0;
+  double churn_high = 0;  // 0: no limit
+  double churn_noise = 1;
   bool use_clipped_model_output = true;  // ddim: take the noise from the clipped image
   bool set_alpha_to_one = true;          // ddim: the last step ends at the clean image
   std::int64_t class_label = -1;         // of all images; -1: draw one for each

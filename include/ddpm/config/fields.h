@@ -80,6 +80,10 @@ using FieldMember = std::variant<bool*, std::int64_t*, double*, std::string*,
                                  std::vector<std::int64_t>*, std::vector<bool>*,
                                  PerLevel<std::int64_t>*, ChoiceMember, std::vector<std::string>*>;
 
+// Lists with an entry for each level have at most this many entries, lists of texts more.
+inline constexpr std::size_t kMaxLevels = 10;
+inline constexpr std::size_t kMaxTexts = 100000;
+
 // Which values are allowed. In lists `minimum` and `maximum` hold for each element.
 struct FieldLimits {
   double minimum = -std::numeric_limits<double>::infinity();
@@ -87,8 +91,9 @@ struct FieldLimits {
   bool above_minimum = false;  // the minimum itself is excluded
   bool below_maximum = false;  // the maximum itself is excluded
   std::vector<std::string> choices =
-      {};                         // the only values allowed, integers in decimals; empty: any
-  bool may_be_empty = false;      // a list without entries
+      {};                     // the only values allowed, integers in decimals; empty: any
+  bool may_be_empty = false;  // a list without entries
+  std::size_t most_entries = kMaxLevels;  // of a list
   std::string pattern = {};       // regular expression (ECMAScript) of the whole string; empty: any
   std::string pattern_text = {};  // the pattern in words
 };
@@ -124,10 +129,6 @@ struct Section {
   std::string name;  // "training"; a member of Config
   std::string help;
 };
-
-// Lists with an entry for each level have at most this many entries, lists of texts more.
-inline constexpr std::size_t kMaxLevels = 10;
-inline constexpr std::size_t kMaxTexts = 100000;
 
 // All sections and fields, in the order in which they are shown.
 std::span<const Section> sections();

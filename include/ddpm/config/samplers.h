@@ -1,12 +1,13 @@
 // What there is to know about each sampler before one is chosen.
 #pragma once
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
-#include "ddpm/config/choices.h"
+#include "ddpm/config/config.h"
 
 namespace ddpm {
 
@@ -17,11 +18,18 @@ struct SamplerFacts {
   int evaluations = 1;              // of the network in a step; the last step of two has one
   bool takes_sigmas = true;         // whether sampling.sigmas may be other than schedule
   bool adds_noise = false;          // whether steps draw random numbers; ddim: only if eta > 0
+  bool takes_churn = false;         // whether sampling.churn may be above 0; it draws them too
+  bool takes_spacing = true;        // whether sampling.spacing chooses the timesteps
 };
 const SamplerFacts& facts_of(SamplerKind kind);
 
-// The names of the samplers for which sampling.sigmas may be other than schedule.
+// The number of steps that `sampling` asks for of a process with so many timesteps.
+std::int64_t step_count(const SamplingConfig& sampling, std::int64_t timesteps);
+
+// The names of the samplers for which sampling.sigmas may be other than schedule, and of those for
+// which sampling.churn may be above 0.
 std::vector<std::string> samplers_with_sigmas();
+std::vector<std::string> samplers_with_churn();
 
 // One line for each sampler, with a head.
 std::string list_of_samplers();

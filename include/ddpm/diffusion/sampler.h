@@ -11,6 +11,15 @@
 
 namespace ddpm {
 
+// Noise that raises the level of x before steps (Karras et al., "Elucidating the Design Space",
+// algorithm 2): before each of S steps by the share min(amount / S, sqrt(2) - 1), if the level sigma /
+// signal is from low to high.
+struct Churn {
+  double amount = 0;
+  double low = 0, high = 0;  // high 0: no limit
+  double noise = 1;          // its standard deviation
+};
+
 struct SamplerOptions {
   std::int64_t steps = 0;  // 0: all timesteps
   // To begin with a picture and noise instead of noise alone, and to leave out the first steps.
@@ -18,12 +27,14 @@ struct SamplerOptions {
   std::int64_t skip = 0;                          // below the number of steps
   Spacing spacing = Spacing::kLinspace;           // see time_grid
   std::int64_t steps_offset = 0;                  // see time_grid
-  SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // not for ddpm, ddim, ipndm and plms
+  std::vector<std::int64_t> timesteps = {};       // not empty: these, descending, instead of a grid
+  SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // not for ddpm, ddim, ipndm, plms and lcm
   Prediction prediction = Prediction::kNoise;
   Variance variance = Variance::kFixedLarge;  // for ddpm
   double eta = 0;                             // for ddim, in [0,1]: noise; 0: none, 1: as ddpm
   bool use_clipped_model_output = true;       // for ddim: compute the noise from the clipped x0
   bool set_alpha_to_one = true;               // for ddim: end at the clean image, not at t = 0
+  Churn churn = {};                           // for euler and heun
   bool clip_x0 = true;                        // clip the predicted image to [minimum, maximum]
   double minimum = -1, maximum = 1;           // range of the data
   double threshold = 0, threshold_max = 1;    // instead of clipping, see ops::SamplerSwitches
@@ -68,14 +79,16 @@ SamplerPlan ddim_inversion_plan(const NoiseSchedule& schedule, const SamplerOpti
 // docs/samplers.md tells the differences. Beside the errors of time_grid, ConfigError says that a
 // process ends in too much noise.
 //
-// Euler's method, and the same with noise added after a longer step (k-diffusion's "ancestral").
+// Euler's method, with churn or without, and the same with noise added after a longer step
+// (k-diffusion's "ancestral").
 SamplerPlan euler_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan euler_ancestral_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 // Two evaluations a step, but one in the last: Heun's method (Karras et al., "Elucidating the
-// Design Space of Diffusion-Based Generative Models", algorithm 1), and the midpoint method in ln
-// kappa.
+// Design Space of Diffusion-Based Generative Models", algorithm 1, with churn algorithm 2), and the
+// midpoint method in ln kappa, which may be ancestral too.
 SamplerPlan heun_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm2_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm2_ancestral_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 // Polynomials through the noise of up to four steps: in kappa; with Adams and Bashforth's weights
 // for equal steps (Zhang and Chen, "Fast Sampling of Diffusion Models with Exponential
 // Integrator"); the same, but the first step is made twice and the last ends at t = 0 (Liu et al.,
@@ -85,13 +98,22 @@ SamplerPlan lms_plan(const NoiseSchedule& schedule, const SamplerOptions& option
 SamplerPlan ipndm_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan plms_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan deis_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
-// Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling", of order 2 (midpoint) and 3, and of
-// order 2 for the stochastic equation.
+// Lu et al., "DPM-Solver++: Fast Solver for Guided Sampling", of order 2 (midpoint) and 3, the same
+// for the stochastic equation, and k-diffusion's for that equation with two evaluations a step, whose
+// two noises are those of one path: the noise of the first half is a part of that of the whole step.
 SamplerPlan dpm_solver_2m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm_solver_3m_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 SamplerPlan dpm_solver_2m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm_solver_3m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+SamplerPlan dpm_solver_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 // Zhao et al., "UniPC: A Unified Predictor-Corrector Framework", order 2 with B2(h), for images.
 SamplerPlan unipc_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
+
+// Multistep consistency sampling, for networks that were distilled to predict the clean image from any
+// noise (Luo et al., "Latent Consistency Models"): each step predicts it and adds the next level's
+// noise. The S steps are evenly chosen from the 50 timesteps for which such networks are made, T/50
+// apart and the last one T-1, whatever the spacing; more than 50 are those of trailing.
+SamplerPlan lcm_plan(const NoiseSchedule& schedule, const SamplerOptions& options);
 
 // The plan of the sampler of this kind. Throws ConfigError too if it has no such options.sigmas.
 // With options.from_picture it begins with a picture that has the noise of the first step's level.

@@ -57,13 +57,4 @@ struct Posterior {
 };
 Posterior posterior(const NoiseSchedule& schedule, std::int64_t t, std::int64_t s);
 
-// The timesteps of S sampling steps, descending, 1 <= S <= T:
-//   linspace: round(linspace(0, T-1, S)), half to even (OpenAI's respacing for one section); S = 1
-//             gives T-1
-//   leading:  i * floor(T/S) + offset (diffusers' default; its steps_offset)
-//   trailing: round(T - i * T/S) - 1 (ends at T-1)
-// Throws ConfigError if S is out of range, or if the offset makes the first timestep exceed T-1.
-std::vector<std::int64_t> time_grid(std::int64_t timesteps, std::int64_t steps, Spacing spacing,
-                                    std::int64_t offset = 0);
-
 }  // namespace ddpm

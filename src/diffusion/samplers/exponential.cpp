@@ -21,7 +21,8 @@ ops::RegisterSum multistep(const std::vector<Level>& visited, std::size_t i, int
                            bool stochastic) {
   const Level &at = visited[i], &to = visited[i + 1];
   const double h = to.lambda() - at.lambda();
-  const double decay = std::expm1(stochastic ? -2 * h : -h);  // E; -1 at the clean image
+  const double span = stochastic ? 2 * h : h;
+  const double decay = std::expm1(-span);  // E; -1 at the clean image
   ops::RegisterSum sum{.x = to.sigma() / at.sigma() * (stochastic ? std::exp(-h) : 1),
                        .m0 = -to.signal() * decay,
                        .z = stochastic ? to.sigma() * std::sqrt(std::max(0.0, -decay)) : 0};
@@ -32,8 +33,8 @@ ops::RegisterSum multistep(const std::vector<Level>& visited, std::size_t i, int
     return sum;
   }
   const double r1 = (visited[i - 1].lambda() - visited[i - 2].lambda()) / h;
-  const double first = to.signal() * (decay / h + 1);
-  const double second = -to.signal() * ((decay + h) / (h * h) - 0.5);
+  const double first = to.signal() * (decay / span + 1);
+  const double second = -to.signal() * ((decay + span) / (span * span) - 0.5);
   const double change = (first * r0 + second) / (r0 + r1);  // of the difference itself
   add_differences(sum, first + change, r0, -change, r1);
   return sum;
@@ -74,6 +75,10 @@ SamplerPlan dpm_solver_3m_plan(const NoiseSchedule& schedule, const SamplerOptio
 
 SamplerPlan dpm_solver_2m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options) {
   return dpm_solver_plan(schedule, options, 2, /*stochastic=*/true);
+}
+
+SamplerPlan dpm_solver_3m_sde_plan(const NoiseSchedule& schedule, const SamplerOptions& options) {
+  return dpm_solver_plan(schedule, options, 3, /*stochastic=*/true);
 }
 
 }  // namespace ddpm

@@ -5,6 +5,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/diffusion/time_grid.h"
 #include "rows.h"
 
 namespace ddpm {
@@ -25,12 +26,14 @@ std::vector<double> times_of(const NoiseSchedule& schedule, const SamplerOptions
   const std::size_t steps = grid.size();
   const std::int64_t all = schedule.timesteps();
   const bool trailing = options.spacing == Spacing::kTrailing;
-  if (family == TimeFamily::kSolver && !trailing && std::cmp_less(steps, all)) {
-    grid =
-        time_grid(all, static_cast<std::int64_t>(steps) + 1, options.spacing, options.steps_offset);
+  if (family == TimeFamily::kSolver && !trailing && options.timesteps.empty() &&
+      std::cmp_less(steps, all)) {
+    grid = time_grid(schedule, static_cast<std::int64_t>(steps) + 1, options.spacing,
+                     options.steps_offset);
     grid.pop_back();
   }
   std::vector<double> times(grid.begin(), grid.end());
+  if (!options.timesteps.empty()) return times;
   if (family == TimeFamily::kFractional && options.spacing == Spacing::kLinspace && steps > 1)
     for (std::size_t i = 0; i < steps; ++i)
       times[i] = static_cast<double>(all - 1) * static_cast<double>(steps - 1 - i) /

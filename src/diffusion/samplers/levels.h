@@ -26,6 +26,7 @@ enum class TimeFamily { kRounded, kSolver, kFractional };
 //   kSolver:     time_grid with one more step, without its last time; with as many steps as timesteps,
 //                every timestep (diffusers visits some of them twice)
 //   kFractional: time_grid, but linspace is not rounded, and kappa is interpolated between timesteps
+// Given options.timesteps are the same for all.
 // With options.sigmas other than kSchedule, kappa goes from the first to the last one of the process
 // (kSolver) or of these times (others), and the network is told the time that has this kappa, a
 // fraction; but with kSolver its nearest whole timestep (Karras) or the one before it (exponential).

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cmath>
 
+#include "ddpm/diffusion/time_grid.h"
+
 namespace ddpm {
 namespace {
 
@@ -60,9 +62,9 @@ Mixture predicted_noise(Prediction prediction, double alpha_bar) {
 }
 
 std::vector<std::int64_t> whole_grid(const NoiseSchedule& schedule, const SamplerOptions& options) {
-  const std::int64_t all = schedule.timesteps();
-  return time_grid(all, options.steps == 0 ? all : options.steps, options.spacing,
-                   options.steps_offset);
+  if (!options.timesteps.empty()) return options.timesteps;
+  return time_grid(schedule, options.steps == 0 ? schedule.timesteps() : options.steps,
+                   options.spacing, options.steps_offset);
 }
 
 std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options) {

@@ -22,8 +22,8 @@ Mixture predicted_noise(Prediction prediction, double signal, double sigma);
 Mixture predicted_image(Prediction prediction, double alpha_bar);
 Mixture predicted_noise(Prediction prediction, double alpha_bar);
 
-// The timesteps of the steps, descending, from time_grid: all of them, and without those that
-// options.skip leaves out.
+// The timesteps of the steps, descending, the given ones or those of time_grid: all of them, and
+// without those that options.skip leaves out.
 std::vector<std::int64_t> whole_grid(const NoiseSchedule& schedule, const SamplerOptions& options);
 std::vector<std::int64_t> grid_of(const NoiseSchedule& schedule, const SamplerOptions& options);
 

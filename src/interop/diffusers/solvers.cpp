@@ -38,6 +38,7 @@ std::vector<OnlyValue> only_values(SamplerKind kind) {
     case SamplerKind::kDpmSolver2m:
     case SamplerKind::kDpmSolver3m:
     case SamplerKind::kDpmSolver2mSde:
+    case SamplerKind::kDpmSolver3mSde:
       return {{"solver_type", "midpoint"},   {"lower_order_final", true},
               {"final_sigmas_type", "zero"}, {"use_lu_lambdas", false},
               {"use_flow_sigmas", false},    {"variance_type", nullptr}};
@@ -54,10 +55,15 @@ std::vector<OnlyValue> only_values(SamplerKind kind) {
       return {{"set_alpha_to_one", false},
               {"timestep_spacing", "leading"},
               {"prediction_type", "epsilon"}};
+    case SamplerKind::kLcm:
+      return {
+          {"original_inference_steps", 50}, {"timestep_scaling", 10.0}, {"clip_sample_range", 1.0}};
     case SamplerKind::kDdpm:
     case SamplerKind::kDdim:
     case SamplerKind::kEulerAncestral:
     case SamplerKind::kDpm2:
+    case SamplerKind::kDpm2Ancestral:
+    case SamplerKind::kDpmSolverSde:
     case SamplerKind::kLms:
     case SamplerKind::kIpndm:
       break;
@@ -77,6 +83,7 @@ std::optional<SamplerKind> kind_of(JsonKeys& keys, const std::string& class_name
   if (algorithm == "dpmsolver++" && order == 2) return SamplerKind::kDpmSolver2m;
   if (algorithm == "dpmsolver++" && order == 3) return SamplerKind::kDpmSolver3m;
   if (algorithm == "sde-dpmsolver++" && order == 2) return SamplerKind::kDpmSolver2mSde;
+  if (algorithm == "sde-dpmsolver++" && order == 3) return SamplerKind::kDpmSolver3mSde;
   return std::nullopt;
 }
 
