@@ -96,8 +96,9 @@ std::vector<fs::path> export_model(const Config& config, const std::vector<Named
     write_json(output.add("unet/config.json"), unet);
     write_json(output.add("scheduler/scheduler_config.json"), scheduler);
     // A pipeline of a network with transformers has further parts, which are not here.
-    if (config.model.context_width == 0)
-      write_json(output.add("model_index.json"), pipeline_index(config));
+    const nlohmann::ordered_json index = pipeline_index(config);
+    if (config.model.context_width == 0 && !index.is_null())
+      write_json(output.add("model_index.json"), index);
   }
   return output.finish();
 }

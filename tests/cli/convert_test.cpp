@@ -1,6 +1,7 @@
 // Converts models to and from other programs, through the commands.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <fstream>
 
 #include <nlohmann/json.hpp>
@@ -133,6 +134,54 @@ TEST_F(Convert, SamplingFromAForeignFolderEqualsTheOriginal) {
             .code,
         0);
   EXPECT_EQ(content_of(folder_ / "of_a.safetensors"), content_of(folder_ / "of_out.safetensors"));
+}
+
+TEST_F(Convert, WritesTheSchedulerOfTheSampler) {
+  ASSERT_EQ(run({"convert", "--model", "runs/a", "--to", "diffusers", "--sampler",
+                 "DPM++ 2M Karras", "--spacing", "trailing", "--output", "out"})
+                .code,
+            0);
+  const auto scheduler =
+      nlohmann::json::parse(content_of(folder_ / "out/scheduler/scheduler_config.json"));
+  EXPECT_EQ(scheduler["_class_name"], "DPMSolverMultistepScheduler");
+  EXPECT_EQ(scheduler["use_karras_sigmas"], true);
+  EXPECT_EQ(scheduler["timestep_spacing"], "trailing");
+  EXPECT_EQ(scheduler["num_train_timesteps"], 20);
+  const auto images = [&](std::vector<std::string> arguments) {
+    for (const char* more : {"sample", "--count", "2", "--steps", "4", "--threads", "1",
+                             "--overwrite", "--output", "x.safetensors"})
+      arguments.emplace_back(more);
+    std::rotate(arguments.begin(), std::ranges::find(arguments, "sample"), arguments.end());
+    const ProgramResult result = run(arguments);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return content_of(folder_ / "x.safetensors");
+  };
+  EXPECT_EQ(images({"--model", "out"}), images({"--model", "runs/a", "--sampler", "dpm++2m",
+                                                "--sigmas", "karras", "--spacing", "trailing"}));
+}
+
+TEST_F(Convert, SaysHowToLoadASchedulerThatNoPipelineRuns) {
+  const ProgramResult result =
+      run({"convert", "--model", "runs/a", "--to", "diffusers", "--sampler", "euler", "--set",
+           "diffusion.clip_x0=false", "--output", "out"});
+  ASSERT_EQ(result.code, 0) << result.err;
+  EXPECT_FALSE(fs::exists(folder_ / "out/model_index.json"));
+  EXPECT_TRUE(contains(result.err, "EulerDiscreteScheduler.from_pretrained(\"out\""));
+  EXPECT_EQ(run({"sample", "--model", "out", "--count", "1", "--steps", "2"}).code, 0);
+}
+
+TEST_F(Convert, RefusesSamplersThatTheFilesCannotSay) {
+  const auto error = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"convert", "--model", "runs/a", "--output", "out"});
+    const ProgramResult result = run(more);
+    EXPECT_EQ(result.code, 2);
+    EXPECT_FALSE(fs::exists(folder_ / "out"));
+    return result.err;
+  };
+  EXPECT_TRUE(
+      contains(error({"--to", "diffusers", "--sampler", "euler"}), "diffusion.clip_x0=false"));
+  EXPECT_TRUE(contains(error({"--to", "diffusers", "--sampler", "ipndm"}), "no such scheduler"));
+  EXPECT_TRUE(contains(error({"--to", "openai", "--sampler", "ddim"}), "do not say how to sample"));
 }
 
 TEST_F(Convert, TrainingStartsFromAForeignFolder) {

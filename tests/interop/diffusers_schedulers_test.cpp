@@ -3,6 +3,7 @@
 
 #include "ddpm/base/error.h"
 #include "ddpm/config/loader.h"
+#include "ddpm/config/samplers.h"
 #include "ddpm/config/validate.h"
 #include "ddpm/interop/diffusers.h"
 #include "support/files.h"
@@ -116,6 +117,120 @@ TEST(Diffusers, SolversAreHonoured) {
       {{{"_class_name", "LCMScheduler"}, {"original_inference_steps", 50}}, SamplerKind::kLcm}};
   for (const auto& [scheduler, kind] : others)
     EXPECT_EQ(read_scheduler(scheduler).sampling.sampler, kind) << scheduler;
+}
+
+// What is written of a sampler is read as the same sampler.
+TEST(Diffusers, SamplersBecomeSchedulers) {
+  const std::vector<std::pair<SamplerKind, const char*>> classes = {
+      {SamplerKind::kEuler, "EulerDiscreteScheduler"},
+      {SamplerKind::kEulerAncestral, "EulerAncestralDiscreteScheduler"},
+      {SamplerKind::kHeun, "HeunDiscreteScheduler"},
+      {SamplerKind::kDpm2, "KDPM2DiscreteScheduler"},
+      {SamplerKind::kDpm2Ancestral, "KDPM2AncestralDiscreteScheduler"},
+      {SamplerKind::kLms, "LMSDiscreteScheduler"},
+      {SamplerKind::kPlms, "PNDMScheduler"},
+      {SamplerKind::kDeis, "DEISMultistepScheduler"},
+      {SamplerKind::kDpmSolver2m, "DPMSolverMultistepScheduler"},
+      {SamplerKind::kDpmSolver3m, "DPMSolverMultistepScheduler"},
+      {SamplerKind::kDpmSolver2mSde, "DPMSolverMultistepScheduler"},
+      {SamplerKind::kDpmSolver3mSde, "DPMSolverMultistepScheduler"},
+      {SamplerKind::kDpmSolverSde, "DPMSolverSDEScheduler"},
+      {SamplerKind::kUnipc, "UniPCMultistepScheduler"},
+      {SamplerKind::kLcm, "LCMScheduler"}};
+  for (const auto& [kind, name] : classes)
+    for (const SigmaSpacing sigmas : kChoices<SigmaSpacing>) {
+      Config config;
+      config.diffusion = {.timesteps = 500,
+                          .schedule = BetaSchedule::kQuadratic,
+                          .beta_start = 0.001,
+                          .variance = Variance::kFixedSmall,
+                          .clip_x0 = false};
+      config.sampling.sampler = kind;
+      config.sampling.spacing = kind == SamplerKind::kPlms ? Spacing::kLeading : Spacing::kTrailing;
+      config.sampling.sigmas = sigmas;
+      config.sampling.steps_offset = 1;
+      config.sampling.use_clipped_model_output = false;
+      const bool takes_sigmas = facts_of(kind).takes_sigmas && kind != SamplerKind::kEulerAncestral;
+      if (sigmas != SigmaSpacing::kSchedule && !takes_sigmas) {
+        EXPECT_THROW(scheduler_config(config), ConfigError) << name;
+        continue;
+      }
+      const json written = scheduler_config(config);
+      EXPECT_EQ(written["_class_name"], name);
+      EXPECT_EQ(to_json(read_scheduler(written)), to_json(config)) << written;
+    }
+}
+
+TEST(Diffusers, ClippingIsWrittenAsTheClassHasIt) {
+  Config config;
+  const auto written = [&](SamplerKind kind) {
+    config.sampling.sampler = kind;
+    return json(scheduler_config(config));
+  };
+  const json dpm = written(SamplerKind::kDpmSolver2m);
+  EXPECT_EQ(dpm["thresholding"], true);
+  EXPECT_EQ(dpm["sample_max_value"], 1.0);
+  EXPECT_FALSE(dpm.contains("clip_sample"));
+  EXPECT_TRUE(read_scheduler(dpm).diffusion.clip_x0);
+  const json lcm = written(SamplerKind::kLcm);
+  EXPECT_EQ(lcm["clip_sample"], true);
+  EXPECT_EQ(lcm["thresholding"], false);
+  EXPECT_TRUE(read_scheduler(written(SamplerKind::kHeun)).diffusion.clip_x0);
+  config.diffusion.dynamic_threshold = 0.9;
+  config.diffusion.dynamic_threshold_max = 1.5;
+  const Config read = read_scheduler(written(SamplerKind::kUnipc));
+  EXPECT_EQ(read.diffusion.dynamic_threshold, 0.9);
+  EXPECT_EQ(read.diffusion.dynamic_threshold_max, 1.5);
+  EXPECT_EQ(read_scheduler(written(SamplerKind::kLcm)).diffusion.dynamic_threshold, 0.9);
+}
+
+TEST(Diffusers, WhatSchedulersCannotDoIsRefused) {
+  Config sound;
+  sound.diffusion.clip_x0 = false;
+  sound.sampling.spacing = Spacing::kTrailing;
+  const auto error = [&](SamplerKind kind, auto change) {
+    Config config = sound;
+    config.sampling.sampler = kind;
+    change(config);
+    return message_of<ConfigError>([&] { scheduler_config(config); });
+  };
+  const auto expect = [](const std::string& message, const char* part) {
+    EXPECT_TRUE(contains(message, part)) << message;
+  };
+  expect(error(SamplerKind::kIpndm, [](Config&) {}), "diffusers has no such scheduler");
+  expect(error(SamplerKind::kEuler, [](Config& c) { c.diffusion.clip_x0 = true; }),
+         "diffusion.clip_x0 = true: diffusers' EulerDiscreteScheduler cannot do that; set "
+         "diffusion.clip_x0=false");
+  expect(error(SamplerKind::kHeun, [](Config& c) { c.diffusion.dynamic_threshold = 0.9; }),
+         "diffusion.dynamic_threshold");
+  expect(error(SamplerKind::kPlms, [](Config&) {}), "sampling.spacing=leading");
+  expect(error(SamplerKind::kEuler, [](Config& c) { c.sampling.churn = 5; }), "sampling.churn");
+  expect(error(SamplerKind::kDpm2,
+               [](Config& c) { c.diffusion.prediction_type = Prediction::kImage; }),
+         "diffusion.prediction_type");
+  expect(error(SamplerKind::kDeis,
+               [](Config& c) {
+                 c.diffusion.prediction_type = Prediction::kVelocity;
+                 c.diffusion.zero_terminal_snr = true;
+               }),
+         "diffusion.zero_terminal_snr");
+  expect(error(SamplerKind::kUnipc, [](Config& c) { c.model.predicts_variance = true; }),
+         "--sampler ddpm");
+  for (const SamplerKind kind : {SamplerKind::kDdpm, SamplerKind::kUnipc}) {
+    expect(error(kind, [](Config& c) { c.sampling.spacing = Spacing::kLogsnr; }),
+           "choose linspace, leading or trailing");
+    expect(error(kind, [](Config& c) { c.sampling.timesteps = {5, 3}; }), "sampling.timesteps=[]");
+  }
+}
+
+// DDPMPipeline does not scale the input of the network, which EulerDiscreteScheduler needs.
+TEST(Diffusers, OnlySchedulersThatSuitAPipelineHaveAnIndex) {
+  Config config;
+  config.sampling.sampler = SamplerKind::kDpmSolver2m;
+  EXPECT_EQ(pipeline_index(config)["_class_name"], "DDPMPipeline");
+  EXPECT_EQ(pipeline_index(config)["scheduler"][1], "DPMSolverMultistepScheduler");
+  config.sampling.sampler = SamplerKind::kEuler;
+  EXPECT_TRUE(pipeline_index(config).is_null());
 }
 
 // From a scheduler with an unknown variant of a sampler only the diffusion process is used.

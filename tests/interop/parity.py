@@ -10,6 +10,7 @@ divided by the largest absolute value of the expected tensor."""
 import argparse
 import copy
 import functools
+import itertools
 import json
 import pathlib
 import random
@@ -304,6 +305,7 @@ def solvers():
     yield "DPM-Solver++ 2M, sample, clipped", dpm(prediction_type="sample", thresholding=True, **trailing)
     yield "DPM-Solver++ 3M, exponential", dpm(solver_order=3, use_exponential_sigmas=True)
     yield "DPM-Solver++ 2M SDE", dpm(algorithm_type="sde-dpmsolver++")
+    yield "LCM", diffusers.LCMScheduler(beta_schedule="linear", **linear)
     yield "UniPC", diffusers.UniPCMultistepScheduler()
     yield "UniPC, zero terminal SNR", diffusers.UniPCMultistepScheduler(
         prediction_type="v_prediction", rescale_betas_zero_snr=True, **trailing)
@@ -330,6 +332,29 @@ def check_solver(program, scheduler, steps, folder):
     return error(got, x)
 
 
+def written():
+    """Yields name, scheduler: those of which only the folders are compared too, since their noise is not a timestep's,
+    or diffusers has a fault there."""
+    linear, trailing = dict(beta_start=1e-4, beta_end=0.02), dict(timestep_spacing="trailing")
+    yield "KDPM2 ancestral", diffusers.KDPM2AncestralDiscreteScheduler(**linear, **trailing)
+    yield "DPM-Solver++ SDE", diffusers.DPMSolverSDEScheduler(use_karras_sigmas=True, **linear)
+    yield "DPM-Solver++ 3M SDE", diffusers.DPMSolverMultistepScheduler(algorithm_type="sde-dpmsolver++", solver_order=3)
+
+
+def check_written(program, scheduler, folder):
+    """Lets the program read and write the folder of a scheduler. Returns 0 if diffusers then reads the same settings."""
+    model = folder / f"read{len(list(folder.iterdir()))}"
+    DDPMPipeline(trained_network(scheduler.config.prediction_type, 3), DDPMScheduler()).save_pretrained(model)
+    scheduler.save_pretrained(model / "scheduler")
+    copy = model.with_name(model.name + "_written")
+    run(program, "convert", "--model", model, "--to", "diffusers", "--output", copy)
+    again = type(scheduler).from_pretrained(copy, subfolder="scheduler")
+    differing = {key for key, value in scheduler.config.items() if key[0] != "_" and again.config[key] != value}
+    if differing:
+        print(f"  {type(scheduler).__name__}: {sorted(differing)}")
+    return float(len(differing))
+
+
 def main():
     parser = argparse.ArgumentParser()
     parser.add_argument("program")
@@ -354,6 +379,8 @@ def main():
         report(f"prediction, {options.configs} networks", worst["predictions"], PREDICTION)
         for what, scheduler, steps, eta in trajectories(options.long):
             report(what, check_trajectory(options.program, scheduler, steps, folder, eta), TRAJECTORY)
+        for what, scheduler in itertools.chain(solvers(), written()):
+            report(f"{what}, written", check_written(options.program, scheduler, folder), 0)
         for what, scheduler in solvers():
             for steps in (10, 25):
                 report(f"{what}, {steps} steps", check_solver(options.program, scheduler, steps, folder), TRAJECTORY)

@@ -31,11 +31,12 @@ std::string other_process(const nlohmann::json& scheduler);
 // of LDMPipeline". Empty if it has none.
 std::string autoencoder_of(const nlohmann::json& index);
 
-// The files to write. They belong to a DDIMPipeline if sampling.sampler is ddim and the network
-// predicts no variance, else to a DDPMPipeline. unet_config and scheduler_config throw ConfigError
-// with the keys that UNet2DModel and the scheduler cannot represent.
+// The files to write. The scheduler is that of sampling.sampler, with its spacing and noise levels, but
+// DDPMScheduler instead of DDIMScheduler if the network predicts a variance. unet_config and
+// scheduler_config throw ConfigError with the keys that UNet2DModel and the scheduler cannot represent.
 nlohmann::ordered_json unet_config(const Config& config);
 nlohmann::ordered_json scheduler_config(const Config& config);
-nlohmann::ordered_json pipeline_index(const Config& config);  // model_index.json
+// model_index.json, of a DDIMPipeline or a DDPMPipeline; null if neither draws images with the scheduler.
+nlohmann::ordered_json pipeline_index(const Config& config);
 
 }  // namespace ddpm

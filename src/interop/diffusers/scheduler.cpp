@@ -79,6 +79,67 @@ bool is_ddim(const Config& config) {
   return config.sampling.sampler == SamplerKind::kDdim && !config.model.predicts_variance;
 }
 
+std::string scheduler_class(const Config& config) {
+  const SamplerKind kind = config.sampling.sampler;
+  if (is_ddim(config)) return "DDIMScheduler";
+  if (kind == SamplerKind::kDdpm || kind == SamplerKind::kDdim) return "DDPMScheduler";
+  return solver_class(kind);
+}
+
+// The keys of DDPMScheduler or DDIMScheduler beside those of every scheduler.
+nlohmann::json own_keys(const Config& config) {
+  const DiffusionConfig& diffusion = config.diffusion;
+  if (diffusion.schedule == BetaSchedule::kSigmoid && is_ddim(config))
+    throw ConfigError(
+        format_text("diffusion.schedule = \"{}\": DDIMScheduler of diffusers has no such schedule",
+                    diffusion.schedule));
+  const bool thresholding = diffusion.dynamic_threshold > 0;
+  nlohmann::json keys = {
+      {"clip_sample", diffusion.clip_x0},
+      {"clip_sample_range", 1.0},
+      {"dynamic_thresholding_ratio", thresholding ? diffusion.dynamic_threshold : 0.995},
+      {"rescale_betas_zero_snr", diffusion.zero_terminal_snr},
+      {"sample_max_value", diffusion.dynamic_threshold_max},
+      {"thresholding", thresholding}};
+  if (is_ddim(config))
+    keys["set_alpha_to_one"] = config.sampling.set_alpha_to_one;
+  else
+    keys["variance_type"] = word_for(kVariances, diffusion.variance);
+  return keys;
+}
+
+std::string_view spacing_word(const SamplingConfig& sampling) {
+  if (!sampling.timesteps.empty())
+    throw ConfigError(
+        "sampling.timesteps: the schedulers of diffusers have no place for them in their files, only "
+        "in calls of set_timesteps; set sampling.timesteps=[]");
+  const std::string_view word = word_for(kSpacings, sampling.spacing);
+  if (word.empty())
+    throw ConfigError(
+        format_text("sampling.spacing = \"{}\": diffusers has no such spacing; choose linspace, "
+                    "leading or trailing, with --spacing",
+                    sampling.spacing));
+  return word;
+}
+
+// Whether DDPMPipeline draws images with a scheduler: it neither scales the network's input nor begins
+// with another variance than 1, as EulerDiscreteScheduler and its like need, and it gives steps a
+// generator.
+bool suits_ddpm_pipeline(SamplerKind kind) {
+  switch (kind) {
+    case SamplerKind::kDdpm:
+    case SamplerKind::kDdim:
+    case SamplerKind::kDpmSolver2m:
+    case SamplerKind::kDpmSolver3m:
+    case SamplerKind::kDpmSolver2mSde:
+    case SamplerKind::kDpmSolver3mSde:
+    case SamplerKind::kLcm:
+      return true;
+    default:
+      return false;
+  }
+}
+
 }  // namespace
 
 void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& name,
@@ -110,36 +171,25 @@ void apply_scheduler_config(const nlohmann::json& scheduler, const std::string& 
 }
 
 nlohmann::ordered_json scheduler_config(const Config& config) {
-  const DiffusionConfig& diffusion = config.diffusion;
   if (config.data.range != PixelRange::kSymmetric)
     throw ConfigError(format_text(
         "data.range = \"{}\": pipelines of diffusers expect images in [-1, 1]", config.data.range));
-  if (diffusion.schedule == BetaSchedule::kSigmoid && is_ddim(config))
-    throw ConfigError(
-        format_text("diffusion.schedule = \"{}\": DDIMScheduler of diffusers has no such schedule",
-                    diffusion.schedule));
-  const bool ddim = is_ddim(config), thresholding = diffusion.dynamic_threshold > 0;
-  nlohmann::ordered_json result = {
-      {"_class_name", ddim ? "DDIMScheduler" : "DDPMScheduler"},
-      {"_diffusers_version", "0.42.1"},
-      {"beta_end", diffusion.beta_end},
-      {"beta_schedule", word_for(kSchedules, diffusion.schedule)},
-      {"beta_start", diffusion.beta_start},
-      {"clip_sample", diffusion.clip_x0},
-      {"clip_sample_range", 1.0},
-      {"dynamic_thresholding_ratio", thresholding ? diffusion.dynamic_threshold : 0.995},
-      {"num_train_timesteps", diffusion.timesteps},
-      {"prediction_type", word_for(kPredictions, diffusion.prediction_type)},
-      {"rescale_betas_zero_snr", diffusion.zero_terminal_snr},
-      {"sample_max_value", diffusion.dynamic_threshold_max},
-      {"steps_offset", config.sampling.steps_offset},
-      {"thresholding", thresholding},
-      {"timestep_spacing", word_for(kSpacings, config.sampling.spacing)},
-      {"trained_betas", nullptr}};
-  if (ddim)
-    result["set_alpha_to_one"] = config.sampling.set_alpha_to_one;
-  else
-    result["variance_type"] = word_for(kVariances, diffusion.variance);
+  // Sorted, as diffusers writes them.
+  nlohmann::json result =
+      config.sampling.sampler == SamplerKind::kDdpm || config.sampling.sampler == SamplerKind::kDdim
+          ? own_keys(config)
+          : solver_keys(config);
+  const DiffusionConfig& diffusion = config.diffusion;
+  result.update({{"_class_name", scheduler_class(config)},
+                 {"_diffusers_version", "0.42.1"},
+                 {"beta_end", diffusion.beta_end},
+                 {"beta_schedule", word_for(kSchedules, diffusion.schedule)},
+                 {"beta_start", diffusion.beta_start},
+                 {"num_train_timesteps", diffusion.timesteps},
+                 {"prediction_type", word_for(kPredictions, diffusion.prediction_type)},
+                 {"steps_offset", config.sampling.steps_offset},
+                 {"timestep_spacing", spacing_word(config.sampling)},
+                 {"trained_betas", nullptr}});
   return result;
 }
 
@@ -167,9 +217,10 @@ std::string autoencoder_of(const nlohmann::json& index) {
 }
 
 nlohmann::ordered_json pipeline_index(const Config& config) {
+  if (!suits_ddpm_pipeline(config.sampling.sampler)) return nullptr;
   return {{"_class_name", is_ddim(config) ? "DDIMPipeline" : "DDPMPipeline"},
           {"_diffusers_version", "0.42.1"},
-          {"scheduler", {"diffusers", is_ddim(config) ? "DDIMScheduler" : "DDPMScheduler"}},
+          {"scheduler", {"diffusers", scheduler_class(config)}},
           {"unet", {"diffusers", "UNet2DModel"}}};
 }
 

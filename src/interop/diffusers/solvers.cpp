@@ -3,7 +3,9 @@
 #include <optional>
 #include <vector>
 
+#include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
+#include "ddpm/config/fields.h"
 #include "ddpm/config/samplers.h"
 #include "words.h"
 
@@ -87,7 +89,134 @@ std::optional<SamplerKind> kind_of(JsonKeys& keys, const std::string& class_name
   return std::nullopt;
 }
 
+// What the classes can represent.
+struct ClassAbilities {
+  bool sigmas = true;       // use_karras_sigmas and its like
+  bool clips = false;       // clip_sample
+  bool thresholds = false;  // thresholding
+  bool zero_snr = false;    // rescale_betas_zero_snr
+  bool images = true;       // prediction_type sample
+};
+ClassAbilities abilities_of(SamplerKind kind) {
+  switch (kind) {
+    case SamplerKind::kEuler:
+      return {.zero_snr = true};
+    case SamplerKind::kEulerAncestral:
+      return {.sigmas = false, .zero_snr = true, .images = false};
+    case SamplerKind::kHeun:
+      return {.clips = true};
+    case SamplerKind::kDpm2:
+    case SamplerKind::kDpm2Ancestral:
+    case SamplerKind::kDpmSolverSde:
+      return {.images = false};
+    case SamplerKind::kDeis:
+      return {.thresholds = true};
+    case SamplerKind::kDpmSolver2m:
+    case SamplerKind::kDpmSolver3m:
+    case SamplerKind::kDpmSolver2mSde:
+    case SamplerKind::kDpmSolver3mSde:
+    case SamplerKind::kUnipc:
+      return {.thresholds = true, .zero_snr = true};
+    case SamplerKind::kLcm:
+      return {.sigmas = false, .clips = true, .thresholds = true, .zero_snr = true};
+    case SamplerKind::kPlms:
+      return {.sigmas = false};
+    case SamplerKind::kDdpm:
+    case SamplerKind::kDdim:
+    case SamplerKind::kLms:
+    case SamplerKind::kIpndm:
+      break;
+  }
+  return {};
+}
+
+// Refuses a setting that the class of the sampler cannot represent.
+void require(bool can, const Config& config, const char* key, const std::string& mend) {
+  if (can) return;
+  throw ConfigError(format_text("{} = {}: diffusers' {} cannot do that; {}", key,
+                                value_text(find_field(key)->value(config)),
+                                solver_class(config.sampling.sampler), mend));
+}
+
+void check_abilities(const Config& config, const ClassAbilities& can) {
+  const DiffusionConfig& diffusion = config.diffusion;
+  const SamplingConfig& sampling = config.sampling;
+  const bool thresholds = diffusion.dynamic_threshold > 0;
+  const std::string other = "choose another sampler, such as ";
+  require(diffusion.schedule != BetaSchedule::kSigmoid, config, "diffusion.schedule",
+          "only DDPMScheduler has it, --sampler ddpm");
+  require(!diffusion.zero_terminal_snr || can.zero_snr, config, "diffusion.zero_terminal_snr",
+          other + "dpm++2m or unipc");
+  require(diffusion.prediction_type != Prediction::kImage || can.images, config,
+          "diffusion.prediction_type", other + "dpm++2m or unipc");
+  require(!config.model.predicts_variance, config, "model.predicts_variance",
+          "only DDPMScheduler takes it, --sampler ddpm");
+  require(!thresholds || can.thresholds, config, "diffusion.dynamic_threshold",
+          other + "dpm++2m or unipc");
+  require(thresholds || !diffusion.clip_x0 || can.clips || can.thresholds, config,
+          "diffusion.clip_x0",
+          "set diffusion.clip_x0=false, or " + other + "dpm++2m, heun or unipc");
+  require(sampling.sigmas == SigmaSpacing::kSchedule || can.sigmas, config, "sampling.sigmas",
+          other + "euler");
+  require(sampling.churn == 0, config, "sampling.churn",
+          "its churn is an argument of a step; set sampling.churn=0");
+}
+
 }  // namespace
+
+std::string solver_class(SamplerKind kind) {
+  switch (kind) {
+    case SamplerKind::kDpmSolver3m:
+    case SamplerKind::kDpmSolver2mSde:
+    case SamplerKind::kDpmSolver3mSde:
+      return solver_class(SamplerKind::kDpmSolver2m);
+    default:
+      break;
+  }
+  const std::string_view name = facts_of(kind).scheduler;
+  if (name.empty())
+    throw ConfigError(
+        format_text("sampling.sampler = \"{}\": diffusers has no such scheduler; choose another "
+                    "sampler, such as --sampler dpm++2m",
+                    kind));
+  return std::string(name);
+}
+
+json solver_keys(const Config& config) {
+  const SamplerKind kind = config.sampling.sampler;
+  const DiffusionConfig& diffusion = config.diffusion;
+  const ClassAbilities can = abilities_of(kind);
+  check_abilities(config, can);
+  json keys = json::object();
+  for (const OnlyValue& only : only_values(kind)) keys[only.key] = only.value;
+  if (kind == SamplerKind::kPlms) {
+    require(config.sampling.spacing == Spacing::kLeading, config, "sampling.spacing",
+            "set sampling.spacing=leading");
+    require(diffusion.prediction_type == Prediction::kNoise, config, "diffusion.prediction_type",
+            "it averages predictions of different timesteps; choose another sampler");
+    keys["skip_prk_steps"] = true;
+  }
+  if (solver_class(kind) == solver_class(SamplerKind::kDpmSolver2m)) {
+    const bool third = kind == SamplerKind::kDpmSolver3m || kind == SamplerKind::kDpmSolver3mSde;
+    keys["algorithm_type"] = facts_of(kind).adds_noise ? "sde-dpmsolver++" : "dpmsolver++";
+    keys["solver_order"] = third ? 3 : 2;
+  }
+  if (can.sigmas) {
+    keys["use_karras_sigmas"] = config.sampling.sigmas == SigmaSpacing::kKarras;
+    keys["use_exponential_sigmas"] = config.sampling.sigmas == SigmaSpacing::kExponential;
+    keys["use_beta_sigmas"] = false;
+  }
+  const bool thresholds = diffusion.dynamic_threshold > 0;
+  if (can.clips) keys["clip_sample"] = diffusion.clip_x0 && !thresholds;
+  if (can.thresholds) {
+    // Thresholds of at most 1 clip to [-1, 1].
+    keys["thresholding"] = thresholds || (diffusion.clip_x0 && !can.clips);
+    keys["dynamic_thresholding_ratio"] = thresholds ? diffusion.dynamic_threshold : 0.995;
+    keys["sample_max_value"] = thresholds ? diffusion.dynamic_threshold_max : 1.0;
+  }
+  if (can.zero_snr) keys["rescale_betas_zero_snr"] = diffusion.zero_terminal_snr;
+  return keys;
+}
 
 std::string apply_solver(JsonKeys& keys, const std::string& class_name, Config& config) {
   const std::optional<SamplerKind> kind = kind_of(keys, class_name);
