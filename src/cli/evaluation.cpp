@@ -20,8 +20,9 @@ void check_options(const EvaluateOptions& options) {
     throw ConfigError("--images: give the images to compare with by --data, or --statistics");
   if (!options.data.empty() && !options.statistics.empty())
     throw ConfigError("--data and --statistics: both say what to compare with");
+  const SamplingOptions& sampling = options.drawing.sampling;
   if (options.compare_samplers &&
-      (options.drawing.sampling.sampler || options.drawing.sampling.steps))
+      (sampling.sampler || sampling.steps || sampling.timesteps || sampling.sigmas))
     throw ConfigError(
         "--compare-samplers chooses the samplers; say the steps with --compare-steps");
 }
@@ -193,12 +194,11 @@ void Evaluation::add_likelihood(const LoadedModel& model, ScoreRow& row) const {
 
 void Evaluation::evaluate_drawing(Drawing& drawing, const std::string& name) {
   const Config& config = drawing.model.config;
-  ScoreRow row{
-      .name = name,
-      .count = config.sampling.count,
-      .sampler = config.sampling.sampler,
-      .steps = config.sampling.steps > 0 ? config.sampling.steps : config.diffusion.timesteps,
-      .scores = {}};
+  ScoreRow row{.name = name,
+               .count = config.sampling.count,
+               .sampler = config.sampling.sampler,
+               .steps = step_count(config.sampling, config.diffusion.timesteps),
+               .scores = {}};
   const Measures wanted = measures();
   if (wanted.extractor != nullptr || wanted.patches) {
     const ImageSummary summary =
@@ -224,8 +224,7 @@ void Evaluation::compare_samplers(const std::string& path) {
       if (steps > config.diffusion.timesteps)
         throw ConfigError(format_text("--compare-steps {}: the model has {}", steps,
                                       counted(config.diffusion.timesteps, "timestep")));
-      config.sampling.sampler = sampler;
-      config.sampling.steps = steps;
+      config.sampling = with_sampler(config.sampling, sampler, steps);
       evaluate_drawing(drawing, drawing.model.path);
     }
   std::ranges::stable_sort(rows_, {}, [](const ScoreRow& row) { return row.scores.front().value; });

@@ -151,4 +151,15 @@ NamedSampler find_sampler(std::string_view name) {
           : format_text("--sampler: unknown '{}'; did you mean '{}'?", given, likely));
 }
 
+SamplingConfig with_sampler(SamplingConfig sampling, SamplerKind sampler, std::int64_t steps) {
+  sampling.sampler = sampler;
+  sampling.steps = steps;
+  sampling.timesteps.clear();
+  sampling.sigmas = SigmaSpacing::kSchedule;
+  sampling.variance = SamplingVariance::kAuto;
+  sampling.eta = 0;
+  sampling.churn = 0;
+  return sampling;
+}
+
 }  // namespace ddpm

@@ -5,6 +5,7 @@
 #include "ddpm/base/log.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/data_source.h"
+#include "ddpm/config/samplers.h"
 #include "ddpm/data/batch.h"
 #include "ddpm/data/load.h"
 #include "ddpm/evaluation/summarize.h"
@@ -13,11 +14,10 @@ namespace ddpm {
 namespace {
 
 SamplingConfig sampling_of(const Config& config) {
-  SamplingConfig sampling = config.sampling;
-  sampling.sampler = config.evaluation.sampler;
-  sampling.steps = std::min(config.evaluation.steps, config.diffusion.timesteps);
-  sampling.variance = SamplingVariance::kAuto;
-  sampling.guidance = 1;
+  SamplingConfig sampling =
+      with_sampler(config.sampling, config.evaluation.sampler,
+                   std::min(config.evaluation.steps, config.diffusion.timesteps));
+  sampling.guidance = 1;  // the images show the network itself
   return sampling;
 }
 

@@ -59,5 +59,21 @@ TEST(Samplers, AreListedInALineEach) {
   }
 }
 
+TEST(WithSampler, LeavesNothingOfTheOneBefore) {
+  SamplingConfig sampling{.sampler = SamplerKind::kHeun, .steps = 7};
+  sampling.timesteps = {9, 5, 0};
+  sampling.sigmas = SigmaSpacing::kKarras;
+  sampling.churn = 3;
+  sampling.eta = 0.5;
+  sampling.count = 11;
+  const SamplingConfig other = with_sampler(sampling, SamplerKind::kDdpm, 20);
+  EXPECT_EQ(other.sampler, SamplerKind::kDdpm);
+  EXPECT_EQ(step_count(other, 1000), 20);
+  EXPECT_EQ(other.sigmas, SigmaSpacing::kSchedule);
+  EXPECT_EQ(other.churn, 0);
+  EXPECT_EQ(other.eta, 0);
+  EXPECT_EQ(other.count, 11);
+}
+
 }  // namespace
 }  // namespace ddpm

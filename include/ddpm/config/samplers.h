@@ -26,6 +26,10 @@ const SamplerFacts& facts_of(SamplerKind kind);
 // The number of steps that `sampling` asks for of a process with so many timesteps.
 std::int64_t step_count(const SamplingConfig& sampling, std::int64_t timesteps);
 
+// The settings with another sampler in so many steps, without what belongs to the sampler before: its
+// timesteps, noise levels, eta, churn and variance.
+SamplingConfig with_sampler(SamplingConfig sampling, SamplerKind sampler, std::int64_t steps);
+
 // The names of the samplers for which sampling.sigmas may be other than schedule, and of those for
 // which sampling.churn may be above 0.
 std::vector<std::string> samplers_with_sigmas();
