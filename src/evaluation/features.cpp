@@ -166,18 +166,16 @@ torch::Tensor resize_for_inception(const torch::Tensor& pixels, InceptionResize 
 }
 
 std::optional<std::filesystem::path> find_inception() {
-  const auto folder = [](const char* variable, const char* below) {
+  for (const auto& [variable, below] :
+       {std::pair("TORCH_HOME", ""), {"XDG_CACHE_HOME", "torch"}, {"HOME", ".cache/torch"}}) {
     const char* value = std::getenv(variable);
-    return value == nullptr || *value == '\0' ? std::filesystem::path()
-                                              : std::filesystem::path(value) / below;
-  };
-  for (const std::filesystem::path& home :
-       {folder("TORCH_HOME", ""), folder("XDG_CACHE_HOME", "torch"),
-        folder("HOME", ".cache/torch")})
+    if (value == nullptr || *value == '\0') continue;
+    const std::filesystem::path folder = std::filesystem::path(value) / below / "hub/checkpoints";
     for (const char* name :
          {"pt_inception-2015-12-05-6726825d.pth", "weights-inception-2015-12-05-6726825d.pth"})
-      if (!home.empty() && path_exists(home / "hub/checkpoints" / name))
-        return home / "hub/checkpoints" / name;
+      if (path_exists(folder / name)) return folder / name;
+    return std::nullopt;
+  }
   return std::nullopt;
 }
 

@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
+#include <cstdlib>
 #include <filesystem>
 
 #include <nlohmann/json.hpp>
@@ -23,6 +24,9 @@ const std::string kFeatures = DDPM_SOURCE_DIR "/tests/cli/features.ts";
 
 class Evaluate : public testing::TinyRun {
  protected:
+  Evaluate() { ::setenv("TORCH_HOME", (folder_ / "torch").c_str(), 1); }
+  ~Evaluate() override { ::unsetenv("TORCH_HOME"); }
+
   // Pictures of 16x16 pixels whose grey values rise by `slope` from one picture to the next.
   void write_pictures(const std::string& name, int count, int slope, int offset = 0) const {
     fs::create_directories(folder_ / name);
@@ -103,6 +107,17 @@ TEST_F(Evaluate, ImagesOfAModelAreThoseThatItWrites) {
   EXPECT_NEAR(array.at("results").at(0).at("fid").get<double>(), 0, 1e-6);
   EXPECT_NEAR(written.at("results").at(0).at("fid").get<double>(), 0, 1e-6);
   EXPECT_GT(drawn.at("results").at(0).at("fid").get<double>(), 1);
+}
+
+// Where pytorch-fid keeps its weights, they are found.
+TEST_F(Evaluate, WeightsOfOtherProgramsAreFound) {
+  write_pictures("a", 20, 3);
+  fs::create_directories(folder_ / "torch/hub/checkpoints");
+  folder_.write("torch/hub/checkpoints/pt_inception-2015-12-05-6726825d.pth", "cut");
+  const ProgramResult result = evaluate({"--images", "a", "--data", "a"});
+  EXPECT_EQ(result.code, 4) << result.err;
+  EXPECT_TRUE(contains(result.err, "features: ")) << result.err;
+  EXPECT_TRUE(contains(result.err, "pt_inception-2015-12-05-6726825d.pth: ")) << result.err;
 }
 
 TEST_F(Evaluate, TheLikelihoodIsTheSumOfItsTerms) {

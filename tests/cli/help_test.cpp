@@ -4,6 +4,7 @@
 #include <fstream>
 #include <sstream>
 
+#include "ddpm/config/choices.h"
 #include "support/files.h"
 #include "support/program.h"
 
@@ -20,7 +21,7 @@ class Help : public ::testing::Test {
 TEST_F(Help, GoesToStandardOutput) {
   for (const char* command :
        {"train", "sample", "denoise", "inspect", "runs", "convert", "bench", "config", "completion",
-        "vocode", "mel", "tokenize", "encode", "decode"}) {
+        "vocode", "mel", "tokenize", "encode", "decode", "evaluate"}) {
     const auto result = run_program(folder_.path(), {command, "--help"});
     EXPECT_EQ(result.code, 0);
     EXPECT_NE(result.out.find("Usage"), std::string::npos) << command;
@@ -202,8 +203,9 @@ try ddpm run
   const std::string command = "bash " + (folder_.path() / "completion.sh").string() + " > " +
                               (folder_.path() / "reply").string();
   ASSERT_EQ(std::system(command.c_str()), 0);
-  const std::string samplers =
-      "ddpm ddim euler euler-a heun dpm2 lms ipndm plms deis dpm++2m dpm++3m dpm++2m-sde unipc";
+  std::string samplers;
+  for (const std::string_view name : kChoiceNames<SamplerKind>)
+    samplers += (samplers.empty() ? "" : " ") + std::string(name);
   EXPECT_EQ(testing::content_of(folder_.path() / "reply"),
             "bf16\nbf16\nauto fp32 tf32 bf16\n" + samplers + "\nsafetensors\nddpm\nauto\n" +
                 "training.learning_rate= training.learning_rate_schedule=\ntraining.clip_norm=\n" +

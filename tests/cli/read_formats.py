@@ -110,7 +110,7 @@ def check_checkpoint(folder, step, config):
 
 def check_run(run):
     config = json.loads((run / "config.json").read_text())
-    same(list(config), ["run", "model", "diffusion", "data", "training", "sampling"], "config.json")
+    same(list(config), ["run", "model", "diffusion", "data", "training", "sampling", "evaluation"], "config.json")
     environment = json.loads((run / "environment.json").read_text())
     same(list(environment), ["command_line", "started", "program", "git_revision", "libtorch", "cuda", "compiler", "device",
                              "data_source", "data_images", "data_fingerprint"], "environment.json")

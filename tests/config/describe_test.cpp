@@ -28,9 +28,9 @@ TEST(ToJson, WritesSectionsInTheOrderOfTheTable) {
   EXPECT_TRUE(contains(text,
                        "  \"model\": {\n    \"base_width\": 128,\n"
                        "    \"width_multipliers\": [1, 2, 2, 2],\n"));
-  EXPECT_TRUE(text.ends_with("    \"weights\": \"ema\"\n  }\n}\n"));
+  EXPECT_TRUE(text.ends_with("    \"resize\": \"torch-fidelity\"\n  }\n}\n"));
   const json parsed = json::parse(text);
-  EXPECT_EQ(parsed.size(), 6U);
+  EXPECT_EQ(parsed.size(), 7U);
   EXPECT_EQ(parsed["diffusion"]["beta_end"], 0.02);
 }
 

@@ -2,7 +2,7 @@
 """Compares `ddpm` with diffusers and other programs on the same files: predictions, files written back, sampling
 trajectories, one training step. Prints a table of the largest errors; exit code 1 if one is too large.
 
-    python tests/interop/parity.py PROGRAM [--configs 40] [--seed 5] [--long]     # torch 2.11, diffusers 0.42.1
+    python tests/interop/parity.py PROGRAM [--configs 40] [--seed 5] [--long]     # torch 2.11, diffusers 0.42.1, torchsde
 
 Networks and weights are random; `ddpm` runs in float32 on the CPU. An error is the largest absolute difference
 divided by the largest absolute value of the expected tensor."""
@@ -384,12 +384,12 @@ def main():
         for what, scheduler in solvers():
             for steps in (10, 25):
                 report(f"{what}, {steps} steps", check_solver(options.program, scheduler, steps, folder), TRAJECTORY)
-        largest, written = check_transformers(options.program, options.configs, options.seed, folder)
+        largest, equal = check_transformers(options.program, options.configs, options.seed, folder)
         report(f"prediction, {options.configs + 4} networks with transformers", largest, PREDICTION)
-        failed = failed or not written
-        largest, written = check_others(options.program, max(options.configs // 4, 2), folder)
+        failed = failed or not equal
+        largest, equal = check_others(options.program, max(options.configs // 4, 2), folder)
         report("prediction, networks of other programs", largest, PREDICTION)
-        failed = failed or not written
+        failed = failed or not equal
         for name, errors in training_step.cases(options.program, folder):
             for what, value in errors.items():
                 report(f"one training step, {name}, {what}", value, TRAINING)

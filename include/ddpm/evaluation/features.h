@@ -35,7 +35,7 @@ struct FeatureExtractor {
 };
 
 // The weights of Inception where pytorch-fid or torch-fidelity have left them on this machine, below
-// TORCH_HOME, or torch/ in XDG_CACHE_HOME or ~/.cache. Nothing if there are none.
+// TORCH_HOME, or without it torch/ in XDG_CACHE_HOME, or else in ~/.cache. Nothing if there are none.
 std::optional<std::filesystem::path> find_inception();
 
 // Loads a network from a file, by what is in it:
