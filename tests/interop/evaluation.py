@@ -111,7 +111,8 @@ def main():
         theirs = calculate_metrics(
             input1=str(work / "a"), input2=str(work / "b"), fid=True, kid=True, isc=True, prc=True, cuda=False,
             verbose=False, batch_size=50, kid_subsets=1, kid_subset_size=args.count, isc_splits=10, samples_shuffle=False,
-            feature_extractor_weights_path=str(weights), cache=False, save_cpu_ram=True)
+            feature_extractor_weights_path=str(weights), cache=False, save_cpu_ram=True,
+            feature_extractor="inception-v3-compat", feature_layer_prc="2048")
         compare("FID, torch-fidelity", got["fid"], theirs["frechet_inception_distance"])
         compare("KID", got["kid"], theirs["kernel_inception_distance_mean"])
         compare("precision", got["precision"], theirs["precision"])
