@@ -59,14 +59,13 @@ std::vector<Metric> choose_metrics(const EvaluateOptions& options,
   for (const Metric metric : metrics) {
     if (needs_features(metric) && extractor == nullptr)
       throw DataError(format_text("{}: there is no network for features. {}", metric, kAdvice));
-    if (metric == Metric::kIs && !extractor->has_logits)
-      throw ConfigError("is: the inception score needs a network with classes, which is Inception");
     if (statistics && (needs_each_feature(metric) || metric == Metric::kSwd))
       throw ConfigError(format_text(
           "{}: statistics are only a mean and a covariance; give the images with --data", metric));
     if (metric == Metric::kNll && (statistics || !options.images.empty()))
       throw ConfigError("nll: a likelihood is that of a model for images; give both");
   }
+  check_metrics(metrics, extractor);
   return metrics;
 }
 
@@ -75,13 +74,6 @@ void require_count(const ImageStore& store, const char* option, std::int64_t cou
   if (store.count() < count)
     throw DataError(format_text("{} {}: {} has only {}", option, count, store.info().source,
                                 counted(store.count(), "image")));
-}
-
-// The images at `path`, with the data settings of `config`.
-DataConfig data_at(const std::string& path, DataConfig data) {
-  data.path = path;
-  data.source = source_of_path(path);
-  return data;
 }
 
 Runtime runtime_of(const CommonOptions& common) {
@@ -125,7 +117,7 @@ Measures Evaluation::measures() const {
 }
 
 void Evaluation::load_reference(const DataConfig& data) {
-  if (reference_.statistics) return;
+  if (!options_.statistics.empty()) return;
   Config settings;
   settings.data = data;
   if (store_ && to_json(settings) == data_) return;
@@ -137,11 +129,13 @@ void Evaluation::load_reference(const DataConfig& data) {
   Measures wanted = measures();
   if (!options_.write_statistics.empty()) wanted.extractor = &*extractor_;
   if (wanted.extractor == nullptr && !wanted.patches) return;  // nll reads the images themselves
-  reference_.images =
-      summarize_store(*store_, options_.reference_count, wanted, cache_folder(data.cache));
+  reference_ = ddpm::reference_of(
+      summarize_store(*store_, options_.reference_count, wanted, cache_folder(data.cache)),
+      metrics_);
   if (!options_.write_statistics.empty()) {
-    write_statistics(options_.write_statistics,
-                     statistics_of(reference_.images->features.features));
+    if (!reference_.statistics)
+      reference_.statistics = statistics_of(reference_.images->features.features);
+    write_statistics(options_.write_statistics, *reference_.statistics);
     log_info("mean and covariance are written to {}", options_.write_statistics);
   }
 }

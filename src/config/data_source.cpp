@@ -83,4 +83,10 @@ DataSource source_for_path(DataSource before, const fs::path& path) {
   return contradicts ? source_of_path(path) : before;
 }
 
+DataConfig data_at(const std::filesystem::path& path, DataConfig data) {
+  data.path = path.string();
+  data.source = source_of_path(path);
+  return data;
+}
+
 }  // namespace ddpm

@@ -1,6 +1,7 @@
 #include "ddpm/evaluation/scores.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "ddpm/base/error.h"
 #include "ddpm/base/format.h"
@@ -39,9 +40,7 @@ void append(std::vector<Score>& scores, Metric metric, const ImageSummary& image
   switch (metric) {
     case Metric::kFid: {
       const FeatureStatistics own = statistics_of(features);
-      const FeatureStatistics real =
-          reference.statistics ? *reference.statistics
-                               : statistics_of(images_of(reference, metric).features.features);
+      const FeatureStatistics& real = reference.statistics.value();
       warn_of_few("to evaluate", own);
       warn_of_few("to compare with", real);
       return add("fid", frechet_distance(own, real));
@@ -50,9 +49,6 @@ void append(std::vector<Score>& scores, Metric metric, const ImageSummary& image
       return add_parts("kid",
                        kernel_distance(features, images_of(reference, metric).features.features));
     case Metric::kIs:
-      if (!images.features.logits.defined())
-        throw ConfigError(
-            "is: the inception score needs a network with classes, which is Inception");
       return add_parts("is", inception_score(images.features.logits));
     case Metric::kPrdc: {
       const Coverage coverage =
@@ -88,6 +84,20 @@ std::vector<Metric> parse_metrics(std::string_view option, std::span<const std::
     metrics.push_back(metric);
   }
   return metrics;
+}
+
+Reference reference_of(ImageSummary images, std::span<const Metric> metrics) {
+  Reference reference;
+  if (std::ranges::find(metrics, Metric::kFid) != metrics.end())
+    reference.statistics = statistics_of(images.features.features);
+  reference.images = std::move(images);
+  return reference;
+}
+
+void check_metrics(std::span<const Metric> metrics, const FeatureExtractor* extractor) {
+  const bool classes = std::ranges::find(metrics, Metric::kIs) != metrics.end();
+  if (classes && extractor != nullptr && !extractor->has_logits)
+    throw ConfigError("is: the inception score needs a network with classes, which is Inception");
 }
 
 std::vector<Score> scores_of(const ImageSummary& images, const Reference& reference,

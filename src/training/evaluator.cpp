@@ -28,13 +28,6 @@ std::optional<FeatureExtractor> extractor_for(const EvaluationConfig& evaluation
   return open_features(evaluation.features, evaluation.resize, runtime);
 }
 
-DataConfig other_data(const Config& config) {
-  DataConfig data = config.data;
-  data.path = config.evaluation.data;
-  data.source = source_of_path(data.path);
-  return data;
-}
-
 bool has_patches(const std::vector<Metric>& metrics) {
   return std::ranges::find(metrics, Metric::kSwd) != metrics.end();
 }
@@ -46,6 +39,7 @@ Evaluator::Evaluator(const Config& config, const Prepared& prepared)
       metrics_(parse_metrics("evaluation.metrics", config.evaluation.metrics)),
       extractor_(extractor_for(config.evaluation, metrics_, prepared.runtime)),
       drawer_(config, sampling_of(config), prepared.runtime.device) {
+  check_metrics(metrics_, extractor_ ? &*extractor_ : nullptr);
   const Measures measures{.extractor = extractor_ ? &*extractor_ : nullptr,
                           .patches = has_patches(metrics_),
                           .device = prepared.runtime.device};
@@ -53,13 +47,14 @@ Evaluator::Evaluator(const Config& config, const Prepared& prepared)
     log_info("evaluation: every {}, {} that are compared with {}",
              counted(config.evaluation.every, "step"), counted(config.evaluation.count, "image"),
              images.info().source);
-    reference_.images = summarize_store(images, config.evaluation.reference_count, measures,
-                                        cache_folder(config.data.cache));
+    reference_ = reference_of(summarize_store(images, config.evaluation.reference_count, measures,
+                                              cache_folder(config.data.cache)),
+                              metrics_);
   };
   if (config.evaluation.data.empty())
     summarize(prepared.images);
   else
-    summarize(load_images(other_data(config)));
+    summarize(load_images(data_at(config.evaluation.data, config.data)));
 }
 
 std::vector<Score> Evaluator::evaluate(Trainer& trainer, const std::function<bool()>& stop) const {

@@ -247,6 +247,9 @@ TEST_F(EvaluationInTraining, RefusesWhatItCannotMeasure) {
   EXPECT_TRUE(
       contains(refusal({"evaluation.metrics=[\"nll\"]"}), "choose from fid, kid, is, prdc, swd"));
   EXPECT_TRUE(contains(refusal({"evaluation.best_by=fid"}), "this number is not measured"));
+  EXPECT_TRUE(contains(refusal({"evaluation.every=2", "evaluation.metrics=[\"is\"]",
+                                "evaluation.features=" + kFeatures}),
+                       "needs a network with classes"));
   EXPECT_TRUE(contains(
       refusal({"evaluation.best_by=swd", "evaluation.every=4", "training.checkpoint_every=6"}),
       "must be a multiple of evaluation.every"));

@@ -3,7 +3,7 @@
 
 #include <filesystem>
 
-#include "ddpm/config/choices.h"
+#include "ddpm/config/config.h"
 
 namespace ddpm {
 
@@ -20,5 +20,8 @@ DataSource source_of_path(const std::filesystem::path& path);
 // The source after a new `path` was named without a source. It is that from `before`, unless that
 // one can read nothing there: the embedded pictures have no path, and a file is not a folder.
 DataSource source_for_path(DataSource before, const std::filesystem::path& path);
+
+// The settings `data` for the images at another path.
+DataConfig data_at(const std::filesystem::path& path, DataConfig data);
 
 }  // namespace ddpm

@@ -22,11 +22,16 @@ constexpr bool needs_each_feature(Metric metric) {
 // The metrics of an option. Throws ConfigError for an unknown or repeated name.
 std::vector<Metric> parse_metrics(std::string_view option, std::span<const std::string> names);
 
-// The images to compare with: their summary, or statistics of a file.
+// The images to compare with: their summary, of which the statistics are computed once, or the statistics of
+// a file.
 struct Reference {
   std::optional<ImageSummary> images;
-  std::optional<FeatureStatistics> statistics;
+  std::optional<FeatureStatistics> statistics;  // for fid
 };
+Reference reference_of(ImageSummary images, std::span<const Metric> metrics);
+
+// Throws ConfigError for a metric that the network, which may be null, cannot give.
+void check_metrics(std::span<const Metric> metrics, const FeatureExtractor* extractor);
 
 // A number of the table: its name, which is a key in JSON, and its value.
 struct Score {
@@ -35,7 +40,8 @@ struct Score {
 };
 
 // The scores in the order of the metrics; nll is not among them. Throws DataError where a set is too
-// small for a metric, and ConfigError for a metric that the reference or the network does not allow.
+// small for a metric, and ConfigError for a metric that the reference does not allow. check_metrics must
+// have passed.
 std::vector<Score> scores_of(const ImageSummary& images, const Reference& reference,
                              std::span<const Metric> metrics);
 
