@@ -100,6 +100,10 @@ void check_evaluation(const Config& config, Problems& problems) {
   if (std::ranges::any_of(metrics, needs_features) && evaluation.features.empty())
     problems.add({"evaluation.metrics", "evaluation.features"},
                  "all metrics but swd compare features of a network; name its file");
+  // The parts of an inception score, and the neighbours of a point (evaluation/distances.h).
+  if ((has(Metric::kIs) && evaluation.count < 10) || (has(Metric::kPrdc) && evaluation.count < 6))
+    problems.add({"evaluation.metrics", "evaluation.count"},
+                 "is needs at least 10 images, and prdc 6");
   if (evaluation.best_by == Criterion::kLoss) return;
   const TrainingConfig& training = config.training;
   if (evaluation.every == 0 || !has(metric_of(evaluation.best_by)))

@@ -250,6 +250,9 @@ TEST_F(EvaluationInTraining, RefusesWhatItCannotMeasure) {
   EXPECT_TRUE(contains(refusal({"evaluation.every=2", "evaluation.metrics=[\"is\"]",
                                 "evaluation.features=" + kFeatures}),
                        "needs a network with classes"));
+  EXPECT_TRUE(contains(refusal({"evaluation.every=2", "evaluation.metrics=[\"prdc\"]",
+                                "evaluation.count=5", "evaluation.features=" + kFeatures}),
+                       "is needs at least 10 images, and prdc 6"));
   EXPECT_TRUE(contains(
       refusal({"evaluation.best_by=swd", "evaluation.every=4", "training.checkpoint_every=6"}),
       "must be a multiple of evaluation.every"));
