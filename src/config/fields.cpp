@@ -143,6 +143,29 @@ std::vector<Field> training_fields() {
       {FIELD(training, epsilon), above(0, 1), kMayChange, "Added to Adam's denominator"},
       {FIELD(training, weight_decay), between(0, 10), kMayChange,
        "Weight decay; adamw multiplies the weights by 1 - learning rate * this in each step"},
+      {CHOICE(training, loss), kMayChange,
+       "Mean over all elements of the square of prediction - target (mse), of its absolute value (l1), or of "
+       "Huber's function, which is half the square up to huber_delta and linear above"},
+      {FIELD(training, huber_delta), above(0, 1000), kMayChange,
+       "Where Huber's loss becomes linear"},
+      {CHOICE(training, loss_weight), kMayChange,
+       "Factor of the loss by timestep; min_snr: the noise counts less where there is hardly any (Hang et al., "
+       "\"Efficient Diffusion Training via Min-SNR Weighting Strategy\"); p2: likewise, smoothly (Choi et al., "
+       "\"Perception Prioritized Training of Diffusion Models\"); edm: that of Karras et al., for log_normal"},
+      {FIELD(training, min_snr_gamma), above(0, 1e6), kMayChange,
+       "With min_snr: the error of the image counts min(SNR, this) times"},
+      {FIELD(training, p2_gamma), between(0, 100), kMayChange,
+       "With p2: the error of the noise counts (1 + SNR)^-this times"},
+      {CHOICE(training, timestep_sampling), kMayChange,
+       "How timesteps are drawn; log_normal: often those where ln(sigma / signal) is near log_normal_mean, "
+       "rarely those with hardly any or nothing but noise (Karras et al., \"EDM\", section 5)"},
+      {FIELD(training, log_normal_mean), between(-10, 10), kMayChange,
+       "With log_normal: the mean of the logarithm of noise level sigma / signal"},
+      {FIELD(training, log_normal_deviation), above(0, 10), kMayChange,
+       "With log_normal: the standard deviation of that logarithm"},
+      {FIELD(training, offset_noise), between(0, 1), kMayChange,
+       "Standard deviation of additional noise that all pixels of a channel share, 0.1 for example; so that "
+       "very dark and bright images are learnt; 0: none"},
       {FIELD(training, vlb_weight), above(0, 1000), kMayChange,
        "With model.predicts_variance: lambda in the loss L_simple + lambda L_vlb, where L_vlb is "
        "the bound in bits per dimension over all timesteps (OpenAI's rescaled loss; their loss "
@@ -159,6 +182,10 @@ std::vector<Field> training_fields() {
        "Decay of the averaged weights in each step; 0: no averaging"},
       {FIELD(training, ema_warmup), any(), kMayChange,
        "Average faster at the start: use the decay min(ema_decay, (1 + n) / (10 + n)) at update n"},
+      {FIELD(training, ema_length), between(0, 0.28), kMayChange,
+       "Width of the average as a share of the training so far, 0.05 for example, which suits runs of any "
+       "length: a power function of time (Karras et al., \"EDM2\", section 3) in place of "
+       "ema_decay and ema_warmup; 0: these"},
       {FIELD(training, log_every), between(1, kMaxSteps), kMayChange,
        "Steps between lines of metrics.jsonl"},
       {FIELD(training, sample_every), between(0, kMaxSteps), kMayChange,

@@ -5,13 +5,16 @@
 namespace ddpm {
 namespace {
 
-template <class Function>
-torch::Tensor table(const std::vector<double>& alpha_bars, torch::Device device,
-                    const Function& f) {
-  std::vector<double> values;
-  for (const double alpha_bar : alpha_bars) values.push_back(f(alpha_bar));
+torch::Tensor table(const std::vector<double>& values, torch::Device device) {
   return torch::tensor(values, torch::kFloat64)
       .to(torch::TensorOptions().dtype(torch::kFloat32).device(device));
+}
+
+template <class Function>
+torch::Tensor table_of(const NoiseSchedule& schedule, torch::Device device, const Function& f) {
+  std::vector<double> values;
+  for (const double alpha_bar : schedule.alpha_bars()) values.push_back(f(alpha_bar));
+  return table(values, device);
 }
 
 torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
@@ -21,12 +24,14 @@ torch::Tensor per_image(const torch::Tensor& table, const torch::Tensor& t) {
 }  // namespace
 
 DenoiseModel::DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-                           Prediction prediction, std::optional<HybridLoss> hybrid)
+                           const Objective& objective, std::optional<HybridLoss> hybrid)
     : predictor_(std::move(predictor)),
-      prediction_(prediction),
+      objective_(objective),
       hybrid_(std::move(hybrid)),
-      signal_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(a); })),
-      sigma_(table(schedule.alpha_bars(), device, [](double a) { return std::sqrt(1.0 - a); })) {}
+      signal_(table_of(schedule, device, [](double a) { return std::sqrt(a); })),
+      sigma_(table_of(schedule, device, [](double a) { return std::sqrt(1.0 - a); })) {
+  if (!objective_.weights.empty()) weights_ = table(objective_.weights, device);
+}
 
 torch::Tensor DenoiseModel::corrupt(const torch::Tensor& x0, const torch::Tensor& t,
                                     const torch::Tensor& noise) const {
@@ -35,7 +40,7 @@ torch::Tensor DenoiseModel::corrupt(const torch::Tensor& x0, const torch::Tensor
 
 torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor& t,
                                    const torch::Tensor& noise) const {
-  switch (prediction_) {
+  switch (objective_.prediction) {
     case Prediction::kNoise:
       return noise;
     case Prediction::kVelocity:
@@ -46,18 +51,38 @@ torch::Tensor DenoiseModel::target(const torch::Tensor& x0, const torch::Tensor&
   return {};
 }
 
+torch::Tensor DenoiseModel::simple_loss(const torch::Tensor& prediction,
+                                        const torch::Tensor& target, const torch::Tensor& t) const {
+  // With weights the mean is taken after them.
+  const auto reduction = weights_.defined() ? at::Reduction::None : at::Reduction::Mean;
+  torch::Tensor loss;
+  switch (objective_.loss) {
+    case Loss::kMse:
+      loss = torch::mse_loss(prediction, target, reduction);
+      break;
+    case Loss::kL1:
+      loss = torch::l1_loss(prediction, target, reduction);
+      break;
+    case Loss::kHuber:
+      loss = torch::huber_loss(prediction, target, reduction, objective_.huber_delta);
+      break;
+  }
+  return weights_.defined() ? (per_image(weights_, t) * loss).mean() : loss;
+}
+
 torch::Tensor DenoiseModel::loss(const torch::Tensor& x0, const torch::Tensor& t,
                                  const torch::Tensor& noise, const Condition& condition) const {
   const torch::Tensor output = predictor_(corrupt(x0, t, noise), t, condition).to(torch::kFloat32);
-  if (!hybrid_) return torch::mse_loss(output, target(x0, t, noise));
+  const torch::Tensor aim = target(x0, t, noise);
+  if (!hybrid_) return simple_loss(output, aim, t);
   const std::int64_t channels = x0.size(1);
-  const torch::Tensor error = output.narrow(1, 0, channels) - target(x0, t, noise);
+  const torch::Tensor prediction = output.narrow(1, 0, channels);
   // The mean learns from the simple loss only; of the bound it is a constant (Nichol and Dhariwal,
   // "Improved DDPM", section 3.1).
-  const torch::Tensor bound =
-      hybrid_->bound.terms(x0, t, error.detach(), output.narrow(1, channels, channels));
+  const torch::Tensor bound = hybrid_->bound.terms(x0, t, (prediction - aim).detach(),
+                                                   output.narrow(1, channels, channels));
   const double weight = hybrid_->weight * static_cast<double>(signal_.size(0));
-  return error.square().mean() + weight * bound.mean();
+  return simple_loss(prediction, aim, t) + weight * bound.mean();
 }
 
 }  // namespace ddpm

@@ -108,8 +108,9 @@ Trainer::Trainer(const Config& config, const ImageStore& images, const Runtime& 
       model_([net = network_.net()](
                  const torch::Tensor& x, const torch::Tensor& t,
                  const Condition& condition) mutable { return net->forward(x, t, condition); },
-             NoiseSchedule(config.diffusion), device_, config.diffusion.prediction_type,
-             hybrid_loss(config, device_)),
+             NoiseSchedule(config.diffusion), device_,
+             objective_of(config.diffusion, config.training), hybrid_loss(config, device_)),
+      timesteps_(config, device_),
       batches_(images, batch_request(config, rows_), device_,
                config.model.class_embedding != ClassEmbeddingKind::kNone),
       contexts_(context_source(config, images, rows_, device_)),
@@ -183,10 +184,8 @@ void Trainer::set_inputs(std::int64_t first_row, const ops::AdamSchedule& schedu
 
 void Trainer::backward(const ops::Draw& draw, bool accumulate) {
   const torch::Tensor& x0 = batches_.images(inputs_.integers().narrow(0, 2, 1));
-  const torch::Tensor t = ops::random_integers(draw.with_stream(RandomStream::kTimestep),
-                                               x0.size(0), config_.diffusion.timesteps, device_);
-  const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
-                                                 x0.sizes().slice(1), device_);
+  const torch::Tensor t = timesteps_.draw(draw, x0.size(0));
+  const torch::Tensor noise = training_noise(draw, x0);
   const Condition whole{.labels = batches_.labels(),
                         .context = contexts_ ? contexts_->contexts() : torch::Tensor(),
                         .dropout = draw};
@@ -201,6 +200,15 @@ void Trainer::backward(const ops::Draw& draw, bool accumulate) {
     loss_.add_(loss.detach());
   else
     loss_.copy_(loss.detach());
+}
+
+torch::Tensor Trainer::training_noise(const ops::Draw& draw, const torch::Tensor& x0) const {
+  const torch::Tensor noise = ops::random_normal(draw.with_stream(RandomStream::kNoise), x0.size(0),
+                                                 x0.sizes().slice(1), device_);
+  const double offset = config_.training.offset_noise;
+  if (offset == 0) return noise;
+  return noise + offset * ops::random_normal(draw.with_stream(RandomStream::kOffsetNoise),
+                                             x0.size(0), {x0.size(1), 1, 1}, device_);
 }
 
 void Trainer::update_weights(const ops::AdamSchedule& schedule) {

@@ -116,6 +116,13 @@ TEST(Choices, OfTraining) {
   expect_names<Optimizer>({{Optimizer::kAdam, "adam"}, {Optimizer::kAdamw, "adamw"}});
   expect_names<LearningRateSchedule>(
       {{LearningRateSchedule::kConstant, "constant"}, {LearningRateSchedule::kCosine, "cosine"}});
+  expect_names<Loss>({{Loss::kMse, "mse"}, {Loss::kL1, "l1"}, {Loss::kHuber, "huber"}});
+  expect_names<LossWeight>({{LossWeight::kUniform, "uniform"},
+                            {LossWeight::kMinSnr, "min_snr"},
+                            {LossWeight::kP2, "p2"},
+                            {LossWeight::kEdm, "edm"}});
+  expect_names<TimestepSampling>(
+      {{TimestepSampling::kUniform, "uniform"}, {TimestepSampling::kLogNormal, "log_normal"}});
   expect_names<OnNonfinite>({{OnNonfinite::kStop, "stop"}, {OnNonfinite::kSkip, "skip"}});
 }
 

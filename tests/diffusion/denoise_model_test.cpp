@@ -39,7 +39,7 @@ TEST(DenoiseModel, LossIsTheMeanSquaredErrorOfTheNoise) {
 // At t = 300: signal 0.6277030528, sigma 0.7784528743.
 TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
   const auto loss = [&](Prediction prediction) {
-    const DenoiseModel model(predict_zero, linear(), torch::kCPU, prediction);
+    const DenoiseModel model(predict_zero, linear(), torch::kCPU, {.prediction = prediction});
     return model
         .loss(torch::full({1, 1, 1, 1}, 0.3f), torch::tensor({std::int64_t{300}}),
               torch::full({1, 1, 1, 1}, -0.7f))
@@ -48,6 +48,25 @@ TEST(DenoiseModel, OtherTargetsAreVelocityAndImage) {
   EXPECT_NEAR(loss(Prediction::kNoise), 0.49, 1e-6);
   EXPECT_NEAR(loss(Prediction::kVelocity), 0.6729279993 * 0.6729279993, 1e-6);
   EXPECT_NEAR(loss(Prediction::kImage), 0.09, 1e-6);
+}
+
+// The prediction is 0, so the errors are the noise: 1, 2 at timestep 1; 3, 0 at timestep 2.
+TEST(DenoiseModel, OtherLossesAndWeights) {
+  const auto loss = [&](const Objective& objective) {
+    const DenoiseModel model(predict_zero, linear(), torch::kCPU, objective);
+    return model
+        .loss(torch::zeros({2, 1, 1, 2}), torch::tensor({std::int64_t{1}, std::int64_t{2}}),
+              torch::tensor({1.0f, -2.0f, 3.0f, 0.0f}).view({2, 1, 1, 2}))
+        .item<double>();
+  };
+  EXPECT_NEAR(loss({.loss = Loss::kL1}), 6.0 / 4, 1e-6);
+  EXPECT_NEAR(loss({.loss = Loss::kHuber}), (0.5 + 1.5 + 2.5) / 4, 1e-6);
+  EXPECT_NEAR(loss({.loss = Loss::kHuber, .huber_delta = 2}), (0.5 + 2 + 4) / 4, 1e-6);
+  std::vector<double> weights(1000, 0.0);
+  weights[1] = 10;
+  weights[2] = 0.5;
+  EXPECT_NEAR(loss({.weights = weights}), (50 + 4.5) / 4, 1e-5);
+  EXPECT_NEAR(loss({.loss = Loss::kL1, .weights = weights}), (30 + 1.5) / 4, 1e-5);
 }
 
 }  // namespace

@@ -124,8 +124,7 @@ class HybridLossTest : public ::testing::Test {
   torch::Tensor loss(double weight = 0.001) {
     const DenoiseModel model(
         [&](const torch::Tensor&, const torch::Tensor&, const Condition&) { return output_; },
-        linear(), torch::kCPU, Prediction::kNoise,
-        HybridLoss{VariationalBound(linear(), torch::kCPU), weight});
+        linear(), torch::kCPU, {}, HybridLoss{VariationalBound(linear(), torch::kCPU), weight});
     return model.loss(x0_, times_, noise_);
   }
 

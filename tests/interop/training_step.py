@@ -2,6 +2,7 @@
 timesteps and noise."""
 
 import json
+import math
 import pathlib
 import sys
 
@@ -56,20 +57,28 @@ def training_errors(metrics, trained, net, loss, norm):
             "updated weights": weights}
 
 
-def check_training(program, folder, prediction, classes):
-    """Compares a network of diffusers. Its result in float64 counts as exact; `ddpm` differs by float32 rounding."""
+def check_training(program, folder, prediction, classes, name="", loss_of=None, timestep_of=None, offset=0.0, **training):
+    """Compares a network of diffusers. Its result in float64 counts as exact; `ddpm` differs by float32 rounding. `loss_of` takes
+    the errors and SNR, `timestep_of` a word of 20 bits."""
     torch.manual_seed(9)
     x0, labels, t, noise = first_batch(1000)
+    if timestep_of:
+        t = torch.tensor([timestep_of(d.below(SEED, d.TIMESTEP, 0, i, 1 << 20)) for i in range(BATCH)])
+    if offset:
+        noise = noise + offset * torch.stack([d.normals(SEED, d.OFFSET_NOISE, 0, i, (x0.shape[1], 1, 1)) for i in range(BATCH)])
+        training["offset_noise"] = offset
     net = UNet2DModel(**published(x0.shape[-1], (1, 2), {1}, channels=1), num_class_embeds=classes)
     randomize(net, 9)
-    name = f"step_{prediction}"
+    name = f"step_{prediction}{name}"
     DDPMPipeline(net, DDPMScheduler(prediction_type=prediction)).save_pretrained(folder / f"fresh_{name}")
-    metrics, result = train_one_step(program, folder, name, folder / f"fresh_{name}")
+    settings = [word for key, value in training.items() for word in ("--set", f"training.{key}={value}")]
+    metrics, result = train_one_step(program, folder, name, folder / f"fresh_{name}", *settings)
     bars = torch.from_numpy(d.alpha_bars())[t].view(-1, 1, 1, 1)
     signal, sigma = bars.sqrt(), (1 - bars).sqrt()
     target = {"epsilon": noise, "v_prediction": signal * noise - sigma * x0, "sample": x0}[prediction]
     net.double().train()
-    loss = ((net(signal * x0 + sigma * noise, t, None if classes is None else labels).sample - target) ** 2).mean()
+    errors = net(signal * x0 + sigma * noise, t, None if classes is None else labels).sample - target
+    loss = (errors**2).mean() if loss_of is None else loss_of(errors, bars / (1 - bars)).mean()
     norm = update(net, loss)
     return training_errors(metrics, load_file(result / "checkpoints/step_00000001/model.safetensors"), net, loss, norm)
 
@@ -137,8 +146,35 @@ def check_hybrid_training(program, folder, timesteps):
     return training_errors(metrics, load_file(folder / f"{name}_back/model.safetensors"), net, loss, norm)
 
 
+def log_normal_timestep(word):
+    """The quantile of the middle of the word's interval."""
+    bars = d.alpha_bars()
+    x = np.log((1 - bars) / bars) / 2
+    ends = np.concatenate([[1.5 * x[0] - x[1] / 2], (x[1:] + x[:-1]) / 2, [1.5 * x[-1] - x[-2] / 2]])
+    reached = np.array([math.erfc(-(end + 1.2) / 1.2 / math.sqrt(2)) / 2 for end in ends])
+    sums = np.cumsum(np.diff(reached))
+    return int(np.searchsorted(sums, (word + 0.5) / 2**20 * sums[-1]))
+
+
+def check_objectives(program, folder):
+    """Compares other losses, weights, timesteps and noise."""
+    def check(name, prediction, loss_of, **settings):
+        return name, check_training(program, folder, prediction, None, "_" + name.replace(" ", "_"), loss_of, **settings)
+    yield check("l1", "epsilon", lambda e, snr: e.abs(), loss="l1")
+    yield check("huber", "epsilon", lambda e, snr: torch.where(e.abs() < 0.3, e**2 / 2, 0.3 * (e.abs() - 0.15)), loss="huber",
+                huber_delta=0.3)
+    yield check("min-SNR of noise", "epsilon", lambda e, snr: e**2 * snr.clamp(max=5) / snr, loss_weight="min_snr")
+    yield check("min-SNR of velocity", "v_prediction", lambda e, snr: e**2 * snr.clamp(max=3) / (snr + 1), loss_weight="min_snr",
+                min_snr_gamma=3)
+    yield check("p2", "epsilon", lambda e, snr: e**2 / (1 + snr) ** 0.5, loss_weight="p2", p2_gamma=0.5)
+    yield check("EDM's weight, log-normal timesteps", "v_prediction", lambda e, snr: e**2 * (snr + 4) / (snr + 1), loss_weight="edm",
+                timestep_sampling="log_normal", timestep_of=log_normal_timestep)
+    yield check("offset noise", "epsilon", None, offset=0.1)
+
+
 def cases(program, folder):
     """Yields the name of each comparison and its errors."""
+    yield from check_objectives(program, folder)
     yield "epsilon", check_training(program, folder, "epsilon", None)
     yield "v_prediction, classes", check_training(program, folder, "v_prediction", 10)
     yield "contexts of classes, some dropped", check_text_training(program, folder, latents=False, dropout=0.4)

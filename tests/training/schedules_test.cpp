@@ -47,6 +47,21 @@ TEST(LearningRate, EndsBeforeALongerWarmupDoes) {
   EXPECT_DOUBLE_EQ(learning_rate(config, 10), 0.1);
 }
 
+// The values of Karras et al.'s definition, computed with NumPy in float64.
+TEST(EmaDecay, WithALengthIsAPowerFunction) {
+  EXPECT_NEAR(ema_exponent(0.05), 16.9721986, 1e-6);
+  EXPECT_NEAR(ema_exponent(0.075), 10.28911645, 1e-6);
+  EXPECT_NEAR(ema_exponent(0.1), 6.937203938, 1e-7);
+  TrainingConfig config;
+  config.ema_length = 0.05;
+  EXPECT_EQ(ema_decay(config, 0), 0);
+  EXPECT_NEAR(ema_decay(config, 999), 0.9821795063, 1e-9);
+  config.ema_length = 0.1;
+  EXPECT_NEAR(ema_decay(config, 999), 0.9920902726, 1e-9);
+  config.ema_decay = 0;  // no averaging
+  EXPECT_EQ(ema_decay(config, 999), 0);
+}
+
 TEST(EmaDecay, WarmsUp) {
   TrainingConfig config;
   config.ema_decay = 0.9999;

@@ -33,6 +33,7 @@ enum class RandomStream : std::uint16_t {
   kLabelDropout = 11,    // training: whether the label of each sample is replaced by the null class
   kKnownNoise = 12,      // inpainting: noise of the kept pixels, counted by evaluations
   kLikelihoodNoise = 13,  // evaluation: noise of the likelihood, counted by timesteps
+  kOffsetNoise = 14,      // training: the part of epsilon that all pixels of a channel share
   kDropout = 256,         // dropout layer i uses stream kDropout + i
 };
 

@@ -135,6 +135,19 @@ constexpr auto choice_names(Optimizer) { return name_list("adam", "adamw"); }
 enum class LearningRateSchedule { kConstant, kCosine };
 constexpr auto choice_names(LearningRateSchedule) { return name_list("constant", "cosine"); }
 
+// A function of prediction - target, averaged over all elements: its square, its absolute value, or
+// square / 2 below a limit and linear above it (Huber, 1964).
+enum class Loss { kMse, kL1, kHuber };
+constexpr auto choice_names(Loss) { return name_list("mse", "l1", "huber"); }
+
+// Factors of the loss by timestep (diffusion/objective.h).
+enum class LossWeight { kUniform, kMinSnr, kP2, kEdm };
+constexpr auto choice_names(LossWeight) { return name_list("uniform", "min_snr", "p2", "edm"); }
+
+// How training draws timesteps (diffusion/objective.h).
+enum class TimestepSampling { kUniform, kLogNormal };
+constexpr auto choice_names(TimestepSampling) { return name_list("uniform", "log_normal"); }
+
 // The type in which gradients are added; kAuto: that of the computation, but float32 for more than 16
 // processes, whose sums bfloat16 would round too often.
 enum class ReduceDtype { kAuto, kFp32, kBf16 };

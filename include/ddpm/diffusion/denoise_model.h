@@ -7,6 +7,7 @@
 #include <functional>
 #include <optional>
 
+#include "ddpm/diffusion/objective.h"
 #include "ddpm/diffusion/schedule.h"
 #include "ddpm/diffusion/variational_bound.h"
 #include "ddpm/ops/condition.h"
@@ -31,8 +32,7 @@ class DenoiseModel {
  public:
   // Tables are kept in float32 on `device`. With `hybrid` the predictor must return 2C channels.
   DenoiseModel(Predictor predictor, const NoiseSchedule& schedule, torch::Device device,
-               Prediction prediction = Prediction::kNoise,
-               std::optional<HybridLoss> hybrid = std::nullopt);
+               const Objective& objective = {}, std::optional<HybridLoss> hybrid = std::nullopt);
 
   // Returns x_t by q(x_t | x_0), equation 4: sqrt(alpha_bar_t) x_0 + sqrt(1 - alpha_bar_t) noise.
   // t: [N] int64.
@@ -40,20 +40,23 @@ class DenoiseModel {
                         const torch::Tensor& noise) const;
 
   // Returns the simple loss, equation 14, as a float32 scalar: the mean over all elements of
-  // (noise - prediction)^2, or with velocity or image instead of noise. With a hybrid loss it is
-  // L_simple + lambda L_vlb, where L_vlb trains only the variance.
+  // (noise - prediction)^2, or with velocity or image instead of noise, or what else the objective
+  // says. With a hybrid loss it is L_simple + lambda L_vlb, where L_vlb trains only the variance.
   torch::Tensor loss(const torch::Tensor& x0, const torch::Tensor& t, const torch::Tensor& noise,
                      const Condition& condition = {}) const;
 
  private:
   torch::Tensor target(const torch::Tensor& x0, const torch::Tensor& t,
                        const torch::Tensor& noise) const;
+  torch::Tensor simple_loss(const torch::Tensor& prediction, const torch::Tensor& target,
+                            const torch::Tensor& t) const;
 
   Predictor predictor_;
-  Prediction prediction_;
+  Objective objective_;
   std::optional<HybridLoss> hybrid_;
-  torch::Tensor signal_;  // sqrt(alpha_bar), [T]
-  torch::Tensor sigma_;   // sqrt(1 - alpha_bar), [T]
+  torch::Tensor signal_;   // sqrt(alpha_bar), [T]
+  torch::Tensor sigma_;    // sqrt(1 - alpha_bar), [T]
+  torch::Tensor weights_;  // of the objective, [T]; undefined: all 1
 };
 
 }  // namespace ddpm

@@ -27,6 +27,7 @@
 #include "ddpm/training/outliers.h"
 #include "ddpm/training/requests.h"
 #include "ddpm/training/snapshot.h"
+#include "ddpm/training/timestep_sampler.h"
 
 namespace ddpm {
 
@@ -99,6 +100,7 @@ class Trainer {
 
  private:
   void backward(const ops::Draw& draw, bool accumulate);
+  torch::Tensor training_noise(const ops::Draw& draw, const torch::Tensor& x0) const;
   void update_weights(const ops::AdamSchedule& schedule);
   ops::AdamOptions adam_options() const;
   ops::AdamSchedule schedule_of_next_step() const;
@@ -115,6 +117,7 @@ class Trainer {
   BoundNetwork<UNet> network_;
   std::vector<torch::Tensor> parameters_;  // of network_
   DenoiseModel model_;
+  TimestepSampler timesteps_;
   BatchSource batches_;
   std::optional<ContextSource> contexts_;  // if the network has transformers
 
