@@ -117,7 +117,6 @@ Measures Evaluation::measures() const {
 }
 
 void Evaluation::load_reference(const DataConfig& data) {
-  if (!options_.statistics.empty()) return;
   Config settings;
   settings.data = data;
   if (store_ && to_json(settings) == data_) return;
@@ -141,16 +140,15 @@ void Evaluation::load_reference(const DataConfig& data) {
 }
 
 // --data, or what the model was trained with.
-DataConfig Evaluation::reference_of(const Config& config, const std::string& model) const {
-  if (!options_.data.empty()) return data_at(options_.data, config.data);
-  const bool trained_here = config.data.source != DataSource::kEmbedded ||
-                            (fs::is_directory(model) && config.data.channels == 1);
-  if (!trained_here)
+DataConfig Evaluation::data_for(const LoadedModel& model) const {
+  if (!options_.data.empty()) return data_at(options_.data, model.config.data);
+  const std::optional<Config> run = config_of_run(model.path);
+  if (!run)
     throw ConfigError(format_text(
         "{}: this model's files do not say what it was trained with; give images to compare with by "
         "--data, or --statistics",
-        model));
-  return config.data;
+        shown(model.path)));
+  return apply_overrides(*run, options_.drawing.common.overrides()).data;
 }
 
 void Evaluation::evaluate_images(const std::string& path) {
@@ -203,16 +201,20 @@ void Evaluation::evaluate_drawing(Drawing& drawing, const std::string& name) {
   rows_.push_back(std::move(row));
 }
 
+void Evaluation::load_reference_for(const LoadedModel& model) {
+  if (options_.statistics.empty()) load_reference(data_for(model));
+}
+
 void Evaluation::evaluate_model(const std::string& path) {
   Drawing drawing = open(path);
-  load_reference(reference_of(drawing.model.config, drawing.model.path));
+  load_reference_for(drawing.model);
   evaluate_drawing(drawing, drawing.model.path);
 }
 
 void Evaluation::compare_samplers(const std::string& path) {
   Drawing drawing = open(path);
   Config& config = drawing.model.config;
-  load_reference(reference_of(config, drawing.model.path));
+  load_reference_for(drawing.model);
   for (const SamplerKind sampler : kCompared)
     for (const std::int64_t steps : options_.compare_steps) {
       if (steps > config.diffusion.timesteps)

@@ -50,7 +50,8 @@ class Evaluation {
   Measures measures() const;
   // The images to compare with; loaded when they differ from those of the last call.
   void load_reference(const DataConfig& data);
-  DataConfig reference_of(const Config& config, const std::string& model) const;
+  DataConfig data_for(const LoadedModel& model) const;
+  void load_reference_for(const LoadedModel& model);
   Drawing open(const std::string& path) const;
   void evaluate_drawing(Drawing& drawing, const std::string& name);
   void add_likelihood(const LoadedModel& model, ScoreRow& row) const;

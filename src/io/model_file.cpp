@@ -219,11 +219,16 @@ fs::path resolve_hub_cache(const fs::path& path) {
   return newest;
 }
 
-SamplingConfig sampling_defaults(const fs::path& path) {
-  const fs::path file = path / "config.json";
-  if (!path_exists(path / "checkpoints") || !path_exists(file)) return {};
+std::optional<Config> config_of_run(const fs::path& path) {
+  constexpr const char* kCheckpoints = "checkpoints";
+  fs::path run = path;
+  const fs::path parent = fs::absolute(path / "").lexically_normal().parent_path().parent_path();
+  if (parent.filename() == kCheckpoints) run = parent.parent_path();
+  if (parent.parent_path().filename() == kCheckpoints) run = parent.parent_path().parent_path();
+  const fs::path file = run / "config.json";
+  if (!path_exists(run / kCheckpoints) || !path_exists(file)) return std::nullopt;
   try {
-    return config_from_json_text(read_file(file, 1 << 20), file.string()).sampling;
+    return config_from_json_text(read_file(file, 1 << 20), file.string());
   } catch (const ConfigError& error) {
     throw CheckpointError(error.what());
   }

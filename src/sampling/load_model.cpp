@@ -56,7 +56,7 @@ Predictor LoadedModel::predictor() const {
 LoadedModel load_model(const std::filesystem::path& path, std::span<const ConfigOverride> overrides,
                        TensorFit fit, const BeforeWeights& before_weights) {
   // Which weights to open is an option too, and it is needed before the model's config is read.
-  const SamplingConfig defaults = sampling_defaults(path);
+  const SamplingConfig defaults = config_of_run(path).value_or(Config{}).sampling;
   const SamplingConfig sampling = apply_overrides({.sampling = defaults}, overrides).sampling;
   const bool is_default = find_override(overrides, "sampling.weights") == nullptr &&
                           defaults.weights == SamplingConfig{}.weights;

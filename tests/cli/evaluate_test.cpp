@@ -93,6 +93,40 @@ TEST_F(Evaluate, AModelIsComparedWithWhatItWasTrainedWith) {
   EXPECT_FALSE(fs::exists(folder_ / "samples"));
 }
 
+TEST_F(Evaluate, AFolderThatAModelWasTrainedWithIsFoundAgain) {
+  write_pictures("a", 40, 3);
+  ASSERT_EQ(train_on("folder", "a").code, 0);
+  for (const fs::path& model :
+       {fs::path("runs/a"), checkpoint(2), checkpoint(2) / "model.safetensors"}) {
+    const ProgramResult result = run({"evaluate", "--model", model.string(), "--count", "6",
+                                      "--steps", "2", "--sampler", "ddim", "--metrics", "swd"});
+    ASSERT_EQ(result.code, 0) << result.err;
+    EXPECT_TRUE(contains(result.err, "compared with folder a: 40 images")) << result.err;
+  }
+}
+
+TEST_F(Evaluate, StatisticsAreEnoughForAnyModel) {
+  write_pictures("a", 60, 3);
+  ASSERT_EQ(train().code, 0);
+  fs::copy(checkpoint(2) / "model.safetensors", folder_ / "alone.safetensors");
+  ASSERT_EQ(evaluate({"--images", "a", "--data", "a", "--features", kFeatures, "--metrics", "fid",
+                      "--write-statistics", "a.npz"})
+                .code,
+            0);
+  const auto evaluate_alone = [&](const std::vector<std::string>& more) {
+    std::vector<std::string> arguments = {"evaluate", "--model",    "alone.safetensors",
+                                          "--count",  "6",          "--steps",
+                                          "2",        "--features", kFeatures};
+    arguments.insert(arguments.end(), more.begin(), more.end());
+    return run(arguments);
+  };
+  const ProgramResult result = evaluate_alone({"--statistics", "a.npz"});
+  EXPECT_EQ(result.code, 0) << result.err;
+  const ProgramResult without = evaluate_alone({});
+  EXPECT_EQ(without.code, 2) << without.err;
+  EXPECT_TRUE(contains(without.err, "do not say what it was trained with")) << without.err;
+}
+
 TEST_F(Evaluate, ImagesOfAModelAreThoseThatItWrites) {
   ASSERT_EQ(train().code, 0);
   ASSERT_EQ(run({"sample", "--count", "8", "--steps", "3", "--output", "drawn"}).code, 0);

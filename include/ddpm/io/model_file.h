@@ -67,8 +67,8 @@ ModelFile open_model(const std::filesystem::path& path, std::optional<WeightSet>
 // main one; other paths as they are.
 std::filesystem::path resolve_hub_cache(const std::filesystem::path& path);
 
-// The sampling section of a run's config, or the defaults if `path` is not a run directory. Throws
-// CheckpointError if its config.json is damaged.
-SamplingConfig sampling_defaults(const std::filesystem::path& path);
+// The config.json of the run that `path` is: its directory, a checkpoint in it or a file of that checkpoint.
+// Nothing for other paths. Throws CheckpointError if it is damaged.
+std::optional<Config> config_of_run(const std::filesystem::path& path);
 
 }  // namespace ddpm
