@@ -7,6 +7,7 @@
 #include "ddpm/base/progress.h"
 #include "ddpm/base/text.h"
 #include "ddpm/config/samplers.h"
+#include "ddpm/diffusion/schedule.h"
 #include "ddpm/runs/run_directory.h"
 #include "ddpm/sampling/setup.h"
 
@@ -29,6 +30,20 @@ void check_image_size_is_known(const DataConfig& data) {
   throw ConfigError(
       "the size of this model's images is unknown: say it with --image-size 32 for squares, or "
       "48x32 for width x height; --set data.height=... and --set data.width=... say the same");
+}
+
+// Karras's and exponential levels begin at the last of the process, which with some schedules is so noisy that
+// most of a few steps change nothing.
+void warn_of_wasted_steps(const Config& config) {
+  constexpr double kMuch =
+      1000;  // sigma / signal; 157 with a linear schedule, 20,000 with a cosine
+  if (config.sampling.sigmas == SigmaSpacing::kSchedule || config.sampling.sigma_max > 0) return;
+  const double alpha_bar = NoiseSchedule(config.diffusion).alpha_bars().back();
+  if (alpha_bar > 1 / (1 + kMuch * kMuch)) return;
+  log_warning(
+      "--sigmas {}: this process ends in nothing but noise, so that few steps are left for the picture; "
+      "--sigma-max 20 leaves that out",
+      config.sampling.sigmas);
 }
 
 // The images on the way that are kept of each image: a picture shows about ten, an animation fifty and
@@ -132,6 +147,7 @@ Drawing open_drawing(const DrawingOptions& options,
   settle_guidance(drawing.overrides, config);
   check_ignored(drawing.overrides, options.sampling, config.sampling);
   settle_timesteps(drawing.overrides, options.sampling, config);
+  warn_of_wasted_steps(config);
   if (autoencoder && autoencoder->config.latent_channels != config.data.channels)
     throw ConfigError(format_text(
         "{}: an autoencoder of latents with {}; this model's have {}", shown(autoencoder->weights),

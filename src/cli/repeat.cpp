@@ -71,6 +71,8 @@ std::int64_t repeat_picture(const fs::path& picture, DrawingOptions& options) {
   if (!sampling.sampler) {
     sampling.sampler = text_of(parameters, "Sampler");
     set_default(sampling.sigmas, sigmas_of(parameters));
+    set_default(sampling.sigma_max, number_of<double>(parameters, "Schedule max sigma", picture));
+    set_default(sampling.sigma_min, number_of<double>(parameters, "Schedule min sigma", picture));
   }
   set_default(options.common.seed, number_of<std::int64_t>(parameters, "Seed", picture));
   set_default(options.common.image_size, text_of(parameters, "Size"));

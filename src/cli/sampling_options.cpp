@@ -54,6 +54,13 @@ void check_sampler_options(const std::vector<ConfigOverride>& overrides,
     throw ConfigError(
         format_text("{}: the sampler {} has no eta; add --sampler ddim, or leave eta out",
                     eta->origin, sampling.sampler));
+  for (const char* key : {"sampling.sigma_min", "sampling.sigma_max"})
+    if (const ConfigOverride* limit = find_override(overrides, key);
+        limit != nullptr && sampling.sigmas == SigmaSpacing::kSchedule)
+      throw ConfigError(
+          format_text("{}: it limits the noise levels of --sigmas karras or exponential; add one "
+                      "of them, or leave the limit out",
+                      limit->origin));
   const ConfigOverride* spacing = find_override(overrides, "sampling.spacing");
   if (spacing != nullptr && spacing->origin != "--prompt" &&
       !facts_of(sampling.sampler).takes_spacing)
@@ -123,6 +130,19 @@ void add_sampler_options(CLI::App& command, SamplingOptions& options) {
       .add_option("--eta", options.eta,
                   "How much noise ddim adds, from 0 (none) to 1 (as much as ddpm) [0]")
       ->check(between(0, 1))
+      ->type_name("X")
+      ->group("Sampling");
+  command
+      .add_option(
+          "--sigma-min", options.sigma_min,
+          "With --sigmas: the lowest noise level before the clean image, such as 0.05 [the process's]")
+      ->check(between(0, 1e9))
+      ->type_name("X")
+      ->group("Sampling");
+  command
+      .add_option("--sigma-max", options.sigma_max,
+                  "With --sigmas: the noise level of the first step, such as 20 [the process's]")
+      ->check(between(0, 1e9))
       ->type_name("X")
       ->group("Sampling");
   command
@@ -206,6 +226,8 @@ void append_overrides(std::vector<ConfigOverride>& overrides, const SamplingOpti
       overrides.push_back({"sampling.sigmas", std::string(name_of(*sampler.sigmas)), "--sampler"});
   }
   append_override(overrides, options.sigmas, "sampling.sigmas", "--sigmas");
+  append_override(overrides, options.sigma_min, "sampling.sigma_min", "--sigma-min");
+  append_override(overrides, options.sigma_max, "sampling.sigma_max", "--sigma-max");
   append_override(overrides, options.spacing, "sampling.spacing", "--spacing");
   append_override(overrides, options.eta, "sampling.eta", "--eta");
   append_override(overrides, options.timesteps, "sampling.timesteps", "--timesteps");

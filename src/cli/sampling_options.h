@@ -15,7 +15,7 @@ struct SamplingOptions {
   std::optional<std::string> steps;      // N, or OpenAI's sections (diffusion/time_grid.h)
   std::optional<std::string> timesteps;  // T,T,...
   std::optional<std::int64_t> count, batch_size;
-  std::optional<double> eta, churn;
+  std::optional<double> eta, churn, sigma_min, sigma_max;
   std::optional<std::string> class_names;  // --class
   std::optional<double> guidance, guidance_rescale;
   std::optional<std::string> guidance_interval;  // LO,HI
@@ -25,7 +25,8 @@ struct SamplingOptions {
 
 // The sampler and its noise levels: --sampler, --sigmas, --spacing.
 void add_sampler_choice(CLI::App& command, SamplingOptions& options);
-// How images are drawn: --steps, --sampler, --sigmas, --spacing, --timesteps, --eta, --churn.
+// How images are drawn: --steps, --sampler, --sigmas and their limits, --spacing, --timesteps, --eta,
+// --churn.
 void add_sampler_options(CLI::App& command, SamplingOptions& options);
 // --class, and what has to do with guidance.
 void add_class_options(CLI::App& command, SamplingOptions& options);

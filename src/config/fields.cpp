@@ -243,6 +243,13 @@ std::vector<Field> sampling_fields() {
        "Noise levels of the steps, except with ddpm, ddim, ipndm and plms; schedule: those of the "
        "visited timesteps; karras: most steps near the clean image; exponential: each a fixed share "
        "of the one before"},
+      {FIELD(sampling, sigma_min), between(0, 1e9), kMayChange,
+       "With sigmas karras or exponential: the lowest noise level before the clean image, as noise / signal, "
+       "0.05 for example; 0: that of the process"},
+      {FIELD(sampling, sigma_max), between(0, 1e9), kMayChange,
+       "With sigmas karras or exponential: the noise level of the first step, 20 for example; with fewer than "
+       "20 steps of a cosine schedule, which ends at 20,000, it decides how good the images are; 0: that of "
+       "the process"},
       {CHOICE(sampling, variance), kMayChange,
        "Variance of the reverse process; auto: diffusion.variance, but fixed_small if there are "
        "fewer steps"},

@@ -156,6 +156,8 @@ SamplingConfig with_sampler(SamplingConfig sampling, SamplerKind sampler, std::i
   sampling.steps = steps;
   sampling.timesteps.clear();
   sampling.sigmas = SigmaSpacing::kSchedule;
+  sampling.sigma_min = 0;
+  sampling.sigma_max = 0;
   sampling.variance = SamplingVariance::kAuto;
   sampling.eta = 0;
   sampling.churn = 0;

@@ -175,6 +175,11 @@ void check_sampler(const SamplingConfig& sampling, Problems& problems) {
                  format_text("the sampler {} visits timesteps and takes their noise levels; set "
                              "sampling.sigmas=schedule, or choose one of the samplers {}",
                              sampling.sampler, join(samplers_with_sigmas())));
+  if (sampling.sigma_max > 0 && sampling.sigma_max <= sampling.sigma_min)
+    problems.add(
+        {"sampling.sigma_min", "sampling.sigma_max"},
+        "the noise levels must descend; set sampling.sigma_max to a larger number, or to 0 for "
+        "that of the process");
   if (sampling.churn > 0 && !facts.takes_churn)
     problems.add({"sampling.churn", "sampling.sampler"},
                  format_text("the sampler {} has no churn; set sampling.churn=0, or choose {}",

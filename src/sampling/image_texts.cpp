@@ -65,6 +65,9 @@ std::vector<std::pair<std::string, std::string>> sampler_settings(const Sampling
   std::string sigmas(name_of(sampling.sigmas));
   sigmas.front() = static_cast<char>(std::toupper(static_cast<unsigned char>(sigmas.front())));
   settings.emplace_back("Schedule type", sigmas);
+  for (const auto& [key, limit] : {std::pair{"Schedule max sigma", sampling.sigma_max},
+                                   {"Schedule min sigma", sampling.sigma_min}})
+    if (limit > 0) settings.emplace_back(key, format_text("{}", limit));
   return settings;
 }
 
@@ -130,8 +133,12 @@ PngText image_texts(const LoadedModel& model, const SampleRequest& request, std:
     text.emplace_back("eta", format_text("{}", sampling.eta));
   if (sampling.churn > 0) text.emplace_back("churn", format_text("{}", sampling.churn));
   if (!sampling.timesteps.empty()) text.emplace_back("timesteps", list_of(sampling.timesteps));
-  if (sampling.sigmas != SigmaSpacing::kSchedule)
+  if (sampling.sigmas != SigmaSpacing::kSchedule) {
     text.emplace_back("sigmas", std::string(name_of(sampling.sigmas)));
+    for (const auto& [key, limit] :
+         {std::pair{"sigma_min", sampling.sigma_min}, {"sigma_max", sampling.sigma_max}})
+      if (limit > 0) text.emplace_back(key, format_text("{}", limit));
+  }
   add_class(model, request, index, one_image, text);
   add_prompt(model, request, index, one_image, text);
   for (auto& pair : special_texts(model, request)) text.push_back(std::move(pair));

@@ -68,6 +68,8 @@ SamplerOptions options_for(const Config& config, const SamplingConfig& sampling)
           .steps_offset = sampling.steps_offset,
           .timesteps = sampling.timesteps,
           .sigmas = sampling.sigmas,
+          .sigma_min = sampling.sigma_min,
+          .sigma_max = sampling.sigma_max,
           .prediction = config.diffusion.prediction_type,
           .variance = choose_variance(config, sampling),
           .eta = sampling.eta,

@@ -216,6 +216,20 @@ TEST_F(Output, EverySamplerDrawsItsOwnImages) {
   EXPECT_NE(images({"--sampler", "dpm++2m", "--spacing", "trailing"}), plain);
 }
 
+TEST_F(Output, LevelsOfNothingButNoiseAreWarnedOf) {
+  ASSERT_EQ(run(training({"diffusion.timesteps=1000", "diffusion.schedule=cosine"})).code, 0);
+  const auto warned = [&](std::vector<std::string> more) {
+    more.insert(more.begin(), {"sample", "--count", "1", "--steps", "2", "--sampler", "dpm++3m",
+                               "--overwrite", "--output", "a.png"});
+    const ProgramResult result = run(more);
+    EXPECT_EQ(result.code, 0) << result.err;
+    return testing::contains(result.err, "ends in nothing but noise");
+  };
+  EXPECT_TRUE(warned({"--sigmas", "karras"}));
+  EXPECT_FALSE(warned({"--sigmas", "karras", "--sigma-max", "20"}));
+  EXPECT_FALSE(warned({}));
+}
+
 TEST_F(Output, AnEtaThatWouldBeIgnoredIsRefused) {
   ASSERT_EQ(train().code, 0);
   const std::vector<std::string> quick = {"sample", "--count", "1", "--steps", "2"};

@@ -72,13 +72,14 @@ TEST_F(TextToImageProgram, DrawsWhatThePromptsSay) {
 }
 
 TEST_F(TextToImageProgram, TellsHowAPictureWasDrawnAndDrawsItAgain) {
-  const std::vector<std::string> options = {"--prompt",   "ein (Fuchs:1.3), 狐",
-                                            "--negative", "grau",
-                                            "--guidance", "2.5",
-                                            "--sampler",  "Euler",
-                                            "--sigmas",   "karras",
-                                            "--seed",     "9",
-                                            "--count",    "2"};
+  const std::vector<std::string> options = {"--prompt",    "ein (Fuchs:1.3), 狐",
+                                            "--negative",  "grau",
+                                            "--guidance",  "2.5",
+                                            "--sampler",   "Euler",
+                                            "--sigmas",    "karras",
+                                            "--sigma-max", "5",
+                                            "--seed",      "9",
+                                            "--count",     "2"};
   std::vector<std::string> first = options;
   first.insert(first.end(), {"--output", "first"});
   const ProgramResult drawn = sample(first);
@@ -87,8 +88,8 @@ TEST_F(TextToImageProgram, TellsHowAPictureWasDrawnAndDrawsItAgain) {
   ASSERT_EQ(told.code, 0) << told.err;
   const std::string parameters = json::parse(told.out)["texts"]["parameters"];
   EXPECT_TRUE(parameters.starts_with(
-      "ein (Fuchs:1.3), 狐\nNegative prompt: grau\nSteps: 2, Sampler: Euler, Schedule type: Karras, CFG "
-      "scale: 2.5, Seed: 9, Index: 1, Size: 16x16, Model hash: "))
+      "ein (Fuchs:1.3), 狐\nNegative prompt: grau\nSteps: 2, Sampler: Euler, Schedule type: Karras, Schedule "
+      "max sigma: 5, CFG scale: 2.5, Seed: 9, Index: 1, Size: 16x16, Model hash: "))
       << parameters;
   const ProgramResult text = run({"inspect", "first/000001.png"});
   EXPECT_TRUE(contains(text.out, "    Negative prompt: grau\n    Steps: 2")) << text.out;

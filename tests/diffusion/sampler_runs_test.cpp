@@ -23,6 +23,8 @@ SamplerPlan plan_of(const json& c, std::int64_t steps) {
       {.steps = steps,
        .spacing = choose<Spacing>("spacing", c.value("spacing", "trailing")),
        .sigmas = choose<SigmaSpacing>("sigmas", c.value("sigmas", "schedule")),
+       .sigma_min = c.value("sigma_min", 0.0),
+       .sigma_max = c.value("sigma_max", 0.0),
        .prediction = choose<Prediction>("prediction", c.at("prediction").get<std::string>()),
        .churn = {.amount = c.value("churn", 0.0),
                  .low = c.value("low", 0.0),
@@ -79,7 +81,7 @@ void expect_cases(const std::string& name, std::size_t count) {
     }
 }
 
-TEST(SamplerRuns, EqualDiffusers) { expect_cases("sampler_runs.json", 346); }
+TEST(SamplerRuns, EqualDiffusers) { expect_cases("sampler_runs.json", 366); }
 
 // See tests/golden/churn_runs.py.
 TEST(SamplerRuns, WithChurnEqualKDiffusion) { expect_cases("churn_runs.json", 20); }

@@ -124,7 +124,8 @@ def scheduler_of(case):
         options["clip_sample" if case["sampler"] in ("heun", "lcm") else "thresholding"] = True
     if case["zero_terminal_snr"]:
         options["rescale_betas_zero_snr"] = True
-    return scheduler_class(**options)
+    # Only Euler's has arguments for them; the others find them in their config.
+    return scheduler_class.from_config(options | {key: case[key] for key in ("sigma_min", "sigma_max") if key in case})
 
 
 def run(case, steps):
@@ -159,6 +160,9 @@ def cases():
         parameters = inspect.signature(KINDS[sampler][0].__init__).parameters
         if "rescale_betas_zero_snr" in parameters and (sampler, prediction) != ("euler-a", "sample"):
             yield PLAIN | dict(sampler=sampler, spacing="trailing", prediction=prediction, zero_terminal_snr=True)
+    for sampler, sigmas, limits in itertools.product(("euler", "heun", "dpm2", "dpm++3m", "unipc"), ("karras", "exponential"),
+                                                     (dict(sigma_min=0.05, sigma_max=20.0), dict(sigma_max=20.0))):
+        yield PLAIN | dict(sampler=sampler, spacing="trailing", prediction="v_prediction", sigmas=sigmas) | limits
 
 
 def steps_of(case):

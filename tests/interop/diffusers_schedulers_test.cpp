@@ -149,6 +149,11 @@ TEST(Diffusers, SamplersBecomeSchedulers) {
       config.sampling.spacing = kind == SamplerKind::kPlms ? Spacing::kLeading : Spacing::kTrailing;
       config.sampling.sigmas = sigmas;
       config.sampling.steps_offset = 1;
+      const bool takes_limits = kind != SamplerKind::kLms && kind != SamplerKind::kDpmSolverSde;
+      if (sigmas != SigmaSpacing::kSchedule && takes_limits) {
+        config.sampling.sigma_min = 0.05;
+        config.sampling.sigma_max = 20;
+      }
       config.sampling.use_clipped_model_output = false;
       const bool takes_sigmas = facts_of(kind).takes_sigmas && kind != SamplerKind::kEulerAncestral;
       if (sigmas != SigmaSpacing::kSchedule && !takes_sigmas) {
@@ -205,6 +210,12 @@ TEST(Diffusers, WhatSchedulersCannotDoIsRefused) {
          "diffusion.dynamic_threshold");
   expect(error(SamplerKind::kPlms, [](Config&) {}), "sampling.spacing=leading");
   expect(error(SamplerKind::kEuler, [](Config& c) { c.sampling.churn = 5; }), "sampling.churn");
+  expect(error(SamplerKind::kLms,
+               [](Config& c) {
+                 c.sampling.sigmas = SigmaSpacing::kKarras;
+                 c.sampling.sigma_max = 20;
+               }),
+         "sampling.sigma_max = 20.0: diffusers' LMSDiscreteScheduler cannot do that");
   expect(error(SamplerKind::kDpm2,
                [](Config& c) { c.diffusion.prediction_type = Prediction::kImage; }),
          "diffusion.prediction_type");
@@ -239,7 +250,6 @@ TEST(Diffusers, VariantsOfSolversAreLeftOut) {
       {{"_class_name", "DPMSolverMultistepScheduler"}, {"solver_type", "heun"}},
       {{"_class_name", "DPMSolverMultistepScheduler"}, {"algorithm_type", "dpmsolver"}},
       {{"_class_name", "DPMSolverMultistepScheduler"}, {"final_sigmas_type", "sigma_min"}},
-      {{"_class_name", "EulerDiscreteScheduler"}, {"sigma_max", 80.0}},
       {{"_class_name", "EulerDiscreteScheduler"}, {"use_beta_sigmas", true}},
       {{"_class_name", "LCMScheduler"}, {"original_inference_steps", 100}},
       {{"_class_name", "UniPCMultistepScheduler"}, {"solver_order", 3}}};

@@ -304,6 +304,8 @@ def solvers():
     yield "DPM-Solver++ 2M, Karras, v_prediction", dpm(prediction_type="v_prediction", **karras)
     yield "DPM-Solver++ 2M, sample, clipped", dpm(prediction_type="sample", thresholding=True, **trailing)
     yield "DPM-Solver++ 3M, exponential", dpm(solver_order=3, use_exponential_sigmas=True)
+    yield "DPM-Solver++ 3M, Karras between limits", dpm.from_config(
+        dict(solver_order=3, prediction_type="v_prediction", sigma_min=0.05, sigma_max=20.0, **karras))
     yield "DPM-Solver++ 2M SDE", dpm(algorithm_type="sde-dpmsolver++")
     yield "LCM", diffusers.LCMScheduler(beta_schedule="linear", **linear)
     yield "UniPC", diffusers.UniPCMultistepScheduler()

@@ -156,6 +156,9 @@ struct SamplingConfig {
   Spacing spacing = Spacing::kLinspace;           // which timesteps fewer steps visit
   std::vector<std::int64_t> timesteps = {};       // these instead, descending; empty: by spacing
   SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // noise levels of the steps
+  // Limits of these levels, sigma / signal, except with kSchedule; 0: those of the process.
+  double sigma_min = 0;
+  double sigma_max = 0;
   // kAuto: that of the diffusion process, but fixed_small for fewer steps.
   SamplingVariance variance = SamplingVariance::kAuto;
   std::int64_t steps_offset = 0;  // added to the timesteps of leading spacing

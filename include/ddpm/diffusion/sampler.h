@@ -29,6 +29,7 @@ struct SamplerOptions {
   std::int64_t steps_offset = 0;                  // see time_grid
   std::vector<std::int64_t> timesteps = {};       // not empty: these, descending, instead of a grid
   SigmaSpacing sigmas = SigmaSpacing::kSchedule;  // not for ddpm, ddim, ipndm, plms and lcm
+  double sigma_min = 0, sigma_max = 0;            // of sigmas, as sigma / signal; 0: the process's
   Prediction prediction = Prediction::kNoise;
   Variance variance = Variance::kFixedLarge;  // for ddpm
   double eta = 0;                             // for ddim, in [0,1]: noise; 0: none, 1: as ddpm

@@ -52,6 +52,23 @@ double between(double first, double last, std::size_t i, std::size_t count, Sigm
   return std::pow(a + share * (b - a), kRho);
 }
 
+struct Range {
+  double first, last;
+};
+
+// The levels between which the options say that the steps are; `whole` are those of the process, and
+// `visited` those of a family without limits. Throws ConfigError if they do not descend.
+Range limited(const SamplerOptions& options, Range whole, Range visited, std::size_t steps) {
+  if (options.sigma_max > 0) visited.first = std::min(options.sigma_max, whole.first);
+  if (options.sigma_min > 0) visited.last = std::max(options.sigma_min, whole.last);
+  if (steps > 1 && visited.first <= visited.last)
+    throw ConfigError(format_text(
+        "sampling.sigma_min = {} and sampling.sigma_max = {}: the noise levels of {} steps would go from {:.3g} "
+        "to {:.3g}, but must descend",
+        options.sigma_min, options.sigma_max, steps, visited.first, visited.last));
+  return visited;
+}
+
 double told_time(double time, TimeFamily family, SigmaSpacing sigmas) {
   if (family != TimeFamily::kSolver) return time;
   return sigmas == SigmaSpacing::kKarras ? std::nearbyint(time) : std::trunc(time);
@@ -92,9 +109,10 @@ std::vector<Level> levels(const NoiseSchedule& schedule, const SamplerOptions& o
   std::vector<Level> list;
   for (const double time : times) list.push_back({.time = time, .kappa = interpolate(table, time)});
   if (options.sigmas != SigmaSpacing::kSchedule) {
-    const bool whole = family == TimeFamily::kSolver;
-    const double first = whole ? table.back() : list.front().kappa;
-    const double last = whole ? table.front() : list.back().kappa;
+    const Range whole{table.back(), table.front()};
+    const Range visited =
+        family == TimeFamily::kSolver ? whole : Range{list.front().kappa, list.back().kappa};
+    const auto [first, last] = limited(options, whole, visited, list.size());
     for (std::size_t i = 0; i < list.size(); ++i) {
       list[i].kappa = between(first, last, i, list.size(), options.sigmas);
       list[i].time = told_time(time_of(table, list[i].kappa), family, options.sigmas);

@@ -30,6 +30,8 @@ enum class TimeFamily { kRounded, kSolver, kFractional };
 // With options.sigmas other than kSchedule, kappa goes from the first to the last one of the process
 // (kSolver) or of these times (others), and the network is told the time that has this kappa, a
 // fraction; but with kSolver its nearest whole timestep (Karras) or the one before it (exponential).
+// sigma_max and sigma_min replace its ends, within what the process has. Throws ConfigError if the levels
+// would not descend.
 // At the end of a process without signal alpha_bar is taken as 2^-24, as in diffusers.
 // Throws ConfigError as time_grid does, and if the process ends in so much noise that the numbers of
 // these samplers would exceed float32.

@@ -26,8 +26,6 @@ std::vector<OnlyValue> only_values(SamplerKind kind) {
     case SamplerKind::kEuler:
       return {{"interpolation_type", "linear"},
               {"timestep_type", "discrete"},
-              {"sigma_min", nullptr},
-              {"sigma_max", nullptr},
               {"final_sigmas_type", "zero"}};
     case SamplerKind::kHeun:
       return {{"clip_sample_range", 1.0}};
@@ -92,6 +90,7 @@ std::optional<SamplerKind> kind_of(JsonKeys& keys, const std::string& class_name
 // What the classes can represent.
 struct ClassAbilities {
   bool sigmas = true;       // use_karras_sigmas and its like
+  bool limits = true;       // sigma_min and sigma_max, which only Euler's has as arguments
   bool clips = false;       // clip_sample
   bool thresholds = false;  // thresholding
   bool zero_snr = false;    // rescale_betas_zero_snr
@@ -107,8 +106,9 @@ ClassAbilities abilities_of(SamplerKind kind) {
       return {.clips = true};
     case SamplerKind::kDpm2:
     case SamplerKind::kDpm2Ancestral:
-    case SamplerKind::kDpmSolverSde:
       return {.images = false};
+    case SamplerKind::kDpmSolverSde:
+      return {.limits = false, .images = false};
     case SamplerKind::kDeis:
       return {.thresholds = true};
     case SamplerKind::kDpmSolver2m:
@@ -123,11 +123,21 @@ ClassAbilities abilities_of(SamplerKind kind) {
       return {.sigmas = false};
     case SamplerKind::kDdpm:
     case SamplerKind::kDdim:
-    case SamplerKind::kLms:
     case SamplerKind::kIpndm:
       break;
+    case SamplerKind::kLms:
+      return {.limits = false};
   }
   return {};
+}
+
+// A noise level, or 0 where the process decides.
+double limit_of(JsonKeys& keys, const char* key) {
+  const json* value = keys.find(key);
+  if (value == nullptr || value->is_null()) return 0;
+  const double limit = keys.number(key, 0);
+  if (!(limit > 0 && limit <= 1e9)) keys.fail(key, "must be in (0, 1e9], or null");
+  return limit;
 }
 
 // Refuses a setting that the class of the sampler cannot represent.
@@ -158,6 +168,10 @@ void check_abilities(const Config& config, const ClassAbilities& can) {
           "set diffusion.clip_x0=false, or " + other + "dpm++2m, heun or unipc");
   require(sampling.sigmas == SigmaSpacing::kSchedule || can.sigmas, config, "sampling.sigmas",
           other + "euler");
+  const bool has_limits = sampling.sigmas != SigmaSpacing::kSchedule &&
+                          (sampling.sigma_min > 0 || sampling.sigma_max > 0);
+  require(!has_limits || can.limits, config, "sampling.sigma_max",
+          "set it and sampling.sigma_min to 0, or " + other + "euler");
   require(sampling.churn == 0, config, "sampling.churn",
           "its churn is an argument of a step; set sampling.churn=0");
 }
@@ -206,6 +220,9 @@ json solver_keys(const Config& config) {
     keys["use_exponential_sigmas"] = config.sampling.sigmas == SigmaSpacing::kExponential;
     keys["use_beta_sigmas"] = false;
   }
+  for (const auto& [key, limit] : {std::pair{"sigma_min", config.sampling.sigma_min},
+                                   {"sigma_max", config.sampling.sigma_max}})
+    if (can.limits && can.sigmas && limit > 0) keys[key] = limit;
   const bool thresholds = diffusion.dynamic_threshold > 0;
   if (can.clips) keys["clip_sample"] = diffusion.clip_x0 && !thresholds;
   if (can.thresholds) {
@@ -238,6 +255,10 @@ std::string apply_solver(JsonKeys& keys, const std::string& class_name, Config& 
     keys.fail("steps_offset", "must be in [0, 1000000]");
   if (keys.boolean("use_karras_sigmas", false)) sampling.sigmas = SigmaSpacing::kKarras;
   if (keys.boolean("use_exponential_sigmas", false)) sampling.sigmas = SigmaSpacing::kExponential;
+  if (abilities_of(*kind).limits) {
+    sampling.sigma_min = limit_of(keys, "sigma_min");
+    sampling.sigma_max = limit_of(keys, "sigma_max");
+  }
   return "";
 }
 
