@@ -84,11 +84,33 @@ Runtime runtime_of(const CommonOptions& common) {
                          .deterministic = run.deterministic});
 }
 
-// Of the samplers that add no noise, those that are good with few steps; and the two that do.
-constexpr SamplerKind kCompared[] = {SamplerKind::kDdim,           SamplerKind::kDpmSolver2m,
-                                     SamplerKind::kDpmSolver3m,    SamplerKind::kUnipc,
-                                     SamplerKind::kDeis,           SamplerKind::kHeun,
-                                     SamplerKind::kEulerAncestral, SamplerKind::kDdpm};
+// Of the samplers that add no noise, those that are good with few steps; and two that do.
+struct Compared {
+  SamplerKind sampler;
+  bool between_limits = false;
+};
+constexpr Compared kCompared[] = {{SamplerKind::kDdim},
+                                  {SamplerKind::kDpmSolver2m},
+                                  {SamplerKind::kDpmSolver2m, true},
+                                  {SamplerKind::kDpmSolver3m},
+                                  {SamplerKind::kDpmSolver3m, true},
+                                  {SamplerKind::kUnipc},
+                                  {SamplerKind::kUnipc, true},
+                                  {SamplerKind::kDeis},
+                                  {SamplerKind::kHeun},
+                                  {SamplerKind::kEulerAncestral},
+                                  {SamplerKind::kDdpm}};
+
+SamplingConfig sampling_of(const Compared& compared, std::int64_t steps,
+                           const SamplingConfig& before) {
+  SamplingConfig sampling = with_sampler(before, compared.sampler, steps);
+  if (!compared.between_limits) return sampling;
+  // The best of those measured (docs/quality.md).
+  sampling.sigmas = SigmaSpacing::kKarras;
+  sampling.sigma_min = 0.05;
+  sampling.sigma_max = 20;
+  return sampling;
+}
 
 }  // namespace
 
@@ -188,7 +210,7 @@ void Evaluation::evaluate_drawing(Drawing& drawing, const std::string& name) {
   const Config& config = drawing.model.config;
   ScoreRow row{.name = name,
                .count = config.sampling.count,
-               .sampler = config.sampling.sampler,
+               .sampling = config.sampling,
                .steps = step_count(config.sampling, config.diffusion.timesteps),
                .scores = {}};
   const Measures wanted = measures();
@@ -215,12 +237,12 @@ void Evaluation::compare_samplers(const std::string& path) {
   Drawing drawing = open(path);
   Config& config = drawing.model.config;
   load_reference_for(drawing.model);
-  for (const SamplerKind sampler : kCompared)
+  for (const Compared& compared : kCompared)
     for (const std::int64_t steps : options_.compare_steps) {
       if (steps > config.diffusion.timesteps)
         throw ConfigError(format_text("--compare-steps {}: the model has {}", steps,
                                       counted(config.diffusion.timesteps, "timestep")));
-      config.sampling = with_sampler(config.sampling, sampler, steps);
+      config.sampling = sampling_of(compared, steps, config.sampling);
       evaluate_drawing(drawing, drawing.model.path);
     }
   std::ranges::stable_sort(rows_, {}, [](const ScoreRow& row) { return row.scores.front().value; });

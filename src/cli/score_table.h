@@ -6,15 +6,15 @@
 #include <string>
 #include <vector>
 
-#include "ddpm/config/choices.h"
+#include "ddpm/config/config.h"
 #include "ddpm/evaluation/scores.h"
 
 namespace ddpm::cli {
 
 struct ScoreRow {
-  std::string name;                         // path of the model or of the images
-  std::int64_t count = 0;                   // images
-  std::optional<SamplerKind> sampler = {};  // only of a model's images
+  std::string name;                             // path of the model or of the images
+  std::int64_t count = 0;                       // images
+  std::optional<SamplingConfig> sampling = {};  // only of a model's images
   std::int64_t steps = 0;
   std::vector<Score> scores;
   std::vector<double> likelihood_terms = {};  // L_0 .. L_T in bits per dimension; may be empty
