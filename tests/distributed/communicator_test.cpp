@@ -9,6 +9,7 @@
 #include <bit>
 #include <chrono>
 #include <cstdint>
+#include <cstdlib>
 #include <functional>
 #include <mutex>
 #include <thread>
@@ -25,6 +26,9 @@ namespace {
 // has its own.
 void run_ranks(std::int64_t size, const std::function<void(ProcessGroup&, Communicator&)>& work,
                torch::DeviceType type = torch::kCPU) {
+  // LibTorch has one flight recorder for all groups of a process, and threads of two groups may not use it at once.
+  ::setenv("TORCH_FR_BUFFER_SIZE", "0", 1);
+  ::setenv("TORCH_NCCL_TRACE_BUFFER_SIZE", "0", 1);  // its other name
   const std::uint16_t port = testing::free_port();
   std::vector<std::thread> threads;
   for (std::int64_t rank = 0; rank < size; ++rank)
