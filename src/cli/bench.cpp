@@ -84,11 +84,7 @@ ExitCode run_bench(const BenchCommandOptions& options) {
   if (!options.config) loaded.data.source = DataSource::kCifar10;  // the network's own
   const Config config = with_image_shape(std::move(loaded));
   check_predicts_image(config);
-  const RunConfig& run = config.run;
-  const Runtime runtime = set_up_runtime({.device = run.device,
-                                          .precision = run.precision,
-                                          .threads = run.threads,
-                                          .deterministic = run.deterministic});
+  const Runtime runtime = set_up_runtime(runtime_options(config.run));
   const DataConfig& data = config.data;
   const Cost cost = estimate_cost(config.model, data.channels, data.height, data.width);
   const Ceilings ceilings = measure_ceilings(runtime);

@@ -33,10 +33,9 @@ ExitCode run_contexts(const ContextOptions& options) {
   if (files.encoders.empty())
     throw ConfigError(
         format_text("--text-encoder: there is none in '{}'", shown(options.text_encoder)));
-  const Precision precision = run.precision == Precision::kAuto ? Precision::kFp32 : run.precision;
-  TextEncoders encoders(
-      files,
-      set_up_runtime({.device = run.device, .precision = precision, .threads = run.threads}));
+  RuntimeOptions runtime = runtime_options(run);
+  if (runtime.precision == Precision::kAuto) runtime.precision = Precision::kFp32;
+  TextEncoders encoders(files, set_up_runtime(runtime));
   write_contexts(encoders, captions, options.output);
   if (!stop_requested()) print_path(options.output);
   return stop_exit_code();

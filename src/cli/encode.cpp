@@ -15,10 +15,9 @@ struct LatentOptions {
 
 // The outputs are compared with other programs', so `auto` is fp32 here on every device.
 LoadedAutoencoder load(const LatentOptions& options) {
-  const RunConfig run = apply_overrides({}, options.common.overrides()).run;
-  const Precision precision = run.precision == Precision::kAuto ? Precision::kFp32 : run.precision;
-  const Runtime runtime =
-      set_up_runtime({.device = run.device, .precision = precision, .threads = run.threads});
+  RuntimeOptions settings = runtime_options(apply_overrides({}, options.common.overrides()).run);
+  if (settings.precision == Precision::kAuto) settings.precision = Precision::kFp32;
+  const Runtime runtime = set_up_runtime(settings);
   log_info("device: {}", runtime.description);
   return {{.model = options.vae, .scale = options.scale, .tiled = options.tiled}, runtime};
 }

@@ -77,11 +77,7 @@ void require_count(const ImageStore& store, const char* option, std::int64_t cou
 }
 
 Runtime runtime_of(const CommonOptions& common) {
-  const RunConfig run = apply_overrides({}, common.overrides()).run;
-  return set_up_runtime({.device = run.device,
-                         .precision = run.precision,
-                         .threads = run.threads,
-                         .deterministic = run.deterministic});
+  return set_up_runtime(runtime_options(apply_overrides({}, common.overrides()).run));
 }
 
 // Of the samplers that add no noise, those that are good with few steps; and two that do.

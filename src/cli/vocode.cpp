@@ -21,8 +21,7 @@ struct VocodeOptions {
 
 Runtime runtime_of(const CommonOptions& common) {
   const RunConfig run = apply_overrides({}, common.overrides()).run;
-  const Runtime runtime =
-      set_up_runtime({.device = run.device, .precision = run.precision, .threads = run.threads});
+  const Runtime runtime = set_up_runtime(runtime_options(run));
   log_info("device: {}", runtime.description);
   return runtime;
 }

@@ -130,6 +130,13 @@ bool is_out_of_memory(const c10::Error& error) {
 
 }  // namespace
 
+RuntimeOptions runtime_options(const RunConfig& run) {
+  return {.device = run.device,
+          .precision = run.precision,
+          .threads = run.threads,
+          .deterministic = run.deterministic};
+}
+
 Runtime set_up_runtime(const RuntimeOptions& options) {
   choose_threads(options.threads);
   Runtime runtime;

@@ -77,11 +77,7 @@ LoadedModel load_model(const std::filesystem::path& path, std::span<const Config
   DataConfig& data = model.config.data;
   if (data.height == 0) data.height = data.width;
   if (data.width == 0) data.width = data.height;
-  const RunConfig& run = model.config.run;
-  model.runtime = set_up_runtime({.device = run.device,
-                                  .precision = run.precision,
-                                  .threads = run.threads,
-                                  .deterministic = run.deterministic});
+  model.runtime = set_up_runtime(runtime_options(model.config.run));
   model.config.run.precision = model.runtime.precision;
   if (before_weights) before_weights(model.config, model.runtime);
 

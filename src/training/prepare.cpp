@@ -157,11 +157,10 @@ Prepared prepare(Config& config, bool force, CacheUse cache, ProcessGroup* group
   static_cast<void>(rows_of_micro_batch(config.training, world));
   check_data_path(config.data);
   warn_of_untrained_null_class(config);
-  const RunConfig& run = config.run;
-  const Runtime runtime = set_up_runtime({.device = device_of(run.device, world),
-                                          .precision = run.precision,
-                                          .threads = threads_of(run.threads, world),
-                                          .deterministic = run.deterministic});
+  RuntimeOptions settings = runtime_options(config.run);
+  settings.device = device_of(settings.device, world);
+  settings.threads = threads_of(settings.threads, world);
+  const Runtime runtime = set_up_runtime(settings);
   log_info("device: {}", runtime.description);
   if (group != nullptr) {
     log_info("{} by {}, each with {} of a batch", counted(world.size, "process"),

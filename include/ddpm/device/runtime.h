@@ -9,7 +9,7 @@
 #include <string>
 
 #include "ddpm/base/machine.h"
-#include "ddpm/config/choices.h"
+#include "ddpm/config/config.h"
 #include "ddpm/device/core_sharing.h"
 
 namespace ddpm {
@@ -22,6 +22,9 @@ struct RuntimeOptions {
   std::int64_t threads = 0;
   bool deterministic = false;  // only kernels that repeat bit for bit on a GPU; slower
 };
+
+// Those that a config has.
+RuntimeOptions runtime_options(const RunConfig& run);
 
 // The settings in effect.
 struct Runtime {
