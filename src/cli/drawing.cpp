@@ -35,8 +35,8 @@ void check_image_size_is_known(const DataConfig& data) {
 // Karras's and exponential levels begin at the last of the process, which with some schedules is so noisy that
 // most of a few steps change nothing.
 void warn_of_wasted_steps(const Config& config) {
-  constexpr double kMuch =
-      1000;  // sigma / signal; 157 with a linear schedule, 20,000 with a cosine
+  // As sigma / signal; a linear schedule ends at 157, a cosine at 20,000.
+  constexpr double kMuch = 1000;
   if (config.sampling.sigmas == SigmaSpacing::kSchedule || config.sampling.sigma_max > 0) return;
   const double alpha_bar = NoiseSchedule(config.diffusion).alpha_bars().back();
   if (alpha_bar > 1 / (1 + kMuch * kMuch)) return;

@@ -64,18 +64,17 @@ std::vector<double> loss_weights(const DiffusionConfig& diffusion, const Trainin
 std::vector<std::int64_t> log_normal_timesteps(const DiffusionConfig& diffusion,
                                                const TrainingConfig& training, std::int64_t count) {
   const NoiseSchedule schedule(diffusion);
+  const auto level = [](double alpha_bar) { return std::log((1 - alpha_bar) / alpha_bar) / 2; };
   std::vector<double> levels;  // in standard deviations from the mean, ascending
   for (const double a : schedule.alpha_bars())
-    levels.push_back((std::log((1 - a) / a) / 2 - training.log_normal_mean) /
-                     training.log_normal_deviation);
+    levels.push_back((level(a) - training.log_normal_mean) / training.log_normal_deviation);
   constexpr double kFar = 8;
   if (levels.front() > kFar || levels.back() < -kFar)
     throw ConfigError(format_text(
         "config: training.log_normal_mean = {} and training.log_normal_deviation = {}: no timestep is "
         "near that noise level; they have ln(sigma / signal) from {:.2f} to {:.2f}",
         training.log_normal_mean, training.log_normal_deviation,
-        std::log(1 / schedule.alpha_bar(0) - 1) / 2,
-        std::log(1 / schedule.alpha_bars().back() - 1) / 2));
+        level(schedule.alpha_bars().front()), level(schedule.alpha_bars().back())));
   // The distribution function at the end of each interval. Without noise left, a level is infinite.
   const std::size_t last = levels.size() - 1;
   const auto end = [&](std::size_t t) {
